@@ -1,0 +1,65 @@
+#include "index/base/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    unsigned value = 0;
+    size_t n = strspn(text, "0123456789");
+
+    if (n == 0 || n > 5 || text[n] != '\0')
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        value = value * 10 + (unsigned)(text[i] - '0');
+    if (value == 0 || value > UINT16_MAX)
+        return -EINVAL;
+    *port = (uint16_t)value;
+    return 0;
+}
+
+static bool is_name(const char *host, size_t len)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
+    return strspn(host, allowed) >= len && host[0] != '-' && host[0] != '.';
+}
+
+int address_parse(const char *text, bool host_optional, struct address *out)
+{
+    struct address a = {.host = ""};
+    const char *host = text;
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    bool bracketed = len >= 2 && host[0] == '[' && host[len - 1] == ']';
+    unsigned char binary[16];
+
+    if (parse_port(colon != NULL ? colon + 1 : text, &a.port) < 0)
+        return -EINVAL;
+    if (bracketed) {
+        host++;
+        len -= 2;
+    }
+    if (len > ADDRESS_HOST_MAX || (len == 0 && (bracketed || !host_optional)))
+        return -EINVAL;
+    memcpy(a.host, host, len);
+    a.host[len] = '\0';
+    if (bracketed ? inet_pton(AF_INET6, a.host, binary) != 1 : len > 0 && !is_name(a.host, len))
+        return -EINVAL;
+    *out = a;
+    return 0;
+}
+
+void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX])
+{
+    bool brackets = strchr(address->host, ':') != NULL;
+
+    if (address->host[0] == '\0')
+        snprintf(text, ADDRESS_TEXT_MAX, "%u", address->port);
+    else
+        snprintf(text, ADDRESS_TEXT_MAX, "%s%s%s:%u", brackets ? "[" : "", address->host,
+                 brackets ? "]" : "", address->port);
+}

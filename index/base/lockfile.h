@@ -1,0 +1,17 @@
+/* A lock that one process holds on a directory: an flock(2) on a file in it that also names the
+ * holder's pid. The kernel drops it when the holder dies, however it dies, so it is never stale;
+ * the file itself stays behind. */
+#ifndef MKV_BASE_LOCKFILE_H
+#define MKV_BASE_LOCKFILE_H
+
+#include <sys/types.h>
+
+/* Takes the lock at `path`, creating the file with mode 0600. On success *fd is the lock, closed
+ * on exec and owned by the caller. When another process holds it: -EWOULDBLOCK and its pid in
+ * *holder, or 0 where the file doesn't tell. Else a -errno. */
+int lockfile_acquire(const char *path, int *fd, pid_t *holder);
+
+/* Lets go of the lock and closes `fd`. */
+void lockfile_release(int fd);
+
+#endif

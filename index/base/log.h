@@ -1,0 +1,40 @@
+/* Log lines: one line, one write(2), to stderr or to a file that can be reopened.
+ *
+ *     2026-11-21T09:48:00.123Z warn  nginx: ...
+ *
+ * The word before the colon is the source: "mkv" for our own lines, "nginx" for those of the child.
+ * Bytes that could forge a line or drive a terminal are written as \xNN, so a key may be logged.
+ * All functions preserve errno and are for the main thread. */
+#ifndef MKV_BASE_LOG_H
+#define MKV_BASE_LOG_H
+
+#include <stddef.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+/* Parses "debug", "info", "warn" or "error". Returns 0, or -EINVAL with *level untouched. */
+int log_level_parse(const char *text, enum log_level *level);
+
+/* Lines below `level` are dropped from now on. The default is LOG_LEVEL_INFO. */
+void log_set_level(enum log_level level);
+
+/* Sends lines to the file at `path`, appended, created 0644; NULL means stderr. The string is
+ * borrowed until the next call. On failure a -errno, and the old destination stays. */
+int log_open(const char *path);
+
+/* Opens the file again by its path, after a log rotator moved it away. A failure is logged to the
+ * old file, which stays in use. */
+void log_reopen(void);
+
+/* Writes `text` of `len` bytes as one line of `source`. */
+void log_line(enum log_level level, const char *source, const char *text, size_t len);
+
+/* Formats and writes one line of source "mkv", cut at 2,048 bytes. */
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+
+#endif

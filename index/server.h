@@ -1,0 +1,38 @@
+/* The index server: wires the store, the cluster and the API to one libuv loop behind listening
+ * sockets that the caller opened. The launcher runs one of these behind its nginx front. */
+#ifndef MKV_SERVER_H
+#define MKV_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct index_server;
+
+struct index_server_options {
+    const char *directory;      /* the index directory, created 0700 when missing */
+    const char *const *volumes; /* "host:port", as address_parse() takes them; no duplicates */
+    size_t n_volumes;           /* at least 1 */
+    unsigned subvolumes;        /* 1 to 256 */
+    const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
+    bool md5;                   /* compute and keep the MD5 of every value */
+    const int *listeners;       /* listening TCP sockets; taken over on success only */
+    size_t n_listeners;
+};
+
+/* Fires once, from the loop, when the last connection and transfer are gone and the store is
+ * closed. The server's memory is gone too. */
+typedef void (*index_server_stop_cb)(void *arg);
+
+/* Takes the lock on the directory, opens the store and starts to answer. Everything in `options` is
+ * copied. 0 and *server, or a negative UV_E* after one log line that names the cause: UV_EBUSY when
+ * another process holds the directory. */
+int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
+                       struct index_server **server);
+
+/* Stops accepting, lets requests in flight end for `drain_ms` milliseconds, cuts off the rest,
+ * then fires `cb`. Called again while stopping, it shortens the deadline; `cb` stays the first. */
+void index_server_stop(struct index_server *server, unsigned drain_ms, index_server_stop_cb cb,
+                       void *arg);
+
+#endif

@@ -1,0 +1,154 @@
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/address.h"
+#include "index/base/buf.h"
+#include "index/base/crc32c.h"
+#include "index/base/lockfile.h"
+
+static void test_address_parse_accepts_what_users_write(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host;
+        unsigned port;
+    } cases[] = {
+        {"3001", "", 3001},
+        {":3001", "", 3001},
+        {"localhost:3001", "localhost", 3001},
+        {"10.0.0.1:65535", "10.0.0.1", 65535},
+        {"disk-1.lan:1", "disk-1.lan", 1},
+        {"[::1]:3001", "::1", 3001},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct address a;
+
+        assert_int_equal(address_parse(cases[i].text, true, &a), 0);
+        assert_string_equal(a.host, cases[i].host);
+        assert_int_equal(a.port, cases[i].port);
+    }
+}
+
+static void test_address_parse_refuses_the_rest(void **state)
+{
+    static const char *const cases[] = {
+        "",         "0",     "65536", "99999999999", "-1",       "+1",
+        "1 ",       "a:",    "a:b",   "a:0",         "a b:1",    "a;b:1",
+        "$host:1",  "a\n:1", "[]:1",  "[::1",        "::1:3001", "[nonsense]:1",
+        "[::1]x:1", "-a:1",  "a/b:1", "a{:1",        "\"a\":1",  "http://a:1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct address a = {.host = "kept", .port = 7};
+
+        if (address_parse(cases[i], true, &a) != -EINVAL)
+            fail_msg("accepted '%s'", cases[i]);
+        assert_string_equal(a.host, "kept");
+        assert_int_equal(a.port, 7);
+    }
+}
+
+static void test_address_parse_without_a_host_where_one_is_needed(void **state)
+{
+    struct address a;
+
+    (void)state;
+    assert_int_equal(address_parse("3001", false, &a), -EINVAL);
+    assert_int_equal(address_parse(":3001", false, &a), -EINVAL);
+}
+
+static void test_address_format_round_trip(void **state)
+{
+    static const char *const cases[] = {"3001", "localhost:3001", "[fe80::1]:80"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[ADDRESS_TEXT_MAX];
+        struct address a;
+
+        assert_int_equal(address_parse(cases[i], true, &a), 0);
+        address_format(&a, text);
+        assert_string_equal(text, cases[i]);
+    }
+}
+
+static void test_buf_append_and_consume(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buf_append_format(&b, "%04d", i), 0);
+    assert_int_equal(buf_size(&b), 4000);
+    buf_consume(&b, 3996);
+    assert_memory_equal(buf_bytes(&b), "0999", 4);
+    assert_int_equal(buf_append_string(&b, "x"), 0);
+    assert_memory_equal(buf_bytes(&b), "0999x", 5);
+    buf_consume(&b, 5);
+    assert_int_equal(buf_size(&b), 0);
+    assert_int_equal(b.head, 0);
+    buf_deinit(&b);
+}
+
+static void test_buf_reserve_refuses_a_size_that_overflows(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    assert_int_equal(buf_append_string(&b, "kept"), 0);
+    assert_int_equal(buf_reserve(&b, SIZE_MAX - 2), -ENOMEM);
+    assert_memory_equal(buf_bytes(&b), "kept", 4);
+    buf_deinit(&b);
+}
+
+static void test_crc32c_known_values(void **state)
+{
+    unsigned char zeros[32] = {0};
+
+    (void)state;
+    assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
+    assert_int_equal(crc32c(0, zeros, sizeof(zeros)), 0x8a9136aa); /* RFC 3720, B.4 */
+    assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+}
+
+static void test_lockfile_second_holder_is_told_the_first(void **state)
+{
+    char path[] = "/tmp/mkv-test-lock-XXXXXX";
+    pid_t holder = -1;
+    int first;
+    int second = -1;
+
+    (void)state;
+    close(mkstemp(path));
+    assert_int_equal(lockfile_acquire(path, &first, &holder), 0);
+    assert_int_equal(lockfile_acquire(path, &second, &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, getpid());
+    assert_int_equal(second, -1);
+    lockfile_release(first);
+    assert_int_equal(lockfile_acquire(path, &second, &holder), 0);
+    lockfile_release(second);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_address_parse_accepts_what_users_write),
+        cmocka_unit_test(test_address_parse_refuses_the_rest),
+        cmocka_unit_test(test_address_parse_without_a_host_where_one_is_needed),
+        cmocka_unit_test(test_address_format_round_trip),
+        cmocka_unit_test(test_buf_append_and_consume),
+        cmocka_unit_test(test_buf_reserve_refuses_a_size_that_overflows),
+        cmocka_unit_test(test_crc32c_known_values),
+        cmocka_unit_test(test_lockfile_second_holder_is_told_the_first),
+    };
+
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
