@@ -1,0 +1,162 @@
+#include "index/api/api.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "index/base/log.h"
+
+/* "/_mkv" and all below it belong to mkv. */
+static bool is_reserved(const struct key *key)
+{
+    static const char prefix[] = "/_mkv";
+    size_t n = sizeof(prefix) - 1;
+
+    return key->len >= n && memcmp(key->bytes, prefix, n) == 0 &&
+           (key->len == n || key->bytes[n] == '/');
+}
+
+static bool is_health(const struct key *key)
+{
+    static const char path[] = "/_mkv/health";
+
+    return key->len == sizeof(path) - 1 && memcmp(key->bytes, path, key->len) == 0;
+}
+
+void api_respond_text(struct http_request *request, int status, const char *text)
+{
+    http_respond(request, status, text, strlen(text));
+}
+
+static void refuse_method(struct http_request *request)
+{
+    http_add_header(request, "Allow", HTTP_ALLOWED);
+    api_respond_text(request, 405, "");
+}
+
+static void handle_reserved(struct http_request *request, const struct key *key)
+{
+    enum http_method method = http_request_method(request);
+
+    if (is_health(key) && (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD))
+        api_respond_text(request, 200, "ok\n");
+    else
+        api_respond_text(request, 404, "");
+}
+
+void api_handle(struct http_request *request, void *arg)
+{
+    struct api *api = arg;
+    struct key key;
+    size_t len;
+    const char *path = http_request_path(request, &len);
+    const char *problem;
+
+    if (http_request_method(request) == HTTP_METHOD_OTHER) {
+        refuse_method(request);
+        return;
+    }
+    problem = key_decode(path, len, &key);
+    if (problem != NULL) {
+        api_respond_text(request, 400, problem);
+        return;
+    }
+    if (is_reserved(&key)) {
+        handle_reserved(request, &key);
+        return;
+    }
+    switch (http_request_method(request)) {
+    case HTTP_METHOD_GET:
+    case HTTP_METHOD_HEAD:
+        api_get(api, request, &key);
+        break;
+    case HTTP_METHOD_PUT:
+        api_put(api, request, &key);
+        break;
+    case HTTP_METHOD_DELETE:
+        api_delete(api, request, &key);
+        break;
+    case HTTP_METHOD_OTHER:
+        break;
+    }
+}
+
+/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys
+ * -------------------------------- */
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct key *x = a;
+    const struct key *y = b;
+
+    if (x->len != y->len)
+        return x->len < y->len ? -1 : 1;
+    return memcmp(x->bytes, y->bytes, x->len);
+}
+
+bool api_hold_key(struct api *api, const struct key *key)
+{
+    const struct key **found = tsearch(key, &api->busy, compare_keys);
+
+    return found != NULL && *found == key;
+}
+
+void api_release_key(struct api *api, const struct key *key)
+{
+    void *parent = tdelete(key, &api->busy, compare_keys);
+
+    assert(parent != NULL);
+    (void)parent;
+}
+
+/* --- Replicas ------------------------------------------------------------------------------------
+ */
+
+int api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas)
+{
+    struct placement chosen[PLACEMENT_CHOOSE_MAX];
+    int rc = 0;
+
+    placement_choose(key->bytes, key->len, api->volumes, api->n_volumes, api->subvolumes, count,
+                     chosen);
+    for (unsigned i = 0; i < count && rc == 0; i++) {
+        replicas[i].has_subvolume = api->subvolumes > 1;
+        replicas[i].subvolume = api->subvolumes > 1 ? chosen[i].subvolume : 0;
+        rc = store_volume_id(api->store, api->volumes[chosen[i].volume], &replicas[i].volume);
+    }
+    return rc;
+}
+
+bool api_volume_text(struct api *api, const struct replica *replica, char text[API_VOLUME_MAX])
+{
+    const char *name = store_volume_name(api->store, replica->volume);
+    int n;
+
+    if (name == NULL) {
+        log_error("the index names a volume %u that it doesn't know", replica->volume);
+        return false;
+    }
+    if (replica->has_subvolume)
+        n = snprintf(text, API_VOLUME_MAX, "%s/sv%02X", name, replica->subvolume);
+    else
+        n = snprintf(text, API_VOLUME_MAX, "%s", name);
+    return n < API_VOLUME_MAX;
+}
+
+bool api_replica_url(struct api *api, const struct replica *replica, const struct key *key,
+                     char url[API_URL_MAX])
+{
+    char volume[API_VOLUME_MAX];
+    char path[PLACEMENT_PATH_MAX];
+
+    if (!api_volume_text(api, replica, volume))
+        return false;
+    placement_path(key->bytes, key->len, path);
+    return snprintf(url, API_URL_MAX, "http://%s%s", volume, path) < API_URL_MAX;
+}
+
+bool api_volume_succeeded(int rc, int status)
+{
+    return rc == 0 && status >= 200 && status < 300;
+}

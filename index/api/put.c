@@ -1,0 +1,383 @@
+/* PUT: streams a value to its volume and then records where it is.
+ *
+ * Happy path: the head is checked (everything that can be refused before the body is) and the key
+ * held; the first bytes of the body start a transfer to the volume; bytes wait in `window` until
+ * the volume takes them, and the client is paused while the window is full. With the body's end its
+ * MD5 is known and checked; the last of it goes out, the volume answers 201, the record is put, and
+ * the client has its 201.
+ *
+ * Failures: the client vanishes before the end (the transfer is cancelled, and the volume, which
+ * saw half a request, stores nothing); the body is empty (411) or its MD5 is not the one announced
+ * (400), both found out before the volume has its end; the volume can't be reached, stalls, breaks
+ * off or refuses (503, 502, 507); the record can't be put (500, 507). Where the volume may have the
+ * blob all the same, it is told to delete it, with the key still held. */
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "index/api/removal.h"
+#include "index/base/buf.h"
+#include "index/base/log.h"
+
+#define WINDOW_HIGH (256 * 1024) /* bytes that pause the client ... */
+#define WINDOW_LOW  (64 * 1024)  /* ... until the volume has taken all but so many */
+
+/* Where a PUT waits, and for whom. */
+enum put_state {
+    PUT_RECEIVING, /* the client: no byte of the body yet, nothing at the volume */
+    PUT_STREAMING, /* the client and the volume */
+    PUT_FINISHING, /* the volume: it has, or will be given, the rest */
+    PUT_ABORTING,  /* the end of a cancelled transfer */
+    PUT_CLEANING,  /* the volume, which is to delete the blob; answered */
+    PUT_ENDED,
+    PUT_STATES
+};
+
+static const bool legal_moves[PUT_STATES][PUT_STATES] = {
+    [PUT_RECEIVING] = {[PUT_STREAMING] = true, [PUT_ENDED] = true},
+    [PUT_STREAMING] =
+        {[PUT_FINISHING] = true, [PUT_ABORTING] = true, [PUT_CLEANING] = true, [PUT_ENDED] = true},
+    [PUT_FINISHING] = {[PUT_CLEANING] = true, [PUT_ENDED] = true},
+    [PUT_ABORTING] = {[PUT_CLEANING] = true, [PUT_ENDED] = true},
+    [PUT_CLEANING] = {[PUT_ENDED] = true},
+};
+
+struct put_op {
+    struct api *api;
+    struct http_request *request; /* NULL once answered, or the client is gone */
+    enum put_state state;
+    struct key key;
+    struct record record;
+    int64_t content_length; /* -1: chunked */
+    bool check_md5;
+    unsigned char wanted_md5[RECORD_MD5_SIZE]; /* what the client announced */
+    EVP_MD_CTX *md5;                           /* NULL when nobody wants to know */
+    struct buf window;                         /* received, not yet taken by the transfer */
+    bool paused;                               /* the client is */
+    struct transfer transfer;
+    struct removal removal;
+};
+
+static void set_state(struct put_op *op, enum put_state state)
+{
+    assert(legal_moves[op->state][state]);
+    op->state = state;
+}
+
+static void put_free(struct put_op *op)
+{
+    EVP_MD_CTX_free(op->md5);
+    buf_deinit(&op->window);
+    free(op);
+}
+
+static void put_end(struct put_op *op)
+{
+    set_state(op, PUT_ENDED);
+    assert(op->request == NULL);
+    api_release_key(op->api, &op->key);
+    op->api->n_operations--;
+    put_free(op);
+}
+
+static void answer(struct put_op *op, int status, const char *text)
+{
+    struct http_request *request = op->request;
+
+    op->request = NULL;
+    if (request != NULL)
+        api_respond_text(request, status, text);
+}
+
+/* --- Failing -------------------------------------------------------------------------------------
+ */
+
+static void removed_cb(struct removal *removal)
+{
+    put_end(removal->data);
+}
+
+/* The volume may have the blob: it must not stay, since the key is as it was before. */
+static void clean_up(struct put_op *op)
+{
+    set_state(op, PUT_CLEANING);
+    op->removal.data = op;
+    if (removal_start(&op->removal, op->api, &op->key, op->record.replicas, op->record.n_replicas,
+                      removed_cb) < 0)
+        put_end(op);
+}
+
+/* Answers, and breaks off what goes on. */
+static void put_abort(struct put_op *op, int status, const char *text)
+{
+    answer(op, status, text);
+    if (op->state == PUT_RECEIVING) {
+        put_end(op);
+        return;
+    }
+    set_state(op, PUT_ABORTING);
+    transfer_cancel(&op->transfer);
+}
+
+static void answer_volume_failure(struct put_op *op, int rc, int status)
+{
+    char text[API_VOLUME_MAX + 64];
+    char volume[API_VOLUME_MAX];
+
+    if (op->request == NULL || !api_volume_text(op->api, &op->record.replicas[0], volume)) {
+        answer(op, 500, "");
+        return;
+    }
+    if (rc < 0)
+        snprintf(text, sizeof(text), "volume %s: %s\n", volume, uv_strerror(rc));
+    else
+        snprintf(text, sizeof(text), "volume %s answered %d\n", volume, status);
+    log_warn("a PUT failed: %.*s", (int)strcspn(text, "\n"), text);
+    answer(op, rc < 0 ? 503 : status == 507 ? 507 : 502, text);
+}
+
+/* --- The volume's side ---------------------------------------------------------------------------
+ */
+
+static void record_it(struct put_op *op)
+{
+    int rc = store_put(op->api->store, op->key.bytes, op->key.len, &op->record);
+
+    if (rc < 0) {
+        answer(op, rc == UV_ENOSPC ? 507 : 500, "the index can't be changed\n");
+        clean_up(op);
+        return;
+    }
+    answer(op, 201, "");
+    put_end(op);
+}
+
+static void transfer_done(struct transfer *transfer, int rc, int status)
+{
+    struct put_op *op = transfer->data;
+    bool stored = api_volume_succeeded(rc, status);
+
+    if (stored && op->state == PUT_FINISHING) {
+        record_it(op);
+        return;
+    }
+    if (op->state != PUT_ABORTING)
+        answer_volume_failure(op, rc, status);
+    if (stored || (rc < 0 && transfer_body_sent(transfer)))
+        clean_up(op);
+    else
+        put_end(op);
+}
+
+static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
+{
+    struct put_op *op = transfer->data;
+    size_t size = buf_size(&op->window);
+
+    if (size == 0)
+        return op->state == PUT_FINISHING ? 0 : UV_EAGAIN;
+    if (n > size)
+        n = size;
+    memcpy(bytes, buf_bytes(&op->window), n);
+    buf_consume(&op->window, n);
+    if (op->paused && size - n <= WINDOW_LOW && op->request != NULL) {
+        op->paused = false;
+        http_resume_body(op->request);
+    }
+    return (ssize_t)n;
+}
+
+static int start_transfer(struct put_op *op)
+{
+    char url[API_URL_MAX];
+    int rc = api_place(op->api, &op->key, 1, op->record.replicas);
+
+    if (rc < 0)
+        return rc;
+    op->record.n_replicas = 1;
+    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url))
+        return UV_EINVAL;
+    op->transfer.data = op;
+    rc = transfer_put(op->api->transfers, &op->transfer, url, op->content_length, read_window,
+                      transfer_done);
+    if (rc == 0)
+        set_state(op, PUT_STREAMING);
+    return rc;
+}
+
+/* --- The client's side ---------------------------------------------------------------------------
+ */
+
+static void body_data_cb(struct http_request *request, const char *bytes, size_t len)
+{
+    struct put_op *op = http_request_data(request);
+
+    if (buf_append(&op->window, bytes, len) < 0 ||
+        (op->md5 != NULL && EVP_DigestUpdate(op->md5, bytes, len) != 1)) {
+        put_abort(op, 503, "out of memory\n");
+        return;
+    }
+    op->record.size += len;
+    if (op->state == PUT_RECEIVING) {
+        int rc = start_transfer(op);
+
+        if (rc < 0)
+            put_abort(op, rc == UV_ENOSPC ? 507 : 503, "the value can't be sent to a volume\n");
+        return;
+    }
+    transfer_wake(&op->transfer);
+    if (!op->paused && buf_size(&op->window) >= WINDOW_HIGH) {
+        op->paused = true;
+        http_pause_body(request);
+    }
+}
+
+/* Whether the body is the one that the client announced. */
+static bool finish_md5(struct put_op *op)
+{
+    unsigned char md5[EVP_MAX_MD_SIZE];
+
+    if (op->md5 == NULL)
+        return true;
+    if (EVP_DigestFinal_ex(op->md5, md5, NULL) != 1)
+        return false;
+    if (op->api->md5) {
+        op->record.flags |= RECORD_MD5;
+        memcpy(op->record.md5, md5, RECORD_MD5_SIZE);
+    }
+    return !op->check_md5 || memcmp(md5, op->wanted_md5, RECORD_MD5_SIZE) == 0;
+}
+
+static void body_end_cb(struct http_request *request)
+{
+    struct put_op *op = http_request_data(request);
+
+    if (op->state == PUT_RECEIVING) {
+        put_abort(op, 411, "an empty value can't be stored\n");
+        return;
+    }
+    if (!finish_md5(op)) {
+        put_abort(op, 400, "the value's MD5 is not the one in Content-MD5\n");
+        return;
+    }
+    set_state(op, PUT_FINISHING);
+    transfer_wake(&op->transfer);
+}
+
+static void body_closed_cb(struct http_request *request)
+{
+    struct put_op *op = http_request_data(request);
+
+    op->request = NULL;
+    /* A value that has come whole is kept, even if nobody hears that it is. */
+    if (op->state != PUT_FINISHING)
+        put_abort(op, 0, "");
+}
+
+static const struct http_body_reader reader = {
+    .data = body_data_cb,
+    .end = body_end_cb,
+    .closed = body_closed_cb,
+};
+
+/* --- The head ------------------------------------------------------------------------------------
+ */
+
+/* RFC 1864: the base64 of 16 bytes. False if `text` isn't that. */
+static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])
+{
+    unsigned char bytes[18]; /* EVP_DecodeBlock() writes what the padding stands for, too */
+
+    if (strlen(text) != 24 || text[22] != '=' || text[23] != '=' || strcspn(text, "=") != 22 ||
+        EVP_DecodeBlock(bytes, (const unsigned char *)text, 24) != 18)
+        return false;
+    memcpy(md5, bytes, RECORD_MD5_SIZE);
+    return true;
+}
+
+static struct put_op *put_new(struct api *api, struct http_request *request, const struct key *key)
+{
+    struct put_op *op = calloc(1, sizeof(*op));
+    struct timespec now;
+
+    if (op == NULL)
+        return NULL;
+    clock_gettime(CLOCK_REALTIME, &now);
+    op->api = api;
+    op->request = request;
+    op->state = PUT_RECEIVING;
+    op->key = *key;
+    op->content_length = http_request_content_length(request);
+    op->record.time = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return op;
+}
+
+static bool start_md5(struct put_op *op)
+{
+    if (!op->api->md5 && !op->check_md5)
+        return true;
+    op->md5 = EVP_MD_CTX_new();
+    return op->md5 != NULL && EVP_DigestInit_ex(op->md5, EVP_md5(), NULL) == 1;
+}
+
+/* What can be refused before the body has come. 0, or the status and its text. */
+static int check_head(struct api *api, struct http_request *request, const struct key *key,
+                      const char **text)
+{
+    struct record old;
+    int rc = store_get(api->store, key->bytes, key->len, &old);
+
+    if (rc == 0 && !(old.flags & RECORD_UNLINKED)) {
+        *text = "the key exists\n";
+        return 409;
+    }
+    if (rc < 0 && rc != UV_ENOENT) {
+        *text = "the index can't be read\n";
+        return 500;
+    }
+    if (http_request_content_length(request) == 0) {
+        *text = "an empty value can't be stored\n";
+        return 411;
+    }
+    return 0;
+}
+
+void api_put(struct api *api, struct http_request *request, const struct key *key)
+{
+    const char *md5 = http_request_header(request, "Content-MD5");
+    const char *text;
+    struct put_op *op;
+    int status = check_head(api, request, key, &text);
+
+    if (status != 0) {
+        api_respond_text(request, status, text);
+        return;
+    }
+    op = put_new(api, request, key);
+    if (op == NULL)
+        goto err;
+    op->check_md5 = md5 != NULL;
+    if (md5 != NULL && !decode_md5(md5, op->wanted_md5)) {
+        put_free(op);
+        api_respond_text(request, 400, "Content-MD5 is not the base64 of an MD5\n");
+        return;
+    }
+    if (!start_md5(op))
+        goto err;
+    if (!api_hold_key(api, &op->key)) {
+        put_free(op);
+        api_respond_text(request, 409, "the key is being changed\n");
+        return;
+    }
+    api->n_operations++;
+    http_request_set_data(request, op);
+    http_read_body(request, &reader);
+    return;
+
+err:
+    if (op != NULL)
+        put_free(op);
+    api_respond_text(request, 503, "out of memory\n");
+}

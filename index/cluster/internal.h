@@ -1,0 +1,39 @@
+/* What the two halves of transfers share: transfer.c makes requests, multi.c drives libcurl. */
+#ifndef MKV_CLUSTER_INTERNAL_H
+#define MKV_CLUSTER_INTERNAL_H
+
+#include "index/cluster/transfer.h"
+
+#define TRANSFER_POOL_MAX 128 /* idle easy handles kept for reuse */
+
+LIST_HEAD(transfer_list, transfer);
+STAILQ_HEAD(transfer_queue, transfer);
+
+struct transfers {
+    uv_loop_t *loop;
+    struct transfer_limits limits;
+    CURLM *multi;
+    uv_timer_t timeout;            /* libcurl's own */
+    uv_timer_t stall;              /* looks for volumes that stall */
+    uv_idle_t ended_soon;          /* runs `ended` when no libcurl call is about to */
+    struct transfer_list active;   /* known to libcurl */
+    struct transfer_queue ended;   /* result known, `done` to be fired */
+    size_t n_active;               /* both lists */
+    CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
+    size_t n_pool;
+    unsigned sockets; /* poll handles whose close callback is to come */
+    unsigned handles; /* timers and idle whose close callback is to come */
+    void (*free_cb)(void *arg);
+    void *free_arg;
+};
+
+/* transfer.c: the transfer has its result; `done` will fire from multi.c. */
+void transfer_end(struct transfer *transfer, int rc, int status);
+int transfer_translate(CURLcode code);
+
+/* multi.c */
+int multi_start(struct transfers *engine);
+void multi_fire_soon(struct transfers *engine);
+void multi_watch_stalls(struct transfers *engine);
+
+#endif

@@ -1,0 +1,115 @@
+#include "index/cluster/placement.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MD5_SIZE 16
+
+static void md5(const void *a, size_t a_len, const void *b, size_t b_len,
+                unsigned char out[MD5_SIZE])
+{
+    unsigned char joined[KEY_MAX + 512];
+    int ok;
+
+    assert(a_len + b_len <= sizeof(joined));
+    memcpy(joined, a, a_len);
+    if (b_len > 0)
+        memcpy(joined + a_len, b, b_len);
+    ok = EVP_Digest(joined, a_len + b_len, out, NULL, EVP_md5(), NULL);
+    assert(ok == 1);
+    (void)ok;
+}
+
+/* Copies one component of a name, cut where it is too long, and returns the bytes written. */
+static size_t copy_component(const char *component, size_t len, char *out)
+{
+    size_t n = 0;
+
+    while (len > PLACEMENT_COMPONENT_MAX) {
+        memcpy(out + n, component, PLACEMENT_COMPONENT_MAX);
+        n += PLACEMENT_COMPONENT_MAX;
+        out[n++] = '.';
+        out[n++] = '/';
+        component += PLACEMENT_COMPONENT_MAX;
+        len -= PLACEMENT_COMPONENT_MAX;
+    }
+    memcpy(out + n, component, len);
+    return n + len;
+}
+
+/* Copies a name component by component, and returns the bytes written. */
+static size_t copy_name(const char *name, char *out)
+{
+    unsigned empty = 0;
+    size_t n = 0;
+
+    for (;;) {
+        size_t len = strcspn(name, "/");
+
+        empty += len == 0;
+        if (empty > 0 && (len > 0 || name[len] == '\0')) {
+            n += (size_t)sprintf(out + n, "-%u%s", empty, len > 0 ? "/" : "");
+            empty = 0;
+        }
+        n += copy_component(name, len, out + n);
+        if (name[len] == '\0')
+            break;
+        if (len > 0)
+            out[n++] = '/';
+        name += len + 1;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+size_t placement_path(const void *key, size_t key_len, char path[PLACEMENT_PATH_MAX])
+{
+    unsigned char base64[(KEY_MAX + 2) / 3 * 4 + 1];
+    unsigned char hash[MD5_SIZE];
+    size_t n;
+
+    assert(key_len <= KEY_MAX);
+    md5(key, key_len, NULL, 0, hash);
+    EVP_EncodeBlock(base64, key, (int)key_len);
+    n = (size_t)snprintf(path, PLACEMENT_PATH_MAX, "/%02x/%02x/", hash[0], hash[1]);
+    n += copy_name((const char *)base64, path + n);
+    assert(n < PLACEMENT_PATH_MAX);
+    return n;
+}
+
+static uint32_t subvolume_of(const unsigned char score[MD5_SIZE], unsigned subvolumes)
+{
+    uint32_t last = (uint32_t)score[12] << 24 | (uint32_t)score[13] << 16 |
+                    (uint32_t)score[14] << 8 | (uint32_t)score[15];
+
+    return last % subvolumes;
+}
+
+void placement_choose(const void *key, size_t key_len, const char *const *volumes, size_t n,
+                      unsigned subvolumes, size_t count, struct placement *out)
+{
+    unsigned char best[PLACEMENT_CHOOSE_MAX][MD5_SIZE];
+    unsigned char score[MD5_SIZE];
+    size_t held = 0;
+
+    assert(count <= n && count <= PLACEMENT_CHOOSE_MAX && subvolumes > 0);
+    for (size_t i = 0; i < n; i++) {
+        size_t at;
+
+        md5(key, key_len, volumes[i], strlen(volumes[i]), score);
+        /* Insert behind those that are as good: equal scores keep the order of the names. */
+        for (at = held; at > 0 && memcmp(score, best[at - 1], MD5_SIZE) > 0; at--)
+            ;
+        if (at == count)
+            continue;
+        if (held < count)
+            held++;
+        memmove(&best[at + 1], &best[at], (held - at - 1) * MD5_SIZE);
+        memmove(&out[at + 1], &out[at], (held - at - 1) * sizeof(*out));
+        memcpy(best[at], score, MD5_SIZE);
+        out[at] =
+            (struct placement){.volume = (uint32_t)i, .subvolume = subvolume_of(score, subvolumes)};
+    }
+}

@@ -1,0 +1,222 @@
+/* A PUT, happy path: the request goes to libcurl, which takes the body from `read` as the socket
+ * takes it; when `read` has nothing the upload pauses until transfer_wake(). The volume's answer
+ * ends it, the handle goes back to the pool, and `done` fires.
+ *
+ * Failures: the volume can't be reached, answers early, breaks off (libcurl says so), or makes no
+ * progress (stall_cb in multi.c, since libcurl's own speed limit can't tell whose fault it is); the
+ * caller cancels. */
+#include "index/cluster/transfer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/cluster/internal.h"
+
+#define UPLOAD_BUFFER      (64 * 1024L)
+#define ANSWER_MAX         (64 * 1024) /* bytes of an answer's body; nobody reads it */
+#define CONNECTION_MAX_AGE 60L /* seconds of idling; the volumes' nginx keeps them for 120 */
+
+const struct transfer_limits transfer_default_limits = {
+    .connect_timeout = 3000,
+    .stall_timeout = 10000,
+};
+
+int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine)
+{
+    struct transfers *e = calloc(1, sizeof(*e));
+    int rc;
+
+    if (e == NULL)
+        return UV_ENOMEM;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(e);
+        return UV_ENOMEM;
+    }
+    e->loop = loop;
+    e->limits = *limits;
+    LIST_INIT(&e->active);
+    STAILQ_INIT(&e->ended);
+    rc = multi_start(e);
+    if (rc < 0) {
+        free(e);
+        return rc;
+    }
+    *engine = e;
+    return 0;
+}
+
+size_t transfers_active(const struct transfers *engine)
+{
+    return engine->n_active;
+}
+
+int transfer_translate(CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        return UV_ECONNREFUSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return UV_ETIMEDOUT;
+    case CURLE_OUT_OF_MEMORY:
+        return UV_ENOMEM;
+    default:
+        log_debug("a volume's answer ended early: %s", curl_easy_strerror(code));
+        return UV_ECONNRESET;
+    }
+}
+
+static size_t read_cb(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    ssize_t got = t->read(t, bytes, size * n);
+
+    t->progress = uv_now(t->engine->loop);
+    if (got == UV_EAGAIN) {
+        t->starved = true;
+        return CURL_READFUNC_PAUSE;
+    }
+    if (got < 0)
+        return CURL_READFUNC_ABORT;
+    if (got == 0)
+        t->body_sent = true;
+    return (size_t)got;
+}
+
+static size_t drop_cb(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+
+    (void)bytes;
+    t->progress = uv_now(t->engine->loop);
+    t->dropped += size * n;
+    return t->dropped <= ANSWER_MAX ? size * n : 0;
+}
+
+static CURL *take_handle(struct transfers *engine)
+{
+    return engine->n_pool > 0 ? engine->pool[--engine->n_pool] : curl_easy_init();
+}
+
+static void give_handle(struct transfers *engine, CURL *easy)
+{
+    if (engine->n_pool == TRANSFER_POOL_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    engine->pool[engine->n_pool++] = easy;
+}
+
+/* What every request to a volume sets. */
+static void set_common_options(CURL *easy, struct transfer *t, const char *url)
+{
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever http_proxy says */
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->engine->limits.connect_timeout);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_cb);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+}
+
+static int start(struct transfers *engine, struct transfer *t)
+{
+    t->progress = uv_now(engine->loop);
+    if (curl_multi_add_handle(engine->multi, t->easy) != CURLM_OK) {
+        curl_slist_free_all(t->headers);
+        give_handle(engine, t->easy);
+        return UV_ENOMEM;
+    }
+    LIST_INSERT_HEAD(&engine->active, t, link);
+    engine->n_active++;
+    multi_watch_stalls(engine);
+    return 0;
+}
+
+static int prepare(struct transfers *engine, struct transfer *t, const char *url,
+                   transfer_done_cb done)
+{
+    void *data = t->data;
+
+    memset(t, 0, sizeof(*t));
+    t->data = data;
+    t->engine = engine;
+    t->done = done;
+    t->easy = take_handle(engine);
+    if (t->easy == NULL)
+        return UV_ENOMEM;
+    set_common_options(t->easy, t, url);
+    return 0;
+}
+
+int transfer_put(struct transfers *engine, struct transfer *t, const char *url, int64_t size,
+                 transfer_read_cb read, transfer_done_cb done)
+{
+    int rc = prepare(engine, t, url, done);
+
+    if (rc < 0)
+        return rc;
+    t->read = read;
+    /* Without this libcurl waits up to a second for a "100 Continue". */
+    t->headers = curl_slist_append(NULL, "Expect:");
+    if (t->headers == NULL) {
+        give_handle(engine, t->easy);
+        return UV_ENOMEM;
+    }
+    curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
+    curl_easy_setopt(t->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, read_cb);
+    curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
+    return start(engine, t);
+}
+
+int transfer_delete(struct transfers *engine, struct transfer *t, const char *url,
+                    transfer_done_cb done)
+{
+    int rc = prepare(engine, t, url, done);
+
+    if (rc < 0)
+        return rc;
+    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+    return start(engine, t);
+}
+
+void transfer_end(struct transfer *t, int rc, int status)
+{
+    struct transfers *engine = t->engine;
+
+    curl_multi_remove_handle(engine->multi, t->easy);
+    give_handle(engine, t->easy);
+    curl_slist_free_all(t->headers);
+    t->easy = NULL;
+    t->headers = NULL;
+    t->rc = rc;
+    t->status = status;
+    LIST_REMOVE(t, link);
+    STAILQ_INSERT_TAIL(&engine->ended, t, ended_link);
+}
+
+void transfer_wake(struct transfer *t)
+{
+    if (t->easy == NULL || !t->starved)
+        return;
+    t->starved = false;
+    t->progress = uv_now(t->engine->loop);
+    curl_easy_pause(t->easy, CURLPAUSE_CONT);
+}
+
+void transfer_cancel(struct transfer *t)
+{
+    if (t->easy == NULL)
+        return;
+    transfer_end(t, UV_ECANCELED, 0);
+    multi_fire_soon(t->engine);
+}

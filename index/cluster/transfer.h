@@ -1,0 +1,84 @@
+/* Requests to volumes, on libcurl's multi interface driven by a libuv loop. The only room that
+ * knows libcurl. Connections to volumes are kept and reused. */
+#ifndef MKV_CLUSTER_TRANSFER_H
+#define MKV_CLUSTER_TRANSFER_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct transfers;
+struct transfer;
+
+/* Fires once when the transfer has ended, never inside the call that started it. `rc` is 0 when the
+ * volume answered, with its HTTP status in `status`; else a negative UV_E* and status 0:
+ * UV_ECONNREFUSED (no connection), UV_ETIMEDOUT (connecting, or no progress by the volume's fault),
+ * UV_ECONNRESET (it broke off), UV_ECANCELED, UV_ENOMEM. */
+typedef void (*transfer_done_cb)(struct transfer *transfer, int rc, int status);
+
+/* Gives up to `n` bytes of the body: the number written, 0 at its end, or UV_EAGAIN when there is
+ * nothing right now; transfer_wake() then asks again. Must not call into this module. */
+typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size_t n);
+
+/* One request to one volume. Embedded in the operation that it is part of, which must keep it until
+ * `done` has fired; all fields are this module's, but for `data`. */
+struct transfer {
+    void *data; /* the caller's */
+    struct transfers *engine;
+    CURL *easy;
+    struct curl_slist *headers;
+    transfer_read_cb read;
+    transfer_done_cb done;
+    uint64_t progress; /* loop time of the last sign of life */
+    size_t dropped;    /* bytes of the answer's body */
+    bool starved;      /* read said UV_EAGAIN: it is not the volume that is slow */
+    bool body_sent;    /* read has said 0, so the volume may hold the whole body */
+    int rc;            /* result, once on the ended list */
+    int status;
+    LIST_ENTRY(transfer) link;         /* in engine->active */
+    STAILQ_ENTRY(transfer) ended_link; /* in engine->ended, until `done` fires */
+};
+
+struct transfer_limits {
+    unsigned connect_timeout; /* ms to a connection */
+    unsigned stall_timeout;   /* ms without progress that a volume is granted */
+};
+
+extern const struct transfer_limits transfer_default_limits;
+
+/* Makes the engine. 0 and *engine, or UV_ENOMEM. */
+int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine);
+
+/* Closes connections and handles, then frees the engine and fires `cb` from the loop. No transfer
+ * may be active. */
+void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
+
+/* The number of transfers whose `done` is to come. */
+size_t transfers_active(const struct transfers *engine);
+
+/* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". 0, or
+ * UV_ENOMEM and `done` never fires. */
+int transfer_put(struct transfers *engine, struct transfer *transfer, const char *url, int64_t size,
+                 transfer_read_cb read, transfer_done_cb done);
+
+/* Starts a DELETE, likewise. */
+int transfer_delete(struct transfers *engine, struct transfer *transfer, const char *url,
+                    transfer_done_cb done);
+
+/* Says that `read` has something to give again, or has come to the end. */
+void transfer_wake(struct transfer *transfer);
+
+/* Breaks the request off; the volume sees its connection close. `done` fires with UV_ECANCELED,
+ * unless the transfer has ended already and `done` was about to tell how. */
+void transfer_cancel(struct transfer *transfer);
+
+/* Whether the volume was given the whole body, so that it may keep the blob however this ended. */
+static inline bool transfer_body_sent(const struct transfer *transfer)
+{
+    return transfer->body_sent;
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* HTTP/1.1 server (RFC 9112) on a libuv loop: connections in, requests to one handler, answers out.
+ * The only room that knows llhttp.
+ *
+ * A connection carries one exchange at a time; pipelined requests wait in the socket or in a small
+ * buffer. An exchange is over when the message has been read and the answer written, in either
+ * order: an answer given before the body has come ends the connection gently when the rest is long,
+ * by reading and dropping for a while so that the answer isn't lost to a reset. */
+#ifndef MKV_HTTP_H
+#define MKV_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http_server;
+struct http_request;
+
+/* The methods below, as the header Allow lists them. */
+#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE"
+
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_PUT,
+    HTTP_METHOD_DELETE,
+    HTTP_METHOD_OTHER, /* whatever else, known to HTTP or not */
+};
+
+/* Limits; times in milliseconds. Each deadline is checked once a second. */
+struct http_limits {
+    size_t connections;     /* further ones are answered 503 and closed */
+    unsigned head_timeout;  /* from the first byte of a head to its last */
+    unsigned body_timeout;  /* without a byte of the body, while the handler wants some */
+    unsigned idle_timeout;  /* between exchanges */
+    unsigned write_timeout; /* for an answer the client doesn't take */
+};
+
+extern const struct http_limits http_default_limits;
+
+/* Fires once a request when its head is complete. `request` lives until it is answered or its
+ * body reader's `closed` has fired. The handler answers with http_respond(), at once or later;
+ * later only after http_read_body(). */
+typedef void (*http_handler_cb)(struct http_request *request, void *arg);
+
+/* What an exchange that isn't answered at once wants to hear. */
+struct http_body_reader {
+    /* Some bytes, len > 0, valid during the call. */
+    void (*data)(struct http_request *request, const char *bytes, size_t len);
+    /* The body is whole. Fires at once after http_read_body() for a message without one. */
+    void (*end)(struct http_request *request);
+    /* The client is gone, or was cut off, before the answer: no more callbacks, and `request` must
+     * not be touched again. */
+    void (*closed)(struct http_request *request);
+};
+
+/* Starts a server that answers on `n` listening sockets. On success they are the server's, and
+ * *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
+                      const struct http_limits *limits, http_handler_cb handler, void *arg,
+                      struct http_server **server);
+
+/* Stops accepting, closes idle connections, lets exchanges end, and fires `cb` from the loop once
+ * the last connection is gone; `server` is freed just before. */
+void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *arg);
+
+/* Cuts off whatever still runs. Only after http_server_stop(), before its callback. */
+void http_server_abort(struct http_server *server);
+
+/* --- A request, until it is answered ------------------------------------------------------------
+ */
+
+enum http_method http_request_method(const struct http_request *request);
+
+/* The path as sent, percent-encoded, from its '/' to before the '?'; "*" for OPTIONS. Not
+ * terminated. It lives as long as the request. */
+const char *http_request_path(const struct http_request *request, size_t *len);
+
+/* The first header of that name (any case), terminated by a NUL, or NULL. Lives like the path. */
+const char *http_request_header(const struct http_request *request, const char *name);
+
+/* The body's length in bytes: 0 for none, -1 when it is chunked and so unknown. */
+int64_t http_request_content_length(const struct http_request *request);
+
+/* The handler's own pointer. */
+void http_request_set_data(struct http_request *request, void *data);
+void *http_request_data(const struct http_request *request);
+
+/* Asks for the body, and sends "100 Continue" where the client waits for it. `reader` is borrowed
+ * and must outlive the request. At most once a request. Only from the handler. */
+void http_read_body(struct http_request *request, const struct http_body_reader *reader);
+
+/* Back-pressure: no bytes are read from the client between pause and resume. A little that has been
+ * read already (64 KiB at most) may still come. Neither fires a callback. */
+void http_pause_body(struct http_request *request);
+void http_resume_body(struct http_request *request);
+
+/* Adds a header to the answer. 0, -ENOMEM, or -EINVAL when the value holds a control character. */
+int http_add_header(struct http_request *request, const char *name, const char *value);
+
+/* Answers, with `len` bytes of `body` (left out for HEAD, and Content-Length kept) and the headers
+ * added before. Ends the handler's hold on `request`: no callback fires any more. */
+void http_respond(struct http_request *request, int status, const char *body, size_t len);
+
+#endif

@@ -1,0 +1,130 @@
+/* What the files of this room share. */
+#ifndef MKV_HTTP_INTERNAL_H
+#define MKV_HTTP_INTERNAL_H
+
+#include <llhttp.h>
+#include <sys/queue.h>
+
+#include "index/base/buf.h"
+#include "index/http/http.h"
+
+#define HTTP_READ_SIZE    (64 * 1024) /* bytes one read takes from a socket */
+#define HTTP_TARGET_MAX   (8 * 1024)  /* bytes of a request target; more is answered 414 */
+#define HTTP_HEAD_MAX     (24 * 1024) /* bytes of target and headers; more is answered 431 */
+#define HTTP_HEADERS_MAX  100         /* header fields; more are answered 431 */
+#define HTTP_DISCARD_MAX  (64 * 1024) /* unread body that is dropped to keep a connection */
+#define HTTP_LINGER_BYTES (4 << 20)   /* unread body that is dropped before a connection closes */
+#define HTTP_LINGER_TIME  5000        /* milliseconds that this may take */
+
+/* A header field as offsets into struct http_request's `head`. */
+struct http_header {
+    uint32_t name;
+    uint32_t value;
+};
+
+struct http_request {
+    enum http_method method;
+    size_t target_len;                            /* the target starts at offset 0 of head */
+    struct buf head;                              /* target, then name NUL value NUL ... */
+    struct http_header headers[HTTP_HEADERS_MAX]; /* in the order they came */
+    unsigned n_headers;
+    bool in_value;                         /* the parser is inside a header's value */
+    int64_t content_length;                /* -1: chunked */
+    const struct http_body_reader *reader; /* NULL: the body is dropped */
+    void *data;                            /* the handler's */
+    struct buf answer_headers;             /* what http_add_header() collected */
+};
+
+/* What a connection waits for from its client. Apart from that it may wait for the client to take
+ * answers (`writing`), and reads nothing then. */
+enum conn_state {
+    CONN_IDLE,   /* the first byte of a request */
+    CONN_HEAD,   /* the rest of a head */
+    CONN_BODY,   /* the rest of a body, which goes to the reader, or is dropped once answered */
+    CONN_ANSWER, /* nothing: the message is read, the handler's turn */
+    CONN_LINGER, /* the end of what it still sends: answered, dropping, then closing */
+    CONN_ENDING, /* nothing: answered and read; closing when the answer is written */
+    CONN_CLOSED, /* nothing: the close callback is to come */
+};
+
+struct http_conn {
+    uv_tcp_t tcp; /* first, so that a handle is its connection */
+    uv_write_t write;
+    struct http_server *server;
+    LIST_ENTRY(http_conn) link; /* in server->conns */
+    enum conn_state state;
+    uint64_t deadline;       /* for the client to send, loop time in ms, UINT64_MAX for none */
+    uint64_t write_deadline; /* for the client to take answers, likewise */
+    llhttp_t parser;
+    struct http_request request;
+    struct buf in;     /* read, but behind the message that is being answered */
+    struct buf out;    /* answers not yet handed to the socket */
+    struct buf flight; /* answers that the socket is writing */
+    size_t dropped;    /* bytes dropped while lingering */
+    int refusal;       /* status that a parser callback wants to fail with, or 0 */
+    bool parsing;      /* inside llhttp_execute(): answers gather in `out` */
+    bool reading;      /* between uv_read_start() and uv_read_stop() */
+    bool writing;      /* `flight` is on its way */
+    bool head_read;    /* the current exchange has its whole head */
+    bool message_read; /* the current exchange has its whole message */
+    bool answered;     /* the current exchange has its answer */
+    bool close_after;  /* no exchange follows the current one */
+    bool eof;          /* the client has sent its last byte */
+    bool paused;       /* by http_pause_body() */
+};
+
+LIST_HEAD(http_conn_list, http_conn);
+
+struct http_listener {
+    uv_tcp_t tcp; /* first */
+    struct http_server *server;
+};
+
+struct http_server {
+    uv_loop_t *loop;
+    struct http_limits limits;
+    http_handler_cb handler;
+    void *arg;
+    struct http_listener *listeners;
+    size_t n_listeners;
+    struct http_conn_list conns;
+    size_t n_conns;
+    uv_timer_t sweep; /* every second: deadlines and the date */
+    unsigned open;    /* listeners and connections whose close callback is to come */
+    bool stopping;
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+    char date[32];                    /* RFC 9110, section 5.6.7, of the current second */
+    char read_buffer[HTTP_READ_SIZE]; /* shared: libuv fills it only right before its callback */
+};
+
+static inline struct http_conn *request_conn(const struct http_request *request)
+{
+    return (struct http_conn *)((char *)(uintptr_t)request - offsetof(struct http_conn, request));
+}
+
+/* conn.c */
+void conn_accept(struct http_server *server, uv_stream_t *listener);
+void conn_set_state(struct http_conn *conn, enum conn_state state);
+
+/* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */
+void conn_refuse(struct http_conn *conn, int status);
+
+/* Goes on where an answer, a written answer or a new state allows it. No-op while parsing. */
+void conn_continue(struct http_conn *conn);
+
+/* Gives up on a client whose deadline has passed. */
+void conn_expire(struct http_conn *conn);
+void conn_close(struct http_conn *conn);
+
+/* parse.c: feeds `n` bytes; what lies behind a message without an answer goes to conn->in. */
+void parse_init(struct http_conn *conn);
+void parse_bytes(struct http_conn *conn, const char *bytes, size_t n);
+
+/* response.c */
+void response_append(struct http_conn *conn, int status, const char *body, size_t len);
+
+/* server.c: one of the counted handles has closed; with the last one the server goes. */
+void server_handle_closed(struct http_server *server);
+
+#endif

@@ -1,0 +1,163 @@
+/* Requests as the handler sees them, and answers. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "index/http/internal.h"
+
+static const char *reason_phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } phrases[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {302, "Found"},
+        {400, "Bad Request"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {414, "URI Too Long"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
+    };
+
+    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        if (phrases[i].status == status)
+            return phrases[i].phrase;
+    }
+    return "Unknown";
+}
+
+enum http_method http_request_method(const struct http_request *request)
+{
+    return request->method;
+}
+
+const char *http_request_path(const struct http_request *request, size_t *len)
+{
+    const char *target = buf_bytes(&request->head);
+    const char *query = memchr(target, '?', request->target_len);
+
+    *len = query != NULL ? (size_t)(query - target) : request->target_len;
+    return target;
+}
+
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+    const char *head = buf_bytes(&request->head);
+
+    for (unsigned i = 0; i < request->n_headers; i++) {
+        if (strcasecmp(head + request->headers[i].name, name) == 0)
+            return head + request->headers[i].value;
+    }
+    return NULL;
+}
+
+int64_t http_request_content_length(const struct http_request *request)
+{
+    return request->content_length;
+}
+
+void http_request_set_data(struct http_request *request, void *data)
+{
+    request->data = data;
+}
+
+void *http_request_data(const struct http_request *request)
+{
+    return request->data;
+}
+
+static bool expects_continue(const struct http_request *request)
+{
+    const char *expect = http_request_header(request, "Expect");
+
+    return expect != NULL && strcasecmp(expect, "100-continue") == 0;
+}
+
+void http_read_body(struct http_request *request, const struct http_body_reader *reader)
+{
+    struct http_conn *conn = request_conn(request);
+
+    assert(request->reader == NULL && !conn->answered);
+    request->reader = reader;
+    if (request->content_length != 0 && expects_continue(request))
+        buf_append_string(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+int http_add_header(struct http_request *request, const char *name, const char *value)
+{
+    for (const char *p = value; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return -EINVAL;
+    }
+    return buf_append_format(&request->answer_headers, "%s: %s\r\n", name, value);
+}
+
+void response_append(struct http_conn *conn, int status, const char *body, size_t len)
+{
+    struct http_request *r = &conn->request;
+    struct buf *out = &conn->out;
+    const char *connection = conn->close_after              ? "Connection: close\r\n"
+                             : conn->parser.http_minor == 0 ? "Connection: keep-alive\r\n"
+                                                            : "";
+    int rc = buf_append_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status,
+                               reason_phrase(status), conn->server->date, connection);
+
+    /* RFC 9110, section 8.6: a 204 has no Content-Length. */
+    if (rc == 0 && status != 204)
+        rc = buf_append_format(out, "Content-Length: %zu\r\n", len);
+    if (rc == 0 && len > 0)
+        rc = buf_append_string(out, "Content-Type: text/plain; charset=utf-8\r\n");
+    if (rc == 0)
+        rc = buf_append(out, buf_bytes(&r->answer_headers), buf_size(&r->answer_headers));
+    if (rc == 0)
+        rc = buf_append_string(out, "\r\n");
+    if (rc == 0 && r->method != HTTP_METHOD_HEAD)
+        rc = buf_append(out, body, len);
+    if (rc < 0)
+        conn_close(conn); /* half an answer would be a wrong one */
+}
+
+/* Whether so much of the body is still to come that closing is better than dropping it. */
+static bool much_to_come(const struct http_conn *conn)
+{
+    const struct http_request *r = &conn->request;
+
+    if (conn->message_read || r->content_length == 0)
+        return false;
+    /* The parser counts content_length down as the body passes. */
+    return r->content_length < 0 || conn->parser.content_length > HTTP_DISCARD_MAX ||
+           (r->reader == NULL && expects_continue(r));
+}
+
+void http_respond(struct http_request *request, int status, const char *body, size_t len)
+{
+    struct http_conn *conn = request_conn(request);
+    bool linger = much_to_come(conn);
+
+    assert(!conn->answered);
+    conn->answered = true;
+    if (linger || conn->server->stopping)
+        conn->close_after = true;
+    response_append(conn, status, body, len);
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (linger)
+        conn_set_state(conn, CONN_LINGER);
+    else if (!conn->message_read)
+        conn_set_state(conn, CONN_BODY); /* which is dropped from here on */
+    else
+        conn_set_state(conn, conn->close_after ? CONN_ENDING : CONN_IDLE);
+    conn_continue(conn);
+}

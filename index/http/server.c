@@ -1,0 +1,166 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "index/http/internal.h"
+
+#define SWEEP_INTERVAL 1000 /* milliseconds */
+#define BACKLOG        511
+
+const struct http_limits http_default_limits = {
+    .connections = 10000,
+    .head_timeout = 30000,
+    .body_timeout = 60000,
+    .idle_timeout = 75000,
+    .write_timeout = 60000,
+};
+
+static void sweep_closed_cb(uv_handle_t *handle)
+{
+    struct http_server *server = handle->data;
+    void (*cb)(void *) = server->stop_cb;
+    void *arg = server->stop_arg;
+
+    assert(LIST_EMPTY(&server->conns));
+    free(server->listeners);
+    free(server);
+    if (cb != NULL)
+        cb(arg);
+}
+
+void server_handle_closed(struct http_server *server)
+{
+    assert(server->open > 0);
+    if (--server->open == 0)
+        uv_close((uv_handle_t *)&server->sweep, sweep_closed_cb);
+}
+
+static void listener_closed_cb(uv_handle_t *handle)
+{
+    server_handle_closed(((struct http_listener *)handle)->server);
+}
+
+static void connection_cb(uv_stream_t *listener, int status)
+{
+    if (status == 0)
+        conn_accept(((struct http_listener *)listener)->server, listener);
+}
+
+static void update_date(struct http_server *server)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+
+    gmtime_r(&now, &utc);
+    strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+}
+
+static void sweep_cb(uv_timer_t *timer)
+{
+    struct http_server *server = timer->data;
+    uint64_t now = uv_now(server->loop);
+    struct http_conn *conn;
+
+    update_date(server);
+    /* Closing a connection takes it off the list later, in its close callback. */
+    LIST_FOREACH(conn, &server->conns, link)
+    {
+        if (now > conn->write_deadline)
+            conn_close(conn);
+        else if (now > conn->deadline)
+            conn_expire(conn);
+    }
+}
+
+/* Opens `listener` on a duplicate of the socket, so that a failure leaves the original alone. */
+static int listener_start(struct http_server *server, struct http_listener *listener, int socket)
+{
+    int copy = dup(socket);
+    int rc;
+
+    listener->server = server;
+    uv_tcp_init(server->loop, &listener->tcp);
+    server->open++;
+    if (copy < 0)
+        return UV_EMFILE;
+    rc = uv_tcp_open(&listener->tcp, copy);
+    if (rc < 0) {
+        close(copy);
+        return rc;
+    }
+    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, connection_cb);
+}
+
+static void close_listeners(struct http_server *server)
+{
+    for (size_t i = 0; i < server->n_listeners; i++)
+        uv_close((uv_handle_t *)&server->listeners[i].tcp, listener_closed_cb);
+    server->n_listeners = 0;
+}
+
+int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
+                      const struct http_limits *limits, http_handler_cb handler, void *arg,
+                      struct http_server **server)
+{
+    struct http_server *s = calloc(1, sizeof(*s));
+    int rc = 0;
+
+    assert(n > 0);
+    if (s == NULL)
+        return UV_ENOMEM;
+    s->listeners = calloc(n, sizeof(*s->listeners));
+    if (s->listeners == NULL) {
+        free(s);
+        return UV_ENOMEM;
+    }
+    s->loop = loop;
+    s->limits = *limits;
+    s->handler = handler;
+    s->arg = arg;
+    LIST_INIT(&s->conns);
+    update_date(s);
+    uv_timer_init(loop, &s->sweep);
+    s->sweep.data = s;
+    for (size_t i = 0; i < n && rc == 0; i++, s->n_listeners++)
+        rc = listener_start(s, &s->listeners[i], sockets[i]);
+    if (rc < 0) {
+        close_listeners(s); /* the memory goes with the last of them */
+        return rc;
+    }
+    for (size_t i = 0; i < n; i++)
+        close(sockets[i]);
+    uv_timer_start(&s->sweep, sweep_cb, SWEEP_INTERVAL, SWEEP_INTERVAL);
+    *server = s;
+    return 0;
+}
+
+void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *arg)
+{
+    struct http_conn *conn;
+
+    assert(!server->stopping);
+    server->stopping = true;
+    server->stop_cb = cb;
+    server->stop_arg = arg;
+    close_listeners(server);
+    /* The sweep goes on, for the deadlines of those that stay. */
+    LIST_FOREACH(conn, &server->conns, link)
+    {
+        if (conn->state == CONN_IDLE && !conn->writing)
+            conn_close(conn);
+    }
+}
+
+void http_server_abort(struct http_server *server)
+{
+    struct http_conn *conn;
+
+    assert(server->stopping);
+    LIST_FOREACH(conn, &server->conns, link)
+    {
+        conn_close(conn);
+    }
+}

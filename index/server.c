@@ -1,0 +1,170 @@
+/* Start order: store, transfers, HTTP. Stop order is the reverse, each step in the callback of the
+ * one before: HTTP, then the operations that outlive their requests, then transfers, then the
+ * store. */
+#include "index/server.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/api/api.h"
+#include "index/base/log.h"
+
+#define POLL_INTERVAL 20 /* milliseconds between looks whether the last operation has ended */
+
+struct index_server {
+    uv_loop_t *loop;
+    struct api api;
+    struct store *store;
+    struct transfers *transfers;
+    struct http_server *http;
+    char **volumes;
+    size_t n_volumes;
+    char *fallback;
+    uv_timer_t deadline; /* of the drain */
+    uv_timer_t poll;     /* for operations that outlive their requests */
+    unsigned timers;     /* whose close callback is to come */
+    bool stopping;
+    index_server_stop_cb stop_cb;
+    void *stop_arg;
+};
+
+static void server_free(struct index_server *s)
+{
+    for (size_t i = 0; i < s->n_volumes; i++)
+        free(s->volumes[i]);
+    free(s->volumes);
+    free(s->fallback);
+    free(s);
+}
+
+static int copy_options(struct index_server *s, const struct index_server_options *options)
+{
+    s->volumes = calloc(options->n_volumes, sizeof(*s->volumes));
+    if (s->volumes == NULL)
+        return UV_ENOMEM;
+    for (; s->n_volumes < options->n_volumes; s->n_volumes++) {
+        s->volumes[s->n_volumes] = strdup(options->volumes[s->n_volumes]);
+        if (s->volumes[s->n_volumes] == NULL)
+            return UV_ENOMEM;
+    }
+    if (options->fallback == NULL)
+        return 0;
+    s->fallback = strdup(options->fallback);
+    return s->fallback != NULL ? 0 : UV_ENOMEM;
+}
+
+static void init_api(struct index_server *s, const struct index_server_options *options)
+{
+    s->api = (struct api){
+        .store = s->store,
+        .transfers = s->transfers,
+        .volumes = (const char *const *)s->volumes,
+        .n_volumes = s->n_volumes,
+        .subvolumes = options->subvolumes,
+        .fallback = s->fallback,
+        .md5 = options->md5,
+    };
+}
+
+int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
+                       struct index_server **server)
+{
+    struct index_server *s = calloc(1, sizeof(*s));
+    int rc;
+
+    if (s == NULL)
+        return UV_ENOMEM;
+    s->loop = loop;
+    rc = copy_options(s, options);
+    if (rc < 0)
+        goto err_free;
+    rc = store_open(options->directory, &s->store);
+    if (rc < 0)
+        goto err_free;
+    rc = transfers_new(loop, &transfer_default_limits, &s->transfers);
+    if (rc < 0)
+        goto err_store;
+    init_api(s, options);
+    rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
+                           api_handle, &s->api, &s->http);
+    if (rc < 0)
+        goto err_transfers;
+    *server = s;
+    return 0;
+
+err_transfers:
+    log_error("the index cannot listen: %s", uv_strerror(rc));
+    transfers_free(s->transfers, NULL, NULL);
+err_store:
+    store_close(s->store);
+err_free:
+    server_free(s);
+    return rc;
+}
+
+static void timer_closed_cb(uv_handle_t *handle)
+{
+    struct index_server *s = handle->data;
+    index_server_stop_cb cb = s->stop_cb;
+    void *arg = s->stop_arg;
+
+    if (--s->timers > 0)
+        return;
+    store_close(s->store);
+    server_free(s);
+    cb(arg);
+}
+
+static void transfers_freed_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    uv_close((uv_handle_t *)&s->deadline, timer_closed_cb);
+    uv_close((uv_handle_t *)&s->poll, timer_closed_cb);
+}
+
+/* Each operation ends within the transfers' own timeouts. */
+static void poll_cb(uv_timer_t *timer)
+{
+    struct index_server *s = timer->data;
+
+    if (s->api.n_operations > 0)
+        return;
+    uv_timer_stop(&s->poll);
+    uv_timer_stop(&s->deadline);
+    transfers_free(s->transfers, transfers_freed_cb, s);
+}
+
+static void http_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    s->http = NULL;
+    uv_timer_start(&s->poll, poll_cb, 0, POLL_INTERVAL);
+}
+
+static void deadline_cb(uv_timer_t *timer)
+{
+    struct index_server *s = timer->data;
+
+    if (s->http != NULL)
+        http_server_abort(s->http);
+}
+
+void index_server_stop(struct index_server *s, unsigned drain_ms, index_server_stop_cb cb,
+                       void *arg)
+{
+    if (!s->stopping) {
+        s->stopping = true;
+        s->stop_cb = cb;
+        s->stop_arg = arg;
+        uv_timer_init(s->loop, &s->deadline);
+        uv_timer_init(s->loop, &s->poll);
+        s->deadline.data = s->poll.data = s;
+        s->timers = 2;
+        http_server_stop(s->http, http_stopped_cb, s);
+    }
+    if (s->http != NULL)
+        uv_timer_start(&s->deadline, deadline_cb, drain_ms, 0);
+}
