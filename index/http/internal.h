@@ -94,7 +94,7 @@ struct http_server {
     bool stopping;
     void (*stop_cb)(void *arg);
     void *stop_arg;
-    char date[32];                    /* RFC 9110, section 5.6.7, of the current second */
+    char date[48]; /* the header of the current second: RFC 9110, section 5.6.7 */
     char read_buffer[HTTP_READ_SIZE]; /* shared: libuv fills it only right before its callback */
 };
 

@@ -6,36 +6,35 @@
 
 #include "index/http/internal.h"
 
-static const char *reason_phrase(int status)
+static const char *status_line(int status)
 {
     static const struct {
         int status;
-        const char *phrase;
-    } phrases[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {204, "No Content"},
-        {302, "Found"},
-        {400, "Bad Request"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {414, "URI Too Long"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
-        {507, "Insufficient Storage"},
+        const char *line;
+    } lines[] = {
+        {404, "HTTP/1.1 404 Not Found\r\n"},
+        {302, "HTTP/1.1 302 Found\r\n"},
+        {200, "HTTP/1.1 200 OK\r\n"},
+        {201, "HTTP/1.1 201 Created\r\n"},
+        {204, "HTTP/1.1 204 No Content\r\n"},
+        {400, "HTTP/1.1 400 Bad Request\r\n"},
+        {405, "HTTP/1.1 405 Method Not Allowed\r\n"},
+        {408, "HTTP/1.1 408 Request Timeout\r\n"},
+        {409, "HTTP/1.1 409 Conflict\r\n"},
+        {411, "HTTP/1.1 411 Length Required\r\n"},
+        {414, "HTTP/1.1 414 URI Too Long\r\n"},
+        {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+        {502, "HTTP/1.1 502 Bad Gateway\r\n"},
+        {503, "HTTP/1.1 503 Service Unavailable\r\n"},
+        {505, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
+        {507, "HTTP/1.1 507 Insufficient Storage\r\n"},
     };
 
-    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (phrases[i].status == status)
-            return phrases[i].phrase;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (lines[i].status == status)
+            return lines[i].line;
     }
-    return "Unknown";
+    return "HTTP/1.1 500 Internal Server Error\r\n";
 }
 
 enum http_method http_request_method(const struct http_request *request)
@@ -104,21 +103,39 @@ int http_add_header(struct http_request *request, const char *name, const char *
     return buf_append_format(&request->answer_headers, "%s: %s\r\n", name, value);
 }
 
+static const char *connection_line(const struct http_conn *conn)
+{
+    if (conn->close_after)
+        return "Connection: close\r\n";
+    return conn->parser.http_minor == 0 ? "Connection: keep-alive\r\n" : "";
+}
+
+/* RFC 9110, section 8.6: a 204 has no Content-Length. */
+static int append_length(struct buf *out, int status, size_t len)
+{
+    if (status == 204)
+        return 0;
+    if (len == 0)
+        return buf_append_string(out, "Content-Length: 0\r\n");
+    return buf_append_format(out,
+                             "Content-Length: %zu\r\n"
+                             "Content-Type: text/plain; charset=utf-8\r\n",
+                             len);
+}
+
+/* No printf on the common way: at 100,000 answers a second it shows. */
 void response_append(struct http_conn *conn, int status, const char *body, size_t len)
 {
     struct http_request *r = &conn->request;
     struct buf *out = &conn->out;
-    const char *connection = conn->close_after              ? "Connection: close\r\n"
-                             : conn->parser.http_minor == 0 ? "Connection: keep-alive\r\n"
-                                                            : "";
-    int rc = buf_append_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status,
-                               reason_phrase(status), conn->server->date, connection);
+    int rc = buf_append_string(out, status_line(status));
 
-    /* RFC 9110, section 8.6: a 204 has no Content-Length. */
-    if (rc == 0 && status != 204)
-        rc = buf_append_format(out, "Content-Length: %zu\r\n", len);
-    if (rc == 0 && len > 0)
-        rc = buf_append_string(out, "Content-Type: text/plain; charset=utf-8\r\n");
+    if (rc == 0)
+        rc = buf_append_string(out, conn->server->date);
+    if (rc == 0)
+        rc = buf_append_string(out, connection_line(conn));
+    if (rc == 0)
+        rc = append_length(out, status, len);
     if (rc == 0)
         rc = buf_append(out, buf_bytes(&r->answer_headers), buf_size(&r->answer_headers));
     if (rc == 0)

@@ -55,7 +55,7 @@ static void update_date(struct http_server *server)
     struct tm utc;
 
     gmtime_r(&now, &utc);
-    strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    strftime(server->date, sizeof(server->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
 }
 
 static void sweep_cb(uv_timer_t *timer)
