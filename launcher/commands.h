@@ -1,0 +1,18 @@
+/* The subcommands. Each has its table of options and a function that runs it. */
+#ifndef MKV_LAUNCHER_COMMANDS_H
+#define MKV_LAUNCHER_COMMANDS_H
+
+#include "launcher/common.h"
+
+extern const struct command volume_command;
+
+/* Runs the subcommand on the arguments behind its name. The exit code of the program. */
+int volume_main(int argc, char **argv);
+
+/* What every subcommand does with its options first: parses them, answers --help and --version, and
+ * sets up the log. `options` is zeroed and begins with a struct common_options. True when there is
+ * more to do; else *exit_code is set. */
+bool command_begin(const struct command *command, int argc, char **argv, void *options,
+                   int *n_operands, int *exit_code);
+
+#endif
