@@ -26,3 +26,28 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     *exit_code = EXIT_FAILURE;
     return false;
 }
+
+int command_inspect(const struct front_options *options)
+{
+    struct front front;
+    int exit_code;
+
+    if (front_init(&front, options) < 0)
+        return EXIT_FAILURE;
+    exit_code = options->common->print_config ? front_print_config(&front) : front_check(&front);
+    front_deinit(&front);
+    return exit_code;
+}
+
+int command_serve(const struct front_options *options, struct service_options *service)
+{
+    struct front front;
+    int exit_code;
+
+    if (front_init(&front, options) < 0)
+        return EXIT_FAILURE;
+    service->front = &front;
+    exit_code = service_run(service);
+    front_deinit(&front);
+    return exit_code;
+}

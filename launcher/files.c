@@ -12,11 +12,11 @@
 #include "index/base/log.h"
 
 /* mkdir(2) that is content with a directory that is there already. */
-static int make_directory(const char *path)
+static int make_directory(const char *path, mode_t mode)
 {
     struct stat st;
 
-    if (mkdir(path, 0755) == 0)
+    if (mkdir(path, mode) == 0)
         return 0;
     if (errno != EEXIST)
         return -errno;
@@ -25,7 +25,7 @@ static int make_directory(const char *path)
     return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int files_make_directories(const char *path)
+int files_make_directories(const char *path, mode_t mode)
 {
     char *copy = strdup(path);
     int rc = 0;
@@ -36,11 +36,11 @@ int files_make_directories(const char *path)
         if (*at != '/' || at[-1] == '/')
             continue;
         *at = '\0';
-        rc = make_directory(copy);
+        rc = make_directory(copy, 0755);
         *at = '/';
     }
     if (rc == 0)
-        rc = make_directory(copy);
+        rc = make_directory(copy, mode);
     free(copy);
     return rc;
 }

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Makes the directory at `path` and those above it, where they are missing, 0755 each. 0 or
+/* Makes the directory at `path` where it is missing, with `mode`, and those above it, 0755. 0 or
  * -errno. */
-int files_make_directories(const char *path);
+int files_make_directories(const char *path, mode_t mode);
 
 /* Deletes everything in the directory `fd` and follows no symbolic link. 0, or -errno of the first
  * thing that stayed. */

@@ -15,6 +15,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {&volume_command, volume_main},
+    {&index_command, index_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "launcher/commands.h"
-#include "launcher/service.h"
 #include "launcher/volume_dir.h"
 
 struct volume_options {
@@ -37,50 +36,49 @@ static struct front_options front_options_of(const struct volume_options *option
     };
 }
 
-/* --print-config and --check. */
 static int inspect(const struct volume_options *options, const char *path,
                    const struct listeners *listeners)
 {
-    struct front_options front_options;
+    struct front_options front;
     struct volume_dir dir;
-    struct front front;
-    int exit_code = EXIT_FAILURE;
+    int exit_code;
 
     if (volume_dir_inspect(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    front_options = front_options_of(options, &dir, listeners);
-    if (front_init(&front, &front_options) == 0) {
-        exit_code = options->common.print_config ? front_print_config(&front) : front_check(&front);
-        front_deinit(&front);
-    }
+    front = front_options_of(options, &dir, listeners);
+    exit_code = command_inspect(&front);
     volume_dir_close(&dir);
     return exit_code;
 }
 
-static int serve(const struct volume_options *options, const struct volume_dir *dir,
+static int serve(const struct volume_options *options, const char *path,
                  struct listeners *listeners)
 {
-    struct front_options front_options = front_options_of(options, dir, listeners);
-    struct service_options service = {
-        .prefix = &dir->prefix,
+    struct front_options front;
+    struct service_options service;
+    struct volume_dir dir;
+    int exit_code = EXIT_FAILURE;
+    char *title;
+
+    if (volume_dir_open(path, options->common.user, &dir) < 0)
+        return EXIT_FAILURE;
+    if (asprintf(&title, "volume %s", dir.path) < 0)
+        goto close_dir;
+    if (listeners_open(listeners) < 0)
+        goto free_title;
+    front = front_options_of(options, &dir, listeners);
+    service = (struct service_options){
+        .title = title,
+        .prefix = &dir.prefix,
         .listeners = listeners,
         .drain_ms = options->common.drain_ms,
     };
-    struct front front;
-    char *title;
-    int exit_code;
-
-    if (front_init(&front, &front_options) < 0)
-        return EXIT_FAILURE;
-    if (asprintf(&title, "volume %s", dir->path) < 0) {
-        front_deinit(&front);
-        return EXIT_FAILURE;
-    }
-    service.title = title;
-    service.front = &front;
-    exit_code = service_run(&service);
+    exit_code = command_serve(&front, &service);
+    listeners_close(listeners);
+free_title:
     free(title);
-    front_deinit(&front);
+close_dir:
+    volume_dir_close(&dir);
     return exit_code;
 }
 
@@ -88,7 +86,6 @@ int volume_main(int argc, char **argv)
 {
     struct volume_options options = {.common = {.help = false}};
     struct listeners listeners;
-    struct volume_dir dir;
     struct address address;
     int exit_code;
     int n;
@@ -105,12 +102,5 @@ int volume_main(int argc, char **argv)
         return EXIT_FAILURE;
     if (options.common.check || options.common.print_config)
         return inspect(&options, argv[1], &listeners);
-    if (volume_dir_open(argv[1], options.common.user, &dir) < 0)
-        return EXIT_FAILURE;
-    exit_code = EXIT_FAILURE;
-    if (listeners_open(&listeners) == 0)
-        exit_code = serve(&options, &dir, &listeners);
-    listeners_close(&listeners);
-    volume_dir_close(&dir);
-    return exit_code;
+    return serve(&options, argv[1], &listeners);
 }

@@ -134,7 +134,7 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 
     if (rc < 0)
         return rc;
-    rc = files_make_directories(path);
+    rc = files_make_directories(path, 0755);
     if (rc < 0)
         return cannot_use(path, rc);
     d.path = realpath(path, NULL);
