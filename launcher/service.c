@@ -41,10 +41,15 @@ static unsigned time_left(const struct service *s)
     return s->stop_until > now ? (unsigned)(s->stop_until - now) : 0;
 }
 
+/* All has ended. A signal that comes now must not turn the exit code into its own, as it would once
+ * the handlers are gone. */
 static void backend_stopped_cb(void *arg)
 {
     struct service *s = arg;
+    sigset_t all;
 
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
     for (size_t i = 0; i < N_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     children_close(&s->children, NULL);
