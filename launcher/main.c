@@ -1,4 +1,73 @@
-int main(void)
+/* mkv: the program. One subcommand a role; each reads its own options. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "launcher/commands.h"
+
+#define FILES_MAX 65536
+
+static const struct {
+    const struct command *command;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {&volume_command, volume_main},
+    {&index_command, index_main},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *out)
 {
-    return 2;
+    fputs("usage: mkv COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n", out);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-12s%s\n", commands[i].command->name, commands[i].command->summary);
+    fputs("\n'mkv COMMAND --help' says more; 'mkv --version' prints the version.\n", out);
+}
+
+/* Whatever we open must not end up as one of the standard streams. */
+static void ensure_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The soft limit is often 1,024, for the sake of select(2), which nothing here uses. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MAX)
+        return;
+    limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+
+    ensure_standard_streams();
+    raise_file_limit();
+    if (strcmp(name, "--version") == 0) {
+        puts("mkv " MKV_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+        print_help(argc > 1 ? stdout : stderr);
+        return argc > 1 ? EXIT_SUCCESS : EXIT_USAGE;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(name, commands[i].command->name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    }
+    return options_usage_error(NULL, "unknown command %s", name);
 }

@@ -1,0 +1,33 @@
+/* One run of `nginx -t` on a config file, without blocking the loop. */
+#ifndef MKV_LAUNCHER_CHECK_H
+#define MKV_LAUNCHER_CHECK_H
+
+#include "launcher/child.h"
+
+#define CHECK_MESSAGE_MAX 1024
+
+struct check;
+
+/* The verdict: 0, UV_EINVAL with nginx's own `message`, or UV_ECANCELED. The struct is free again;
+ * the message expires on return. */
+typedef void (*check_cb)(struct check *check, int status, const char *message);
+
+struct check {
+    struct child child;
+    char *path; /* of the config */
+    bool canceled;
+    int status;
+    char message[CHECK_MESSAGE_MAX]; /* the first reason nginx gave */
+    check_cb cb;
+    void *arg; /* for the owner */
+};
+
+/* Runs `program` -t on the config at `path` with the prefix directory `prefix`. 0, or a -errno when
+ * it could not be run. The callback fires once, not inside this call, unless this fails. */
+int check_start(struct check *check, struct children *children, const char *program,
+                const char *prefix, const char *path, check_cb cb, void *arg);
+
+/* Kills the run; the callback fires with UV_ECANCELED. */
+void check_cancel(struct check *check);
+
+#endif

@@ -1,0 +1,29 @@
+/* The subcommands. Each has its table of options and a function that runs it. */
+#ifndef MKV_LAUNCHER_COMMANDS_H
+#define MKV_LAUNCHER_COMMANDS_H
+
+#include "launcher/common.h"
+#include "launcher/front.h"
+#include "launcher/service.h"
+
+extern const struct command index_command;
+extern const struct command volume_command;
+
+/* Runs the subcommand on the arguments behind its name. The exit code of the program. */
+int index_main(int argc, char **argv);
+int volume_main(int argc, char **argv);
+
+/* What every subcommand does with its options first: parses them, answers --help and --version, and
+ * sets up the log. `options` is zeroed and begins with a struct common_options. True when there is
+ * more to do; else *exit_code is set. */
+bool command_begin(const struct command *command, int argc, char **argv, void *options,
+                   int *n_operands, int *exit_code);
+
+/* --print-config or --check, as `options` says. The exit code. */
+int command_inspect(const struct front_options *options);
+
+/* Runs the service behind the nginx that `options` describes; service->front is filled in. The exit
+ * code. */
+int command_serve(const struct front_options *options, struct service_options *service);
+
+#endif

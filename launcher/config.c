@@ -1,0 +1,127 @@
+#include "launcher/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+
+#define TEMPLATE_MAX (1U << 20)
+
+const char *config_template_name(const struct config *config)
+{
+    return config->template_path != NULL ? config->template_path : "the built-in template";
+}
+
+/* Appends the file at `path` and a NUL. A byte NUL within would hide what follows it. */
+static int read_template(const char *path, struct buf *text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 1;
+    int rc = fd < 0 ? -errno : 0;
+
+    while (rc == 0 && n > 0) {
+        rc = buf_reserve(text, 4096);
+        if (rc < 0)
+            break;
+        n = read(fd, text->data + text->tail, 4096);
+        if (n < 0 && errno != EINTR)
+            rc = -errno;
+        if (n < 0)
+            n = 1;
+        else
+            text->tail += (size_t)n;
+        if (buf_size(text) > TEMPLATE_MAX)
+            rc = -EFBIG;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0 && buf_size(text) > 0 && memchr(buf_bytes(text), '\0', buf_size(text)) != NULL)
+        rc = -EILSEQ;
+    return rc == 0 ? buf_append(text, "", 1) : rc;
+}
+
+int config_render(const struct config *config, struct buf *out)
+{
+    struct template_error error = {.line = 0};
+    struct buf text = {0};
+    int rc = 0;
+
+    if (config->template_path != NULL)
+        rc = read_template(config->template_path, &text);
+    if (rc == 0)
+        rc = template_render(config->template_path != NULL ? buf_bytes(&text) : config->built_in,
+                             config->variables, config->n_variables, out, &error);
+    buf_deinit(&text);
+    if (error.line > 0)
+        log_error("%s, line %u: %s", config_template_name(config), error.line, error.message);
+    else if (rc < 0)
+        log_error("cannot read the template %s: %s", config_template_name(config), strerror(-rc));
+    return rc;
+}
+
+static int write_all(int fd, const char *data, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, data, n);
+
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        if (written > 0) {
+            data += written;
+            n -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* A new file, mode 0600; *path is the caller's to free and unlink. */
+static int make_file(const char *name, char **path)
+{
+    const char *directory = getenv("TMPDIR");
+    char *made;
+    int fd;
+
+    if (directory == NULL || directory[0] == '\0')
+        directory = "/tmp";
+    if (asprintf(&made, "%s/mkv-%s-XXXXXX", directory, name) < 0)
+        return -ENOMEM;
+    fd = mkostemp(made, O_CLOEXEC);
+    if (fd < 0) {
+        fd = -errno;
+        log_error("cannot create the config file %s: %s (set TMPDIR)", made, strerror(-fd));
+        free(made);
+        return fd;
+    }
+    *path = made;
+    return fd;
+}
+
+int config_write(const struct config *config, char **path)
+{
+    struct buf text = {0};
+    char *made = NULL;
+    int rc = config_render(config, &text);
+    int fd;
+
+    if (rc < 0)
+        goto out;
+    fd = rc = make_file(config->name, &made);
+    if (rc < 0)
+        goto out;
+    rc = write_all(fd, buf_bytes(&text), buf_size(&text));
+    close(fd);
+    if (rc < 0) {
+        log_error("cannot write the config file %s: %s", made, strerror(-rc));
+        unlink(made);
+        free(made);
+        goto out;
+    }
+    *path = made;
+out:
+    buf_deinit(&text);
+    return rc;
+}

@@ -1,0 +1,127 @@
+#include "launcher/front.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "launcher/files.h"
+#include "launcher/nginx_log.h"
+
+#define CONNECTIONS_MAX 4096
+
+static void set(struct front *f, const char *name, enum template_kind kind, const char *value)
+{
+    f->variables[f->n_variables++] = (struct template_variable){name, kind, value};
+}
+
+/* nginx warns when it may open fewer files than connections. */
+static unsigned long max_connections(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > CONNECTIONS_MAX)
+        return CONNECTIONS_MAX;
+    return limit.rlim_cur;
+}
+
+static int make_directives(struct front *f, const struct front_options *o)
+{
+    int rc = account_append_directive(o->account, &f->user);
+
+    if (rc == 0)
+        rc = buf_append(&f->user, "", 1);
+    if (rc == 0)
+        rc = listeners_append_directives(o->listeners, &f->listen);
+    return rc == 0 ? buf_append(&f->listen, "", 1) : rc;
+}
+
+static int make_access_log(struct front *f, const char *path)
+{
+    const char *refusal;
+
+    if (path == NULL)
+        return 0;
+    f->access_log = files_make_absolute(path);
+    if (f->access_log == NULL)
+        return -ENOMEM;
+    refusal = template_check_string(f->access_log);
+    if (refusal == NULL)
+        return 0;
+    log_error("the access log %s cannot be written: %s", f->access_log, refusal);
+    return -EINVAL;
+}
+
+static void set_variables(struct front *f, const struct front_options *o)
+{
+    const struct common_options *c = o->common;
+
+    if (c->workers == 0)
+        snprintf(f->workers, sizeof(f->workers), "auto");
+    else
+        snprintf(f->workers, sizeof(f->workers), "%u", c->workers);
+    snprintf(f->connections, sizeof(f->connections), "%lu", max_connections());
+    set(f, "WORKERS", TEMPLATE_RAW, f->workers);
+    set(f, "WORKER_CONNECTIONS", TEMPLATE_RAW, f->connections);
+    set(f, "LOG_LEVEL", TEMPLATE_RAW, nginx_log_level_name(c->log_level));
+    set(f, "USER", TEMPLATE_RAW, buf_bytes(&f->user));
+    set(f, "LISTEN", TEMPLATE_RAW, buf_bytes(&f->listen));
+    if (f->access_log != NULL)
+        set(f, "ACCESS_LOG", TEMPLATE_STRING, f->access_log);
+    else
+        set(f, "ACCESS_LOG", TEMPLATE_RAW, "off");
+    for (size_t i = 0; i < FRONT_EXTRA_MAX && o->extra[i].name != NULL; i++)
+        set(f, o->extra[i].name, o->extra[i].kind, o->extra[i].value);
+    f->config = (struct config){
+        .name = o->name,
+        .built_in = o->built_in,
+        .template_path = c->template_path,
+        .variables = f->variables,
+        .n_variables = f->n_variables,
+    };
+}
+
+int front_init(struct front *front, const struct front_options *options)
+{
+    int rc;
+
+    memset(front, 0, sizeof(*front));
+    rc = make_access_log(front, options->common->access_log);
+    if (rc < 0)
+        goto fail;
+    rc = make_directives(front, options);
+    if (rc < 0)
+        goto fail;
+    set_variables(front, options);
+    if (!options->common->print_config)
+        rc = files_find_program(options->common->nginx, &front->program);
+    if (rc == 0)
+        return 0;
+fail:
+    front_deinit(front);
+    return rc;
+}
+
+void front_deinit(struct front *front)
+{
+    buf_deinit(&front->user);
+    buf_deinit(&front->listen);
+    free(front->access_log);
+    free(front->program);
+    memset(front, 0, sizeof(*front));
+}
+
+int front_print_config(const struct front *front)
+{
+    struct buf text = {0};
+    int rc = config_render(&front->config, &text);
+
+    if (rc == 0 && (fwrite(buf_bytes(&text), 1, buf_size(&text), stdout) != buf_size(&text) ||
+                    fflush(stdout) != 0)) {
+        rc = -errno;
+        log_error("cannot write to stdout: %s", strerror(-rc));
+    }
+    buf_deinit(&text);
+    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

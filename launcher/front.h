@@ -1,0 +1,46 @@
+/* The nginx of a subcommand: which program it is and what its config says. */
+#ifndef MKV_LAUNCHER_FRONT_H
+#define MKV_LAUNCHER_FRONT_H
+
+#include "launcher/account.h"
+#include "launcher/common.h"
+#include "launcher/config.h"
+#include "launcher/listeners.h"
+
+#define FRONT_VARIABLES_MAX 12
+#define FRONT_EXTRA_MAX     4 /* of these, those of one subcommand alone */
+
+/* All is borrowed, as long as the front lives. */
+struct front_options {
+    const struct common_options *common;
+    const char *name;     /* of the subcommand */
+    const char *built_in; /* its template */
+    const struct account *account;
+    const struct listeners *listeners; /* resolved; opened before front_init() if at all */
+    struct template_variable extra[FRONT_EXTRA_MAX]; /* up to the first without a name */
+};
+
+struct front {
+    char *program;    /* path of the nginx executable */
+    char *access_log; /* absolute, or NULL */
+    struct buf user;  /* the directives, ending with a NUL */
+    struct buf listen;
+    char workers[16];
+    char connections[16];
+    size_t n_variables;
+    struct template_variable variables[FRONT_VARIABLES_MAX];
+    struct config config;
+};
+
+/* Finds nginx and collects the variables. 0, or -errno after one log line. */
+int front_init(struct front *front, const struct front_options *options);
+void front_deinit(struct front *front);
+
+/* Writes the rendered config to stdout. The exit code. */
+int front_print_config(const struct front *front);
+
+/* Has nginx test the rendered config in a prefix directory of its own. The exit code, after one
+ * line that says how it went. */
+int front_check(const struct front *front);
+
+#endif

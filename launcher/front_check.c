@@ -1,0 +1,132 @@
+/* `--check`: nginx tests the config in a temporary prefix directory, so that nothing is touched
+ * that a running mkv uses. TERM, INT and QUIT end the test early; the traces are removed all the
+ * same. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launcher/check.h"
+#include "launcher/files.h"
+#include "launcher/front.h"
+
+static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
+
+#define N_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
+
+struct run {
+    const struct front *front;
+    char *prefix; /* temporary */
+    char *conf;   /* temporary */
+    uv_loop_t loop;
+    uv_signal_t signals[N_SIGNALS];
+    struct children children;
+    struct check check;
+    int exit_code;
+};
+
+static void close_handles(struct run *run)
+{
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        uv_close((uv_handle_t *)&run->signals[i], NULL);
+    children_close(&run->children, NULL);
+}
+
+static void run_check_cb(struct check *check, int status, const char *message)
+{
+    struct run *run = check->arg;
+    const char *name = config_template_name(&run->front->config);
+
+    if (status == 0)
+        printf("mkv: %s gives a good nginx config\n", name);
+    else if (status != UV_ECANCELED)
+        log_error("%s: %s", name, message);
+    run->exit_code = status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    close_handles(run);
+}
+
+static void run_signal_cb(uv_signal_t *handle, int signal)
+{
+    struct run *run = handle->data;
+
+    (void)signal;
+    check_cancel(&run->check);
+}
+
+static void run_loop(struct run *run)
+{
+    int rc = uv_loop_init(&run->loop);
+
+    assert(rc == 0);
+    rc = children_init(&run->children, &run->loop);
+    assert(rc == 0);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
+        uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        uv_signal_start(&run->signals[i], run_signal_cb, stop_signals[i]);
+    }
+    rc = check_start(&run->check, &run->children, run->front->program, run->prefix, run->conf,
+                     run_check_cb, run);
+    if (rc < 0) {
+        log_error("cannot run %s: %s", run->front->program, uv_strerror(rc));
+        close_handles(run);
+    }
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    rc = uv_loop_close(&run->loop);
+    assert(rc == 0);
+}
+
+/* Makes an empty prefix directory, open enough for nginx workers of another user. */
+static int make_prefix(char **path)
+{
+    const char *base = getenv("TMPDIR");
+    char *made;
+    char *tmp = NULL;
+    int rc = 0;
+
+    if (asprintf(&made, "%s/mkv-check-XXXXXX", base != NULL && base[0] != '\0' ? base : "/tmp") < 0)
+        return -ENOMEM;
+    if (mkdtemp(made) == NULL) {
+        rc = -errno;
+        log_error("cannot create the directory %s: %s (set TMPDIR)", made, strerror(-rc));
+        free(made);
+        return rc;
+    }
+    if (asprintf(&tmp, "%s/tmp", made) < 0 || mkdir(tmp, 0700) < 0)
+        log_error("cannot create %s/tmp: %s", made, strerror(errno));
+    free(tmp);
+    *path = made;
+    return 0;
+}
+
+static void remove_prefix(char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        files_clear_directory(fd);
+        close(fd);
+    }
+    rmdir(path);
+    free(path);
+}
+
+int front_check(const struct front *front)
+{
+    struct run run = {.front = front, .exit_code = EXIT_FAILURE};
+
+    if (make_prefix(&run.prefix) < 0)
+        return EXIT_FAILURE;
+    if (config_write(&front->config, &run.conf) == 0) {
+        run_loop(&run);
+        unlink(run.conf);
+        free(run.conf);
+    }
+    remove_prefix(run.prefix);
+    return run.exit_code;
+}

@@ -1,0 +1,385 @@
+/* See nginx.h for the states. The callbacks of the parts (check, child, probe, timer) come here and
+ * each asks the state what it means; maybe_finish() alone decides that all parts have ended. */
+#include "launcher/nginx.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "launcher/nginx_log.h"
+
+#define BACKOFF_MIN_MS   100
+#define BACKOFF_MAX_MS   10000
+#define STEADY_MS        10000 /* ready this long, the next death is a first one */
+#define READY_TIMEOUT_MS 10000
+
+#define BIT(state) (1U << (state))
+
+/* The states that each state may lead to. */
+static const unsigned legal_moves[] = {
+    [NGINX_CHECKING] = BIT(NGINX_STARTING) | BIT(NGINX_GONE),
+    [NGINX_STARTING] = BIT(NGINX_READY) | BIT(NGINX_CLEANING) | BIT(NGINX_STOPPING),
+    [NGINX_READY] = BIT(NGINX_CLEANING) | BIT(NGINX_STOPPING),
+    [NGINX_CLEANING] = BIT(NGINX_BACKOFF) | BIT(NGINX_STOPPING) | BIT(NGINX_GONE),
+    [NGINX_BACKOFF] = BIT(NGINX_STARTING) | BIT(NGINX_BACKOFF) | BIT(NGINX_GONE),
+    [NGINX_STOPPING] = BIT(NGINX_GONE),
+    [NGINX_GONE] = 0,
+};
+
+static int spawn(struct nginx *n);
+
+static void set_state(struct nginx *n, enum nginx_state state)
+{
+    assert(legal_moves[n->state] & BIT(state));
+    n->state = state;
+}
+
+static void drop_file(char **path)
+{
+    if (*path != NULL)
+        unlink(*path);
+    free(*path);
+    *path = NULL;
+}
+
+static void timer_close_cb(uv_handle_t *handle)
+{
+    struct nginx *n = handle->data;
+
+    n->options.gone_cb(n, n->status);
+}
+
+static void maybe_finish(struct nginx *n)
+{
+    if (n->state != NGINX_GONE || n->checking || n->probing || n->running ||
+        uv_is_closing((uv_handle_t *)&n->timer))
+        return;
+    drop_file(&n->candidate);
+    drop_file(&n->conf);
+    uv_close((uv_handle_t *)&n->timer, timer_close_cb);
+}
+
+static void finish(struct nginx *n, int status)
+{
+    n->status = status;
+    if (n->checking)
+        check_cancel(&n->check);
+    set_state(n, NGINX_GONE);
+    maybe_finish(n);
+}
+
+/* --- Config: written, tested, adopted ------------------------------------------------------------
+ */
+
+static void adopt_candidate(struct nginx *n)
+{
+    if (n->conf == NULL) {
+        n->conf = n->candidate;
+    } else if (rename(n->candidate, n->conf) == 0) {
+        free(n->candidate);
+    } else {
+        log_error("cannot replace %s: %s", n->conf, strerror(errno));
+        drop_file(&n->candidate);
+        return;
+    }
+    n->candidate = NULL;
+}
+
+static void reload_checked(struct nginx *n, int status, const char *message)
+{
+    if (status < 0) {
+        log_error("%s: %s; nginx keeps its old config", config_template_name(n->options.config),
+                  message);
+        drop_file(&n->candidate);
+        return;
+    }
+    adopt_candidate(n);
+    if (n->state == NGINX_READY) {
+        log_info("nginx takes its new config");
+        child_signal(&n->child, SIGHUP);
+    } else {
+        n->hup_wanted = n->state == NGINX_STARTING;
+    }
+}
+
+static void first_checked(struct nginx *n, int status, const char *message)
+{
+    if (status == 0) {
+        adopt_candidate(n);
+        status = spawn(n);
+    } else {
+        log_error("%s: %s", config_template_name(n->options.config), message);
+    }
+    if (status < 0)
+        finish(n, status);
+}
+
+static void nginx_check_cb(struct check *check, int status, const char *message)
+{
+    struct nginx *n = check->arg;
+
+    n->checking = false;
+    if (n->state == NGINX_GONE || n->state == NGINX_STOPPING)
+        drop_file(&n->candidate);
+    else if (n->conf == NULL)
+        first_checked(n, status, message);
+    else
+        reload_checked(n, status, message);
+    maybe_finish(n);
+    if (n->state == NGINX_READY && n->reload_wanted)
+        nginx_reload(n);
+}
+
+/* Renders into a new file and begins to test it. */
+static int begin_check(struct nginx *n)
+{
+    const struct nginx_options *o = &n->options;
+    int rc = config_write(o->config, &n->candidate);
+
+    if (rc < 0)
+        return rc;
+    rc =
+        check_start(&n->check, n->children, o->program, o->prefix, n->candidate, nginx_check_cb, n);
+    if (rc < 0) {
+        log_error("cannot run %s: %s", o->program, uv_strerror(rc));
+        drop_file(&n->candidate);
+        return rc;
+    }
+    n->checking = true;
+    return 0;
+}
+
+/* --- The process ---------------------------------------------------------------------------------
+ */
+
+static void nginx_line_cb(struct child *child, const char *text, size_t len)
+{
+    struct nginx *n = child->arg;
+    struct nginx_log_line line;
+
+    nginx_log_parse(text, len, &line);
+    /* Until it was ready, why it gave up is part of our own last line. */
+    if (!line.fatal || n->was_ready)
+        log_line(line.level, "nginx", line.text, line.len);
+    else if (n->message[0] == '\0')
+        nginx_log_locate(line.text, line.len, n->conf, n->message, sizeof(n->message));
+}
+
+static void describe_exit(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, size, "exited with code %d", WEXITSTATUS(status));
+}
+
+static void log_death(const struct nginx *n, int status)
+{
+    char how[80];
+
+    describe_exit(status, how, sizeof(how));
+    if (n->was_ready)
+        log_error("nginx (pid %d) %s; it is started again in %u ms", (int)n->child.pid, how,
+                  n->backoff_ms);
+    else if (n->message[0] != '\0')
+        log_error("nginx did not come up: %s", n->message);
+    else
+        log_error("nginx did not come up: it %s", how);
+}
+
+static void nginx_exit_cb(struct child *child, int status)
+{
+    struct nginx *n = child->arg;
+
+    if (n->probing)
+        probe_cancel(&n->probe);
+    if (n->state == NGINX_STOPPING)
+        return;
+    if (n->state == NGINX_READY && uv_now(n->children->loop) - n->ready_at >= STEADY_MS)
+        n->backoff_ms = BACKOFF_MIN_MS;
+    log_death(n, status);
+    set_state(n, NGINX_CLEANING);
+}
+
+static void backoff_cb(uv_timer_t *timer)
+{
+    struct nginx *n = timer->data;
+
+    if (spawn(n) == 0)
+        return;
+    set_state(n, NGINX_BACKOFF);
+    uv_timer_start(&n->timer, backoff_cb, BACKOFF_MAX_MS, 0);
+}
+
+static void nginx_child_gone_cb(struct child *child)
+{
+    struct nginx *n = child->arg;
+
+    n->running = false;
+    if (n->state == NGINX_STOPPING) {
+        finish(n, 0);
+    } else if (!n->was_ready) {
+        finish(n, UV_EIO);
+    } else {
+        set_state(n, NGINX_BACKOFF);
+        uv_timer_start(&n->timer, backoff_cb, n->backoff_ms, 0);
+        n->backoff_ms = n->backoff_ms * 2 < BACKOFF_MAX_MS ? n->backoff_ms * 2 : BACKOFF_MAX_MS;
+    }
+}
+
+static void become_ready(struct nginx *n)
+{
+    set_state(n, NGINX_READY);
+    n->ready_at = uv_now(n->children->loop);
+    n->was_ready = true;
+    if (n->hup_wanted)
+        child_signal(&n->child, SIGHUP);
+    if (n->reopen_wanted)
+        child_signal(&n->child, SIGUSR1);
+    n->hup_wanted = n->reopen_wanted = false;
+    n->options.ready_cb(n);
+    if (n->reload_wanted)
+        nginx_reload(n);
+}
+
+static void nginx_probe_cb(struct probe *probe, int status)
+{
+    struct nginx *n = probe->arg;
+
+    n->probing = false;
+    if (n->state == NGINX_STARTING && status == 0) {
+        become_ready(n);
+    } else if (n->state == NGINX_STARTING && status == UV_ETIMEDOUT) {
+        log_error("nginx (pid %d) gave no answer in %d s and is killed", (int)n->child.pid,
+                  READY_TIMEOUT_MS / 1000);
+        child_signal_group(&n->child, SIGKILL);
+    }
+    maybe_finish(n);
+}
+
+/* Forks nginx with our sockets and the lock; `inherit` has room for all of them. */
+static int start_child(struct nginx *n)
+{
+    const struct nginx_options *o = &n->options;
+    const char *const argv[] = {o->program, "-e", "stderr", "-c", n->conf, "-p", o->prefix, NULL};
+    int inherit[LISTENERS_MAX + 1];
+    struct buf environment = {0};
+    struct child_options options = {
+        .argv = argv,
+        .inherit = inherit,
+        .line_cb = nginx_line_cb,
+        .exit_cb = nginx_exit_cb,
+        .gone_cb = nginx_child_gone_cb,
+        .arg = n,
+    };
+    int rc = listeners_append_environment(o->listeners, &environment);
+
+    for (size_t i = 0; i < o->listeners->n; i++)
+        inherit[options.n_inherit++] = o->listeners->items[i].fd;
+    inherit[options.n_inherit++] = o->lock;
+    if (rc == 0)
+        rc = buf_append(&environment, "", 1);
+    if (rc == 0) {
+        options.environment = buf_bytes(&environment);
+        rc = child_start(&n->child, n->children, &options);
+    }
+    buf_deinit(&environment);
+    return rc;
+}
+
+static int spawn(struct nginx *n)
+{
+    int rc = start_child(n);
+
+    if (rc < 0) {
+        log_error("cannot run %s: %s", n->options.program, uv_strerror(rc));
+        return rc;
+    }
+    log_debug("nginx has pid %d", (int)n->child.pid);
+    n->running = true;
+    n->message[0] = '\0';
+    set_state(n, NGINX_STARTING);
+    assert(!n->probing);
+    n->probing = true;
+    probe_start(&n->probe, n->children->loop, &n->options.listeners->items[0].address,
+                READY_TIMEOUT_MS, nginx_probe_cb, n);
+    return 0;
+}
+
+/* --- Called from outside -------------------------------------------------------------------------
+ */
+
+int nginx_start(struct nginx *nginx, struct children *children, const struct nginx_options *options)
+{
+    int rc;
+
+    memset(nginx, 0, sizeof(*nginx));
+    nginx->options = *options;
+    nginx->children = children;
+    nginx->state = NGINX_CHECKING;
+    nginx->backoff_ms = BACKOFF_MIN_MS;
+    rc = begin_check(nginx);
+    if (rc < 0)
+        return rc;
+    uv_timer_init(children->loop, &nginx->timer);
+    nginx->timer.data = nginx;
+    return 0;
+}
+
+void nginx_reload(struct nginx *nginx)
+{
+    if (nginx->state == NGINX_STOPPING || nginx->state == NGINX_GONE)
+        return;
+    nginx->reload_wanted = nginx->checking || nginx->state == NGINX_CHECKING;
+    if (!nginx->reload_wanted && begin_check(nginx) < 0)
+        log_warn("nginx keeps its old config");
+}
+
+void nginx_reopen_logs(struct nginx *nginx)
+{
+    /* Before its handlers are set, a signal would kill it; one that isn't running opens them
+     * anyway. */
+    if (nginx->state == NGINX_READY)
+        child_signal(&nginx->child, SIGUSR1);
+    nginx->reopen_wanted = nginx->state == NGINX_STARTING;
+}
+
+static void drain_deadline_cb(uv_timer_t *timer)
+{
+    struct nginx *n = timer->data;
+
+    if (!n->running)
+        return;
+    log_warn("requests still in flight are cut off: the time to drain is over");
+    child_signal_group(&n->child, SIGKILL);
+}
+
+void nginx_stop(struct nginx *nginx, unsigned drain_ms)
+{
+    enum nginx_state before = nginx->state;
+
+    if (before == NGINX_GONE)
+        return;
+    if (before == NGINX_CHECKING || before == NGINX_BACKOFF) {
+        uv_timer_stop(&nginx->timer);
+        finish(nginx, 0);
+        return;
+    }
+    if (before != NGINX_STOPPING)
+        set_state(nginx, NGINX_STOPPING);
+    if (before == NGINX_READY)
+        child_signal(&nginx->child, SIGQUIT);
+    /* One that never answered has nothing to drain, and could miss a QUIT while it sets itself up.
+     */
+    if (before == NGINX_STARTING)
+        child_signal_group(&nginx->child, SIGKILL);
+    if (nginx->running && !nginx->child.exited)
+        uv_timer_start(&nginx->timer, drain_deadline_cb, drain_ms, 0);
+}

@@ -1,0 +1,125 @@
+#include "launcher/options.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define HELP_COLUMN 26
+
+static void *field(const struct option *option, void *target)
+{
+    return (char *)target + option->offset;
+}
+
+int options_usage_error(const struct command *command, const char *format, ...)
+{
+    va_list args;
+
+    fputs("mkv: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (see 'mkv %s%s--help')\n", command != NULL ? command->name : "",
+            command != NULL ? " " : "");
+    return EXIT_USAGE;
+}
+
+static const char *set_defaults(const struct command *command, void *target)
+{
+    for (size_t i = 0; i < command->n_options; i++) {
+        const struct option *o = &command->options[i];
+        const char *problem = o->initial != NULL ? o->set(field(o, target), o->initial) : NULL;
+
+        if (problem != NULL)
+            return problem;
+    }
+    return NULL;
+}
+
+static const struct option *find(const struct command *command, const char *name, size_t len)
+{
+    for (size_t i = 0; i < command->n_options; i++) {
+        const struct option *o = &command->options[i];
+
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+/* Applies the option `text` (behind its dashes). *next is the argument after it, or NULL; *used
+ * tells whether it was taken as the value. */
+static int apply(const struct command *command, const char *text, const char *next, void *target,
+                 bool *used)
+{
+    size_t len = strcspn(text, "=");
+    const char *value = text[len] == '=' ? text + len + 1 : NULL;
+    const struct option *o = find(command, text, len);
+    const char *problem;
+
+    if (o == NULL)
+        return options_usage_error(command, "unknown option --%.*s", (int)len, text);
+    if (o->argument == NULL && value != NULL)
+        return options_usage_error(command, "--%s takes no value", o->name);
+    if (o->argument != NULL && value == NULL) {
+        if (next == NULL)
+            return options_usage_error(command, "--%s needs a value: %s", o->name, o->argument);
+        value = next;
+        *used = true;
+    }
+    problem = o->set(field(o, target), value != NULL ? value : "");
+    if (problem != NULL)
+        return options_usage_error(command, "--%s %s: '%s'", o->name, problem, value);
+    return 0;
+}
+
+int options_parse(const struct command *command, int argc, char **argv, void *target,
+                  int *n_operands)
+{
+    const char *problem = set_defaults(command, target);
+    bool ended = false;
+    int n = 0;
+
+    if (problem != NULL)
+        return options_usage_error(command, "bad default: %s", problem);
+    for (int i = 0; i < argc; i++) {
+        const char *text = argv[i];
+        bool used = false;
+
+        if (ended || text[0] != '-' || text[1] == '\0') {
+            argv[n++] = argv[i];
+        } else if (strcmp(text, "--") == 0) {
+            ended = true;
+        } else if (text[1] != '-') {
+            return options_usage_error(command, "unknown option %s", text);
+        } else if (apply(command, text + 2, i + 1 < argc ? argv[i + 1] : NULL, target, &used) !=
+                   0) {
+            return EXIT_USAGE;
+        }
+        i += used;
+    }
+    *n_operands = n;
+    return 0;
+}
+
+static void print_option(const struct option *o, FILE *out)
+{
+    int n = fprintf(out, "  --%s%s%s", o->name, o->argument != NULL ? " " : "",
+                    o->argument != NULL ? o->argument : "");
+
+    if (n >= HELP_COLUMN)
+        fprintf(out, "\n%*s", HELP_COLUMN, "");
+    else
+        fprintf(out, "%*s", HELP_COLUMN - n, "");
+    fputs(o->help, out);
+    if (o->argument != NULL && o->initial != NULL)
+        fprintf(out, " (default: %s)", o->initial);
+    fputc('\n', out);
+}
+
+void options_print_help(const struct command *command, FILE *out)
+{
+    fprintf(out, "usage: mkv %s %s [OPTIONS]\n\n%s\n\n%s\noptions:\n", command->name,
+            command->operands, command->summary, command->details);
+    for (size_t i = 0; i < command->n_options; i++)
+        print_option(&command->options[i], out);
+}

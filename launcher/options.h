@@ -1,0 +1,60 @@
+/* The options of a subcommand, as one table that drives the parser, the defaults and --help.
+ *
+ * Options may stand anywhere, as --name VALUE or --name=VALUE; "--" ends them. A default is text
+ * that goes through the same setter as the user's. */
+#ifndef MKV_LAUNCHER_OPTIONS_H
+#define MKV_LAUNCHER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Parses `value` into the field at `target`. Borrows `value`, which lives as long as the program.
+ * NULL, or what a good value looks like ("must be a port"), with the field untouched. */
+typedef const char *(*option_set_fn)(void *target, const char *value);
+
+struct option {
+    const char *name;     /* without the dashes */
+    const char *argument; /* what --help calls the value, or NULL for a flag */
+    const char *initial;  /* the default as text, or NULL where the zeroed field is the default */
+    const char *help;     /* one line */
+    option_set_fn set;    /* gets "" for a flag */
+    size_t offset;        /* of the field in the subcommand's struct */
+};
+
+struct command {
+    const char *name;     /* "volume" */
+    const char *operands; /* "PORT DIR", for the usage line */
+    const char *summary;  /* one line, for the list of subcommands */
+    const char *details;  /* what --help says below the usage line, whole lines */
+    const struct option *options;
+    size_t n_options;
+};
+
+/* Parses argv[0..argc-1], which begins behind the subcommand's name, into `target`, which is zeroed
+ * memory for the subcommand's struct. The operands are moved to the front of argv in their order
+ * and counted in *n_operands. 0, or EXIT_USAGE after one line on stderr. */
+int options_parse(const struct command *command, int argc, char **argv, void *target,
+                  int *n_operands);
+
+/* Writes the whole --help text of `command`. */
+void options_print_help(const struct command *command, FILE *out);
+
+/* One line on stderr, "mkv: MESSAGE (see 'mkv NAME --help')"; the exit code for it. `command` may
+ * be NULL. */
+int options_usage_error(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define EXIT_USAGE 2
+
+/* Setters for the common kinds; the type of the field stands in the name. */
+const char *option_set_bool(void *target, const char *value);       /* bool: true */
+const char *option_set_string(void *target, const char *value);     /* const char *: not empty */
+const char *option_set_log_level(void *target, const char *value);  /* enum log_level */
+const char *option_set_seconds(void *target, const char *value);    /* unsigned: milliseconds */
+const char *option_set_workers(void *target, const char *value);    /* unsigned: 0 is auto */
+const char *option_set_subvolumes(void *target, const char *value); /* unsigned: 1 to 256 */
+const char *option_set_listen(void *target, const char *value);     /* struct address, any host */
+const char *option_set_address(void *target, const char *value);    /* const char *: HOST:PORT */
+
+#endif

@@ -1,0 +1,40 @@
+/* Runs a subcommand until it is told to stop: one loop, its signals, the supervised nginx and,
+ * where there is one, the server behind it.
+ *
+ *     TERM INT QUIT   drain and end; once more: end at once
+ *     HUP             render the config anew, test it, make nginx take it
+ *     USR1            open the log files again */
+#ifndef MKV_LAUNCHER_SERVICE_H
+#define MKV_LAUNCHER_SERVICE_H
+
+#include <uv.h>
+
+#include "launcher/front.h"
+#include "launcher/prefix.h"
+
+typedef void (*service_stopped_cb)(void *arg);
+
+/* The server behind nginx, on the same loop. */
+struct service_backend {
+    /* 0, or a negative error after one log line. */
+    int (*start)(uv_loop_t *loop, void *arg);
+    /* Fires `cb` with `cb_arg` once, when all is closed; called again, it shortens the deadline. */
+    void (*stop)(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg);
+    void *arg;
+};
+
+/* All is borrowed until service_run() returns. */
+struct service_options {
+    const char *title;                     /* "volume /srv/disk1", for the log */
+    const struct front *front;             /* what nginx is run with */
+    const struct prefix *prefix;           /* where */
+    struct listeners *listeners;           /* open; closed when a stop begins */
+    unsigned drain_ms;                     /* how long a stop may take */
+    const struct service_backend *backend; /* or NULL */
+};
+
+/* The exit code: 0 after a stop that was asked for, 1 where the service did not come up, after one
+ * log line. */
+int service_run(const struct service_options *options);
+
+#endif

@@ -1,0 +1,106 @@
+/* `mkv volume`: nginx with its WebDAV module over one directory. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "launcher/commands.h"
+#include "launcher/volume_dir.h"
+
+struct volume_options {
+    struct common_options common;
+};
+
+static const struct option volume_option_table[] = {COMMON_OPTIONS};
+
+const struct command volume_command = {
+    .name = "volume",
+    .operands = "PORT DIR",
+    .summary = "Serve the blobs in DIR on PORT, or on ADDR:PORT.",
+    .details =
+        "DIR is created when missing. Started by root, nginx workers run as the owner of DIR,\n"
+        "or as www-data where that is root.\n",
+    .options = volume_option_table,
+    .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
+};
+
+static struct front_options front_options_of(const struct volume_options *options,
+                                             const struct volume_dir *dir,
+                                             const struct listeners *listeners)
+{
+    return (struct front_options){
+        .common = &options->common,
+        .name = volume_command.name,
+        .built_in = template_volume,
+        .account = &dir->account,
+        .listeners = listeners,
+        .extra = {{"ROOT", TEMPLATE_STRING, dir->path}, {"VOLUME_ID", TEMPLATE_STRING, dir->id}},
+    };
+}
+
+static int inspect(const struct volume_options *options, const char *path,
+                   const struct listeners *listeners)
+{
+    struct front_options front;
+    struct volume_dir dir;
+    int exit_code;
+
+    if (volume_dir_inspect(path, options->common.user, &dir) < 0)
+        return EXIT_FAILURE;
+    front = front_options_of(options, &dir, listeners);
+    exit_code = command_inspect(&front);
+    volume_dir_close(&dir);
+    return exit_code;
+}
+
+static int serve(const struct volume_options *options, const char *path,
+                 struct listeners *listeners)
+{
+    struct front_options front;
+    struct service_options service;
+    struct volume_dir dir;
+    int exit_code = EXIT_FAILURE;
+    char *title;
+
+    if (volume_dir_open(path, options->common.user, &dir) < 0)
+        return EXIT_FAILURE;
+    if (asprintf(&title, "volume %s", dir.path) < 0)
+        goto close_dir;
+    if (listeners_open(listeners) < 0)
+        goto free_title;
+    front = front_options_of(options, &dir, listeners);
+    service = (struct service_options){
+        .title = title,
+        .prefix = &dir.prefix,
+        .listeners = listeners,
+        .drain_ms = options->common.drain_ms,
+    };
+    exit_code = command_serve(&front, &service);
+    listeners_close(listeners);
+free_title:
+    free(title);
+close_dir:
+    volume_dir_close(&dir);
+    return exit_code;
+}
+
+int volume_main(int argc, char **argv)
+{
+    struct volume_options options = {.common = {.help = false}};
+    struct listeners listeners;
+    struct address address;
+    int exit_code;
+    int n;
+
+    if (!command_begin(&volume_command, argc, argv, &options, &n, &exit_code))
+        return exit_code;
+    if (n != 2)
+        return options_usage_error(&volume_command, "volume takes PORT and DIR");
+    if (address_parse(argv[0], true, &address) < 0)
+        return options_usage_error(&volume_command, "'%s' is no PORT or ADDR:PORT", argv[0]);
+    if (argv[1][0] == '\0')
+        return options_usage_error(&volume_command, "DIR must not be empty");
+    if (listeners_resolve(&address, &listeners) < 0)
+        return EXIT_FAILURE;
+    if (options.common.check || options.common.print_config)
+        return inspect(&options, argv[1], &listeners);
+    return serve(&options, argv[1], &listeners);
+}

@@ -1,0 +1,33 @@
+/* The directory of a volume: blobs, and in .mkv/ what the volume knows of itself:
+ *
+ *     lock       held by mkv and its nginx
+ *     id         who the volume is: 128 random bits as 32 hex digits, made once
+ *     nginx.pid
+ *     tmp/       bodies of PUTs in flight, emptied at start
+ */
+#ifndef MKV_LAUNCHER_VOLUME_DIR_H
+#define MKV_LAUNCHER_VOLUME_DIR_H
+
+#include "launcher/account.h"
+#include "launcher/prefix.h"
+
+#define VOLUME_ID_SIZE 32
+
+struct volume_dir {
+    char *path; /* absolute */
+    char id[VOLUME_ID_SIZE + 1];
+    struct account account; /* whom nginx workers run as */
+    struct prefix prefix;   /* .mkv, when opened */
+};
+
+/* Makes the directory where it is missing, sees to it that workers can write it, locks it and reads
+ * or makes its identity. `user` is from --user or NULL. 0, or -errno after one log line. */
+int volume_dir_open(const char *path, const char *user, struct volume_dir *dir);
+
+/* Fills in what can be known without changing anything; a missing identity is all zeros. 0, or
+ * -errno after one log line. */
+int volume_dir_inspect(const char *path, const char *user, struct volume_dir *dir);
+
+void volume_dir_close(struct volume_dir *dir);
+
+#endif
