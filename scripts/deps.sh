@@ -32,7 +32,6 @@ tool clang-format           clang-format
 tool clang-tidy             clang-tidy
 tool cppcheck               cppcheck
 tool shellcheck             shellcheck
-tool python3                python3-minimal
 tool ps                     procps
 tool ss                     iproute2
 tool wrk                    wrk
