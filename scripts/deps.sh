@@ -163,11 +163,11 @@ install()
 # Installs what the check "$@" says is unmet, or names it and gives up.
 provide()
 {
-    local lines names packages
+    local lines names packages p
 
     lines=$("$@")
     [ -n "$lines" ] || return 0
-    names=$(awk '{ printf "%s%s", NR > 1 ? ", " : "", $2 }' <<<"$lines")
+    names=$(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $2 }' <<<"$lines")
     packages=$(awk '{ print $3 }' <<<"$lines" | sort -u)
     if ! command -v apt-get >/dev/null; then
         die "missing: $names. Install them with your package manager (on Debian they are in:" \
@@ -175,7 +175,7 @@ provide()
     fi
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         die "missing: $names. There is no sudo here; as root run:" \
-            "apt-get install ${packages//$'\n'/ }   (a|b: the one that apt knows)"
+            "apt-get install $(for p in $packages; do resolve "$p"; done | tr '\n' ' ')"
     fi
     # shellcheck disable=SC2086 # one word a package
     install $packages
