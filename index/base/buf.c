@@ -25,6 +25,7 @@ int buf_reserve(struct buf *b, size_t n)
     if (n <= b->capacity - b->tail)
         return 0;
     if (b->head > 0) {
+        assert(b->data != NULL);
         memmove(b->data, b->data + b->head, size);
         b->head = 0;
         b->tail = size;

@@ -1,0 +1,216 @@
+#!/usr/bin/env bash
+# Installs what is missing to build and run mkv; says nothing when all is there.
+#
+#     scripts/deps.sh           what bringup.sh needs: compiler, CMake, NGINX, libraries
+#     scripts/deps.sh --test    what test.sh needs on top: cmocka, Bats, clang, linters
+#
+# It looks for the tools and headers themselves, so a compiler or an NGINX from elsewhere counts.
+# On Debian and its kin the missing ones come from apt-get (with sudo when you are not root);
+# elsewhere they are named and you install them.
+set -euo pipefail
+
+# A tool or header, and the Debian package that brings it.
+build_needs="
+tool cc                     gcc
+tool cmake                  cmake
+tool ninja                  ninja-build
+tool pkg-config             pkg-config
+tool nginx                  nginx
+tool curl                   curl
+tool setsid                 util-linux
+header uv.h                 libuv1-dev
+header gdbm.h               libgdbm-dev
+header curl/curl.h          libcurl4-openssl-dev
+header openssl/evp.h        libssl-dev
+llhttp llhttp               libllhttp-dev|node-llhttp"
+
+test_needs="
+tool git                    git
+tool bats                   bats
+tool clang                  clang
+tool clang-format           clang-format
+tool clang-tidy             clang-tidy
+tool cppcheck               cppcheck
+tool shellcheck             shellcheck
+tool ps                     procps
+tool ss                     iproute2
+tool wrk                    wrk
+header cmocka.h             libcmocka-dev"
+
+usage()
+{
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+}
+
+has_header()
+{
+    echo "#include <$1>" | cc -E -x c - >/dev/null 2>&1
+}
+
+# llhttp is a library, or the C sources that Debian 12 ships in node-llhttp; CMake takes either.
+has_llhttp()
+{
+    { [ -f /usr/share/llhttp/llhttp.c ] && [ -f /usr/share/include/llhttp/llhttp.h ]; } ||
+        has_header llhttp.h
+}
+
+has()
+{
+    case $1 in
+        tool) command -v "$2" >/dev/null ;;
+        header) has_header "$2" ;;
+        llhttp) has_llhttp ;;
+    esac
+}
+
+# The lines of the table in $1 that are not met.
+unmet()
+{
+    local kind name package
+
+    while read -r kind name package; do
+        if [ -n "$kind" ] && ! has "$kind" "$name"; then
+            echo "$kind $name $package"
+        fi
+    done <<<"$1"
+}
+
+# libFuzzer and the sanitizers of clang are in a package of their own, named after its version.
+unmet_clang_runtime()
+{
+    local major
+
+    if ! compgen -G "$(clang -print-runtime-dir)/libclang_rt.fuzzer*" >/dev/null; then
+        major=$(clang -dumpversion)
+        echo "library libclang_rt.fuzzer libclang-rt-${major%%.*}-dev"
+    fi
+}
+
+die()
+{
+    echo "deps.sh: $*" >&2
+    exit 1
+}
+
+as_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+apt_knows()
+{
+    [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]
+}
+
+# "a|b" is a where apt knows it, else b.
+resolve()
+{
+    if [[ $1 != *'|'* ]]; then
+        echo "$1"
+    elif apt_knows "${1%%|*}"; then
+        echo "${1%%|*}"
+    else
+        echo "${1##*|}"
+    fi
+}
+
+# Debian's nginx package starts a server on port 80 and enables it at boot, which nobody asked for
+# who only wants to build mkv. Its maintainer script respects a masked unit under systemd and a
+# single-user runlevel under sysvinit; the mask goes right after, the unit stays disabled.
+masked=
+hold_nginx()
+{
+    if [ -d /run/systemd/system ]; then
+        as_root systemctl mask --quiet nginx.service
+        masked=yes
+    fi
+}
+
+release_nginx()
+{
+    if [ -n "$masked" ]; then
+        as_root systemctl unmask --quiet nginx.service
+        as_root systemctl disable --quiet nginx.service || true
+        masked=
+    fi
+}
+
+updated=
+install()
+{
+    local packages=() want
+
+    if [ -z "$updated" ]; then
+        as_root apt-get update -q
+        updated=yes
+    fi
+    for want in "$@"; do
+        packages+=("$(resolve "$want")")
+    done
+    if [[ " ${packages[*]} " == *' nginx '* ]]; then
+        hold_nginx
+    fi
+    echo "deps.sh: installing ${packages[*]}"
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -q --no-install-recommends "${packages[@]}" </dev/null
+    release_nginx
+}
+
+# Installs what the check "$@" says is unmet, or names it and gives up.
+provide()
+{
+    local lines names packages p
+
+    lines=$("$@")
+    [ -n "$lines" ] || return 0
+    names=$(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $2 }' <<<"$lines")
+    packages=$(awk '{ print $3 }' <<<"$lines" | sort -u)
+    if ! command -v apt-get >/dev/null; then
+        die "missing: $names. Install them with your package manager (on Debian they are in:" \
+            "${packages//$'\n'/ })."
+    fi
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        die "missing: $names. There is no sudo here; as root run:" \
+            "apt-get install $(for p in $packages; do resolve "$p"; done | tr '\n' ' ')"
+    fi
+    # shellcheck disable=SC2086 # one word a package
+    install $packages
+    hash -r
+    lines=$("$@")
+    [ -z "$lines" ] || die "still missing after the installation: $(awk '{ print $2 }' <<<"$lines")"
+}
+
+check_cmake()
+{
+    local version
+
+    version=$(cmake --version | awk 'NR == 1 { print $3 }')
+    if [ "$(printf '3.25\n%s\n' "$version" | sort -V | head -n 1)" != 3.25 ]; then
+        die "CMake is $version, but 3.25 or newer is needed."
+    fi
+}
+
+main()
+{
+    # nginx is in sbin, which Debian leaves out of an ordinary user's PATH.
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+    trap release_nginx EXIT
+    case ${1-} in
+        '' | --test) ;;
+        -h | --help) usage && exit 0 ;;
+        *) die "unknown option $1 (try --help)" ;;
+    esac
+    if [ "${1-}" = --test ]; then
+        provide unmet "$build_needs$test_needs"
+        provide unmet_clang_runtime
+    else
+        provide unmet "$build_needs"
+    fi
+    check_cmake
+}
+
+main "$@"

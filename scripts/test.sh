@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Everything a change has to pass, from a fresh clone on.
+#
+#     scripts/test.sh            dependencies, lint, then every test: on the release build, fuzzing
+#                                with libFuzzer, and once more under AddressSanitizer and UBSan
+#     scripts/test.sh --quick    the unit tests on the release build
+#
+# A failing step doesn't stop the ones after it: one run names all that is wrong. CTest runs as many
+# tests at once as there are processors; CTEST_PARALLEL_LEVEL=N changes that.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=()
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)}
+
+# Leaks count, and the first finding ends the process, so that a test sees its exit code.
+export ASAN_OPTIONS=halt_on_error=1:abort_on_error=0:exitcode=99:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS=exitcode=99:print_suppressions=0
+
+help()
+{
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+}
+
+# step TITLE COMMAND...: runs COMMAND under a header and remembers whether it failed.
+step()
+{
+    local title=$1 start=$SECONDS
+
+    shift
+    printf '\n=== %s\n' "$title"
+    if "$@" </dev/null; then
+        printf '=== %s: ok, %d s\n' "$title" $((SECONDS - start))
+    else
+        printf '=== %s: FAILED, %d s\n' "$title" $((SECONDS - start))
+        failed+=("$title")
+    fi
+}
+
+build()
+{
+    cmake --preset "$1" >/dev/null && cmake --build --preset "$1"
+}
+
+# run_tests PRESET [CTEST OPTION...]: a run that finds no tests has failed.
+run_tests()
+{
+    local preset=$1
+
+    shift
+    ctest --preset "$preset" --no-tests=error "$@"
+}
+
+has_fuzzers()
+{
+    compgen -G 'tests/fuzz/*.c' >/dev/null
+}
+
+everything()
+{
+    step "dependencies" scripts/deps.sh --test
+    step "lint" scripts/lint.sh
+    step "build: asan" build asan
+    step "build: release" build release
+    if has_fuzzers; then
+        step "build: fuzz" build fuzz
+        step "test: libFuzzer" run_tests fuzz -L fuzz
+    fi
+    step "test: ASan and UBSan" run_tests asan -L 'unit|e2e'
+    # Last, so that what CTest says about the build that users run is what a reader sees first.
+    step "test: release" run_tests release
+}
+
+case ${1-} in
+    '') everything ;;
+    --quick)
+        step "dependencies" scripts/deps.sh --test
+        step "build: release" build release
+        step "test: release, unit" run_tests release -L unit
+        ;;
+    -h | --help) help && exit 0 ;;
+    *)
+        echo "test.sh: unknown option $1; --help lists them" >&2
+        exit 2
+        ;;
+esac
+
+if [ ${#failed[@]} -gt 0 ]; then
+    printf '\nFAILED: %s\n' "${failed[@]}"
+    exit 1
+fi
