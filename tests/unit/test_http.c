@@ -1,0 +1,585 @@
+/* The HTTP server on a real loopback socket, with a client that sends bytes exactly as split as the
+ * test says. */
+#include "tests/unit/test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "index/http/http.h"
+
+#define DEADLINE 5000 /* milliseconds that any one wait may take */
+
+struct fixture {
+    uv_loop_t loop;
+    uv_timer_t deadline;
+    struct http_server *server;
+    struct sockaddr_in address;
+    int client;
+    bool late; /* the deadline has passed */
+    bool stopped;
+    char answers[128 * 1024]; /* what the client has read */
+    size_t n_answers;
+    struct http_request *held; /* a request to "/hold" */
+    unsigned closed;           /* `closed` callbacks */
+    size_t body;               /* bytes of the current body */
+};
+
+/* --- The handler: PUT answers the length of its body, the rest the path
+ * ----------------------------- */
+
+static void data_cb(struct http_request *request, const char *bytes, size_t len)
+{
+    struct fixture *f = http_request_data(request);
+
+    assert_non_null(bytes);
+    f->body += len;
+}
+
+static void end_cb(struct http_request *request)
+{
+    struct fixture *f = http_request_data(request);
+    char text[32];
+    int n = snprintf(text, sizeof(text), "[%zu]", f->body);
+
+    if (f->held != request)
+        http_respond(request, 201, text, (size_t)n);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    struct fixture *f = http_request_data(request);
+
+    f->closed++;
+    if (f->held == request)
+        f->held = NULL;
+}
+
+static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
+
+static void handler_cb(struct http_request *request, void *arg)
+{
+    struct fixture *f = arg;
+    size_t len;
+    const char *path = http_request_path(request, &len);
+    const char *note = http_request_header(request, "x-note");
+
+    f->body = 0;
+    http_request_set_data(request, f);
+    if (note != NULL)
+        assert_int_equal(http_add_header(request, "X-Note", note), 0);
+    if (len == 5 && memcmp(path, "/hold", 5) == 0) {
+        f->held = request;
+        http_read_body(request, &reader);
+    } else if (len == 5 && memcmp(path, "/busy", 5) == 0) {
+        http_respond(request, 409, "busy", 4);
+    } else if (http_request_method(request) == HTTP_METHOD_PUT) {
+        http_read_body(request, &reader);
+    } else {
+        http_respond(request, 200, path, len);
+    }
+}
+
+/* --- Fixture -------------------------------------------------------------------------------------
+ */
+
+static void deadline_cb(uv_timer_t *timer)
+{
+    struct fixture *f = timer->data;
+
+    f->late = true;
+}
+
+static void stopped_cb(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->stopped = true;
+}
+
+static int listening_socket(struct sockaddr_in *address)
+{
+    socklen_t size = sizeof(*address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (bind(fd, (struct sockaddr *)address, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)address, &size) < 0)
+        return -1;
+    return fd;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct http_limits limits = http_default_limits;
+    int fd = listening_socket(&f->address);
+
+    limits.connections = 3;
+    limits.head_timeout = 200;
+    limits.body_timeout = 200;
+    log_open("/dev/null");
+    uv_loop_init(&f->loop);
+    uv_timer_init(&f->loop, &f->deadline);
+    f->deadline.data = f;
+    f->client = -1;
+    *state = f;
+    return http_server_start(&f->loop, &fd, 1, &limits, handler_cb, f, &f->server);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->client >= 0)
+        close(f->client);
+    if (f->server != NULL) {
+        http_server_stop(f->server, stopped_cb, f);
+        http_server_abort(f->server);
+    }
+    uv_close((uv_handle_t *)&f->deadline, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_true(f->stopped);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    free(f);
+    return 0;
+}
+
+static int dial(struct fixture *f)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)), 0);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+static void spin(struct fixture *f)
+{
+    for (int i = 0; i < 3; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void arm(struct fixture *f)
+{
+    f->late = false;
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+}
+
+static void send_bytes(struct fixture *f, const char *bytes, size_t n)
+{
+    arm(f);
+    while (n > 0 && !f->late) {
+        ssize_t sent = send(f->client, bytes, n, MSG_NOSIGNAL);
+
+        if (sent > 0) {
+            bytes += sent;
+            n -= (size_t)sent;
+        } else if (errno != EAGAIN) {
+            return; /* the server has closed: the test looks at what it said */
+        }
+        spin(f);
+    }
+    assert_false(f->late);
+}
+
+/* Reads what is there; false at the end of the stream. */
+static bool read_answers(struct fixture *f)
+{
+    ssize_t n =
+        recv(f->client, f->answers + f->n_answers, sizeof(f->answers) - f->n_answers - 1, 0);
+
+    if (n > 0)
+        f->n_answers += (size_t)n;
+    f->answers[f->n_answers] = '\0';
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        text++;
+        n++;
+    }
+    return n;
+}
+
+/* Waits until `what` stands `n` times in the answers. */
+static void expect(struct fixture *f, const char *what, unsigned n)
+{
+    arm(f);
+    while (count(f->answers, what) < n && !f->late) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        if (!read_answers(f))
+            break;
+    }
+    if (count(f->answers, what) != n)
+        fail_msg("wanted %u times '%s' in: %s", n, what, f->answers);
+}
+
+static void expect_close(struct fixture *f)
+{
+    arm(f);
+    while (read_answers(f)) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_false(f->late);
+    }
+}
+
+static void fresh_client(struct fixture *f)
+{
+    if (f->client >= 0)
+        close(f->client);
+    spin(f);
+    f->client = dial(f);
+    f->n_answers = 0;
+    f->answers[0] = '\0';
+}
+
+static void send_text(struct fixture *f, const char *text)
+{
+    send_bytes(f, text, strlen(text));
+}
+
+static void ask(struct fixture *f, const char *text)
+{
+    fresh_client(f);
+    send_text(f, text);
+}
+
+/* --- Tests ---------------------------------------------------------------------------------------
+ */
+
+static const char pipeline[] =
+    "GET /one?query HTTP/1.1\r\nHost: h\r\nX-Note: a b\r\n\r\n"
+    "PUT /two HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+    "PUT /three HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Note: trailer\r\n\r\n"
+    "GET http://h:1/four HTTP/1.1\r\nHost: h\r\n\r\n"
+    "DELETE /five HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+static void expect_pipeline(struct fixture *f)
+{
+    static const char *const in_order[] = {
+        "X-Note: a b\r\n\r\n/one", "\r\n\r\n[5]", "\r\n\r\n[7]", "/four",
+        "Connection: close",       "/five"};
+    const char *at = f->answers;
+
+    expect_close(f);
+    for (size_t i = 0; i < COUNT_OF(in_order); i++) {
+        at = strstr(at, in_order[i]);
+        if (at == NULL)
+            fail_msg("no '%s' in its place in: %s", in_order[i], f->answers);
+    }
+    assert_int_equal(count(f->answers, "HTTP/1.1 "), 5);
+    assert_int_equal(count(f->answers, "X-Note"), 1);
+}
+
+static void test_http_pipeline_split_at_every_byte(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = sizeof(pipeline) - 1;
+
+    for (size_t split = 0; split <= n; split++) {
+        fresh_client(f);
+        send_bytes(f, pipeline, split);
+        spin(f);
+        send_bytes(f, pipeline + split, n - split);
+        expect_pipeline(f);
+    }
+}
+
+static void test_http_pipeline_byte_by_byte(void **state)
+{
+    struct fixture *f = *state;
+
+    fresh_client(f);
+    for (size_t i = 0; i < sizeof(pipeline) - 1; i++)
+        send_bytes(f, pipeline + i, 1);
+    expect_pipeline(f);
+}
+
+static void test_http_refuses_what_is_no_http(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *request;
+        const char *answer;
+    } cases[] = {
+        {"\x16\x03\x01\x02", "HTTP/1.1 400 "},
+        {"GET / HTTP/1.1\r\nHost h\r\n\r\n", "HTTP/1.1 400 "},
+        {"GET /a b HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
+        {"REBALANCE / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
+        {"FROBNICATE / HTTP/1.1\r\n\r\n", "Allow: GET, HEAD, PUT, DELETE\r\n"},
+        {"GET / HTTP/7.3\r\n\r\n", "HTTP/1.1 505 "},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        ask(f, cases[i].request);
+        expect(f, cases[i].answer, 1);
+        expect(f, "Connection: close\r\n", 1);
+    }
+}
+
+static void test_http_limits_on_a_head(void **state)
+{
+    struct fixture *f = *state;
+    char big[32 * 1024];
+
+    memset(big, 'a', sizeof(big));
+    big[sizeof(big) - 1] = '\0';
+    ask(f, "GET /");
+    send_text(f, big);
+    expect(f, "HTTP/1.1 414 ", 1);
+    ask(f, "GET / HTTP/1.1\r\nX: ");
+    send_text(f, big);
+    expect(f, "HTTP/1.1 431 ", 1);
+    ask(f, "GET / HTTP/1.1\r\n");
+    for (int i = 0; i < 101; i++)
+        send_text(f, "X: y\r\n");
+    send_text(f, "\r\n");
+    expect(f, "HTTP/1.1 431 ", 1);
+}
+
+static void test_http_head_has_the_length_but_no_body(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "HEAD /path HTTP/1.1\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+    expect(f, "/next", 1);
+    assert_int_equal(count(f->answers, "Content-Length: 5"), 2);
+    assert_int_equal(count(f->answers, "/path"), 0);
+}
+
+static void test_http_one_point_zero_closes_unless_asked(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET /old HTTP/1.0\r\n\r\n");
+    expect_close(f);
+    assert_int_equal(count(f->answers, "/old"), 1);
+    ask(f, "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect(f, "Connection: keep-alive", 1);
+    send_text(f, "GET /b HTTP/1.0\r\n\r\n");
+    expect_close(f);
+    assert_int_equal(count(f->answers, "HTTP/1.1 200 OK"), 2);
+}
+
+static void test_http_continue_only_when_the_body_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    expect(f, "HTTP/1.1 100 Continue\r\n\r\n", 1);
+    send_text(f, "ab");
+    expect(f, "[2]", 1);
+    ask(f, "PUT /busy HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    expect(f, "HTTP/1.1 409 ", 1);
+    assert_int_equal(count(f->answers, "100 Continue"), 0);
+}
+
+static void test_http_early_answer_keeps_a_connection_with_a_short_body(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 4\r\n\r\n");
+    expect(f, "HTTP/1.1 409 ", 1);
+    send_text(f, "bodyGET /next HTTP/1.1\r\n\r\n");
+    expect(f, "/next", 1);
+}
+
+static void test_http_early_answer_survives_a_long_body(void **state)
+{
+    struct fixture *f = *state;
+    char some[16 * 1024] = {0};
+
+    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    for (int i = 0; i < 10; i++)
+        send_bytes(f, some, sizeof(some));
+    expect(f, "HTTP/1.1 409 ", 1);
+    expect(f, "Connection: close", 1);
+    /* Neither is it read to the end. */
+    for (int i = 0; i < 1000; i++) {
+        if (send(f->client, some, sizeof(some), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+            return;
+        spin(f);
+    }
+    fail_msg("16 MiB were read behind a refusal");
+}
+
+static void test_http_client_that_vanishes_is_reported_once(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    arm(f);
+    close(f->client);
+    f->client = -1;
+    while (f->closed == 0 && !f->late)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    spin(f);
+    assert_int_equal(f->closed, 1);
+}
+
+static void test_http_half_closed_client_gets_its_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    shutdown(f->client, SHUT_WR);
+    spin(f);
+    assert_non_null(f->held);
+    http_respond(f->held, 200, "late", 4);
+    f->held = NULL;
+    expect_close(f);
+    assert_int_equal(count(f->answers, "late"), 1);
+    assert_int_equal(f->closed, 0);
+}
+
+static void test_http_requests_behind_one_without_answer_wait(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET /hold HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n");
+    spin(f);
+    send_text(f, "GET /third HTTP/1.1\r\n\r\n");
+    spin(f);
+    assert_int_equal(f->n_answers, 0);
+    assert_non_null(f->held);
+    http_respond(f->held, 200, "first", 5);
+    f->held = NULL;
+    expect(f, "/third", 1);
+    assert_true(strstr(f->answers, "first") < strstr(f->answers, "/second"));
+    assert_true(strstr(f->answers, "/second") < strstr(f->answers, "/third"));
+}
+
+static void test_http_pause_stops_reading(void **state)
+{
+    struct fixture *f = *state;
+    static char some[64 * 1024];
+    size_t sent = 0;
+    size_t before;
+
+    ask(f, "PUT /hold HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    arm(f);
+    while (f->held == NULL && !f->late)
+        spin(f);
+    http_pause_body(f->held);
+    before = f->body;
+    for (int i = 0; i < 200; i++) {
+        ssize_t n = send(f->client, some, sizeof(some), MSG_NOSIGNAL);
+
+        sent += n > 0 ? (size_t)n : 0;
+        spin(f);
+    }
+    assert_true(f->body - before <= 64 * 1024);
+    http_resume_body(f->held);
+    arm(f);
+    while (f->body < sent && !f->late)
+        spin(f);
+    assert_int_equal(f->body, sent);
+}
+
+static void test_http_slow_clients_time_out(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET / HTTP/1.1\r\nHost:");
+    expect(f, "HTTP/1.1 408 ", 1);
+    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    expect(f, "HTTP/1.1 408 ", 1);
+    assert_int_equal(f->closed, 1);
+}
+
+static void test_http_too_many_connections(void **state)
+{
+    struct fixture *f = *state;
+    int others[3];
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        others[i] = dial(f);
+    spin(f);
+    fresh_client(f);
+    expect(f, "HTTP/1.1 503 ", 1);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        close(others[i]);
+    spin(f);
+    ask(f, "GET /again HTTP/1.1\r\n\r\n");
+    expect(f, "/again", 1);
+}
+
+static void test_http_add_header_refuses_line_breaks(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    spin(f);
+    assert_int_equal(http_add_header(f->held, "X", "a\r\nInjected: yes"), -EINVAL);
+    assert_int_equal(http_add_header(f->held, "X", "a\x7f"), -EINVAL);
+    http_respond(f->held, 200, NULL, 0);
+    expect(f, "HTTP/1.1 200", 1);
+    assert_int_equal(count(f->answers, "Injected"), 0);
+}
+
+static void test_http_stop_lets_an_exchange_end(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    spin(f);
+    http_server_stop(f->server, stopped_cb, f);
+    spin(f);
+    assert_false(f->stopped);
+    http_respond(f->held, 200, "done", 4);
+    expect_close(f);
+    assert_int_equal(count(f->answers, "done"), 1);
+    arm(f);
+    while (!f->stopped && !f->late)
+        spin(f);
+    assert_true(f->stopped);
+    f->server = NULL;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_http_pipeline_split_at_every_byte),
+        TEST(test_http_pipeline_byte_by_byte),
+        TEST(test_http_refuses_what_is_no_http),
+        TEST(test_http_limits_on_a_head),
+        TEST(test_http_head_has_the_length_but_no_body),
+        TEST(test_http_one_point_zero_closes_unless_asked),
+        TEST(test_http_continue_only_when_the_body_is_wanted),
+        TEST(test_http_early_answer_keeps_a_connection_with_a_short_body),
+        TEST(test_http_early_answer_survives_a_long_body),
+        TEST(test_http_client_that_vanishes_is_reported_once),
+        TEST(test_http_half_closed_client_gets_its_answer),
+        TEST(test_http_requests_behind_one_without_answer_wait),
+        TEST(test_http_pause_stops_reading),
+        TEST(test_http_slow_clients_time_out),
+        TEST(test_http_too_many_connections),
+        TEST(test_http_add_header_refuses_line_breaks),
+        TEST(test_http_stop_lets_an_exchange_end),
+    };
+
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
