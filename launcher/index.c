@@ -137,7 +137,7 @@ static int open_directory(const char *path, char **absolute, struct prefix *pref
         rc = -errno;
     if (rc == 0 && asprintf(&inner, "%s/nginx", real) < 0)
         rc = -ENOMEM;
-    if (rc < 0) {
+    if (rc != 0) {
         log_error("cannot use the index directory %s: %s", path, strerror(-rc));
         free(real);
         return rc;
@@ -175,7 +175,7 @@ static int run(const struct index_options *options, const struct account *accoun
     char text[32];
     const struct front_options front = front_options_of(options, account, listeners, b->port, text);
     const struct service_backend backend = {.start = backend_start, .stop = backend_stop, .arg = b};
-    struct service_options service = {
+    const struct service_options service = {
         .title = "index",
         .prefix = prefix,
         .listeners = listeners,
