@@ -39,15 +39,16 @@ int command_inspect(const struct front_options *options)
     return exit_code;
 }
 
-int command_serve(const struct front_options *options, struct service_options *service)
+int command_serve(const struct front_options *options, const struct service_options *service)
 {
+    struct service_options complete = *service;
     struct front front;
     int exit_code;
 
     if (front_init(&front, options) < 0)
         return EXIT_FAILURE;
-    service->front = &front;
-    exit_code = service_run(service);
+    complete.front = &front;
+    exit_code = service_run(&complete);
     front_deinit(&front);
     return exit_code;
 }

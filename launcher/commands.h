@@ -22,8 +22,8 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
 /* --print-config or --check, as `options` says. The exit code. */
 int command_inspect(const struct front_options *options);
 
-/* Runs the service behind the nginx that `options` describes; service->front is filled in. The exit
+/* Runs the service behind the nginx that `options` describes; service->front is not used. The exit
  * code. */
-int command_serve(const struct front_options *options, struct service_options *service);
+int command_serve(const struct front_options *options, const struct service_options *service);
 
 #endif

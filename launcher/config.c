@@ -78,40 +78,40 @@ static int write_all(int fd, const char *data, size_t n)
     return 0;
 }
 
-/* A new file, mode 0600; *path is the caller's to free and unlink. */
-static int make_file(const char *name, char **path)
+/* Makes a new file, mode 0600, open as *fd. Its path is the caller's to free and unlink; NULL after
+ * a log line. */
+static char *make_file(const char *name, int *fd)
 {
     const char *directory = getenv("TMPDIR");
     char *made;
-    int fd;
 
     if (directory == NULL || directory[0] == '\0')
         directory = "/tmp";
     if (asprintf(&made, "%s/mkv-%s-XXXXXX", directory, name) < 0)
-        return -ENOMEM;
-    fd = mkostemp(made, O_CLOEXEC);
-    if (fd < 0) {
-        fd = -errno;
-        log_error("cannot create the config file %s: %s (set TMPDIR)", made, strerror(-fd));
+        return NULL;
+    *fd = mkostemp(made, O_CLOEXEC);
+    if (*fd < 0) {
+        log_error("cannot create the config file %s: %s (set TMPDIR)", made, strerror(errno));
         free(made);
-        return fd;
+        return NULL;
     }
-    *path = made;
-    return fd;
+    return made;
 }
 
 int config_write(const struct config *config, char **path)
 {
     struct buf text = {0};
-    char *made = NULL;
     int rc = config_render(config, &text);
+    char *made;
     int fd;
 
     if (rc < 0)
         goto out;
-    fd = rc = make_file(config->name, &made);
-    if (rc < 0)
+    made = make_file(config->name, &fd);
+    if (made == NULL) {
+        rc = -EIO;
         goto out;
+    }
     rc = write_all(fd, buf_bytes(&text), buf_size(&text));
     close(fd);
     if (rc < 0) {

@@ -130,22 +130,26 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
 static int open_directory(const char *path, char **absolute, struct prefix *prefix)
 {
     int rc = files_make_directories(path, geteuid() == 0 ? 0711 : 0700);
-    char *real = rc == 0 ? realpath(path, NULL) : NULL;
-    char *inner = NULL;
+    char *real = NULL;
+    char *inner;
 
-    if (real == NULL || asprintf(&inner, "%s/nginx", real) < 0) {
-        rc = rc < 0 ? rc : -errno;
+    if (rc == 0 && (real = realpath(path, NULL)) == NULL)
+        rc = -errno;
+    if (rc == 0 && asprintf(&inner, "%s/nginx", real) < 0)
+        rc = -ENOMEM;
+    if (rc != 0) {
         log_error("cannot use the index directory %s: %s", path, strerror(-rc));
         free(real);
         return rc;
     }
     rc = prefix_open(inner, real, prefix);
     free(inner);
-    if (rc < 0)
+    if (rc < 0) {
         free(real);
-    else
-        *absolute = real;
-    return rc;
+        return rc;
+    }
+    *absolute = real;
+    return 0;
 }
 
 /* Renders `port` to `text`, of which the result keeps a pointer. */
@@ -171,7 +175,7 @@ static int run(const struct index_options *options, const struct account *accoun
     char text[32];
     const struct front_options front = front_options_of(options, account, listeners, b->port, text);
     const struct service_backend backend = {.start = backend_start, .stop = backend_stop, .arg = b};
-    struct service_options service = {
+    const struct service_options service = {
         .title = "index",
         .prefix = prefix,
         .listeners = listeners,
@@ -194,7 +198,7 @@ static int serve(const struct index_options *options, const struct account *acco
         .private = {.fd = -1},
     };
     struct prefix prefix;
-    char *directory;
+    char *directory = NULL;
     int exit_code = EXIT_FAILURE;
 
     if (open_directory(options->directory, &directory, &prefix) < 0)

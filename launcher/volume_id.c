@@ -19,7 +19,7 @@ int volume_id_read(int fd, char id[VOLUME_ID_SIZE + 1])
     n = read(file, text, sizeof(text) - 1);
     rc = n < 0 ? -errno : 0;
     close(file);
-    if (rc < 0)
+    if (n < 0)
         return rc;
     text[n] = '\0';
     if (n != VOLUME_ID_SIZE + 1 || text[VOLUME_ID_SIZE] != '\n' ||

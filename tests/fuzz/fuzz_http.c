@@ -1,0 +1,111 @@
+/* Any bytes from a client, through the real server on a socket: the first byte of the input says
+ * how the rest is split into two writes. Every request that the handler sees is answered, some at
+ * once, some at the end of the body; the connection always ends, and nothing leaks. */
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "index/api/key.h"
+#include "index/base/log.h"
+#include "index/http/http.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct {
+    uv_loop_t loop;
+    struct sockaddr_in address;
+    unsigned in_exchange; /* requests whose end is to come */
+} fuzz;
+
+static void data_cb(struct http_request *request, const char *bytes, size_t len)
+{
+    if (len == 0 || bytes == NULL)
+        abort();
+    if (bytes[0] == '!') { /* an answer in mid-body */
+        fuzz.in_exchange--;
+        http_respond(request, 409, "stop", 4);
+    }
+}
+
+static void end_cb(struct http_request *request)
+{
+    fuzz.in_exchange--;
+    http_respond(request, 201, NULL, 0);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    (void)request;
+    fuzz.in_exchange--;
+}
+
+static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
+
+static void handler_cb(struct http_request *request, void *arg)
+{
+    struct key key;
+    size_t len;
+    const char *path = http_request_path(request, &len);
+    const char *note = http_request_header(request, "Content-MD5");
+
+    (void)arg;
+    if (key_decode(path, len, &key) != NULL) {
+        http_respond(request, 400, NULL, 0);
+        return;
+    }
+    if (note != NULL)
+        http_add_header(request, "X-Note", note);
+    fuzz.in_exchange++;
+    http_read_body(request, &reader);
+}
+
+static void start(void)
+{
+    struct http_server *server;
+    socklen_t size = sizeof(fuzz.address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    log_open("/dev/null");
+    uv_loop_init(&fuzz.loop);
+    fuzz.address.sin_family = AF_INET;
+    fuzz.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (struct sockaddr *)&fuzz.address, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&fuzz.address, &size) < 0 ||
+        http_server_start(&fuzz.loop, &fd, 1, &http_default_limits, handler_cb, NULL, &server) < 0)
+        abort();
+}
+
+static void spin(void)
+{
+    for (int i = 0; i < 3; i++)
+        uv_run(&fuzz.loop, UV_RUN_NOWAIT);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: ports would run out */
+    size_t split;
+    int fd;
+
+    if (size < 2 || size > 32 * 1024)
+        return 0;
+    if (fuzz.address.sin_port == 0)
+        start();
+    split = 1 + data[0] % (size - 1);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (connect(fd, (struct sockaddr *)&fuzz.address, sizeof(fuzz.address)) < 0)
+        abort();
+    send(fd, data + 1, split - 1, MSG_NOSIGNAL);
+    spin();
+    send(fd, data + split, size - split, MSG_NOSIGNAL);
+    spin();
+    close(fd);
+    spin();
+    if (fuzz.in_exchange > 0)
+        abort();
+    return 0;
+}
