@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# scripts/bringup.sh and scripts/teardown.sh: a cluster in one command, and away again.
+
+load ../support/lib
+
+setup() {
+    test_begin
+    ROOT=$BATS_TEST_DIRNAME/../..
+    [[ -x $ROOT/scripts/bringup.sh ]] || skip "needs scripts/bringup.sh"
+    # The index and its three volumes have consecutive ports.
+    P=$("$SUPPORT/freeport" "$LEASES" $$ 4)
+    for n in 0 1 2 3; do
+        echo $((P + n)) >"$T/port/bringup$n"
+    done
+    DIR=$T/data/cluster
+}
+
+teardown() {
+    if [[ -e $DIR ]]; then
+        TMPDIR=$T/tmp "$ROOT/scripts/teardown.sh" --dir "$DIR" --wipe || true
+    fi
+    test_end
+}
+
+# Runs a script under a keeper, which knows whether it leaves processes behind.
+script() { # NAME SCRIPT [ARGUMENTS...]
+    local name=$1 path=$ROOT/scripts/$2
+    shift 2
+    hatch "$name" env "MKV=$MKV" "$path" "$@"
+}
+
+@test "--detach brings a cluster up, which serves, and teardown.sh takes it down" {
+    local n
+    script up bringup.sh --detach --port "$P" --dir "$DIR"
+    await_end up 60
+    same 0 "$RC"
+    refute gone up # it has left a cluster, which is its purpose
+    put "http://localhost:$P/wehave" bigswag
+    got "http://localhost:$P/wehave" bigswag
+    script down teardown.sh --dir "$DIR"
+    await_end down 30
+    same 0 "$RC"
+    within 2 gone up
+    within 2 gone down
+    for n in 0 1 2 3; do
+        closed $((P + n))
+    done
+    same '' "$(ls -A "$T/tmp")"
+
+    # It comes up again with its data.
+    script up bringup.sh --detach --port "$P" --dir "$DIR"
+    await_end up 60
+    same 0 "$RC"
+    got "http://localhost:$P/wehave" bigswag
+    want 204 DELETE "http://localhost:$P/wehave"
+    script down teardown.sh --dir "$DIR" --wipe
+    await_end down 30
+    same 0 "$RC"
+    within 2 gone up
+    [[ ! -e $DIR ]]
+}
+
+@test "in the foreground it ends with all of its processes at TERM" {
+    local n
+    script up bringup.sh --port "$P" --dir "$DIR"
+    within 60 logged up 'mkv is up'
+    want 404 GET "http://localhost:$P/none"
+    signal up TERM
+    await_end up 30
+    same 0 "$RC"
+    within 2 gone up
+    for n in 0 1 2 3; do
+        closed $((P + n))
+    done
+}

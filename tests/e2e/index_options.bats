@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# What the options of an index change, and what survives its restarts.
+
+load ../support/lib
+
+setup_file() {
+    file_begin
+    volume v
+}
+
+teardown_file() {
+    file_end
+}
+
+setup() {
+    test_begin
+}
+
+teardown() {
+    test_end
+}
+
+@test "--fallback redirects a missing key instead of 404" {
+    local u
+    index i v --fallback example.test:8080
+    put "$(url i)/here" value
+    for u in "$(url i)" "$(url i-direct)"; do
+        want 302 GET "$u/not%20here/%2Fx?a=b"
+        [[ $(header Location) =~ ^http://example\.test:8080/not%20here/%2Fx(\?a=b)?$ ]] || fail "Location: $(header Location)"
+        want 302 HEAD "$u/nothing"
+        same http://example.test:8080/nothing "$(header Location)"
+        want 302 GET "$u/here"
+        same "http://$(at v)$(path_of /here)" "$(header Location)"
+        want 404 DELETE "$u/nothing"
+    done
+}
+
+@test "--no-md5 keeps no MD5" {
+    index i v --no-md5
+    put "$(url i)/no-md5" value
+    want 302 GET "$(url i)/no-md5"
+    refute header Content-Md5
+    got "$(url i)/no-md5" value
+}
+
+@test "--subvolumes spreads the blobs over directories of the volume" {
+    local key score
+    index i v --subvolumes 3
+    for key in /sub1 /sub2 /sub3 /sub4 /sub5; do
+        put "$(url i)$key" "value of $key"
+        score=$(printf %s "$key$(at v)" | md5_of)
+        score=$(printf 'sv%02X' $((0x${score:24:8} % 3)))
+        want 302 GET "$(url i)$key"
+        same "http://$(at v)/$score$(path_of "$key")" "$(header Location)"
+        same "$(at v)/$score" "$(header Key-Volumes)"
+        same "value of $key" "$(cat "$F/data/v/$score$(path_of "$key")")"
+        got "$(url i)$key" "value of $key"
+        want 204 DELETE "$(url i)$key"
+        within 5 test ! -e "$F/data/v/$score$(path_of "$key")"
+    done
+}
+
+@test "keys survive a restart of the index" {
+    local n
+    index i v
+    for n in 1 2 3 4 5 6 7 8 9 10; do
+        put "$(url i)/restart/$n" "value $n"
+    done
+    want 204 DELETE "$(url i)/restart/5"
+    stop i
+    index i v
+    for n in 1 2 3 4 6 7 8 9 10; do
+        got "$(url i)/restart/$n" "value $n"
+    done
+    want 404 GET "$(url i)/restart/5"
+    want 409 PUT "$(url i)/restart/1" --data-binary other
+    put "$(url i)/restart/5" new
+    stop i
+    index i v
+    got "$(url i)/restart/5" new
+}
+
+@test "what was acknowledged survives kill -9 of the index" {
+    local n
+    index i v
+    leaves_files
+    for n in 1 2 3; do
+        put "$(url i)/killed/$n/put" "value $n"
+        put "$(url i)/killed/$n/deleted" "value $n"
+        want 204 DELETE "$(url i)/killed/$n/deleted"
+        signal i KILL
+        await_end i
+        within 3 gone i
+        index i v
+        got "$(url i)/killed/$n/put" "value $n"
+        want 404 GET "$(url i)/killed/$n/deleted"
+    done
+    got "$(url i)/killed/1/put" 'value 1'
+}
+
+@test "what was acknowledged survives kill -9 under load" {
+    local n=0 acknowledged=0
+    index i v
+    leaves_files
+    while ((n < 500)) && want 201 PUT "$(url i)/load/$n" --data-binary "value $n" 2>/dev/null; do
+        acknowledged=$n
+        n=$((n + 1))
+        if ((n == 30)); then
+            (signal i KILL) &
+        fi
+    done
+    ((n < 500)) || fail 'it was never killed'
+    await_end i
+    within 3 gone i
+    index i v
+    for ((n = 0; n <= acknowledged; n++)); do
+        got "$(url i)/load/$n" "value $n"
+    done
+}
+
+@test "an index listens on IPv4, [::1] or a host name, and takes volumes by name" {
+    mkv_start name index "localhost:$(port v)" --port "localhost:$(port name)" --index "$T/data/name"
+    await_ready name
+    put "$(url name)/by-name" value
+    got "$(url name)/by-name" value
+    want 302 GET "$(url name)/by-name"
+    same "localhost:$(port v)" "$(header Key-Volumes)"
+    if [[ -s /proc/net/if_inet6 ]]; then
+        mkdir "$T/data/v6"
+        mkv_start v6 volume "[::1]:$(port v6)" "$T/data/v6"
+        within 10 logged v6 'ready on'
+        mkv_start six index "[::1]:$(port v6)" --port "[::1]:$(port six)" --index "$T/data/six"
+        within 10 logged six 'ready on'
+        put "http://[::1]:$(port six)/by-six" value
+        got "http://[::1]:$(port six)/by-six" value
+    fi
+}
+
+@test "the ready line names the address" {
+    index i v
+    logged i "^[^ ]+Z info +mkv: .*ready on $(at i)"
+}
+
+@test "--print-config and --check of an index leave nothing" {
+    "$MKV" index "$(at v)" --index "$T/data/none" --port "$(at i)" --print-config >"$T/config" 2>"$T/errors"
+    grep -q proxy_pass "$T/config"
+    refute grep -q '@[A-Z_]*@' "$T/config"
+    [[ ! -s $T/errors ]]
+    TMPDIR=$T/tmp "$MKV" index "$(at v)" --index "$T/data/none" --port "$(at i)" --check >"$T/output" 2>&1
+    refute grep -Eq 'warn|error|emerg|alert' "$T/output"
+    closed "$(port i)"
+}
+
+@test "an index can be checked while another runs on the same directory" {
+    index i v
+    TMPDIR=$T/tmp "$MKV" index "$(at v)" --index "$T/data/i" --port "$(at i)" --check
+    healthy i
+}

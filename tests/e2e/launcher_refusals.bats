@@ -1,0 +1,224 @@
+#!/usr/bin/env bats
+# What cannot work is refused with one clear line on stderr that names the thing: never a stack of
+# nginx's warnings, never a hang, and nothing is left behind.
+
+load ../support/lib
+
+setup() {
+    test_begin
+    mkdir "$T/data/d"
+    D=$T/data/d
+    V=127.0.0.1:1
+}
+
+teardown() {
+    test_end
+}
+
+# Runs mkv, which must exit with the status, printing one line on stderr that matches. (It may also
+# tell, at level info, what it did before.)
+refused() { # STATUS REGEX MKV-ARGUMENTS...
+    local status=$1 regex=$2 before
+    shift 2
+    before=$(ls -A "$T/tmp")
+    hatch refused ${AS:+"${AS[@]}"} "$MKV" "$@"
+    within 10 ended refused || fail "it hangs: mkv $*" || return 1
+    await_end refused
+    within 2 gone refused
+    if [[ $RC != "$status" || $(grep -vc '^[^ ]* info ' "$(log_of refused)") != 1 ]] || ! logged refused "$regex" ||
+        logged refused 'nginx: *\[|^nginx'; then
+        fail "wanted exit $status and one line with '$regex', got exit $RC and:
+$(cat "$(log_of refused)")
+from: mkv $*"
+        return 1
+    fi
+    same "$before" "$(ls -A "$T/tmp")" 'what is in TMPDIR' || return 1
+    rm "$T/proc/refused.log"
+}
+
+@test "--help and --version print to stdout and exit 0" {
+    local words
+    for words in --help --version 'volume --help' 'index --help'; do
+        # shellcheck disable=SC2086 # words
+        "$MKV" $words >"$T/out" 2>"$T/err"
+        [[ -s $T/out && ! -s $T/err ]]
+    done
+    "$MKV" --version | grep -Eq '^mkv [0-9]+\.[0-9]+\.[0-9]+'
+    "$MKV" index --help >"$T/out"
+    local option
+    for option in --port --index --subvolumes --fallback --no-md5 --direct --check --print-config --template \
+        --nginx --log-level --log --access-log --drain-timeout --workers --user; do
+        grep -qe "$option" "$T/out" || fail "index --help does not tell of $option"
+    done
+}
+
+@test "no command, an unknown one, and unknown or incomplete options are usage errors" {
+    hatch bare "$MKV"
+    await_end bare
+    same 2 "$RC"
+    [[ -s $(log_of bare) ]]
+    refused 2 'frobnicate' frobnicate
+    refused 2 '\-\-frobnicate' volume 3001 "$D" --frobnicate
+    refused 2 '\-\-frobnicate' index "$V" --frobnicate
+    refused 2 '\-\-template' volume 3001 "$D" --template
+    refused 2 '\-\-check' volume 3001 "$D" --check=yes
+    refused 2 '' volume
+    refused 2 '' volume 3001
+    refused 2 'PORT and DIR' volume 3001 "$D" extra
+    refused 2 '' index
+    refused 2 '\-\-subvolumes' volume 3001 "$D" --subvolumes 2
+}
+
+@test "bad values are usage errors that name the value" {
+    local bad
+    for bad in 0 65536 99999999999999999999 -1 abc 3001x '' ' 3001' 127.0.0.1: ':' '[::1' 'a b:3001' 1.2.3.4:5:6; do
+        refused 2 "${bad//[\[\]]/.}" volume "$bad" "$D"
+    done
+    for bad in host :3001 host:0 host:65536 host:3001/x http://host:3001 'ho st:1' ''; do
+        refused 2 "$bad" index "$bad" --index "$T/data/i"
+    done
+    for bad in 0 257 -1 x ''; do
+        refused 2 'subvolumes' index "$V" --subvolumes "$bad"
+    done
+    for bad in 0 -1 x 1.5 ''; do
+        refused 2 'workers' volume 3001 "$D" --workers "$bad"
+    done
+    for bad in -1 x ''; do
+        refused 2 'drain-timeout' volume 3001 "$D" --drain-timeout "$bad"
+    done
+    refused 2 'loud' volume 3001 "$D" --log-level loud
+    refused 2 'nowhere' index "$V" --fallback nowhere
+    refused 2 'nowhere' index "$V" --direct nowhere
+    refused 2 '70000' index "$V" --port 70000
+}
+
+@test "a volume named twice is refused by name" {
+    refused 2 '127.0.0.1:3001' index 127.0.0.1:3001 127.0.0.1:3002 127.0.0.1:3001 --index "$T/data/i"
+}
+
+@test "a port in use is refused by name" {
+    volume taken
+    refused 1 "$(port taken)" volume "$(at taken)" "$D"
+    refused 1 "$(port taken)" index "$V" --index "$T/data/i" --port "$(at taken)"
+    refused 1 "$(port taken)" index "$V" --index "$T/data/i" --port "$(at i)" --direct "$(at taken)"
+    healthy taken
+    closed "$(port i)"
+    # And the directory is free for one that works.
+    mkv_start works volume "$(at works)" "$D"
+    await_ready works
+}
+
+@test "an address that is not ours, or a name that does not resolve, is refused by name" {
+    refused 1 '192\.0\.2\.1' volume 192.0.2.1:3001 "$D"
+    refused 1 'no-such-host\.invalid' volume no-such-host.invalid:3001 "$D"
+}
+
+@test "a missing nginx is refused by name" {
+    refused 1 '/nonexistent/nginx' volume "$(at v)" "$D" --nginx /nonexistent/nginx
+    refused 1 '/nonexistent/nginx' index "$V" --index "$T/data/i" --port "$(at i)" --nginx /nonexistent/nginx
+    echo 'not a program' >"$T/text"
+    refused 1 "$T/text" volume "$(at v)" "$D" --nginx "$T/text"
+}
+
+@test "an nginx that never comes up ends mkv with its message" {
+    printf '#!/bin/sh\nexit 1\n' >"$T/failing"
+    printf '#!/bin/sh\n[ "$1" = -t ] && exit 0\ncase "$*" in *" -t"*) exit 0;; esac\nexit 3\n' >"$T/dying"
+    chmod 755 "$T/failing" "$T/dying"
+    local kind
+    for kind in failing dying; do
+        mkv_start never volume "$(at v)" "$D" --nginx "$T/$kind"
+        await_end never 15
+        same 1 "$RC"
+        within 2 gone never
+        logged never '(error|mkv:).*nginx'
+        (($(wc -l <"$(log_of never)") <= 3))
+        closed "$(port v)"
+    done
+}
+
+@test "a directory that is not there, not a directory, or not writable is refused by name" {
+    refused 1 '/proc/nowhere' volume "$(at v)" /proc/nowhere
+    echo text >"$T/data/file"
+    refused 1 "$T/data/file" volume "$(at v)" "$T/data/file"
+    refused 1 "$T/data/file" index "$V" --port "$(at i)" --index "$T/data/file"
+    refused 1 '/proc/nowhere' index "$V" --port "$(at i)" --index /proc/nowhere
+    refused 2 '' volume "$(at v)" ''
+}
+
+@test "an ordinary user is refused a directory of someone else's by name" {
+    need_root
+    cp "$MKV" "$T/mkv"
+    MKV=$T/mkv
+    AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    refused 1 "$D" volume "$(at v)" "$D"
+    refused 1 "$T/data/i" index "$V" --port "$(at i)" --index "$T/data/i"
+    mkdir -m 700 "$T/data/closed"
+    refused 1 "$T/data/closed" volume "$(at v)" "$T/data/closed"
+    refused 1 '(80|root|user)' volume "$(at v)" "$D" --user daemon
+}
+
+@test "a second volume on the directory is refused, naming it and the holder" {
+    volume v
+    refused 1 "$T/data/v.*$(pid_of v)|$(pid_of v).*$T/data/v" volume "$(at other)" "$T/data/v"
+    ln -s v "$T/data/link"
+    refused 1 "$(pid_of v)" volume "$(at other)" "$T/data/link"
+    healthy v
+    put "$(url v)/aa/bb/file" value
+}
+
+@test "a second index on the directory is refused by name" {
+    volume v
+    index i v
+    refused 1 "$T/data/i" index "$(at v)" --port "$(at other)" --index "$T/data/i"
+    healthy i
+    put "$(url i)/key" value
+}
+
+@test "a bad template is refused by name" {
+    local verb
+    echo 'events {} http { no_such_directive 1; }' >"$T/wrong.conf"
+    echo 'events {} http { server { listen @NO_SUCH_NAME@; } }' >"$T/unknown.conf"
+    echo 'events {' >"$T/open.conf"
+    : >"$T/empty.conf"
+    for verb in volume index; do
+        local arguments=("$(at v)" "$D")
+        if [[ $verb == index ]]; then
+            arguments=("$V" --index "$T/data/i" --port "$(at i)")
+        fi
+        refused 1 "$T/none.conf" "$verb" "${arguments[@]}" --template "$T/none.conf"
+        refused 1 "$T/wrong.conf.*no_such_directive" "$verb" "${arguments[@]}" --template "$T/wrong.conf"
+        refused 1 "$T/unknown.conf.*NO_SUCH_NAME" "$verb" "${arguments[@]}" --template "$T/unknown.conf"
+        refused 1 "$T/open.conf" "$verb" "${arguments[@]}" --template "$T/open.conf"
+        refused 1 "$T/empty.conf" "$verb" "${arguments[@]}" --template "$T/empty.conf"
+        refused 1 "$T" "$verb" "${arguments[@]}" --template "$T"
+        refused 1 "$T/wrong.conf.*no_such_directive" "$verb" "${arguments[@]}" --template "$T/wrong.conf" --check
+    done
+}
+
+@test "a directory whose name no config can hold is refused by name" {
+    mkdir "$T/data/a\$b" "$T/data/a"$'\n'"b"
+    refused 1 'a\$b' volume "$(at v)" "$T/data/a\$b"
+    refused 1 'a.*b' volume "$(at v)" "$T/data/a"$'\n'"b"
+}
+
+@test "a log that cannot be opened is refused by name" {
+    refused 1 '/nonexistent/log' volume "$(at v)" "$D" --log /nonexistent/log
+    refused 1 '/nonexistent/access' volume "$(at v)" "$D" --access-log /nonexistent/access
+}
+
+@test "an unknown --user is refused by name" {
+    need_root
+    refused 1 'no-such-user' volume "$(at v)" "$D" --user no-such-user
+}
+
+@test "an unwritable TMPDIR is refused by name" {
+    AS=(env TMPDIR=/nonexistent/tmp)
+    refused 1 '/nonexistent/tmp' volume "$(at v)" "$D"
+}
+
+@test "a full stderr or a closed stdin do not matter" {
+    hatch mute bash -c 'exec "$0" volume "$1" "$2" <&- >/dev/full 2>&1' "$MKV" "$(at v)" "$D"
+    within 10 healthy v
+    hatch shut bash -c 'exec "$0" --help >/dev/full 2>/dev/null' "$MKV"
+    await_end shut
+}

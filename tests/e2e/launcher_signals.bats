@@ -1,0 +1,372 @@
+#!/usr/bin/env bats
+# The launcher owns its nginx: signals, deaths, reloads, and what is left afterwards (nothing).
+
+load ../support/lib
+
+setup() {
+    test_begin
+}
+
+teardown() {
+    test_end
+}
+
+config_files() {
+    find "$RUN/tmp" -type f -name 'mkv-*'
+}
+
+# Starts `mkv volume` and `mkv index` under the names v and i.
+start_both() {
+    volume v "$@"
+    index i v "$@"
+}
+
+# Opens descriptor 7 with a PUT to a volume or an index that lacks its last 5 bytes.
+put_half() { # NAME PATH
+    exec 7<>"/dev/tcp/127.0.0.1/$(port "$1")"
+    printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' "$2" 0 >&7
+}
+
+put_rest() {
+    printf 56789 >&7
+    printf '%0100000d56789' 0 >"$T/value"
+    answer 7
+    exec 7>&-
+}
+
+reading() { # NAME: a volume has begun to take a body
+    [[ -n $(find "$(lookup data "$1")/.mkv/tmp" -type f) ]]
+}
+
+no_nginx() { # PID...: none of them runs any more
+    local pid
+    for pid in "$@"; do
+        [[ ! -d /proc/$pid || $(awk '/^State/ { print $2 }' "/proc/$pid/status" 2>/dev/null) == [ZX] ]] || return 1
+    done
+}
+
+new_master() { # NAME OLD-PID
+    local pid
+    pid=$(nginx_master "$1") && [[ $pid != "$2" ]]
+}
+
+@test "the config is a private mkstemp file while it runs, and gone after each signal" {
+    local signal
+    for signal in TERM INT QUIT; do
+        start_both
+        same 2 "$(config_files | wc -l)"
+        same 1 "$(config_files | grep -c '/mkv-volume-')"
+        same 1 "$(config_files | grep -c '/mkv-index-')"
+        same 600 "$(config_files | xargs stat -c %a | sort -u)"
+        stop i "$signal"
+        stop v "$signal"
+        same '' "$(ls -A "$RUN/tmp")"
+        closed "$(port v)"
+        closed "$(port i)"
+        closed "$(port i-direct)"
+    done
+}
+
+@test "a signal at any moment of the start leaves nothing behind" {
+    local delay
+    mkdir "$RUN/data/early"
+    for delay in 0 0.005 0.01 0.02 0.03 0.05 0.08; do
+        hatch early "$MKV" volume "$(at early)" "$RUN/data/early"
+        sleep "$delay"
+        signal early TERM
+        await_end early 10
+        [[ $RC == 0 || $RC == 143 ]]
+        within 3 gone early
+        same '' "$(ls -A "$RUN/tmp")"
+        closed "$(port early)"
+    done
+}
+
+@test "TERM lets a PUT in flight at the volume end" {
+    volume v
+    put_half v /aa/bb/file
+    within 5 reading v
+    signal v TERM
+    within 5 logged v 'drain|stop|TERM|signal'
+    refute ended v
+    put_rest
+    same 201 "$STATUS"
+    await_end v
+    same 0 "$RC"
+    cmp "$T/value" "$RUN/data/v/aa/bb/file"
+}
+
+@test "TERM lets a PUT in flight at the index end, through the front and directly" {
+    local way
+    for way in i i-direct; do
+        start_both
+        put_half "$way" "/drained-$way"
+        within 5 reading v
+        signal i TERM
+        within 5 closed "$(port i)"
+        refute ended i
+        put_rest
+        same 201 "$STATUS"
+        await_end i
+        same 0 "$RC"
+        index i v
+        got "$(url i)/drained-$way" "$(cat "$T/value")"
+        stop i
+        stop v
+    done
+}
+
+@test "a second signal ends it at once" {
+    local name
+    start_both
+    for name in v i; do
+        put_half "$name" /aa/stuck
+        within 5 reading v
+        signal "$name" TERM
+        within 5 closed "$(port "$name")"
+        refute ended "$name"
+        rm -f "$(lookup proc "$name.must-exit-0")"
+        signal "$name" TERM
+        await_end "$name" 3
+        within 3 gone "$name"
+        exec 7>&-
+        if [[ $name == v ]]; then
+            volume v
+        fi
+    done
+}
+
+@test "--drain-timeout bounds the wait for a client that never ends" {
+    local name start
+    start_both --drain-timeout 1
+    for name in i v; do
+        put_half "$name" /aa/stuck
+        within 5 reading v
+        start=$(now_ms)
+        signal "$name" TERM
+        await_end "$name" 5
+        same 0 "$RC"
+        (($(now_ms) - start >= 900)) || fail "$name cut the client off after $(($(now_ms) - start)) ms"
+        within 3 gone "$name"
+        exec 7>&-
+        within 5 closed "$(port "$name")"
+    done
+}
+
+@test "an idle keep-alive connection does not hold up the end" {
+    local start fd
+    start_both
+    exec 7<>"/dev/tcp/127.0.0.1/$(port i)" 8<>"/dev/tcp/127.0.0.1/$(port i-direct)" 9<>"/dev/tcp/127.0.0.1/$(port v)"
+    for fd in 7 8 9; do
+        printf 'GET /none HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
+        answer "$fd"
+        same 404 "$STATUS"
+    done
+    start=$(now_ms)
+    stop i
+    stop v
+    (($(now_ms) - start < 5000 * SLOW))
+    exec 7>&- 8>&- 9>&-
+}
+
+@test "HUP renders the template anew and reloads, without a failed request" {
+    local name n
+    sed 's/autoindex_format/add_header X-Generation 1 always; autoindex_format/' \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
+    volume v --template "$T/template"
+    want 200 GET "$(url v)/"
+    same 1 "$(header X-Generation)"
+    sed -i 's/X-Generation 1/X-Generation 2/' "$T/template"
+    signal v HUP
+    for ((n = 0; n < 50; n++)); do
+        want 200 GET "$(url v)/"
+        [[ $(header X-Generation) != 2 ]] || break
+    done
+    generation_2() {
+        want 200 GET "$(url v)/" && [[ $(header X-Generation) == 2 ]]
+    }
+    within 5 generation_2
+    refute ended v
+}
+
+@test "HUP with a bad template keeps the old config and says why" {
+    local name master
+    cp "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" "$T/volume.template"
+    cp "$BATS_TEST_DIRNAME/../../templates/index.conf.in" "$T/index.template"
+    volume v --template "$T/volume.template"
+    index i v --template "$T/index.template"
+    echo 'no such directive;' | tee -a "$T/volume.template" >>"$T/index.template"
+    for name in v i; do
+        master=$(nginx_master "$name")
+        signal "$name" HUP
+        within 5 logged "$name" ' (warn|error) +[a-z]+: .*(template|directive)'
+        healthy "$name"
+        same "$master" "$(nginx_master "$name")"
+    done
+    rm "$T/volume.template"
+    signal v HUP
+    within 5 logged v "$T/volume.template"
+    healthy v
+    # And it can be mended.
+    cp "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" "$T/volume.template"
+    signal v HUP
+    within 5 logged v 'info .*new config'
+    healthy v
+}
+
+@test "an index serves on through HUP" {
+    local n round
+    start_both
+    put "$(url i)/key" value
+    for round in 1 2 3; do
+        signal i HUP
+        signal v HUP
+        for ((n = 0; n < 20; n++)); do
+            got "$(url i)/key" value
+        done
+    done
+}
+
+@test "USR1 reopens the log and the access log" {
+    local name
+    volume v --log "$T/v.log" --access-log "$T/v.access"
+    index i v --log "$T/i.log" --access-log "$T/i.access"
+    for name in v i; do
+        mv "$T/$name.log" "$T/$name.log.old"
+        mv "$T/$name.access" "$T/$name.access.old"
+        signal "$name" USR1
+        within 5 test -e "$T/$name.access"
+        within 5 test -e "$T/$name.log"
+        want 404 GET "$(url "$name")/aa/bb/after-rotation"
+        within 5 grep -q after-rotation "$T/$name.access"
+        refute grep -q after-rotation "$T/$name.access.old"
+        stop "$name"
+        [[ -s $T/$name.log ]]
+    done
+}
+
+@test "kill -9 of mkv takes its nginx with it" {
+    local name pids
+    start_both
+    leaves_files
+    for name in i v; do
+        pids="$(nginx_master "$name") $(nginx_workers "$name")"
+        signal "$name" KILL
+        await_end "$name"
+        same 137 "$RC"
+        within 2 gone "$name"
+        # shellcheck disable=SC2086 # a list of pids
+        no_nginx $pids
+        closed "$(port "$name")"
+    done
+    # And nothing of it stands in the way of a new start.
+    start_both
+    put "$(url i)/key" value
+}
+
+@test "kill -9 of mkv while a client is in the middle of a PUT takes its nginx with it" {
+    volume v
+    leaves_files
+    put_half v /aa/bb/torn
+    within 5 reading v
+    signal v KILL
+    await_end v
+    within 2 gone v
+    exec 7>&-
+    volume v
+    tidy v
+    want 404 GET "$(url v)/aa/bb/torn"
+}
+
+@test "nginx is restarted when its master is killed, and the old workers are gone" {
+    local name master pids
+    start_both
+    put "$(url i)/key" value
+    for name in v i; do
+        master=$(nginx_master "$name")
+        pids="$master $(nginx_workers "$name")"
+        kill -KILL "$master"
+        within 10 new_master "$name" "$master"
+        # shellcheck disable=SC2086 # a list of pids
+        within 3 no_nginx $pids
+        within 5 healthy "$name"
+        within 2 logged "$name" ' (warn|error) +mkv: .*nginx'
+        got "$(url i)/key" value
+        refute ended "$name"
+    done
+}
+
+@test "a client that connects while nginx restarts waits, and is not refused" {
+    local n master
+    start_both
+    put "$(url i)/key" value
+    for n in v i; do
+        master=$(nginx_master "$n")
+        kill -KILL "$master"
+        exec 7<>"/dev/tcp/127.0.0.1/$(port "$n")"
+        printf 'GET /_mkv/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&7
+        within 10 new_master "$n" "$master"
+        within 10 healthy "$n"
+        exec 7>&-
+    done
+    master=$(nginx_master v)
+    kill -KILL "$master"
+    for ((n = 0; n < 100; n++)); do
+        if ! listening "$(port v)"; then
+            fail "refused at connection $n"
+        fi
+    done
+    within 10 new_master v "$master"
+}
+
+@test "a killed worker is replaced, and it serves on" {
+    local worker
+    volume v --workers 1
+    worker=$(nginx_workers v)
+    kill -KILL "$worker"
+    replaced() {
+        local new
+        new=$(nginx_workers v) && [[ -n $new && $new != "$worker" ]]
+    }
+    within 5 replaced
+    within 5 healthy v
+    refute ended v
+}
+
+@test "an nginx that dies again and again is restarted with backoff, not in a busy loop" {
+    local n master
+    volume v
+    for n in 1 2 3; do
+        master=$(nginx_master v)
+        kill -KILL "$master"
+        within 15 new_master v "$master"
+    done
+    within 15 healthy v
+    (($(grep -c . "$(log_of v)") < 30))
+}
+
+@test "READY=1 goes to NOTIFY_SOCKET once the port accepts" {
+    hatch listener "$SUPPORT/notifysock" "$RUN/notify"
+    within 5 logged listener '^bound$'
+    mkdir "$RUN/data/v"
+    NOTIFY_SOCKET=$RUN/notify mkv_start v volume "$(at v)" "$RUN/data/v"
+    within 10 logged listener '^READY=1$'
+    healthy v
+    NOTIFY_SOCKET=$RUN/notify index i v
+    both_said() {
+        (($(grep -c '^READY=1$' "$(log_of listener)") == 2))
+    }
+    within 5 both_said
+}
+
+@test "nginx inherits no stray descriptors" {
+    local pid fd
+    exec 8<"$BATS_TEST_FILENAME"
+    volume v
+    exec 8>&-
+    for pid in $(nginx_master v) $(nginx_workers v); do
+        for fd in "/proc/$pid/fd/"*; do
+            [[ $(readlink "$fd") != "$BATS_TEST_FILENAME" ]]
+            done
+    done
+}

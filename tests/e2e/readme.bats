@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# The README's console block that follows the comment <!-- tested --> does what it says. In it a
+# line "$ COMMAND" is run, and the lines up to the next command or empty line are its output.
+# Port 3000 and the volumes' ports stand for those of a cluster brought up here.
+
+load ../support/lib
+
+README=${MKV_E2E_README:-$BATS_TEST_DIRNAME/../../README.md}
+
+setup_file() {
+    file_begin
+    volume v1
+    volume v2
+    volume v3
+    index i 'v1 v2 v3'
+}
+
+teardown_file() {
+    file_end
+}
+
+setup() {
+    test_begin
+    [[ -e $README ]] || skip "needs README.md"
+}
+
+teardown() {
+    test_end
+}
+
+# Prints the lines within the fences after each <!-- tested -->.
+tested_lines() {
+    awk '/^<!-- tested -->/ { armed = 1; next }
+        armed && /^```/ { inside = !inside; if (!inside) { armed = 0; print "" } next }
+        inside { print }' "$README"
+}
+
+# Runs one command of the README against the cluster, and compares its output.
+check() { # COMMAND OUTPUT
+    local command=$1 output
+    if [[ $command != curl* ]]; then
+        fail "the README runs something else than curl: $command" || return 1
+    fi
+    command=${command//localhost:3000/$(at i)}
+    output=$(cd "$T" && bash -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
+$command" 2>&1)
+    same "$2" "$(printf %s "$output" | tr -d '\r')" "output of '$1'"
+}
+
+@test "the commands of the README give the output it shows" {
+    local line command='' output='' ran=0
+    while IFS= read -r line; do
+        if [[ $line == '$ '* || -z $line ]]; then
+            if [[ -n $command ]]; then
+                check "$command" "$output"
+                ran=$((ran + 1))
+            fi
+            command='' output=''
+        fi
+        if [[ $line == '$ '* ]]; then
+            command=${line#\$ }
+        elif [[ -n $line ]]; then
+            output+=${output:+$'\n'}$line
+        fi
+    done < <(tested_lines)
+    ((ran > 0)) || fail "no tested commands found in $README"
+}

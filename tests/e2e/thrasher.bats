@@ -1,0 +1,39 @@
+#!/usr/bin/env bats
+# scripts/thrasher writes, reads and deletes from many clients at once and compares every answer.
+
+load ../support/lib
+
+setup_file() {
+    file_begin
+    volume v1
+    volume v2
+    volume v3
+    index i 'v1 v2 v3'
+}
+
+teardown_file() {
+    file_end
+}
+
+setup() {
+    test_begin
+    [[ -x ${THRASHER:-} ]] || skip "needs THRASHER, the path of the thrasher"
+}
+
+teardown() {
+    test_end
+}
+
+@test "16 clients through the front" {
+    timeout $((60 * SLOW)) "$THRASHER" --url "$(url i)" --clients 16 --count 1000
+    same '' "$(blobs v1)$(blobs v2)$(blobs v3)"
+}
+
+@test "16 clients directly" {
+    timeout $((60 * SLOW)) "$THRASHER" --url "$(url i-direct)" --clients 16 --count 1000
+    same '' "$(blobs v1)$(blobs v2)$(blobs v3)"
+}
+
+@test "it fails when the index is not there" {
+    refute timeout 60 "$THRASHER" --url "$(url nobody)" --clients 2 --count 10
+}

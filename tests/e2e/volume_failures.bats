@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# A volume that is down, slow, full or mad: the PUT is refused in bounded time, the key is as it was
+# before, and once the volume is back all works again.
+
+load ../support/lib
+
+setup() {
+    test_begin
+}
+
+teardown() {
+    test_end
+}
+
+# The index serves on, knows nothing of the key, and stores it once a true volume has taken over
+# the port.
+assert_recovers() { # KEY
+    want 404 GET "$(url i)$1"
+    refute ended i
+    if lookup proc fake-v.pid >/dev/null && ! ended fake-v; then
+        stop fake-v
+    fi
+    volume v
+    stored() {
+        http PUT "$(url i)$1" --data-binary after
+        [[ $STATUS == 201 ]]
+    }
+    within 15 stored "$1"
+    got "$(url i)$1" after
+    want 409 PUT "$(url i)$1" --data-binary again
+}
+
+# One index before one misbehaving volume: what do PUTs get?
+try_put() { # MODE STATUS
+    local way n=0
+    fake v "$1"
+    index i v
+    head -c 200000 /dev/zero >"$T/blob"
+    for way in i i-direct; do
+        n=$((n + 1))
+        want "$2" PUT "$(url $way)/small$n" --data-binary value
+        want "$2" PUT "$(url $way)/chunked$n" -T - < <(printf value)
+        want "$2" PUT "$(url $way)/large$n" -T "$T/blob" -H Expect:
+        want 404 GET "$(url $way)/small$n"
+        want 404 GET "$(url $way)/large$n"
+    done
+    assert_recovers /small1
+    put "$(url i)/large1" after
+    put "$(url i)/chunked2" after
+}
+
+@test "a volume that refuses connections: 503" {
+    try_put refuse 503
+}
+
+@test "a volume that answers 500: 502" {
+    try_put answer-500 502
+}
+
+@test "a volume that answers 403: 502" {
+    try_put answer-403 502
+}
+
+@test "a volume that answers 409: 502" {
+    try_put answer-409 502
+}
+
+@test "a volume that redirects is not followed: 502" {
+    try_put answer-301 502
+}
+
+@test "a full volume: 507" {
+    try_put answer-507 507
+}
+
+@test "a volume that answers 500 before the body: 502" {
+    try_put early-500 502
+}
+
+@test "a full volume that says so before the body: 507" {
+    try_put early-507 507
+}
+
+@test "a volume that closes in the middle of the body: 5xx" {
+    try_put close-mid-body '50[0-9]'
+}
+
+@test "a volume that closes without an answer: 5xx" {
+    try_put close-before-answer '50[0-9]'
+}
+
+@test "a volume that is no web server: 5xx" {
+    try_put garbage '50[0-9]'
+}
+
+@test "a volume that stalls, before it accepts, reads or answers: 5xx in bounded time" {
+    local mode start
+    # Each an index and a volume of its own, all at once: it takes a while.
+    for mode in stall-accept stall-reading stall-before-answer; do
+        fake "$mode" "$mode"
+        index "i-$mode" "$mode"
+    done
+    head -c 30M /dev/zero >"$T/blob"
+    start=$(now_ms)
+    for mode in stall-accept stall-reading stall-before-answer; do
+        curl -q -sS --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -H Expect: -T "$T/blob" \
+            "$(url "i-$mode")/large" >"$T/$mode-large" 2>"$T/$mode-errors" 3>&- &
+        curl -q -sS --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -X PUT --data-binary value \
+            "$(url "i-$mode-direct")/small" >"$T/$mode-small" 3>&- &
+    done
+    # Meanwhile others are served.
+    sleep 0.1
+    for mode in stall-accept stall-reading stall-before-answer; do
+        want 404 GET "$(url "i-$mode")/other" -m $((2 * SLOW))
+    done
+    # shellcheck disable=SC2046 # a list of pids
+    wait $(jobs -p)
+    (($(now_ms) - start < 25000 * SLOW)) || fail "it took $(($(now_ms) - start)) ms"
+    for mode in stall-accept stall-reading stall-before-answer; do
+        [[ $(cat "$T/$mode-small") == 50[0-9] ]] || fail "$mode, small: $(cat "$T/$mode-small")"
+        [[ $(cat "$T/$mode-large") == 50[0-9] ]] || fail "$mode, large: $(cat "$T/$mode-large" "$T/$mode-errors")"
+        want 404 GET "$(url "i-$mode")/small"
+        want 404 GET "$(url "i-$mode")/large"
+    done
+}
+
+@test "no volume by that name: 503, and the index starts nevertheless" {
+    mkv_start i index no-such-host.invalid:3001 --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i"
+    await_ready i
+    want 503 PUT "$(url i)/key" --data-binary value
+    want 404 GET "$(url i)/key"
+}
+
+@test "a volume that was killed, and comes back" {
+    volume v
+    index i v
+    leaves_files
+    put "$(url i)/before" value
+    signal v KILL
+    await_end v
+    within 3 gone v
+    want 503 PUT "$(url i)/after" --data-binary value
+    want 302 GET "$(url i)/before"
+    assert_recovers /after
+    got "$(url i)/before" value
+}
+
+@test "a volume killed in the middle of a PUT: 5xx, and nothing is stored" {
+    local way
+    volume v
+    index i v
+    leaves_files
+    for way in i i-direct; do
+        exec 7<>"/dev/tcp/127.0.0.1/$(port "$way")"
+        printf 'PUT /torn HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' 0 >&7
+        within 5 refute tidy v
+        signal v KILL
+        await_end v
+        within 3 gone v
+        # The client goes on as if nothing had happened.
+        printf 56789 >&7 || true
+        answer 7
+        [[ $STATUS == 50[0-9] ]]
+        exec 7>&-
+        want 404 GET "$(url i)/torn"
+        volume v
+        same '' "$(blobs v)"
+    done
+    assert_recovers_running() {
+        http PUT "$(url i)/torn" --data-binary after
+        [[ $STATUS == 201 ]]
+    }
+    within 15 assert_recovers_running
+    got "$(url i)/torn" after
+}
+
+@test "DELETE while the volume is down is 204, and the key stays gone" {
+    volume v
+    index i v
+    put "$(url i)/key" old
+    put "$(url i)/other" value
+    stop v
+    want 204 DELETE "$(url i)/key" -m $((25 * SLOW))
+    want 404 GET "$(url i)/key"
+    want 404 DELETE "$(url i)/key"
+    volume v
+    want 404 GET "$(url i)/key"
+    stored() {
+        http PUT "$(url i)/key" --data-binary new
+        [[ $STATUS == 201 ]]
+    }
+    within 15 stored
+    got "$(url i)/key" new
+    got "$(url i)/other" value
+    stop i
+    index i v
+    got "$(url i)/key" new
+}
+
+@test "DELETE of a blob that is gone from the volume is 204" {
+    volume v
+    index i v
+    put "$(url i)/key" value
+    rm "$T/data/v$(path_of /key)"
+    want 204 DELETE "$(url i)/key"
+    want 404 GET "$(url i)/key"
+    put "$(url i)/key" new
+    got "$(url i)/key" new
+}
+
+@test "a blob that is in the way of a new key is replaced" {
+    volume v
+    index i v
+    mkdir -p "$(dirname "$T/data/v$(path_of /orphan)")"
+    echo 'an orphan, longer than the new value' >"$T/data/v$(path_of /orphan)"
+    if ((UID == 0)); then
+        chown -R --reference="$T/data/v" "$T/data/v/"[0-9a-f][0-9a-f]
+    fi
+    want 404 GET "$(url i)/orphan"
+    put "$(url i)/orphan" new
+    got "$(url i)/orphan" new
+}
+
+@test "a full disk is told as such, and leaves nothing" {
+    need_root
+    mkdir "$T/data/v"
+    if ! mount -t tmpfs -o size=4m,mode=755 none "$T/data/v" 2>/dev/null; then
+        skip "needs mount"
+    fi
+    volume v
+    index i v
+    head -c 8M /dev/zero >"$T/blob"
+    want '50[0-9]' PUT "$(url i)/too-large" -T "$T/blob"
+    want '50[0-9]' PUT "$(url i-direct)/too-large" -T - <"$T/blob"
+    want 404 GET "$(url i)/too-large"
+    within 10 tidy v
+    put "$(url i)/too-large" small
+    got "$(url i)/too-large" small
+    stop i
+    stop v
+    umount "$T/data/v"
+}

@@ -1,0 +1,457 @@
+# shellcheck shell=bash
+# What every .bats file loads: processes, ports, waits and HTTP.
+#
+# Each file, and each test, has a directory of its own, fresh and short-lived:
+#
+#     $RUN/proc/NAME.*    the book that hatch.c keeps of process NAME, its log first of all
+#     $RUN/port/NAME      the port leased to NAME
+#     $RUN/data/NAME      the directory of volume or index NAME
+#     $RUN/tmp            TMPDIR of everything started here; must be empty at the end
+#
+# setup_file() calls file_begin and starts what all its tests share ($F is its directory); setup()
+# calls test_begin ($T is its directory). A name is looked up in $T first, then in $F. The
+# teardowns end what still runs by its kept pid, and fail unless it ends cleanly: exit status 0, no
+# descendant left, ports closed, TMPDIR empty. What they print is seen only when a test fails: the
+# logs of all processes.
+
+: "${MKV:?must be the path of the mkv program}"
+SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of hatch, freeport, fakevolume and notifysock}
+LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
+ASAN=${MKV_E2E_ASAN:-}
+SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
+export LC_ALL=C        # a key is bytes
+
+# --- Failing and waiting --------------------------------------------------------------------------
+
+fail() {
+    printf '%s\n' "$*" >&2
+    return 1
+}
+
+# Succeeds when the command fails. (bash ignores the result of `! command` in a test.)
+refute() {
+    if "$@"; then
+        fail "unexpectedly succeeded: $*"
+    fi
+}
+
+same() { # WANTED GOT [WHAT]
+    [[ $1 == "$2" ]] || fail "${3:-value}: wanted '$1', got '$2'"
+}
+
+now_ms() {
+    local now=$EPOCHREALTIME
+    echo $((${now/./} / 1000))
+}
+
+# Polls until the command succeeds.
+within() { # SECONDS COMMAND...
+    local deadline=$(($(now_ms) + $1 * 1000 * SLOW))
+    shift
+    until "$@"; do
+        (($(now_ms) < deadline)) || fail "still not true at the deadline: $*" || return 1
+        sleep 0.05
+    done
+}
+
+need_root() {
+    ((UID == 0)) || skip "needs root"
+}
+
+# --- Directories ----------------------------------------------------------------------------------
+
+run_new() {
+    RUN=$(mktemp -d "${TMPDIR:-/tmp}/mkv-e2e.XXXXXX")
+    chmod 755 "$RUN" # when root runs the tests, nginx's workers are someone else
+    mkdir "$RUN"/{proc,port,data,tmp}
+    chmod 1777 "$RUN/tmp"
+}
+
+file_begin() {
+    run_new
+    F=$RUN
+    export F
+}
+
+test_begin() {
+    local log
+    run_new
+    T=$RUN
+    for log in "${F:-/nonexistent}"/proc/*.log; do
+        if [[ -e $log ]]; then
+            stat -c %s "$log" >"$T/port/.seen-${log##*/}"
+        fi
+    done
+}
+
+# Prints the path RUN/KIND/NAME of whichever run has it.
+lookup() { # KIND NAME
+    local run
+    for run in "${T:-}" "${F:-}"; do
+        if [[ -n $run && -e $run/$1/$2 ]]; then
+            echo "$run/$1/$2"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# --- Processes ------------------------------------------------------------------------------------
+
+# Starts the command in the background, in a session of its own.
+hatch() { # NAME COMMAND...
+    local base=$RUN/proc/$1
+    shift
+    rm -f "$base".{pid,rc,keeper,gone}
+    # The fd 3 of bats must not stay open in the background, or bats waits for it.
+    TMPDIR=$RUN/tmp "$SUPPORT/hatch" $$ "$base" "$@" 3>&-
+}
+
+# Starts mkv. It must exit with 0 when teardown ends it.
+mkv_start() { # NAME MKV-ARGUMENTS...
+    local name=$1
+    shift
+    touch "$RUN/proc/$name.must-exit-0"
+    hatch "$name" ${AS:+"${AS[@]}"} "$MKV" "$@"
+}
+
+pid_of() { # NAME
+    cat "$(lookup proc "$1.pid")"
+}
+
+log_of() { # NAME
+    lookup proc "$1.log"
+}
+
+ended() { # NAME
+    lookup proc "$1.rc" >/dev/null
+}
+
+gone() { # NAME: it and all its descendants
+    lookup proc "$1.gone" >/dev/null
+}
+
+logged() { # NAME REGEX
+    grep -Eq -- "$2" "$(log_of "$1")"
+}
+
+# Waits for the end of the process, and sets RC.
+await_end() { # NAME [SECONDS]
+    within "${2:-10}" ended "$1" || fail "$1 did not end" || return 1
+    RC=$(cat "$(lookup proc "$1.rc")")
+}
+
+signal() { # NAME SIGNAL
+    kill -s "$2" "$(pid_of "$1")"
+}
+
+# Ends the process and waits until nothing is left of it.
+stop() { # NAME [SIGNAL]
+    signal "$1" "${2:-TERM}"
+    await_end "$1" 15
+    if lookup proc "$1.must-exit-0" >/dev/null; then
+        same 0 "$RC" "exit status of $1"
+    fi
+    within 3 gone "$1" || leftovers "$1"
+}
+
+# Names the processes that outlived NAME, and fails.
+leftovers() { # NAME
+    fail "$1 left processes behind:" || ps -o pid,user,args --ppid "$(cat "$(lookup proc "$1.keeper")")" >&2
+    return 1
+}
+
+children() { # PID [NAME]
+    pgrep -P "$1" ${2:+-x "$2"}
+}
+
+nginx_master() { # NAME: the one nginx child of an mkv
+    children "$(pid_of "$1")" nginx
+}
+
+nginx_workers() { # NAME
+    local master
+    master=$(nginx_master "$1") && children "$master"
+}
+
+# --- Ports ----------------------------------------------------------------------------------------
+
+# Prints the port of NAME, leased at the first call.
+port() { # NAME
+    local path
+    if path=$(lookup port "$1"); then
+        cat "$path"
+    else
+        "$SUPPORT/freeport" "$LEASES" $$ | tee "$RUN/port/$1"
+    fi
+}
+
+at() { # NAME: its host:port
+    echo "127.0.0.1:$(port "$1")"
+}
+
+url() { # NAME
+    echo "http://$(at "$1")"
+}
+
+listening() { # PORT
+    (exec {fd}<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+closed() { # PORT
+    ! listening "$1"
+}
+
+# --- Clusters -------------------------------------------------------------------------------------
+
+healthy() { # NAME
+    [[ $(curl -q -s --noproxy '*' -g -m 5 -o /dev/null -w '%{http_code}' "$(url "$1")/_mkv/health") == 200 ]]
+}
+
+healthy_or_ended() { # NAME
+    healthy "$1" || ended "$1"
+}
+
+# Waits until it serves; fails at once when it ends instead.
+await_ready() { # NAME
+    within 10 healthy_or_ended "$1" || return 1
+    refute ended "$1"
+}
+
+# Starts a volume, or starts it again on the same port and directory.
+volume() { # NAME [MKV-OPTIONS...]
+    local name=$1
+    shift
+    if [[ ! -d $RUN/data/$name ]]; then
+        mkdir "$RUN/data/$name"
+        chown --reference="$RUN/data" "$RUN/data/$name"
+    fi
+    mkv_start "$name" volume "$(at "$name")" "$(lookup data "$name")" "$@"
+    await_ready "$name"
+}
+
+# Starts an index over the volumes named in "...", or starts it again. Its port without the front
+# is that of NAME-direct.
+index() { # NAME "VOLUME..." [MKV-OPTIONS...]
+    local name=$1 volumes=() each
+    for each in $2; do
+        volumes+=("$(at "$each")")
+    done
+    shift 2
+    mkv_start "$name" index "${volumes[@]}" --port "$(at "$name")" --direct "$(at "$name-direct")" \
+        --index "$RUN/data/$name" "$@"
+    await_ready "$name"
+}
+
+fake() { # NAME MODE: a fakevolume on the port of NAME
+    hatch "fake-$1" "$SUPPORT/fakevolume" "$(port "$1")" "$2"
+    within 5 logged "fake-$1" '^up$'
+}
+
+# --- Ends -----------------------------------------------------------------------------------------
+
+# Says that TMPDIR may keep files: something was killed that could not tidy up.
+leaves_files() {
+    touch "$RUN/port/.leaves-files"
+}
+
+run_end() { # RUN
+    local RUN=$1 bad=0 pid orphan name path
+    for pid in "$RUN"/proc/*.pid; do
+        [[ -e $pid ]] || continue
+        name=${pid##*/} name=${name%.pid}
+        if [[ ! -e ${pid%.pid}.rc ]]; then
+            kill -TERM "$(cat "$pid")" || true
+            if ! within 15 ended "$name"; then
+                kill -KILL "$(cat "$pid")" || true
+                bad=1
+            elif [[ -e ${pid%.pid}.must-exit-0 && $(cat "${pid%.pid}.rc") != 0 ]]; then
+                echo "$name exited with $(cat "${pid%.pid}.rc")"
+                bad=1
+            fi
+        fi
+        if ! within 3 gone "$name"; then
+            leftovers "$name" || bad=1
+            for orphan in $(children "$(cat "$RUN/proc/$name.keeper")"); do
+                kill -KILL "$orphan" || true
+            done
+        fi
+        if grep -E 'AddressSanitizer|LeakSanitizer|runtime error:|Assertion' "$RUN/proc/$name.log"; then
+            bad=1
+        fi
+    done
+    for path in "$RUN"/port/[!.]*; do
+        [[ -e $path ]] || continue
+        if listening "$(cat "$path")"; then
+            echo "port $(cat "$path") of ${path##*/} is still open"
+            bad=1
+        fi
+        rm -f "$LEASES/$(cat "$path")"
+    done
+    if [[ ! -e $RUN/port/.leaves-files && -n $(ls -A "$RUN/tmp") ]]; then
+        echo "files left in TMPDIR:"
+        ls -lA "$RUN/tmp"
+        bad=1
+    fi
+    return $bad
+}
+
+# Prints the logs of a run, from where the test began.
+run_logs() { # RUN
+    local log seen
+    for log in "$1"/proc/*.log; do
+        [[ -s $log ]] || continue
+        seen=$(cat "${T:-}/port/.seen-${log##*/}" 2>/dev/null) || seen=0
+        echo "--- ${log##*/}"
+        tail -c "+$((seen + 1))" "$log" | tail -n 60
+    done
+}
+
+test_end() {
+    local bad=0
+    exec 7>&- 8>&- 9>&- # the connections of a test that failed half-way
+    run_end "$T" || bad=1
+    run_logs "$T"
+    if [[ -n ${F:-} ]]; then
+        run_logs "$F"
+    fi
+    rm -rf "$T"
+    return $bad
+}
+
+file_end() {
+    local bad=0 T=''
+    run_end "$F" || bad=1
+    if ((bad)); then
+        run_logs "$F"
+    fi
+    rm -rf "$F"
+    return $bad
+}
+
+# --- HTTP -----------------------------------------------------------------------------------------
+
+# Makes a request. Sets STATUS, and leaves the answer's header block in $T/head and its body in
+# $T/body. A transfer that broke has STATUS 000.
+http() { # METHOD URL [CURL-OPTIONS...]
+    local method=$1 url=$2 how
+    shift 2
+    how=(-X "$method")
+    if [[ $method == HEAD ]]; then
+        how=(--head)
+    fi
+    : >"$T/head"
+    : >"$T/body"
+    STATUS=$(curl -q -sS -g --noproxy '*' --path-as-is -m $((30 * SLOW)) -o "$T/body" -D "$T/head" \
+        -w '%{http_code}' "${how[@]}" "$@" "$url") || true
+    if [[ $method == HEAD ]]; then
+        : >"$T/body" # curl repeats the header block there
+    fi
+}
+
+# The same, and fails unless the status matches the regex.
+want() { # STATUS METHOD URL [CURL-OPTIONS...]
+    local wanted=$1
+    shift
+    http "$@"
+    if [[ ! $STATUS =~ ^($wanted)$ ]]; then
+        cat "$T/head" >&2
+        fail "wanted $wanted, got $STATUS: $*"
+    fi
+}
+
+put() { # URL VALUE [CURL-OPTIONS...]
+    local url=$1 value=$2
+    shift 2
+    want 201 PUT "$url" --data-binary "$value" "$@"
+}
+
+# Gets a key by way of its redirect and compares the value.
+got() { # URL VALUE
+    want 200 GET "$1" -L
+    printf %s "$2" | cmp - "$T/body"
+}
+
+# Prints a header of the last answer.
+header() { # NAME
+    tr -d '\r' <"$T/head" | awk -v name="$1" '
+        /^HTTP\// { value = ""; found = 0 }
+        tolower(substr($0, 1, length(name) + 1)) == tolower(name) ":" {
+            value = substr($0, length(name) + 2)
+            sub(/^ */, "", value)
+            found = 1
+        }
+        END { if (found) print value; exit !found }'
+}
+
+# Sends stdin to a port and prints what comes back until the peer closes.
+talk() { # PORT
+    local fd
+    exec {fd}<>"/dev/tcp/127.0.0.1/$1"
+    cat >&"$fd" || true # the peer may have closed already
+    timeout $((10 * SLOW)) cat <&"$fd"
+    exec {fd}>&-
+}
+
+# Reads the header block of an answer from a descriptor: sets STATUS, prints nothing.
+answer() { # FD
+    local line
+    STATUS=000
+    read -r -t $((30 * SLOW)) -u "$1" line || return 1
+    STATUS=${line#* } STATUS=${STATUS%% *}
+    while read -r -t 5 -u "$1" line && [[ $line != $'\r' ]]; do
+        :
+    done
+}
+
+# Sends stdin to a port, and sets STATUS from the answer's header block; does not wait for the end.
+ask() { # PORT
+    local fd
+    exec {fd}<>"/dev/tcp/127.0.0.1/$1"
+    cat >&"$fd" || true # the peer may have closed already
+    answer "$fd" || true
+    exec {fd}>&-
+}
+
+# --- Keys -----------------------------------------------------------------------------------------
+
+md5_of() { # stdin
+    md5sum | cut -c1-32
+}
+
+# Prints where a volume keeps the key with these bytes: DESIGN 3.3. Besides its long components it
+# treats the empty ones of the base64, which a file system drops: n in a row become one "-n".
+path_of() { # KEY
+    local md5 component path='' empty=0
+    md5=$(printf %s "$1" | md5_of)
+    while IFS= read -r -d / component; do
+        if [[ -z $component ]]; then
+            empty=$((empty + 1))
+            continue
+        fi
+        if ((empty)); then
+            path+=/-$empty
+            empty=0
+        fi
+        while ((${#component} > 254)); do
+            path+=/${component:0:254}.
+            component=${component:254}
+        done
+        path+=/$component
+    done < <(printf %s "$1" | base64 -w0 && printf /)
+    if ((empty)); then
+        path+=/-$empty
+    fi
+    echo "/${md5:0:2}/${md5:2:2}$path"
+}
+
+# Prints the names of the blobs in a volume's directory: all files but the volume's own.
+blobs() { # NAME
+    (cd "$(lookup data "$1")" && find . -path ./.mkv -prune -o -type f -print | cut -c2-)
+}
+
+# Succeeds when the volume holds no temporary file. (One is there once nginx has got more of a body
+# than it buffers, 16 KiB.)
+tidy() { # NAME
+    [[ -z $(find "$(lookup data "$1")/.mkv/tmp" -type f) ]]
+}
