@@ -137,6 +137,35 @@ static void parse_waiting(struct http_conn *conn)
     buf_deinit(&waiting);
 }
 
+static void shutdown_cb(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown;
+    (void)status;
+}
+
+/* RFC 9112, section 9.6: our side first, then, once the client has had its chance to read, the
+ * rest. */
+static void shut_down(struct http_conn *conn)
+{
+    if (conn->shut)
+        return;
+    conn->shut = true;
+    if (uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, shutdown_cb) < 0)
+        conn_close(conn);
+}
+
+/* With all answers written, a connection that has none to give any more ends. */
+static void end_if_done(struct http_conn *conn)
+{
+    if (conn->writing)
+        return;
+    if (conn->state == CONN_LINGER)
+        shut_down(conn);
+    else if (conn->state == CONN_ENDING ||
+             (conn->state == CONN_IDLE && (conn->eof || conn->server->stopping)))
+        conn_close(conn);
+}
+
 void conn_continue(struct http_conn *conn)
 {
     if (conn->parsing || conn->state == CONN_CLOSED)
@@ -146,9 +175,7 @@ void conn_continue(struct http_conn *conn)
         parse_waiting(conn);
         flush(conn);
     }
-    if (!conn->writing && (conn->state == CONN_ENDING ||
-                           (conn->state == CONN_IDLE && (conn->eof || conn->server->stopping))))
-        conn_close(conn);
+    end_if_done(conn);
     update_reading(conn);
 }
 

@@ -50,6 +50,7 @@ enum conn_state {
 struct http_conn {
     uv_tcp_t tcp; /* first, so that a handle is its connection */
     uv_write_t write;
+    uv_shutdown_t shutdown;
     struct http_server *server;
     LIST_ENTRY(http_conn) link; /* in server->conns */
     enum conn_state state;
@@ -64,6 +65,7 @@ struct http_conn {
     int refusal;       /* status that a parser callback wants to fail with, or 0 */
     bool parsing;      /* inside llhttp_execute(): answers gather in `out` */
     bool reading;      /* between uv_read_start() and uv_read_stop() */
+    bool shut;         /* our side is closed, so that the client sees the end of its answer */
     bool writing;      /* `flight` is on its way */
     bool head_read;    /* the current exchange has its whole head */
     bool message_read; /* the current exchange has its whole message */
