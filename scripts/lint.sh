@@ -54,11 +54,12 @@ run_clang_tidy()
         sed '/^[0-9]* warnings\{0,1\} generated\.$/d'
 }
 
+# uninitvar is left to gcc and clang's analyzer: cppcheck can't see that LIST_FOREACH sets its variable.
 run_cppcheck()
 {
     cppcheck -j "$jobs" --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c -I . \
         --enable=warning,performance,portability --template=gcc -D_GNU_SOURCE \
-        --suppress=missingIncludeSystem "$@"
+        --suppress=missingIncludeSystem --suppress=uninitvar "$@"
 }
 
 # In Bats files every test is a function that "nobody calls", in a subshell, with variables that go

@@ -100,9 +100,9 @@ struct http_server {
     char read_buffer[HTTP_READ_SIZE]; /* shared: libuv fills it only right before its callback */
 };
 
-static inline struct http_conn *request_conn(const struct http_request *request)
+static inline struct http_conn *request_conn(struct http_request *request)
 {
-    return (struct http_conn *)((char *)(uintptr_t)request - offsetof(struct http_conn, request));
+    return (struct http_conn *)((char *)request - offsetof(struct http_conn, request));
 }
 
 /* conn.c */

@@ -27,7 +27,7 @@ struct store {
 
 static datum datum_of(const void *bytes, size_t n)
 {
-    return (datum){.dptr = (char *)(uintptr_t)bytes, .dsize = (int)n};
+    return (datum){.dptr = (char *)bytes, .dsize = (int)n};
 }
 
 /* Logs what GDBM last failed with and translates it. */
@@ -102,10 +102,11 @@ static int add_volume(struct store *store, const char *name, size_t len)
     if (volumes == NULL)
         return UV_ENOMEM;
     store->volumes = volumes;
-    volumes[store->n_volumes] = strndup(name, len);
+    volumes[store->n_volumes] = malloc(len + 1);
     if (volumes[store->n_volumes] == NULL)
         return UV_ENOMEM;
-    store->n_volumes++;
+    memcpy(volumes[store->n_volumes], name, len);
+    volumes[store->n_volumes++][len] = '\0';
     return 0;
 }
 

@@ -35,6 +35,13 @@ tested_lines() {
         inside { print }' "$README"
 }
 
+# Prints the lines within the fences after <!-- options -->.
+option_lines() {
+    awk '/^<!-- options -->/ { armed = 1; next }
+        armed && /^```/ { inside = !inside; if (!inside) exit; next }
+        inside { print }' "$README"
+}
+
 # Runs one command of the README against the cluster, and compares its output.
 check() { # COMMAND OUTPUT
     local command=$1 output
@@ -64,4 +71,11 @@ $command" 2>&1)
         fi
     done < <(tested_lines)
     ((ran > 0)) || fail "no tested commands found in $README"
+}
+
+@test "the README lists every option as --help does, and no other" {
+    { "$MKV" index --help && "$MKV" volume --help; } | grep '^  --' | sort -u >"$T/help"
+    option_lines | grep '^  --' | sort >"$T/readme"
+    [[ -s $T/help ]]
+    diff "$T/help" "$T/readme"
 }
