@@ -23,10 +23,10 @@ int buf_append(struct buf *b, const void *data, size_t n);
 int buf_append_string(struct buf *b, const char *text);
 int buf_append_format(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The unconsumed bytes; the pointer expires at the next call that appends. */
+/* The unconsumed bytes, NULL if nothing was ever written; expires at the next call that appends. */
 static inline const char *buf_bytes(const struct buf *b)
 {
-    return b->data + b->head;
+    return b->data != NULL ? b->data + b->head : NULL;
 }
 
 static inline size_t buf_size(const struct buf *b)
