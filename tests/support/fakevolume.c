@@ -10,7 +10,7 @@
  *     close-before-answer  reads everything, then closes without an answer
  *     garbage              reads everything, then answers with something that is not HTTP
  *     answer-NNN           reads everything, then answers NNN
- *     early-NNN            answers NNN after the header, without reading the body, and closes
+ *     early-NNN            answers NNN after the header, and closes
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -48,6 +48,19 @@ static void reset(int fd)
     _exit(0);
 }
 
+/* Closes so that the answer arrives: a close with bytes unread would be a reset, which can overtake
+ * it. */
+static void hang_up(int fd)
+{
+    char dropped[65536];
+
+    shutdown(fd, SHUT_WR);
+    alarm(5);
+    while (read(fd, dropped, sizeof(dropped)) > 0) {
+    }
+    _exit(0);
+}
+
 static void stall(void)
 {
     for (;;) {
@@ -81,7 +94,7 @@ static void misbehave(FILE *client, long length, bool chunked)
     }
     if (strncmp(mode, "early-", 6) == 0) {
         say(client, atoi(mode + 6));
-        _exit(0);
+        hang_up(fileno(client));
     }
     if (mode_is("close-mid-body")) {
         read_body(client, length < 100 ? length : 100, false);
