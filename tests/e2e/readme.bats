@@ -45,9 +45,6 @@ option_lines() {
 # Runs one command of the README against the cluster, and compares its output.
 check() { # COMMAND OUTPUT
     local command=$1 output
-    if [[ $command != curl* ]]; then
-        fail "the README runs something else than curl: $command" || return 1
-    fi
     command=${command//localhost:3000/$(at i)}
     output=$(cd "$T" && bash -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
 $command" 2>&1)
