@@ -80,7 +80,10 @@ static size_t read_cb(char *bytes, size_t size, size_t n, void *arg)
     }
     if (got < 0)
         return CURL_READFUNC_ABORT;
-    if (got == 0)
+    if (t->left >= 0)
+        t->left -= got;
+    /* With a known size libcurl doesn't ask for the end. */
+    if (got == 0 || t->left == 0)
         t->body_sent = true;
     return (size_t)got;
 }
@@ -163,6 +166,7 @@ int transfer_put(struct transfers *engine, struct transfer *t, const char *url, 
     if (rc < 0)
         return rc;
     t->read = read;
+    t->left = size;
     /* Without this libcurl waits up to a second for a "100 Continue". */
     t->headers = curl_slist_append(NULL, "Expect:");
     if (t->headers == NULL) {

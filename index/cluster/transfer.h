@@ -35,7 +35,8 @@ struct transfer {
     uint64_t progress; /* loop time of the last sign of life */
     size_t dropped;    /* bytes of the answer's body */
     bool starved;      /* read said UV_EAGAIN: it is not the volume that is slow */
-    bool body_sent;    /* read has said 0, so the volume may hold the whole body */
+    int64_t left;      /* bytes of the body that are still to be read; negative when chunked */
+    bool body_sent;    /* all was read, so the volume may hold the whole body */
     int rc;            /* result, once on the ended list */
     int status;
     LIST_ENTRY(transfer) link;         /* in engine->active */

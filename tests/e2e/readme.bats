@@ -45,8 +45,11 @@ option_lines() {
 # Runs one command of the README against the cluster, and compares its output.
 check() { # COMMAND OUTPUT
     local command=$1 output
+    if [[ $command != *curl*localhost:3000/* ]]; then
+        fail "a command of the README that asks nothing of port 3000: $command" || return 1
+    fi
     command=${command//localhost:3000/$(at i)}
-    output=$(cd "$T" && bash -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
+    output=$(cd "$T" && bash -o pipefail -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
 $command" 2>&1)
     same "$2" "$(printf %s "$output" | tr -d '\r')" "output of '$1'"
 }

@@ -124,6 +124,24 @@ try_put() { # MODE STATUS
     done
 }
 
+@test "a volume that may have stored what failed is told to delete it" {
+    local path
+    fake v close-before-answer
+    index i v
+    want '50[0-9]' PUT "$(url i)/known" --data-binary value
+    want '50[0-9]' PUT "$(url i)/chunked" -T - < <(printf value)
+    for path in /ac/85/L2tub3du /cb/b5/L2NodW5rZWQ=; do
+        within 5 logged fake-v "^PUT $path\$"
+        within 5 logged fake-v "^DELETE $path\$"
+    done
+    # But not one that saw only half.
+    head -c 1000000 /dev/zero >"$T/blob"
+    curl -q -s --noproxy '*' -m 0.5 --limit-rate 100k -T "$T/blob" "$(url i-direct)/half" || true
+    within 5 logged fake-v '^PUT /.*/L2hhbGY=$'
+    want 404 GET "$(url i)/half"
+    refute logged fake-v '^DELETE /.*/L2hhbGY=$'
+}
+
 @test "no volume by that name: 503, and the index starts nevertheless" {
     mkv_start i index no-such-host.invalid:3001 --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i"
     await_ready i
