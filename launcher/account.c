@@ -3,31 +3,26 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "launcher/template.h"
 
 static int fill_in(const struct passwd *pw, struct account *account)
 {
-    const struct group *gr = getgrgid(pw->pw_gid);
     struct account a = {.privileged = true, .uid = pw->pw_uid, .gid = pw->pw_gid};
+    int n = ACCOUNT_GROUPS_MAX;
 
-    if (gr == NULL) {
-        log_error("the group %u of user %s has no name", pw->pw_gid, pw->pw_name);
-        return -ENOENT;
-    }
-    if (strlen(pw->pw_name) >= sizeof(a.user) || strlen(gr->gr_name) >= sizeof(a.group) ||
-        template_check_string(pw->pw_name) != NULL || template_check_string(gr->gr_name) != NULL) {
-        log_error("nginx cannot run as user %s, group %s: pass --user NAME", pw->pw_name,
-                  gr->gr_name);
+    if (strlen(pw->pw_name) >= sizeof(a.user) ||
+        getgrouplist(pw->pw_name, pw->pw_gid, a.groups, &n) < 0) {
+        log_error("nginx cannot run as user %s, whose name or list of groups is too long: pass "
+                  "--user NAME",
+                  pw->pw_name);
         return -EINVAL;
     }
+    a.n_groups = (size_t)n;
     strcpy(a.user, pw->pw_name);
-    strcpy(a.group, gr->gr_name);
     *account = a;
     return 0;
 }
@@ -59,12 +54,28 @@ int account_choose(const char *user, uid_t owner, struct account *account)
     return -ENOENT;
 }
 
+int account_assume(const struct account *account)
+{
+    if (account->privileged && (setgroups(account->n_groups, account->groups) < 0 ||
+                                setgid(account->gid) < 0 || setuid(account->uid) < 0))
+        return -errno;
+    return 0;
+}
+
+int account_give(const struct account *account, int fd)
+{
+    if (account->privileged && fchown(fd, account->uid, account->gid) < 0)
+        return -errno;
+    return 0;
+}
+
 /* The exit status of the child: 0 or an errno. */
 static int try_as(const struct account *account, const char *path)
 {
-    if (account->privileged && (initgroups(account->user, account->gid) < 0 ||
-                                setgid(account->gid) < 0 || setuid(account->uid) < 0))
-        return errno;
+    int rc = account_assume(account);
+
+    if (rc < 0)
+        return -rc;
     return access(path, R_OK | W_OK | X_OK) < 0 ? errno : 0;
 }
 
@@ -82,20 +93,4 @@ int account_try_directory(const struct account *account, const char *path)
             return -errno;
     }
     return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
-}
-
-int account_append_directive(const struct account *account, struct buf *out)
-{
-    int rc;
-
-    if (!account->privileged)
-        return 0;
-    rc = buf_append_string(out, "user ");
-    if (rc == 0)
-        rc = template_quote(account->user, out);
-    if (rc == 0)
-        rc = buf_append_string(out, " ");
-    if (rc == 0)
-        rc = template_quote(account->group, out);
-    return rc == 0 ? buf_append_string(out, ";") : rc;
 }

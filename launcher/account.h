@@ -1,20 +1,21 @@
-/* Whom nginx workers run as. mkv started by root never lets root serve requests unless told so. */
+/* Whom nginx runs as, master and workers. mkv started by root gives nginx none of root's rights:
+ * what it touches by name lies in directories that its own user can rearrange. */
 #ifndef MKV_LAUNCHER_ACCOUNT_H
 #define MKV_LAUNCHER_ACCOUNT_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "index/base/buf.h"
-
-#define ACCOUNT_NAME_MAX 64
+#define ACCOUNT_NAME_MAX   64
+#define ACCOUNT_GROUPS_MAX 64
 
 struct account {
-    bool privileged; /* mkv runs as root, so the rest says who the workers are */
+    bool privileged; /* mkv runs as root, so the rest says who nginx is */
     uid_t uid;
     gid_t gid;
+    gid_t groups[ACCOUNT_GROUPS_MAX]; /* all that the user is in */
+    size_t n_groups;
     char user[ACCOUNT_NAME_MAX];
-    char group[ACCOUNT_NAME_MAX];
 };
 
 /* Chooses: `user` where given, else `owner` where that isn't root, else www-data, else nobody. For
@@ -25,7 +26,11 @@ int account_choose(const char *user, uid_t owner, struct account *account);
  * child. 0 or -errno. Not for when SIGCHLD is watched. */
 int account_try_directory(const struct account *account, const char *path);
 
-/* Appends nginx's `user` directive, or nothing for an ordinary user, of whom nginx would warn. */
-int account_append_directive(const struct account *account, struct buf *out);
+/* Becomes that account, for good; nothing for an ordinary user. Async-signal-safe, for a forked
+ * child. 0 or -errno. */
+int account_assume(const struct account *account);
+
+/* Gives the open file to that account; nothing for an ordinary user. 0 or -errno. */
+int account_give(const struct account *account, int fd);
 
 #endif

@@ -36,29 +36,28 @@ static void check_gone_cb(struct child *child)
     check->cb(check, check->status, check->message);
 }
 
-int check_start(struct check *check, struct children *children, const char *program,
-                const char *prefix, const char *path, check_cb cb, void *arg)
+int check_start(struct check *check, struct children *children, const struct nginx_process *process,
+                const char *path, check_cb cb, void *arg)
 {
-    const char *const argv[] = {program, "-t", "-e", "stderr", "-c", path, "-p", prefix, NULL};
     const struct child_options options = {
-        .argv = argv,
         .line_cb = check_line_cb,
         .exit_cb = check_exit_cb,
         .gone_cb = check_gone_cb,
         .arg = check,
     };
-    int rc;
+    int rc = UV_ENOMEM;
 
     check->canceled = false;
     check->message[0] = '\0';
     check->cb = cb;
     check->arg = arg;
     check->path = strdup(path);
-    if (check->path == NULL)
-        return UV_ENOMEM;
-    rc = child_start(&check->child, children, &options);
-    if (rc < 0)
+    if (check->path != NULL)
+        rc = nginx_process_start(process, true, path, options, &check->child, children);
+    if (rc < 0) {
+        log_error("cannot run %s: %s", process->program, uv_strerror(rc));
         free(check->path);
+    }
     return rc;
 }
 

@@ -2,7 +2,7 @@
 #ifndef MKV_LAUNCHER_CHECK_H
 #define MKV_LAUNCHER_CHECK_H
 
-#include "launcher/child.h"
+#include "launcher/nginx_process.h"
 
 #define CHECK_MESSAGE_MAX 1024
 
@@ -22,10 +22,10 @@ struct check {
     void *arg; /* for the owner */
 };
 
-/* Runs `program` -t on the config at `path` with the prefix directory `prefix`. 0, or a -errno when
- * it could not be run. The callback fires once, not inside this call, unless this fails. */
-int check_start(struct check *check, struct children *children, const char *program,
-                const char *prefix, const char *path, check_cb cb, void *arg);
+/* Runs nginx -t on the config at `path`. 0, or a -errno after one log line when it could not be
+ * run. The callback fires once, not inside this call, unless this fails. */
+int check_start(struct check *check, struct children *children, const struct nginx_process *process,
+                const char *path, check_cb cb, void *arg);
 
 /* Kills the run; the callback fires with UV_ECANCELED. */
 void check_cancel(struct check *check);

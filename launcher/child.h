@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "launcher/account.h"
+
 #define CHILD_LINE_MAX 2048
 
 struct child;
@@ -30,6 +32,8 @@ struct child_options {
     const char *environment; /* a "NGINX=..." to add, or NULL */
     const int *inherit;      /* descriptors that stay open across the exec */
     size_t n_inherit;
+    const struct account *account; /* whom to run as, or NULL for ourselves */
+    int directory; /* descriptor of the directory to run in; 0, which is stdin, for ours */
     child_line_cb line_cb;
     child_exit_cb exit_cb;
     child_gone_cb gone_cb;

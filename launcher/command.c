@@ -27,14 +27,40 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     return false;
 }
 
+static int check(const struct front_options *options)
+{
+    struct front_options o = *options;
+    struct listeners own = {.n = 1};
+    struct front front;
+    unsigned port;
+    int exit_code;
+
+    /* nginx -t opens the ports to listen on, unless they are taken; below 1024 that needs root,
+     * which nginx isn't. So it gets another one. */
+    if (o.account->privileged && listeners_open_private(&own.items[0], &port) < 0)
+        return EXIT_FAILURE;
+    if (o.account->privileged)
+        o.listeners = &own;
+    exit_code = EXIT_FAILURE;
+    if (front_init(&front, &o) == 0) {
+        exit_code = front_check(&front);
+        front_deinit(&front);
+    }
+    if (o.account->privileged)
+        listeners_close(&own);
+    return exit_code;
+}
+
 int command_inspect(const struct front_options *options)
 {
     struct front front;
     int exit_code;
 
+    if (!options->common->print_config)
+        return check(options);
     if (front_init(&front, options) < 0)
         return EXIT_FAILURE;
-    exit_code = options->common->print_config ? front_print_config(&front) : front_check(&front);
+    exit_code = front_print_config(&front);
     front_deinit(&front);
     return exit_code;
 }

@@ -14,7 +14,7 @@ struct common_options {
     const char *template_path; /* or NULL for the one compiled in */
     const char *nginx;         /* a path, or a name to search for */
     unsigned workers;          /* nginx worker processes, 0 for one a CPU */
-    const char *user;          /* that workers run as, or NULL; only root can choose */
+    const char *user;          /* that nginx runs as, or NULL; only root can choose */
     const char *log;           /* file of our lines and nginx's, or NULL for stderr */
     enum log_level log_level;
     const char *access_log; /* file of nginx's access log, or NULL for none */
@@ -33,7 +33,7 @@ struct common_options {
     COMMON_OPTION("nginx", "PATH", "nginx", "nginx program to run", option_set_string, nginx), \
     COMMON_OPTION("workers", "N", "auto", "nginx worker processes; auto is one for each CPU", \
                   option_set_workers, workers), \
-    COMMON_OPTION("user", "NAME", NULL, "user that nginx workers run as, when started by root", \
+    COMMON_OPTION("user", "NAME", NULL, "user that nginx runs as, when started by root", \
                   option_set_string, user), \
     COMMON_OPTION("log", "FILE", NULL, "log to FILE instead of stderr; USR1 opens it anew", \
                   option_set_string, log), \

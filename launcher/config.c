@@ -113,6 +113,8 @@ int config_write(const struct config *config, char **path)
         goto out;
     }
     rc = write_all(fd, buf_bytes(&text), buf_size(&text));
+    if (rc == 0)
+        rc = account_give(config->account, fd);
     close(fd);
     if (rc < 0) {
         log_error("cannot write the config file %s: %s", made, strerror(-rc));

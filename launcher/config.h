@@ -1,15 +1,17 @@
-/* An nginx config on its way from the template to a temporary file that only we can read. */
+/* An nginx config on its way from the template to a temporary file that only nginx can read. */
 #ifndef MKV_LAUNCHER_CONFIG_H
 #define MKV_LAUNCHER_CONFIG_H
 
 #include "index/base/buf.h"
+#include "launcher/account.h"
 #include "launcher/template.h"
 
 /* Where configs come from. All is borrowed. */
 struct config {
-    const char *name;          /* of the subcommand, for the file's name */
-    const char *built_in;      /* the template compiled in */
-    const char *template_path; /* or NULL for the one compiled in; read anew each time */
+    const char *name;              /* of the subcommand, for the file's name */
+    const struct account *account; /* whom the file is given to */
+    const char *built_in;          /* the template compiled in */
+    const char *template_path;     /* or NULL for the one compiled in; read anew each time */
     const struct template_variable *variables;
     size_t n_variables;
 };

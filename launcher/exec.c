@@ -77,15 +77,21 @@ static int redirect(const struct plan *plan)
 
 static void __attribute__((noreturn)) run_child(const struct plan *plan)
 {
+    const struct child_options *o = plan->options;
     int rc;
 
     setpgid(0, 0);
     reset_signals();
-    rc = follow_parent(plan->parent);
+    rc = redirect(plan);
+    if (rc == 0 && o->directory != 0 && fchdir(o->directory) < 0)
+        rc = -errno;
+    if (rc == 0 && o->account != NULL)
+        rc = account_assume(o->account);
+    /* Last, for a change of user makes the kernel forget it. */
     if (rc == 0)
-        rc = redirect(plan);
+        rc = follow_parent(plan->parent);
     if (rc == 0) {
-        execve(plan->options->argv[0], (char *const *)plan->options->argv, plan->environment);
+        execve(o->argv[0], (char *const *)o->argv, plan->environment);
         rc = -errno;
     }
     (void)!write(plan->status, &rc, sizeof(rc));

@@ -69,18 +69,25 @@ static int delete_entry(int fd, const char *name)
     return rc;
 }
 
-int files_clear_directory(int fd)
+/* Reads the entries from the first on, whatever was read from `fd` before. NULL and errno. */
+static DIR *open_stream(int fd)
 {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
-    int rc = stream == NULL ? -errno : 0;
-    const struct dirent *entry;
 
-    if (stream == NULL) {
-        if (copy >= 0)
-            close(copy);
-        return rc;
-    }
+    if (stream == NULL && copy >= 0)
+        close(copy);
+    return stream;
+}
+
+int files_clear_directory(int fd)
+{
+    DIR *stream = open_stream(fd);
+    const struct dirent *entry;
+    int rc = 0;
+
+    if (stream == NULL)
+        return -errno;
     while ((entry = readdir(stream)) != NULL) {
         int failed = is_self_or_parent(entry->d_name) ? 0 : delete_entry(fd, entry->d_name);
 
@@ -91,9 +98,30 @@ int files_clear_directory(int fd)
     return rc;
 }
 
-int files_is_empty(const char *path, bool *empty)
+int files_open_directory(const char *path, mode_t mode, char **real, int *fd)
 {
-    DIR *stream = opendir(path);
+    int rc = files_make_directories(path, mode);
+    char *found;
+
+    if (rc < 0)
+        return rc;
+    found = realpath(path, NULL);
+    if (found == NULL)
+        return -errno;
+    rc = open(found, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (rc < 0) {
+        rc = -errno;
+        free(found);
+        return rc;
+    }
+    *real = found;
+    *fd = rc;
+    return 0;
+}
+
+int files_is_empty(int fd, bool *empty)
+{
+    DIR *stream = open_stream(fd);
     const struct dirent *entry;
     bool found = false;
 

@@ -13,9 +13,13 @@ int files_make_directories(const char *path, mode_t mode);
  * thing that stayed. */
 int files_clear_directory(int fd);
 
-/* Tells whether the directory at `path` holds nothing but what a fresh file system has. 0 or
- * -errno. */
-int files_is_empty(const char *path, bool *empty);
+/* Makes the directory at `path` where it is missing, as above, and opens it. Its *real path has no
+ * symbolic link and is the caller's to free; *fd is what stood there, whatever takes that place
+ * later. 0 or -errno. */
+int files_open_directory(const char *path, mode_t mode, char **real, int *fd);
+
+/* Tells whether the directory `fd` holds nothing but what a fresh file system has. 0 or -errno. */
+int files_is_empty(int fd, bool *empty);
 
 /* Makes `path` absolute without resolving it; it need not exist. Caller frees; NULL when out of
  * memory or when there is no working directory. */

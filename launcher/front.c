@@ -28,12 +28,8 @@ static unsigned long max_connections(void)
 
 static int make_directives(struct front *f, const struct front_options *o)
 {
-    int rc = account_append_directive(o->account, &f->user);
+    int rc = listeners_append_directives(o->listeners, &f->listen);
 
-    if (rc == 0)
-        rc = buf_append(&f->user, "", 1);
-    if (rc == 0)
-        rc = listeners_append_directives(o->listeners, &f->listen);
     return rc == 0 ? buf_append(&f->listen, "", 1) : rc;
 }
 
@@ -65,7 +61,6 @@ static void set_variables(struct front *f, const struct front_options *o)
     set(f, "WORKERS", TEMPLATE_RAW, f->workers);
     set(f, "WORKER_CONNECTIONS", TEMPLATE_RAW, f->connections);
     set(f, "LOG_LEVEL", TEMPLATE_RAW, nginx_log_level_name(c->log_level));
-    set(f, "USER", TEMPLATE_RAW, buf_bytes(&f->user));
     set(f, "LISTEN", TEMPLATE_RAW, buf_bytes(&f->listen));
     if (f->access_log != NULL)
         set(f, "ACCESS_LOG", TEMPLATE_STRING, f->access_log);
@@ -75,6 +70,7 @@ static void set_variables(struct front *f, const struct front_options *o)
         set(f, o->extra[i].name, o->extra[i].kind, o->extra[i].value);
     f->config = (struct config){
         .name = o->name,
+        .account = o->account,
         .built_in = o->built_in,
         .template_path = c->template_path,
         .variables = f->variables,
@@ -87,6 +83,8 @@ int front_init(struct front *front, const struct front_options *options)
     int rc;
 
     memset(front, 0, sizeof(*front));
+    front->account = options->account;
+    front->listeners = options->listeners;
     rc = make_access_log(front, options->common->access_log);
     if (rc < 0)
         goto fail;
@@ -105,7 +103,6 @@ fail:
 
 void front_deinit(struct front *front)
 {
-    buf_deinit(&front->user);
     buf_deinit(&front->listen);
     free(front->access_log);
     free(front->program);

@@ -21,10 +21,11 @@ struct front_options {
 };
 
 struct front {
-    char *program;    /* path of the nginx executable */
-    char *access_log; /* absolute, or NULL */
-    struct buf user;  /* the directives, ending with a NUL */
-    struct buf listen;
+    const struct account *account;
+    const struct listeners *listeners;
+    char *program;     /* path of the nginx executable */
+    char *access_log;  /* absolute, or NULL */
+    struct buf listen; /* the directives, ending with a NUL */
     char workers[16];
     char connections[16];
     size_t n_variables;

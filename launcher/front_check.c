@@ -21,8 +21,9 @@ static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
 struct run {
     const struct front *front;
-    char *prefix; /* temporary */
-    char *conf;   /* temporary */
+    char *prefix;  /* temporary directory */
+    int directory; /* the same, open */
+    char *conf;    /* temporary */
     uv_loop_t loop;
     uv_signal_t signals[N_SIGNALS];
     struct children children;
@@ -60,6 +61,13 @@ static void run_signal_cb(uv_signal_t *handle, int signal)
 
 static void run_loop(struct run *run)
 {
+    const struct nginx_process process = {
+        .program = run->front->program,
+        .account = run->front->account,
+        .listeners = run->front->listeners,
+        .directory = run->directory,
+        .lock = -1,
+    };
     int rc = uv_loop_init(&run->loop);
 
     assert(rc == 0);
@@ -70,63 +78,71 @@ static void run_loop(struct run *run)
         run->signals[i].data = run;
         uv_signal_start(&run->signals[i], run_signal_cb, stop_signals[i]);
     }
-    rc = check_start(&run->check, &run->children, run->front->program, run->prefix, run->conf,
-                     run_check_cb, run);
-    if (rc < 0) {
-        log_error("cannot run %s: %s", run->front->program, uv_strerror(rc));
+    rc = check_start(&run->check, &run->children, &process, run->conf, run_check_cb, run);
+    if (rc < 0)
         close_handles(run);
-    }
     uv_run(&run->loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&run->loop);
     assert(rc == 0);
 }
 
-/* Makes an empty prefix directory, open enough for nginx workers of another user. */
-static int make_prefix(char **path)
+static int make_tmp(const struct account *account, int directory)
 {
-    const char *base = getenv("TMPDIR");
-    char *made;
-    char *tmp = NULL;
-    int rc = 0;
+    int fd;
+    int rc;
 
-    if (asprintf(&made, "%s/mkv-check-XXXXXX", base != NULL && base[0] != '\0' ? base : "/tmp") < 0)
-        return -ENOMEM;
-    if (mkdtemp(made) == NULL) {
-        rc = -errno;
-        log_error("cannot create the directory %s: %s (set TMPDIR)", made, strerror(-rc));
-        free(made);
-        return rc;
-    }
-    if (asprintf(&tmp, "%s/tmp", made) < 0 || mkdir(tmp, 0700) < 0)
-        log_error("cannot create %s/tmp: %s", made, strerror(errno));
-    free(tmp);
-    *path = made;
-    return 0;
+    if (mkdirat(directory, "tmp", 0700) < 0)
+        return -errno;
+    fd = openat(directory, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    rc = account_give(account, fd);
+    close(fd);
+    return rc < 0 || fchmod(directory, 0711) == 0 ? rc : -errno;
 }
 
-static void remove_prefix(char *path)
+/* Makes an empty prefix directory, with a tmp/ that belongs to nginx's user, as the real one. */
+static int make_prefix(struct run *run)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *base = getenv("TMPDIR");
+    int rc = 0;
 
-    if (fd >= 0) {
-        files_clear_directory(fd);
-        close(fd);
+    if (asprintf(&run->prefix, "%s/mkv-check-XXXXXX",
+                 base != NULL && base[0] != '\0' ? base : "/tmp") < 0) {
+        run->prefix = NULL;
+        rc = -ENOMEM;
+    } else if (mkdtemp(run->prefix) == NULL) {
+        rc = -errno;
+    } else {
+        run->directory = open(run->prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        rc = run->directory < 0 ? -errno : make_tmp(run->front->account, run->directory);
     }
-    rmdir(path);
-    free(path);
+    if (rc < 0)
+        log_error("cannot create a directory in %s: %s (set TMPDIR)",
+                  base != NULL && base[0] != '\0' ? base : "/tmp", strerror(-rc));
+    return rc;
+}
+
+static void remove_prefix(struct run *run)
+{
+    if (run->directory >= 0) {
+        files_clear_directory(run->directory);
+        close(run->directory);
+    }
+    if (run->prefix != NULL)
+        rmdir(run->prefix);
+    free(run->prefix);
 }
 
 int front_check(const struct front *front)
 {
-    struct run run = {.front = front, .exit_code = EXIT_FAILURE};
+    struct run run = {.front = front, .directory = -1, .exit_code = EXIT_FAILURE};
 
-    if (make_prefix(&run.prefix) < 0)
-        return EXIT_FAILURE;
-    if (config_write(&front->config, &run.conf) == 0) {
+    if (make_prefix(&run) == 0 && config_write(&front->config, &run.conf) == 0) {
         run_loop(&run);
         unlink(run.conf);
         free(run.conf);
     }
-    remove_prefix(run.prefix);
+    remove_prefix(&run);
     return run.exit_code;
 }

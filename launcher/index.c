@@ -126,30 +126,26 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
     index_server_stop(b->server, drain_ms, cb, cb_arg);
 }
 
-/* Makes the index directory and nginx's place in it. As root it lets nginx workers through. */
-static int open_directory(const char *path, char **absolute, struct prefix *prefix)
+/* Makes the index directory and nginx's place in it, which nginx runs in: as another user it could
+ * not come by its path. */
+static int open_directory(const char *path, const struct account *account, char **absolute,
+                          struct prefix *prefix)
 {
-    int rc = files_make_directories(path, geteuid() == 0 ? 0711 : 0700);
-    char *real = NULL;
-    char *inner;
+    char *real;
+    int fd;
+    int rc = files_open_directory(path, 0700, &real, &fd);
 
-    if (rc == 0 && (real = realpath(path, NULL)) == NULL)
-        rc = -errno;
-    if (rc == 0 && asprintf(&inner, "%s/nginx", real) < 0)
-        rc = -ENOMEM;
-    if (rc != 0) {
-        log_error("cannot use the index directory %s: %s", path, strerror(-rc));
-        free(real);
-        return rc;
-    }
-    rc = prefix_open(inner, real, prefix);
-    free(inner);
     if (rc < 0) {
-        free(real);
+        log_error("cannot use the index directory %s: %s", path, strerror(-rc));
         return rc;
     }
-    *absolute = real;
-    return 0;
+    rc = prefix_open(fd, "nginx", real, account, prefix);
+    close(fd);
+    if (rc < 0)
+        free(real);
+    else
+        *absolute = real;
+    return rc;
 }
 
 /* Renders `port` to `text`, of which the result keeps a pointer. */
@@ -201,7 +197,7 @@ static int serve(const struct index_options *options, const struct account *acco
     char *directory = NULL;
     int exit_code = EXIT_FAILURE;
 
-    if (open_directory(options->directory, &directory, &prefix) < 0)
+    if (open_directory(options->directory, account, &directory, &prefix) < 0)
         return EXIT_FAILURE;
     b.options.directory = directory;
     if (listeners_open(listeners) < 0)

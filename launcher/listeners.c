@@ -221,7 +221,9 @@ int listeners_append_environment(const struct listeners *listeners, struct buf *
 {
     int rc = buf_append_string(out, "NGINX=");
 
-    for (size_t i = 0; i < listeners->n && rc == 0; i++)
-        rc = buf_append_format(out, "%d;", listeners->items[i].fd);
+    for (size_t i = 0; i < listeners->n && rc == 0; i++) {
+        if (listeners->items[i].fd >= 0)
+            rc = buf_append_format(out, "%d;", listeners->items[i].fd);
+    }
     return rc;
 }

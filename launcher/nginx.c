@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "launcher/access_log.h"
 #include "launcher/nginx_log.h"
 
 #define BACKOFF_MIN_MS   100
@@ -74,7 +75,7 @@ static void finish(struct nginx *n, int status)
     maybe_finish(n);
 }
 
-/* --- Config: written, tested, adopted ------------------------------------------------------------
+/* --- Config: written, tested, adopted ----------------------------------------------------------
  */
 
 static void adopt_candidate(struct nginx *n)
@@ -136,18 +137,25 @@ static void nginx_check_cb(struct check *check, int status, const char *message)
         nginx_reload(n);
 }
 
+static int prepare_access_log(const struct nginx *n)
+{
+    const struct nginx_options *o = &n->options;
+
+    return o->access_log != NULL ? access_log_prepare(o->access_log, o->process.account) : 0;
+}
+
 /* Renders into a new file and begins to test it. */
 static int begin_check(struct nginx *n)
 {
     const struct nginx_options *o = &n->options;
-    int rc = config_write(o->config, &n->candidate);
+    int rc = prepare_access_log(n);
 
+    if (rc == 0)
+        rc = config_write(o->config, &n->candidate);
     if (rc < 0)
         return rc;
-    rc =
-        check_start(&n->check, n->children, o->program, o->prefix, n->candidate, nginx_check_cb, n);
+    rc = check_start(&n->check, n->children, &o->process, n->candidate, nginx_check_cb, n);
     if (rc < 0) {
-        log_error("cannot run %s: %s", o->program, uv_strerror(rc));
         drop_file(&n->candidate);
         return rc;
     }
@@ -155,7 +163,7 @@ static int begin_check(struct nginx *n)
     return 0;
 }
 
-/* --- The process ---------------------------------------------------------------------------------
+/* --- The process -------------------------------------------------------------------------------
  */
 
 static void nginx_line_cb(struct child *child, const char *text, size_t len)
@@ -264,42 +272,19 @@ static void nginx_probe_cb(struct probe *probe, int status)
     maybe_finish(n);
 }
 
-/* Forks nginx with our sockets and the lock; `inherit` has room for all of them. */
-static int start_child(struct nginx *n)
+static int spawn(struct nginx *n)
 {
-    const struct nginx_options *o = &n->options;
-    const char *const argv[] = {o->program, "-e", "stderr", "-c", n->conf, "-p", o->prefix, NULL};
-    int inherit[LISTENERS_MAX + 1];
-    struct buf environment = {0};
-    struct child_options options = {
-        .argv = argv,
-        .inherit = inherit,
+    const struct child_options options = {
         .line_cb = nginx_line_cb,
         .exit_cb = nginx_exit_cb,
         .gone_cb = nginx_child_gone_cb,
         .arg = n,
     };
-    int rc = listeners_append_environment(o->listeners, &environment);
-
-    for (size_t i = 0; i < o->listeners->n; i++)
-        inherit[options.n_inherit++] = o->listeners->items[i].fd;
-    inherit[options.n_inherit++] = o->lock;
-    if (rc == 0)
-        rc = buf_append(&environment, "", 1);
-    if (rc == 0) {
-        options.environment = buf_bytes(&environment);
-        rc = child_start(&n->child, n->children, &options);
-    }
-    buf_deinit(&environment);
-    return rc;
-}
-
-static int spawn(struct nginx *n)
-{
-    int rc = start_child(n);
+    int rc =
+        nginx_process_start(&n->options.process, false, n->conf, options, &n->child, n->children);
 
     if (rc < 0) {
-        log_error("cannot run %s: %s", n->options.program, uv_strerror(rc));
+        log_error("cannot run %s: %s", n->options.process.program, uv_strerror(rc));
         return rc;
     }
     log_debug("nginx has pid %d", (int)n->child.pid);
@@ -308,12 +293,12 @@ static int spawn(struct nginx *n)
     set_state(n, NGINX_STARTING);
     assert(!n->probing);
     n->probing = true;
-    probe_start(&n->probe, n->children->loop, &n->options.listeners->items[0].address,
+    probe_start(&n->probe, n->children->loop, &n->options.process.listeners->items[0].address,
                 READY_TIMEOUT_MS, nginx_probe_cb, n);
     return 0;
 }
 
-/* --- Called from outside -------------------------------------------------------------------------
+/* --- Called from outside -----------------------------------------------------------------------
  */
 
 int nginx_start(struct nginx *nginx, struct children *children, const struct nginx_options *options)
@@ -346,6 +331,7 @@ void nginx_reopen_logs(struct nginx *nginx)
 {
     /* Before its handlers are set, a signal would kill it; one that isn't running opens them
      * anyway. */
+    prepare_access_log(nginx);
     if (nginx->state == NGINX_READY)
         child_signal(&nginx->child, SIGUSR1);
     nginx->reopen_wanted = nginx->state == NGINX_STARTING;

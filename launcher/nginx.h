@@ -41,11 +41,9 @@ typedef void (*nginx_gone_cb)(struct nginx *nginx, int status);
 
 /* All is borrowed until the gone callback. */
 struct nginx_options {
-    const char *program;               /* path of the executable */
-    const char *prefix;                /* absolute directory for its -p */
-    const struct config *config;       /* where its config comes from */
-    const struct listeners *listeners; /* open while nginx may be started */
-    int lock;                          /* descriptor that it inherits, so a lock lasts as long */
+    struct nginx_process process; /* its listeners are open while nginx may be started */
+    const struct config *config;  /* where its config comes from */
+    const char *access_log;       /* absolute, or NULL */
     nginx_ready_cb ready_cb;
     nginx_gone_cb gone_cb;
     void *arg; /* for the owner, as nginx->options.arg */

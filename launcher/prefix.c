@@ -19,16 +19,16 @@
 
 /* Opens the directory. One that workers could write in might hold links set up for root to follow,
  * so root makes it its own. */
-static int open_directory(const char *path)
+static int open_directory(int parent, const char *name)
 {
     bool root = geteuid() == 0;
     mode_t mode = root ? 0711 : 0700;
     int fd;
     int rc = 0;
 
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
+    if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
         return -errno;
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     if ((root && fchown(fd, 0, 0) < 0) || fchmod(fd, mode) < 0)
@@ -58,14 +58,26 @@ static int take_lock(const char *path, int *lock, pid_t *holder)
     }
 }
 
+/* A lock file that a former owner of the directory made could be some other file by a second name,
+ * and it would be overwritten. */
+static void drop_odd_lock(int directory)
+{
+    struct stat st;
+
+    if (fstatat(directory, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (!S_ISREG(st.st_mode) || st.st_nlink != 1))
+        unlinkat(directory, "lock", 0);
+}
+
 static int lock_prefix(struct prefix *p, const char *subject)
 {
-    char *path;
+    char path[64];
     pid_t holder;
     int rc;
 
-    if (asprintf(&path, "%s/lock", p->path) < 0)
-        return -ENOMEM;
+    drop_odd_lock(p->fd);
+    /* By way of the directory that is open, for its name may lead elsewhere by now. */
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/lock", p->fd);
     rc = take_lock(path, &p->lock, &holder);
     if (rc == -EWOULDBLOCK && is_gone(holder))
         log_error("%s is in use by nginx processes that mkv %d left behind: end them first",
@@ -73,48 +85,51 @@ static int lock_prefix(struct prefix *p, const char *subject)
     else if (rc == -EWOULDBLOCK)
         log_error("%s is in use by another mkv (pid %d)", subject, (int)holder);
     else if (rc < 0)
-        log_error("cannot lock %s: %s", path, strerror(-rc));
-    free(path);
+        log_error("cannot lock %s: %s", p->path, strerror(-rc));
     return rc;
 }
 
-/* Empties tmp/ and forgets the pid file of an nginx that was killed. */
-static int sweep(const struct prefix *p)
+/* Makes and empties tmp/, which also holds nginx's pid file. */
+static int sweep(const struct prefix *p, const struct account *account)
 {
-    mode_t mode = geteuid() == 0 ? 0711 : 0700;
     int fd;
     int rc;
 
-    unlinkat(p->fd, "nginx.pid", 0);
-    if (mkdirat(p->fd, "tmp", mode) < 0 && errno != EEXIST)
+    if (mkdirat(p->fd, "tmp", 0700) < 0 && errno != EEXIST)
         return -errno;
     fd = openat(p->fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    rc = fchmod(fd, mode) < 0 ? -errno : 0;
+    rc = fchmod(fd, 0700) < 0 ? -errno : 0;
+    if (rc == 0)
+        rc = account_give(account, fd);
     if (rc == 0)
         rc = files_clear_directory(fd);
     close(fd);
     return rc;
 }
 
-int prefix_open(const char *path, const char *subject, struct prefix *prefix)
+int prefix_open(int parent, const char *name, const char *subject, const struct account *account,
+                struct prefix *prefix)
 {
-    struct prefix p = {.path = strdup(path), .fd = -1, .lock = -1};
-    int rc = p.path == NULL ? -ENOMEM : 0;
+    struct prefix p = {.fd = -1, .lock = -1};
+    int rc = 0;
 
-    if (rc == 0)
-        rc = p.fd = open_directory(path);
+    if (asprintf(&p.path, "%s/%s", subject, name) < 0) {
+        log_error("cannot use the directory %s: %s", subject, strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    rc = p.fd = open_directory(parent, name);
     if (rc < 0) {
-        log_error("cannot use the directory %s: %s", path, strerror(-rc));
+        log_error("cannot use the directory %s: %s", p.path, strerror(-rc));
         goto fail;
     }
     rc = lock_prefix(&p, subject);
     if (rc < 0)
         goto fail;
-    rc = sweep(&p);
+    rc = sweep(&p, account);
     if (rc < 0) {
-        log_error("cannot empty %s/tmp: %s", path, strerror(-rc));
+        log_error("cannot empty %s/tmp: %s", p.path, strerror(-rc));
         goto fail;
     }
     *prefix = p;

@@ -6,15 +6,17 @@
 #include "launcher/account.h"
 
 struct prefix {
-    char *path; /* absolute */
+    char *path; /* absolute, for messages alone: the parent's owner can turn it elsewhere */
     int fd;     /* the directory */
     int lock;
 };
 
-/* Makes the directory `path` where it is missing, takes its lock and deletes what a crash has left
- * in it. Root keeps it to itself but for the way through to tmp/. `subject` is what is locked, for
- * the message. 0, or -errno after one log line: -EWOULDBLOCK when another mkv has it. */
-int prefix_open(const char *path, const char *subject, struct prefix *prefix);
+/* Makes the directory `name` in `parent`, whose path is `subject`, where it is missing, takes its
+ * lock and deletes what a crash has left in it. tmp/ in it belongs to `account`; root keeps the
+ * rest to itself, but for the way through. 0, or -errno after one log line: -EWOULDBLOCK when
+ * another mkv has it. */
+int prefix_open(int parent, const char *name, const char *subject, const struct account *account,
+                struct prefix *prefix);
 
 /* Lets go of the lock, as far as we hold it. */
 void prefix_close(struct prefix *prefix);

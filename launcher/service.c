@@ -143,11 +143,13 @@ static int start_nginx(struct service *s)
 {
     const struct service_options *o = s->options;
     const struct nginx_options options = {
-        .program = o->front->program,
-        .prefix = o->prefix->path,
+        .process = {.program = o->front->program,
+                    .account = o->front->account,
+                    .listeners = o->listeners,
+                    .directory = o->prefix->fd,
+                    .lock = o->prefix->lock},
         .config = &o->front->config,
-        .listeners = o->listeners,
-        .lock = o->prefix->lock,
+        .access_log = o->front->access_log,
         .ready_cb = service_ready_cb,
         .gone_cb = service_gone_cb,
         .arg = s,

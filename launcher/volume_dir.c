@@ -13,7 +13,8 @@
 #include "launcher/template.h"
 #include "launcher/volume_id.h"
 
-#define NO_ID "00000000000000000000000000000000"
+#define PREFIX ".mkv"
+#define NO_ID  "00000000000000000000000000000000"
 
 static int check_name(const char *path)
 {
@@ -31,33 +32,18 @@ static int cannot_use(const char *path, int rc)
     return rc;
 }
 
-static char *prefix_path(const struct volume_dir *dir)
-{
-    char *path;
-
-    return asprintf(&path, "%s/.mkv", dir->path) < 0 ? NULL : path;
-}
-
 /* Was this directory, which is root's, meant to be a volume? Someone's / or /home is not. */
 static int is_for_volume(const struct volume_dir *dir, bool *yes)
 {
-    char *prefix = prefix_path(dir);
-    int rc = 0;
-
-    if (prefix == NULL)
-        return -ENOMEM;
-    if (access(prefix, F_OK) == 0)
-        *yes = true;
-    else
-        rc = files_is_empty(dir->path, yes);
-    free(prefix);
-    return rc;
+    if (faccessat(dir->fd, PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return files_is_empty(dir->fd, yes);
+    *yes = true;
+    return 0;
 }
 
-/* As root: gives a directory of root's to the workers' user, unless it holds something else. */
-static int give_to_workers(const struct volume_dir *dir, bool chosen)
+/* As root: gives a directory of root's to nginx's user, unless it holds something else. */
+static int give_away(const struct volume_dir *dir, bool chosen)
 {
-    const struct account *a = &dir->account;
     bool yes = false;
     int rc = is_for_volume(dir, &yes);
 
@@ -71,9 +57,10 @@ static int give_to_workers(const struct volume_dir *dir, bool chosen)
                   dir->path);
         return -EPERM;
     }
-    if (chown(dir->path, a->uid, a->gid) < 0)
-        return cannot_use(dir->path, -errno);
-    log_info("%s now belongs to %s, the user that nginx workers run as", dir->path, a->user);
+    rc = account_give(&dir->account, dir->fd);
+    if (rc < 0)
+        return cannot_use(dir->path, rc);
+    log_info("%s now belongs to %s, the user that nginx runs as", dir->path, dir->account.user);
     return 0;
 }
 
@@ -82,11 +69,11 @@ static int settle_owner(struct volume_dir *dir, const char *user)
     struct stat st;
     int rc;
 
-    if (stat(dir->path, &st) < 0)
+    if (fstat(dir->fd, &st) < 0)
         return cannot_use(dir->path, -errno);
     rc = account_choose(user, st.st_uid, &dir->account);
     if (rc == 0 && dir->account.privileged && st.st_uid == 0 && dir->account.uid != 0)
-        rc = give_to_workers(dir, user != NULL);
+        rc = give_away(dir, user != NULL);
     if (rc < 0)
         return rc;
     rc = account_try_directory(&dir->account, dir->path);
@@ -94,21 +81,9 @@ static int settle_owner(struct volume_dir *dir, const char *user)
         return 0;
     if (!dir->account.privileged)
         return cannot_use(dir->path, rc);
-    log_error("%s, whom nginx workers run as, cannot write %s (%s): give it to that user, and make "
-              "every directory above it searchable, or pass --user NAME",
+    log_error("%s, whom nginx runs as, cannot write %s (%s): give it to that user, and make every "
+              "directory above it searchable, or pass --user NAME",
               dir->account.user, dir->path, strerror(-rc));
-    return rc;
-}
-
-static int open_prefix(struct volume_dir *dir)
-{
-    char *path = prefix_path(dir);
-    int rc;
-
-    if (path == NULL)
-        return -ENOMEM;
-    rc = prefix_open(path, dir->path, &dir->prefix);
-    free(path);
     return rc;
 }
 
@@ -129,22 +104,19 @@ static int settle_id(struct volume_dir *dir)
 
 int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 {
-    struct volume_dir d = {.prefix = {.fd = -1, .lock = -1}};
+    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}};
     int rc = check_name(path);
 
     if (rc < 0)
         return rc;
-    rc = files_make_directories(path, 0755);
+    rc = files_open_directory(path, 0755, &d.path, &d.fd);
     if (rc < 0)
         return cannot_use(path, rc);
-    d.path = realpath(path, NULL);
-    if (d.path == NULL)
-        return cannot_use(path, -errno);
     rc = check_name(d.path);
     if (rc == 0)
         rc = settle_owner(&d, user);
     if (rc == 0)
-        rc = open_prefix(&d);
+        rc = prefix_open(d.fd, PREFIX, d.path, &d.account, &d.prefix);
     if (rc == 0)
         rc = settle_id(&d);
     if (rc < 0) {
@@ -157,20 +129,21 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 
 static void inspect_id(struct volume_dir *dir)
 {
-    char *path = prefix_path(dir);
-    int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int at = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = at >= 0 ? openat(at, PREFIX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 
     strcpy(dir->id, NO_ID);
     if (fd >= 0) {
         volume_id_read(fd, dir->id);
         close(fd);
     }
-    free(path);
+    if (at >= 0)
+        close(at);
 }
 
 int volume_dir_inspect(const char *path, const char *user, struct volume_dir *dir)
 {
-    struct volume_dir d = {.prefix = {.fd = -1, .lock = -1}};
+    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}};
     struct stat st = {.st_uid = 0};
     int rc;
 
@@ -195,6 +168,9 @@ int volume_dir_inspect(const char *path, const char *user, struct volume_dir *di
 void volume_dir_close(struct volume_dir *dir)
 {
     prefix_close(&dir->prefix);
+    if (dir->fd >= 0)
+        close(dir->fd);
     free(dir->path);
+    dir->fd = -1;
     dir->path = NULL;
 }

@@ -2,8 +2,7 @@
  *
  *     lock       held by mkv and its nginx
  *     id         who the volume is: 128 random bits as 32 hex digits, made once
- *     nginx.pid
- *     tmp/       bodies of PUTs in flight, emptied at start
+ *     tmp/       nginx's own: its pid file and bodies of PUTs in flight; emptied at start
  */
 #ifndef MKV_LAUNCHER_VOLUME_DIR_H
 #define MKV_LAUNCHER_VOLUME_DIR_H
@@ -15,8 +14,9 @@
 
 struct volume_dir {
     char *path; /* absolute */
+    int fd;     /* the directory, when opened */
     char id[VOLUME_ID_SIZE + 1];
-    struct account account; /* whom nginx workers run as */
+    struct account account; /* whom nginx runs as */
     struct prefix prefix;   /* .mkv, when opened */
 };
 

@@ -35,7 +35,7 @@ put_rest() {
 }
 
 reading() { # NAME: a volume has begun to take a body
-    [[ -n $(find "$(lookup data "$1")/.mkv/tmp" -type f) ]]
+    [[ -n $(find "$(lookup data "$1")/.mkv/tmp" -mindepth 2 -type f) ]]
 }
 
 no_nginx() { # PID...: none of them runs any more

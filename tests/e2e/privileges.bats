@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# As root, nginx's workers are someone who can write the directory and no more; as an ordinary user
-# everything works without a word from nginx. Nothing is writable for the world.
+# As root, nginx is someone who can write the directory and no more; as an ordinary user everything
+# works without a word from nginx. Nothing is writable for the world.
 
 load ../support/lib
 
@@ -12,8 +12,15 @@ teardown() {
     test_end
 }
 
-user_of() { # PID
-    stat -c %U "/proc/$1"
+# Fails when a process of that nginx has any right of root's, or another user than this.
+assert_nginx_is() { # NAME USER
+    local pid uid
+    uid=$(id -u "$2")
+    for pid in $(nginx_master "$1") $(nginx_workers "$1"); do
+        same "$uid $uid $uid $uid" "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" "uids of $pid"
+        same "$(id -G "$2")" "$(awk '/^Groups:/ { $1 = ""; print substr($0, 2) }' "/proc/$pid/status")" "groups of $pid"
+        same 0000000000000000 "$(awk '/^CapEff:/ { print $2 }' "/proc/$pid/status")" "capabilities of $pid"
+    done
 }
 
 # From here on mkv is started as nobody, who owns $T/data.
@@ -55,13 +62,11 @@ assert_quiet() {
     done
 }
 
-@test "as root, workers are an ordinary user" {
+@test "as root, nginx is an ordinary user, master and workers" {
     need_root
-    local pid
     start_both
-    for pid in $(nginx_workers v) $(nginx_workers i); do
-        [[ $(user_of "$pid") != root ]]
-    done
+    assert_nginx_is v www-data
+    assert_nginx_is i www-data
     works
     assert_not_world_writable
     assert_quiet
@@ -69,11 +74,9 @@ assert_quiet() {
 
 @test "as root, --user says who" {
     need_root
-    local pid
     start_both --user nobody
-    for pid in $(nginx_workers v) $(nginx_workers i); do
-        same nobody "$(user_of "$pid")"
-    done
+    assert_nginx_is v nobody
+    assert_nginx_is i nobody
     works
     assert_not_world_writable
     assert_quiet
@@ -101,7 +104,7 @@ refused() { # REGEX MKV-OPTIONS...
     # It can be given to somebody else.
     chown -R www-data: "$T/data/v"
     volume v
-    same www-data "$(user_of "$(nginx_workers v | head -n 1)")"
+    assert_nginx_is v www-data
     want 200 GET "$(url v)/aa/bb/old"
     want 201 PUT "$(url v)/aa/bb/new" --data-binary new
     want 204 DELETE "$(url v)/aa/bb/old"
@@ -158,8 +161,7 @@ refused() { # REGEX MKV-OPTIONS...
 @test "what only mkv may read, others cannot" {
     start_both
     put "$(url i)/key" value
-    # Workers have to pass through it, where root starts them.
-    same "$( ((UID == 0)) && echo 711 || echo 700)" "$(stat -c %a "$T/data/i")"
+    same 700 "$(stat -c %a "$T/data/i")"
     same '' "$(find "$T/data/i" -maxdepth 1 -type f -perm /077)"
     same '' "$(find "$T/data/i" -type f -perm /022)"
     same '' "$(find "$T/data/v/.mkv" -perm /022 ! -type l)"
@@ -175,4 +177,150 @@ refused() { # REGEX MKV-OPTIONS...
     rm "$T/proc/v.must-exit-0"
     within 10 healthy_or_ended v
     same precious "$(cat "$T/elsewhere/0000000001")"
+}
+
+# What the user that nginx runs as could do to a volume: turn .mkv elsewhere.
+plant_links() { # TARGET
+    setpriv --reuid www-data --regid www-data --clear-groups bash -euc '
+        cd "$1"
+        mv .mkv .old
+        mkdir -p .mkv/tmp
+        for name in body proxy fastcgi uwsgi scgi; do
+            ln -s "$2" ".mkv/tmp/$name"
+        done
+        ln -s "$2/pwned" .mkv/nginx.pid
+        ln -s "$2/pwned" .mkv/tmp/nginx.pid
+        ln -s "$2/pwned" .mkv/lock' - "$T/data/v" "$1"
+}
+
+assert_untouched() { # TARGET
+    same 'root 700 0' "$(stat -c '%U %a' "$1") $(find "$1" -mindepth 1 | wc -l)" "owner, mode, files of $1"
+}
+
+@test "as root, links that nginx's user plants lead nobody out of the directory" {
+    need_root
+    local master
+    mkdir -m 700 "$T/target"
+    volume v
+    plant_links "$T/target"
+    signal v HUP
+    within 5 logged v 'new config'
+    assert_untouched "$T/target"
+    want 201 PUT "$(url v)/aa/bb/file" --data-binary value
+    master=$(nginx_master v)
+    kill -KILL "$master"
+    restarted() {
+        [[ $(nginx_master v) != "$master" ]] && healthy v
+    }
+    within 10 restarted
+    assert_untouched "$T/target"
+    assert_nginx_is v www-data
+    stop v
+    assert_untouched "$T/target"
+    mkv_start v volume "$(at v)" "$T/data/v"
+    rm "$T/proc/v.must-exit-0"
+    within 10 healthy_or_ended v
+    assert_untouched "$T/target"
+}
+
+@test "as root, a lock that is another file's second name is not written to" {
+    need_root
+    mkdir -p "$T/data/v/.mkv"
+    chown -R www-data: "$T/data/v"
+    echo precious >"$T/precious"
+    ln "$T/precious" "$T/data/v/.mkv/lock"
+    volume v
+    same precious "$(cat "$T/precious")"
+}
+
+@test "as root, a port below 1024 works, through HUP and a restart too" {
+    need_root
+    local master at
+    at=127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).1:84
+    mkdir "$T/data/v"
+    "$MKV" volume "$at" "$T/data/v" --check
+    mkv_start v volume "$at" "$T/data/v"
+    within 10 logged v "ready on $at"
+    "$MKV" volume "$at" "$T/data/v" --check # while it is in use
+    signal v HUP
+    within 5 logged v 'new config'
+    want 201 PUT "http://$at/aa/bb/file" --data-binary value
+    master=$(nginx_master v)
+    kill -KILL "$master"
+    within 10 eval '(($(grep -c "ready on" "$(log_of v)") == 2))'
+    want 200 GET "http://$at/aa/bb/file"
+    assert_nginx_is v www-data
+}
+
+@test "as root, the index's nginx serves and reloads, and can read nothing of the index" {
+    need_root
+    local file
+    start_both
+    signal i HUP
+    within 5 logged i 'new config'
+    works
+    for file in "$T/data/i" "$T/data/i"/*; do
+        refute setpriv --reuid www-data --regid www-data --init-groups test -r "$file"
+    done
+}
+
+@test "as root, the index directory may lie where nginx's user can't go" {
+    need_root
+    volume v
+    mkdir -m 700 "$T/closed"
+    mkv_start i index "$(at v)" --port "$(at i)" --index "$T/closed/i"
+    await_ready i
+    put "$(url i)/key" value
+}
+
+# Rotates the access log of v and i, whose paths are $T/logs/NAME.
+rotate() {
+    local name
+    for name in i v; do
+        want 404 GET "$(url "$name")/aa/bb/before"
+        within 5 grep -q before "$T/logs/$name"
+        mv "$T/logs/$name" "$T/logs/$name.old"
+        signal "$name" USR1
+        within 5 test -e "$T/logs/$name"
+        logs_again() {
+            want 404 GET "$(url "$name")/aa/bb/after" && grep -q after "$T/logs/$name"
+        }
+        within 5 logs_again
+        refute logged "$name" ' (warn|error) '
+    done
+}
+
+@test "an access log in a directory of root's is written and rotated" {
+    need_root
+    mkdir "$T/logs"
+    volume v --access-log "$T/logs/v"
+    index i v --access-log "$T/logs/i"
+    rotate
+    same 'www-data 644' "$(stat -c '%U %a' "$T/logs/v")"
+}
+
+@test "an access log in a directory of the user's is written and rotated" {
+    if ((UID == 0)); then
+        as_nobody
+    fi
+    mkdir "$T/logs"
+    chown --reference="$T/data" "$T/logs"
+    volume v --access-log "$T/logs/v"
+    index i v --access-log "$T/logs/i"
+    rotate
+}
+
+@test "as root, an access log that is a link is not followed" {
+    need_root
+    mkdir "$T/logs" "$T/data/v"
+    chown www-data: "$T/data/v"
+    echo precious >"$T/precious"
+    ln -s "$T/precious" "$T/logs/v"
+    refused "$T/logs/v" --access-log "$T/logs/v"
+    rm "$T/logs/v"
+    ln "$T/precious" "$T/logs/v"
+    mkv_start v volume "$(at v)" "$T/data/v" --access-log "$T/logs/v"
+    rm "$T/proc/v.must-exit-0"
+    within 10 healthy_or_ended v
+    same "precious root" "$(cat "$T/precious") $(stat -c %U "$T/precious")"
 }

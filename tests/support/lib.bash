@@ -450,8 +450,8 @@ blobs() { # NAME
     (cd "$(lookup data "$1")" && find . -path ./.mkv -prune -o -type f -print | cut -c2-)
 }
 
-# Succeeds when the volume holds no temporary file. (One is there once nginx has got more of a body
+# Succeeds when the volume holds no temporary file; nginx.pid lies beside their directories. (One is there once nginx has got more of a body
 # than it buffers, 16 KiB.)
 tidy() { # NAME
-    [[ -z $(find "$(lookup data "$1")/.mkv/tmp" -type f) ]]
+    [[ -z $(find "$(lookup data "$1")/.mkv/tmp" -mindepth 2 -type f) ]]
 }
