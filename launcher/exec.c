@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +63,21 @@ static int follow_parent(pid_t parent)
     return getppid() == parent ? 0 : -ESRCH;
 }
 
+/* Not every library opens its descriptors with O_CLOEXEC, and a connection that nginx holds too
+ * does not end when we close it. */
+static void close_others_on_exec(void)
+{
+    struct rlimit limit;
+
+    if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    /* Linux before 5.11. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    for (int fd = STDERR_FILENO + 1; (rlim_t)fd < limit.rlim_cur; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static int redirect(const struct plan *plan)
 {
     const struct child_options *o = plan->options;
@@ -68,6 +86,7 @@ static int redirect(const struct plan *plan)
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(plan->errors, STDERR_FILENO) < 0)
         return -errno;
+    close_others_on_exec();
     for (size_t i = 0; i < o->n_inherit; i++) {
         if (fcntl(o->inherit[i], F_SETFD, 0) < 0)
             return -errno;

@@ -1,5 +1,6 @@
 /* How each nginx of ours is run, be it to serve or to test a config: as its account, inside its
- * prefix directory, with the listening sockets, whose ports it might not be allowed to open itself. */
+ * prefix directory, with the listening sockets, whose ports it might not be allowed to open itself.
+ */
 #ifndef MKV_LAUNCHER_NGINX_PROCESS_H
 #define MKV_LAUNCHER_NGINX_PROCESS_H
 

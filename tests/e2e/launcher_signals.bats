@@ -359,14 +359,45 @@ new_master() { # NAME OLD-PID
     within 5 both_said
 }
 
-@test "nginx inherits no stray descriptors" {
-    local pid fd
-    exec 8<"$BATS_TEST_FILENAME"
-    volume v
-    exec 8>&-
-    for pid in $(nginx_master v) $(nginx_workers v); do
-        for fd in "/proc/$pid/fd/"*; do
-            [[ $(readlink "$fd") != "$BATS_TEST_FILENAME" ]]
-            done
+# Fails unless nginx has nothing open that mkv has too but one listening socket, the lock, its
+# stderr and /dev/null.
+assert_shares_little() { # NAME
+    local pid fds shared
+    for pid in $(nginx_master "$1") $(nginx_workers "$1"); do
+        fds=$(find "/proc/$(pid_of "$1")/fd" -type l -printf '%l\n' | sort -u)
+        shared=$(comm -12 <(echo "$fds") <(find "/proc/$pid/fd" -type l -printf '%l\n' | sort -u))
+        same '/dev/null LOCK pipe socket' "$(sed 's/:.*//; s|.*/lock$|LOCK|' <<<"$shared" | grep -v anon_inode | xargs)" "what $pid shares"
     done
+}
+
+@test "nginx inherits no stray descriptors, at the start or when it is restarted" {
+    local name master
+    mkdir "$RUN/data/v"
+    # shellcheck disable=SC2016 # expanded by that bash
+    AS=(bash -c 'exec 8<"$0" 9<>"/dev/udp/127.0.0.1/9"; exec "$@"' "$BATS_TEST_FILENAME")
+    start_both
+    assert_shares_little v
+    assert_shares_little i
+    put_half i-direct /torn
+    within 5 reading v
+    for name in i v; do
+        master=$(nginx_master "$name")
+        kill -KILL "$master"
+        within 10 new_master "$name" "$master"
+        within 5 healthy "$name"
+        assert_shares_little "$name"
+    done
+    exec 7>&-
+}
+
+@test "a PUT that ends while nginx is restarted leaves no half file" {
+    local master
+    start_both
+    put_half i-direct /torn
+    within 5 reading v
+    master=$(nginx_master i)
+    kill -KILL "$master"
+    within 10 new_master i "$master"
+    exec 7>&-
+    within 5 tidy v
 }
