@@ -38,11 +38,27 @@ static void close_handles(struct run *run)
     children_close(&run->children, NULL);
 }
 
+static void log_warnings(const struct buf *warnings)
+{
+    const char *at = buf_bytes(warnings);
+    size_t left = buf_size(warnings);
+
+    while (left > 0) {
+        size_t n = (size_t)((const char *)memchr(at, '\n', left) - at);
+
+        log_line(LOG_LEVEL_WARN, "nginx", at, n);
+        at += n + 1;
+        left -= n + 1;
+    }
+}
+
 static void run_check_cb(struct check *check, int status, const char *message)
 {
     struct run *run = check->arg;
     const char *name = config_template_name(&run->front->config);
 
+    if (status == 0)
+        log_warnings(&check->warnings);
     if (status == 0)
         printf("mkv: %s gives a good nginx config\n", name);
     else if (status != UV_ECANCELED)
@@ -78,7 +94,8 @@ static void run_loop(struct run *run)
         run->signals[i].data = run;
         uv_signal_start(&run->signals[i], run_signal_cb, stop_signals[i]);
     }
-    rc = check_start(&run->check, &run->children, &process, run->conf, run_check_cb, run);
+    rc = check_start(&run->check, &run->children, &process, run->conf, CHECK_TIMEOUT_MS,
+                     run_check_cb, run);
     if (rc < 0)
         close_handles(run);
     uv_run(&run->loop, UV_RUN_DEFAULT);

@@ -14,6 +14,7 @@
 #include "index/base/log.h"
 #include "launcher/access_log.h"
 #include "launcher/nginx_log.h"
+#include "launcher/prefix.h"
 
 #define BACKOFF_MIN_MS   100
 #define BACKOFF_MAX_MS   10000
@@ -24,16 +25,17 @@
 
 /* The states that each state may lead to. */
 static const unsigned legal_moves[] = {
-    [NGINX_CHECKING] = BIT(NGINX_STARTING) | BIT(NGINX_GONE),
+    [NGINX_CHECKING] = BIT(NGINX_STARTING) | BIT(NGINX_BACKOFF) | BIT(NGINX_GONE),
     [NGINX_STARTING] = BIT(NGINX_READY) | BIT(NGINX_CLEANING) | BIT(NGINX_STOPPING),
     [NGINX_READY] = BIT(NGINX_CLEANING) | BIT(NGINX_STOPPING),
     [NGINX_CLEANING] = BIT(NGINX_BACKOFF) | BIT(NGINX_STOPPING) | BIT(NGINX_GONE),
-    [NGINX_BACKOFF] = BIT(NGINX_STARTING) | BIT(NGINX_BACKOFF) | BIT(NGINX_GONE),
+    [NGINX_BACKOFF] = BIT(NGINX_CHECKING) | BIT(NGINX_GONE),
     [NGINX_STOPPING] = BIT(NGINX_GONE),
     [NGINX_GONE] = 0,
 };
 
 static int spawn(struct nginx *n);
+static void back_off(struct nginx *n);
 
 static void set_state(struct nginx *n, enum nginx_state state)
 {
@@ -78,18 +80,18 @@ static void finish(struct nginx *n, int status)
 /* --- Config: written, tested, adopted ----------------------------------------------------------
  */
 
-static void adopt_candidate(struct nginx *n)
+/* Puts the tested config where the running nginx looks for it on HUP. */
+static int replace_conf(struct nginx *n)
 {
-    if (n->conf == NULL) {
-        n->conf = n->candidate;
-    } else if (rename(n->candidate, n->conf) == 0) {
-        free(n->candidate);
-    } else {
-        log_error("cannot replace %s: %s", n->conf, strerror(errno));
+    int rc = rename(n->candidate, n->conf) < 0 ? -errno : 0;
+
+    if (rc < 0) {
+        log_error("cannot replace %s: %s; nginx keeps its old config", n->conf, strerror(-rc));
         drop_file(&n->candidate);
-        return;
     }
+    free(n->candidate);
     n->candidate = NULL;
+    return rc;
 }
 
 static void reload_checked(struct nginx *n, int status, const char *message)
@@ -100,7 +102,8 @@ static void reload_checked(struct nginx *n, int status, const char *message)
         drop_file(&n->candidate);
         return;
     }
-    adopt_candidate(n);
+    if (replace_conf(n) < 0)
+        return;
     if (n->state == NGINX_READY) {
         log_info("nginx takes its new config");
         child_signal(&n->child, SIGHUP);
@@ -109,15 +112,26 @@ static void reload_checked(struct nginx *n, int status, const char *message)
     }
 }
 
-static void first_checked(struct nginx *n, int status, const char *message)
+/* A config was tested, or none could be written, to start nginx with it, the first time or again. A
+ * template that went bad meanwhile is no reason not to go on with what ran before. */
+static void start_checked(struct nginx *n, int status)
 {
     if (status == 0) {
-        adopt_candidate(n);
-        status = spawn(n);
+        drop_file(&n->conf);
+        n->conf = n->candidate;
+        n->candidate = NULL;
     } else {
-        log_error("%s: %s", config_template_name(n->options.config), message);
+        drop_file(&n->candidate);
     }
-    if (status < 0)
+    if (status < 0 && n->was_ready && access(n->conf, F_OK) == 0) {
+        log_warn("nginx is started with its old config");
+        status = 0;
+    }
+    if (status == 0)
+        status = spawn(n);
+    if (status < 0 && n->was_ready)
+        back_off(n);
+    else if (status < 0)
         finish(n, status);
 }
 
@@ -126,12 +140,15 @@ static void nginx_check_cb(struct check *check, int status, const char *message)
     struct nginx *n = check->arg;
 
     n->checking = false;
-    if (n->state == NGINX_GONE || n->state == NGINX_STOPPING)
-        drop_file(&n->candidate);
-    else if (n->conf == NULL)
-        first_checked(n, status, message);
-    else
+    if (n->state == NGINX_CHECKING) {
+        if (status < 0)
+            log_error("%s: %s", config_template_name(n->options.config), message);
+        start_checked(n, status);
+    } else if (n->state == NGINX_STARTING || n->state == NGINX_READY) {
         reload_checked(n, status, message);
+    } else {
+        drop_file(&n->candidate);
+    }
     maybe_finish(n);
     if (n->state == NGINX_READY && n->reload_wanted)
         nginx_reload(n);
@@ -154,7 +171,8 @@ static int begin_check(struct nginx *n)
         rc = config_write(o->config, &n->candidate);
     if (rc < 0)
         return rc;
-    rc = check_start(&n->check, n->children, &o->process, n->candidate, nginx_check_cb, n);
+    rc = check_start(&n->check, n->children, &o->process, n->candidate, CHECK_TIMEOUT_MS,
+                     nginx_check_cb, n);
     if (rc < 0) {
         drop_file(&n->candidate);
         return rc;
@@ -179,20 +197,11 @@ static void nginx_line_cb(struct child *child, const char *text, size_t len)
         nginx_log_locate(line.text, line.len, n->conf, n->message, sizeof(n->message));
 }
 
-static void describe_exit(int status, char *text, size_t size)
-{
-    if (WIFSIGNALED(status))
-        snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
-        snprintf(text, size, "exited with code %d", WEXITSTATUS(status));
-}
-
 static void log_death(const struct nginx *n, int status)
 {
     char how[80];
 
-    describe_exit(status, how, sizeof(how));
+    nginx_process_describe_exit(status, how, sizeof(how));
     if (n->was_ready)
         log_error("nginx (pid %d) %s; it is started again in %u ms", (int)n->child.pid, how,
                   n->backoff_ms);
@@ -216,30 +225,41 @@ static void nginx_exit_cb(struct child *child, int status)
     set_state(n, NGINX_CLEANING);
 }
 
+/* The config is written anew, for the file may be gone: what cleans up in /tmp knows not that nginx
+ * needs it once more. A reload's test that is still running will do as well. */
 static void backoff_cb(uv_timer_t *timer)
 {
     struct nginx *n = timer->data;
+    int rc = 0;
 
-    if (spawn(n) == 0)
-        return;
+    set_state(n, NGINX_CHECKING);
+    if (!n->checking)
+        rc = begin_check(n);
+    if (rc < 0)
+        start_checked(n, rc);
+}
+
+static void back_off(struct nginx *n)
+{
     set_state(n, NGINX_BACKOFF);
-    uv_timer_start(&n->timer, backoff_cb, BACKOFF_MAX_MS, 0);
+    uv_timer_start(&n->timer, backoff_cb, n->backoff_ms, 0);
+    n->backoff_ms = n->backoff_ms * 2 < BACKOFF_MAX_MS ? n->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
 static void nginx_child_gone_cb(struct child *child)
 {
     struct nginx *n = child->arg;
+    int rc = prefix_sweep(n->options.process.directory, n->options.process.account);
 
+    if (rc < 0)
+        log_warn("cannot delete what nginx left behind in tmp/: %s", strerror(-rc));
     n->running = false;
-    if (n->state == NGINX_STOPPING) {
+    if (n->state == NGINX_STOPPING)
         finish(n, 0);
-    } else if (!n->was_ready) {
+    else if (!n->was_ready)
         finish(n, UV_EIO);
-    } else {
-        set_state(n, NGINX_BACKOFF);
-        uv_timer_start(&n->timer, backoff_cb, n->backoff_ms, 0);
-        n->backoff_ms = n->backoff_ms * 2 < BACKOFF_MAX_MS ? n->backoff_ms * 2 : BACKOFF_MAX_MS;
-    }
+    else
+        back_off(n);
 }
 
 static void become_ready(struct nginx *n)
@@ -320,8 +340,14 @@ int nginx_start(struct nginx *nginx, struct children *children, const struct ngi
 
 void nginx_reload(struct nginx *nginx)
 {
-    if (nginx->state == NGINX_STOPPING || nginx->state == NGINX_GONE)
+    if (nginx->state == NGINX_STOPPING || nginx->state == NGINX_CLEANING ||
+        nginx->state == NGINX_GONE)
         return;
+    /* It is going to be rendered anew anyway. */
+    if (nginx->state == NGINX_BACKOFF) {
+        uv_timer_start(&nginx->timer, backoff_cb, 0, 0);
+        return;
+    }
     nginx->reload_wanted = nginx->checking || nginx->state == NGINX_CHECKING;
     if (!nginx->reload_wanted && begin_check(nginx) < 0)
         log_warn("nginx keeps its old config");

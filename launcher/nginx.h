@@ -3,15 +3,17 @@
  *              config bad, or it could not be run
  *        ┌───────────────────────────────────────────────────────────┐
  *     CHECKING ──▶ STARTING ──answers──▶ READY                       ▼
- *                     │ ▲ │                │                        GONE
- *                     │ │ └──────dies──────┤                         ▲
- *                     │ │                  ▼    never was ready      │
- *                     │ └── BACKOFF ◀── CLEANING ────────────────────┤
- *                     │       │            │                         │
+ *        ▲ │          │   │                │                        GONE
+ *        │ │          │   └──────dies──────┤                         ▲
+ *        │ ▼          │                    ▼    never was ready      │
+ *      BACKOFF ◀──────┼──────────────── CLEANING ────────────────────┤
+ *                     │                    │                         │
  *                     └──────stop───▶ STOPPING ──group is empty──────┘
  *
  * CLEANING lasts until no process of the group is left, so that two generations never share the
- * directory. A stop in CHECKING or BACKOFF, where no nginx runs, leads to GONE directly. */
+ * directory. Once it was ready, nothing but a stop leads to GONE: a config that is bad by then
+ * gives way to the old one, or to BACKOFF. A stop in CHECKING or BACKOFF, where no nginx runs,
+ * leads to GONE directly. */
 #ifndef MKV_LAUNCHER_NGINX_H
 #define MKV_LAUNCHER_NGINX_H
 

@@ -79,6 +79,7 @@ void nginx_log_parse(const char *line, size_t len, struct nginx_log_line *out)
         if (!skip_prefix(&l, levels[i].name))
             continue;
         l.level = levels[i].level;
+        l.leveled = true;
         l.fatal = i == 0;
         skip_process(&l);
         *out = l;

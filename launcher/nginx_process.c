@@ -1,5 +1,9 @@
 #include "launcher/nginx_process.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
 int nginx_process_start(const struct nginx_process *process, bool test, const char *conf,
                         struct child_options options, struct child *child,
                         struct children *children)
@@ -31,4 +35,13 @@ int nginx_process_start(const struct nginx_process *process, bool test, const ch
     }
     buf_deinit(&environment);
     return rc;
+}
+
+void nginx_process_describe_exit(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, size, "exited with code %d", WEXITSTATUS(status));
 }

@@ -23,4 +23,7 @@ int nginx_process_start(const struct nginx_process *process, bool test, const ch
                         struct child_options options, struct child *child,
                         struct children *children);
 
+/* Says how a process ended, by `status` as wait(2) has it: "exited with code 1". */
+void nginx_process_describe_exit(int status, char *text, size_t size);
+
 #endif

@@ -89,15 +89,14 @@ static int lock_prefix(struct prefix *p, const char *subject)
     return rc;
 }
 
-/* Makes and empties tmp/, which also holds nginx's pid file. */
-static int sweep(const struct prefix *p, const struct account *account)
+int prefix_sweep(int directory, const struct account *account)
 {
     int fd;
     int rc;
 
-    if (mkdirat(p->fd, "tmp", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(directory, "tmp", 0700) < 0 && errno != EEXIST)
         return -errno;
-    fd = openat(p->fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = openat(directory, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     rc = fchmod(fd, 0700) < 0 ? -errno : 0;
@@ -127,7 +126,7 @@ int prefix_open(int parent, const char *name, const char *subject, const struct 
     rc = lock_prefix(&p, subject);
     if (rc < 0)
         goto fail;
-    rc = sweep(&p, account);
+    rc = prefix_sweep(p.fd, account);
     if (rc < 0) {
         log_error("cannot empty %s/tmp: %s", p.path, strerror(-rc));
         goto fail;

@@ -18,6 +18,10 @@ struct prefix {
 int prefix_open(int parent, const char *name, const char *subject, const struct account *account,
                 struct prefix *prefix);
 
+/* Empties the prefix directory's tmp/, made where it is missing, when no nginx uses it. 0 or
+ * -errno. */
+int prefix_sweep(int directory, const struct account *account);
+
 /* Lets go of the lock, as far as we hold it. */
 void prefix_close(struct prefix *prefix);
 

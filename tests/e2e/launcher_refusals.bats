@@ -120,6 +120,22 @@ from: mkv $*"
     refused 1 "$T/text" volume "$(at v)" "$D" --nginx "$T/text"
 }
 
+@test "a program that is no nginx is refused with what it says" {
+    printf '#!/bin/sh\necho "I am no nginx" >&2\nexit 1\n' >"$T/other"
+    chmod 755 "$T/other"
+    refused 1 'I am no nginx' volume "$(at v)" "$D" --nginx "$T/other"
+    refused 1 'I am no nginx' volume "$(at v)" "$D" --nginx "$T/other" --check
+    refused 1 'exited with code 1' volume "$(at v)" "$D" --nginx /bin/false
+}
+
+@test "--check tells of the warnings of a config that is good" {
+    sed 's/^events/user nobody;\nevents/' "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
+    "$MKV" volume "$(at v)" "$D" --template "$T/template" --check >"$T/out" 2>"$T/err"
+    grep -q 'good nginx config' "$T/out"
+    same 1 "$(wc -l <"$T/err")" 'number of lines'
+    grep -q ' warn  nginx: the "user" directive' "$T/err"
+}
+
 @test "an nginx that never comes up ends mkv with its message" {
     printf '#!/bin/sh\nexit 1\n' >"$T/failing"
     printf '#!/bin/sh\n[ "$1" = -t ] && exit 0\ncase "$*" in *" -t"*) exit 0;; esac\nexit 3\n' >"$T/dying"

@@ -359,6 +359,53 @@ new_master() { # NAME OLD-PID
     within 5 both_said
 }
 
+# Kills nginx and waits for the next one.
+restart_nginx() { # NAME
+    local master
+    master=$(nginx_master "$1")
+    kill -KILL "$master"
+    within 10 new_master "$1" "$master"
+    within 5 healthy "$1"
+}
+
+@test "nginx is restarted though its config file is gone, as what cleans /tmp may have it" {
+    volume v
+    rm "$RUN"/tmp/mkv-volume-*
+    restart_nginx v
+    same 1 "$(config_files | wc -l)"
+    signal v HUP
+    within 5 logged v 'new config'
+    restart_nginx v
+    same 1 "$(config_files | wc -l)"
+}
+
+@test "a template that went bad does not keep nginx from being restarted" {
+    cp "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" "$T/template"
+    volume v --template "$T/template"
+    echo 'no such directive;' >>"$T/template"
+    restart_nginx v
+    logged v 'old config'
+    # With neither the template nor the old config it goes on trying.
+    rm "$RUN"/tmp/mkv-volume-*
+    kill -KILL "$(nginx_master v)"
+    back_off() {
+        (($(grep -c 'template, line\|template: ' "$(log_of v)") >= 4))
+    }
+    within 10 back_off
+    cp "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" "$T/template"
+    signal v HUP
+    within 10 healthy v
+}
+
+@test "what a killed nginx had begun to write is deleted" {
+    volume v
+    put_half v /aa/bb/torn
+    within 5 reading v
+    restart_nginx v
+    tidy v
+    exec 7>&-
+}
+
 # Fails unless nginx has nothing open that mkv has too but one listening socket, the lock, its
 # stderr and /dev/null.
 assert_shares_little() { # NAME

@@ -324,3 +324,18 @@ rotate() {
     within 10 healthy_or_ended v
     same "precious root" "$(cat "$T/precious") $(stat -c %U "$T/precious")"
 }
+
+@test "an ordinary user with CAP_NET_BIND_SERVICE can take a port below 1024" {
+    need_root
+    local at
+    [[ -z $ASAN ]] || skip 'LeakSanitizer cannot look into a program with capabilities'
+    at=127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).1:84
+    as_nobody
+    setcap cap_net_bind_service+ep "$MKV" || skip 'needs file capabilities'
+    mkdir "$T/data/v"
+    chown 65534:65534 "$T/data/v"
+    mkv_start v volume "$at" "$T/data/v"
+    within 10 logged v "ready on $at"
+    signal v HUP
+    within 5 logged v 'new config'
+}
