@@ -32,8 +32,9 @@ static bool is_balanced(struct api *api, const struct key *key, const struct rec
     struct replica wanted[RECORD_REPLICAS_MAX];
     unsigned n = record->n_replicas;
 
-    if (n > api->n_volumes || api_place(api, key, n, wanted) < 0)
+    if (n > api->n_volumes)
         return false;
+    api_place(api, key, n, wanted);
     for (unsigned i = 0; i < n; i++) {
         if (wanted[i].volume != record->replicas[i].volume ||
             wanted[i].has_subvolume != record->replicas[i].has_subvolume ||
