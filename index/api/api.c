@@ -82,8 +82,7 @@ void api_handle(struct http_request *request, void *arg)
     }
 }
 
-/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys
- * -------------------------------- */
+/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys -------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -110,8 +109,7 @@ void api_release_key(struct api *api, const struct key *key)
     (void)parent;
 }
 
-/* --- Replicas ------------------------------------------------------------------------------------
- */
+/* --- Replicas -------------------------------------------------------------------------------- */
 
 void api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas)
 {

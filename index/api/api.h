@@ -27,8 +27,7 @@ struct api {
 /* The handler for http_server_start(); `arg` is a struct api. */
 void api_handle(struct http_request *request, void *arg);
 
-/* --- For the verbs -------------------------------------------------------------------------------
- */
+/* --- For the verbs --------------------------------------------------------------------------- */
 
 /* Each answers `request`, now or later. */
 void api_get(struct api *api, struct http_request *request, const struct key *key);

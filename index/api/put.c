@@ -92,8 +92,7 @@ static void put_end(struct put_op *op, int status, const char *text)
     answer(request, status, text);
 }
 
-/* --- Failing -------------------------------------------------------------------------------------
- */
+/* --- Failing --------------------------------------------------------------------------------- */
 
 static void removed_cb(struct removal *removal)
 {
@@ -151,8 +150,7 @@ static int describe_failure(struct put_op *op, int rc, int status, char text[FAI
     return status == 507 ? 507 : 502;
 }
 
-/* --- The volume's side ---------------------------------------------------------------------------
- */
+/* --- The volume's side ----------------------------------------------------------------------- */
 
 static void record_it(struct put_op *op)
 {
@@ -218,8 +216,7 @@ static int start_transfer(struct put_op *op)
     return rc;
 }
 
-/* --- The client's side ---------------------------------------------------------------------------
- */
+/* --- The client's side ----------------------------------------------------------------------- */
 
 static void body_data_cb(struct http_request *request, const char *bytes, size_t len)
 {
@@ -291,8 +288,7 @@ static const struct http_body_reader reader = {
     .closed = body_closed_cb,
 };
 
-/* --- The head ------------------------------------------------------------------------------------
- */
+/* --- The head -------------------------------------------------------------------------------- */
 
 /* RFC 1864: the base64 of 16 bytes. False if `text` isn't that. */
 static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])

@@ -70,8 +70,7 @@ void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *a
 /* Cuts off whatever still runs. Only after http_server_stop(), before its callback. */
 void http_server_abort(struct http_server *server);
 
-/* --- A request, until it is answered ------------------------------------------------------------
- */
+/* --- A request, until it is answered --------------------------------------------------------- */
 
 enum http_method http_request_method(const struct http_request *request);
 

@@ -113,8 +113,7 @@ static int set_path(struct store *store, const char *directory)
     return UV_ENAMETOOLONG;
 }
 
-/* --- Volume names: u8 length and the bytes, one after the other by id ---------------------------
- */
+/* --- Volume names: u8 length and the bytes, one after the other by id ------------------------ */
 
 static int add_volume(struct store *store, const char *name, size_t len)
 {
@@ -204,8 +203,7 @@ const char *store_volume_name(const struct store *store, uint32_t id)
     return id < store->n_volumes ? store->volumes[id] : NULL;
 }
 
-/* --- Opening and closing -------------------------------------------------------------------------
- */
+/* --- Opening and closing --------------------------------------------------------------------- */
 
 static void free_store(struct store *store)
 {
@@ -258,8 +256,7 @@ void store_close(struct store *store)
     free_store(store);
 }
 
-/* --- Records -------------------------------------------------------------------------------------
- */
+/* --- Records --------------------------------------------------------------------------------- */
 
 static int decode(struct store *store, datum key, datum value, struct record *record)
 {

@@ -89,8 +89,7 @@ static void handler_cb(struct http_request *request, void *arg)
     }
 }
 
-/* --- Fixture -------------------------------------------------------------------------------------
- */
+/* --- Fixture --------------------------------------------------------------------------------- */
 
 static void deadline_cb(uv_timer_t *timer)
 {
@@ -259,8 +258,7 @@ static void ask(struct fixture *f, const char *text)
     send_text(f, text);
 }
 
-/* --- Tests ---------------------------------------------------------------------------------------
- */
+/* --- Tests ----------------------------------------------------------------------------------- */
 
 static const char pipeline[] =
     "GET /one?query HTTP/1.1\r\nHost: h\r\nX-Note: a b\r\n\r\n"
