@@ -13,7 +13,7 @@ cluster_marker=.mkv-cluster
 
 cluster_default_dir()
 {
-    echo "${TMPDIR:-/tmp}/mkv-$UID"
+    echo "/var/tmp/mkv-$UID"
 }
 
 # Waits until the command "$@" succeeds, asking ten times a second for $1 seconds.

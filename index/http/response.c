@@ -107,8 +107,11 @@ static bool has_control(const char *text)
 
 void http_add_header(struct http_request *request, const char *name, const char *value)
 {
-    if (has_control(value) ||
-        buf_append_format(&request->answer_headers, "%s: %s\r\n", name, value) < 0)
+    struct buf *out = &request->answer_headers;
+
+    if (has_control(value) || buf_append_string(out, name) < 0 ||
+        buf_append_string(out, ": ") < 0 || buf_append_string(out, value) < 0 ||
+        buf_append_string(out, "\r\n") < 0)
         request->bad_headers = true;
 }
 
