@@ -19,9 +19,11 @@ struct index_server {
     struct transfers *transfers;
     struct http_server *http;
     char **volumes;
+    uint32_t *volume_ids; /* of `volumes`, in the store */
     size_t n_volumes;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
+    uint64_t stop_until; /* loop time of that */
     uv_timer_t poll;     /* for operations that outlive their requests */
     unsigned timers;     /* whose close callback is to come */
     bool stopping;
@@ -34,6 +36,7 @@ static void server_free(struct index_server *s)
     for (size_t i = 0; i < s->n_volumes; i++)
         free(s->volumes[i]);
     free(s->volumes);
+    free(s->volume_ids);
     free(s->fallback);
     free(s);
 }
@@ -41,7 +44,8 @@ static void server_free(struct index_server *s)
 static int copy_options(struct index_server *s, const struct index_server_options *options)
 {
     s->volumes = calloc(options->n_volumes, sizeof(*s->volumes));
-    if (s->volumes == NULL)
+    s->volume_ids = calloc(options->n_volumes, sizeof(*s->volume_ids));
+    if (s->volumes == NULL || s->volume_ids == NULL)
         return UV_ENOMEM;
     for (; s->n_volumes < options->n_volumes; s->n_volumes++) {
         s->volumes[s->n_volumes] = strdup(options->volumes[s->n_volumes]);
@@ -54,12 +58,27 @@ static int copy_options(struct index_server *s, const struct index_server_option
     return s->fallback != NULL ? 0 : UV_ENOMEM;
 }
 
+/* Every volume has its id before the first request, so that no GET has to write. */
+static int resolve_volumes(struct index_server *s)
+{
+    for (size_t i = 0; i < s->n_volumes; i++) {
+        int rc = store_volume_id(s->store, s->volumes[i], &s->volume_ids[i]);
+
+        if (rc < 0) {
+            log_error("the index can't take up volume %s: %s", s->volumes[i], uv_strerror(rc));
+            return rc;
+        }
+    }
+    return 0;
+}
+
 static void init_api(struct index_server *s, const struct index_server_options *options)
 {
     s->api = (struct api){
         .store = s->store,
         .transfers = s->transfers,
         .volumes = (const char *const *)s->volumes,
+        .volume_ids = s->volume_ids,
         .n_volumes = s->n_volumes,
         .subvolumes = options->subvolumes,
         .fallback = s->fallback,
@@ -82,6 +101,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = store_open(options->directory, &s->store);
     if (rc < 0)
         goto err_free;
+    rc = resolve_volumes(s);
+    if (rc < 0)
+        goto err_store;
     rc = transfers_new(loop, &transfer_default_limits, &s->transfers);
     if (rc < 0)
         goto err_store;
@@ -124,7 +146,6 @@ static void transfers_freed_cb(void *arg)
     uv_close((uv_handle_t *)&s->poll, timer_closed_cb);
 }
 
-/* Each operation ends within the transfers' own timeouts. */
 static void poll_cb(uv_timer_t *timer)
 {
     struct index_server *s = timer->data;
@@ -133,6 +154,7 @@ static void poll_cb(uv_timer_t *timer)
         return;
     uv_timer_stop(&s->poll);
     uv_timer_stop(&s->deadline);
+    s->stop_until = 0;
     transfers_free(s->transfers, transfers_freed_cb, s);
 }
 
@@ -150,21 +172,37 @@ static void deadline_cb(uv_timer_t *timer)
 
     if (s->http != NULL)
         http_server_abort(s->http);
+    transfers_abort(s->transfers);
+}
+
+void index_server_close_public(struct index_server *s)
+{
+    if (s->http != NULL)
+        http_server_close_listeners(s->http, 1);
+}
+
+static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
+{
+    s->stopping = true;
+    s->stop_cb = cb;
+    s->stop_arg = arg;
+    s->stop_until = UINT64_MAX;
+    uv_timer_init(s->loop, &s->deadline);
+    uv_timer_init(s->loop, &s->poll);
+    s->deadline.data = s->poll.data = s;
+    s->timers = 2;
+    http_server_stop(s->http, http_stopped_cb, s);
 }
 
 void index_server_stop(struct index_server *s, unsigned drain_ms, index_server_stop_cb cb,
                        void *arg)
 {
-    if (!s->stopping) {
-        s->stopping = true;
-        s->stop_cb = cb;
-        s->stop_arg = arg;
-        uv_timer_init(s->loop, &s->deadline);
-        uv_timer_init(s->loop, &s->poll);
-        s->deadline.data = s->poll.data = s;
-        s->timers = 2;
-        http_server_stop(s->http, http_stopped_cb, s);
-    }
-    if (s->http != NULL)
+    uint64_t until = uv_now(s->loop) + drain_ms;
+
+    if (!s->stopping)
+        stop(s, cb, arg);
+    if (until < s->stop_until && !uv_is_closing((uv_handle_t *)&s->deadline)) {
+        s->stop_until = until;
         uv_timer_start(&s->deadline, deadline_cb, drain_ms, 0);
+    }
 }

@@ -16,7 +16,7 @@ struct index_server_options {
     unsigned subvolumes;        /* 1 to 256 */
     const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool md5;                   /* compute and keep the MD5 of every value */
-    const int *listeners;       /* listening TCP sockets; taken over on success only */
+    const int *listeners; /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;
 };
 
@@ -30,8 +30,12 @@ typedef void (*index_server_stop_cb)(void *arg);
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server);
 
+/* Stops accepting on every listener but the first, which the front needs while it drains. */
+void index_server_close_public(struct index_server *server);
+
 /* Stops accepting, lets requests in flight end for `drain_ms` milliseconds, cuts off the rest,
- * then fires `cb`. Called again while stopping, it shortens the deadline; `cb` stays the first. */
+ * requests to volumes too, then fires `cb`. Called again while stopping, it may shorten the
+ * deadline; `cb` stays the first. */
 void index_server_stop(struct index_server *server, unsigned drain_ms, index_server_stop_cb cb,
                        void *arg);
 

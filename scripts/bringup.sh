@@ -5,7 +5,7 @@
 #
 #     --volumes N    how many volumes (3)
 #     --port P       port of the index; the volumes get P+1, P+2, ... (3000)
-#     --dir DIR      where data, logs and pids go (${TMPDIR:-/tmp}/mkv-UID); kept until
+#     --dir DIR      where data, logs and pids go (/var/tmp/mkv-UID); kept until
 #                    teardown.sh --wipe
 #     --public HOST  listen on every address, not on localhost alone; HOST is the name of this
 #                    machine that clients are sent to for the volumes

@@ -13,7 +13,7 @@ cluster_marker=.mkv-cluster
 
 cluster_default_dir()
 {
-    echo "${TMPDIR:-/tmp}/mkv-$UID"
+    echo "/var/tmp/mkv-$UID"
 }
 
 # Waits until the command "$@" succeeds, asking ten times a second for $1 seconds.
@@ -99,7 +99,8 @@ signal_all()
     done
 }
 
-# Ends the processes that the pid files "$@" record: TERM, and KILL after a deadline.
+# Ends the processes that the pid files "$@" record: TERM, which lets open requests end for 30 s, mkv's
+# own default; once more, which ends mkv at once; and KILL, for one that doesn't listen at all.
 stop_processes()
 {
     local names
@@ -107,11 +108,15 @@ stop_processes()
     names=$(running_names "$@")
     if [ -n "$names" ]; then
         signal_all TERM "$@"
-        if wait_until 15 none_running "$@"; then
+        if ! wait_until 35 none_running "$@"; then
+            signal_all TERM "$@"
+            wait_until 5 none_running "$@" || true
+        fi
+        if none_running "$@"; then
             echo "stopped ${names//$'\n'/ }"
         else
             names=$(running_names "$@")
-            echo "warning: not gone 15 s after TERM, killing: ${names//$'\n'/ }" >&2
+            echo "warning: not gone 40 s after TERM, killing: ${names//$'\n'/ }" >&2
             signal_all KILL "$@"
             wait_until 5 none_running "$@" || return 1
         fi

@@ -3,7 +3,7 @@
 #
 #     scripts/teardown.sh [--dir DIR] [--wipe]
 #
-#     --dir DIR    where the cluster is (${TMPDIR:-/tmp}/mkv-UID)
+#     --dir DIR    where the cluster is (/var/tmp/mkv-UID)
 #     --wipe       then remove DIR with all its data, if bringup.sh made it
 #
 # It ends the processes recorded in DIR, and no other that got one of their pids later.

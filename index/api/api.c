@@ -82,8 +82,7 @@ void api_handle(struct http_request *request, void *arg)
     }
 }
 
-/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys
- * -------------------------------- */
+/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys -------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -110,22 +109,22 @@ void api_release_key(struct api *api, const struct key *key)
     (void)parent;
 }
 
-/* --- Replicas ------------------------------------------------------------------------------------
- */
+/* --- Replicas -------------------------------------------------------------------------------- */
 
-int api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas)
+void api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas)
 {
     struct placement chosen[PLACEMENT_CHOOSE_MAX];
-    int rc = 0;
+    bool split = api->subvolumes > 1;
 
     placement_choose(key->bytes, key->len, api->volumes, api->n_volumes, api->subvolumes, count,
                      chosen);
-    for (unsigned i = 0; i < count && rc == 0; i++) {
-        replicas[i].has_subvolume = api->subvolumes > 1;
-        replicas[i].subvolume = api->subvolumes > 1 ? chosen[i].subvolume : 0;
-        rc = store_volume_id(api->store, api->volumes[chosen[i].volume], &replicas[i].volume);
+    for (unsigned i = 0; i < count; i++) {
+        replicas[i] = (struct replica){
+            .volume = api->volume_ids[chosen[i].volume],
+            .has_subvolume = split,
+            .subvolume = split ? chosen[i].subvolume : 0,
+        };
     }
-    return rc;
 }
 
 bool api_volume_text(struct api *api, const struct replica *replica, char text[API_VOLUME_MAX])

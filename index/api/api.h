@@ -15,19 +15,19 @@ struct api {
     struct store *store;         /* borrowed */
     struct transfers *transfers; /* borrowed */
     const char *const *volumes;  /* "host:port", borrowed */
+    const uint32_t *volume_ids;  /* theirs in the store, borrowed */
     size_t n_volumes;            /* at least 1 */
     unsigned subvolumes;         /* 1 to 256; 1 means no "/svXX" in paths */
     const char *fallback;        /* "host:port" or NULL, borrowed */
     bool md5;                    /* keep the MD5 of values */
-    void *busy;                  /* keys.c: the keys that an operation holds */
+    void *busy;                  /* api.c: the keys that an operation holds */
     size_t n_operations;         /* PUTs and DELETEs that still need this struct */
 };
 
 /* The handler for http_server_start(); `arg` is a struct api. */
 void api_handle(struct http_request *request, void *arg);
 
-/* --- For the verbs -------------------------------------------------------------------------------
- */
+/* --- For the verbs --------------------------------------------------------------------------- */
 
 /* Each answers `request`, now or later. */
 void api_get(struct api *api, struct http_request *request, const struct key *key);
@@ -45,8 +45,8 @@ void api_respond_text(struct http_request *request, int status, const char *text
 #define API_VOLUME_MAX 300 /* "host:port/svXX" and a NUL */
 #define API_URL_MAX    (7 + API_VOLUME_MAX + PLACEMENT_PATH_MAX)
 
-/* The first `count` replicas the key should have. 0, or a negative UV_E* from the store. */
-int api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas);
+/* The first `count` replicas the key should have, best first; count <= n_volumes. */
+void api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas);
 
 /* Writes "host:port" or "host:port/svXX". False if the replica's volume id is unknown. */
 bool api_volume_text(struct api *api, const struct replica *replica, char text[API_VOLUME_MAX]);

@@ -16,11 +16,14 @@ struct delete_op {
 
 static void delete_finish(struct delete_op *op)
 {
-    if (op->request != NULL)
-        api_respond_text(op->request, 204, "");
+    struct http_request *request = op->request;
+
     api_release_key(op->api, &op->key);
     op->api->n_operations--;
     free(op);
+    /* Last: it may run the client's next request, which finds the key free. */
+    if (request != NULL)
+        api_respond_text(request, 204, "");
 }
 
 static void removed_cb(struct removal *removal)

@@ -6,8 +6,13 @@
 
 static void hex(const unsigned char *bytes, size_t n, char *out)
 {
-    for (size_t i = 0; i < n; i++)
-        sprintf(out + 2 * i, "%02x", bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
 }
 
 static void respond_missing(struct api *api, struct http_request *request)
@@ -32,8 +37,9 @@ static bool is_balanced(struct api *api, const struct key *key, const struct rec
     struct replica wanted[RECORD_REPLICAS_MAX];
     unsigned n = record->n_replicas;
 
-    if (n > api->n_volumes || api_place(api, key, n, wanted) < 0)
+    if (n > api->n_volumes)
         return false;
+    api_place(api, key, n, wanted);
     for (unsigned i = 0; i < n; i++) {
         if (wanted[i].volume != record->replicas[i].volume ||
             wanted[i].has_subvolume != record->replicas[i].has_subvolume ||

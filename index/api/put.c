@@ -46,7 +46,7 @@ static const bool legal_moves[PUT_STATES][PUT_STATES] = {
 
 struct put_op {
     struct api *api;
-    struct http_request *request; /* NULL once answered, or the client is gone */
+    struct http_request *request; /* NULL once it is answered, or the client gone */
     enum put_state state;
     struct key key;
     struct record record;
@@ -73,102 +73,112 @@ static void put_free(struct put_op *op)
     free(op);
 }
 
-static void put_end(struct put_op *op)
+/* Answers, unless the client has its answer or is gone. May run the client's next request. */
+static void answer(struct http_request *request, int status, const char *text)
 {
-    set_state(op, PUT_ENDED);
-    assert(op->request == NULL);
-    api_release_key(op->api, &op->key);
-    op->api->n_operations--;
-    put_free(op);
-}
-
-static void answer(struct put_op *op, int status, const char *text)
-{
-    struct http_request *request = op->request;
-
-    op->request = NULL;
     if (request != NULL)
         api_respond_text(request, status, text);
 }
 
-/* --- Failing -------------------------------------------------------------------------------------
- */
+/* Lets go of everything, then answers: the client's next request finds the key free. */
+static void put_end(struct put_op *op, int status, const char *text)
+{
+    struct http_request *request = op->request;
+
+    set_state(op, PUT_ENDED);
+    api_release_key(op->api, &op->key);
+    op->api->n_operations--;
+    put_free(op);
+    answer(request, status, text);
+}
+
+/* --- Failing --------------------------------------------------------------------------------- */
 
 static void removed_cb(struct removal *removal)
 {
-    put_end(removal->data);
+    put_end(removal->data, 0, "");
 }
 
-/* The volume may have the blob: it must not stay, since the key is as it was before. */
-static void clean_up(struct put_op *op)
+/* The volume may have the blob: it must not stay, since the key is as it was before. The client
+ * doesn't wait for that. */
+static void clean_up(struct put_op *op, int status, const char *text)
 {
+    struct http_request *request = op->request;
+
     set_state(op, PUT_CLEANING);
     op->removal.data = op;
     if (removal_start(&op->removal, op->api, &op->key, op->record.replicas, op->record.n_replicas,
-                      removed_cb) < 0)
-        put_end(op);
+                      removed_cb) < 0) {
+        put_end(op, status, text);
+        return;
+    }
+    op->request = NULL;
+    answer(request, status, text);
 }
 
-/* Answers, and breaks off what goes on. */
+/* Breaks off what goes on, and answers. */
 static void put_abort(struct put_op *op, int status, const char *text)
 {
-    answer(op, status, text);
+    struct http_request *request = op->request;
+
     if (op->state == PUT_RECEIVING) {
-        put_end(op);
+        put_end(op, status, text);
         return;
     }
     set_state(op, PUT_ABORTING);
     transfer_cancel(&op->transfer);
+    op->request = NULL;
+    answer(request, status, text);
 }
 
-static void answer_volume_failure(struct put_op *op, int rc, int status)
+#define FAILURE_MAX (API_VOLUME_MAX + 64)
+
+/* Says what went wrong at the volume, to the log and in `text`, and returns the status for it. */
+static int describe_failure(struct put_op *op, int rc, int status, char text[FAILURE_MAX])
 {
-    char text[API_VOLUME_MAX + 64];
     char volume[API_VOLUME_MAX];
 
-    if (op->request == NULL || !api_volume_text(op->api, &op->record.replicas[0], volume)) {
-        answer(op, 500, "");
-        return;
-    }
+    if (!api_volume_text(op->api, &op->record.replicas[0], volume))
+        volume[0] = '\0';
     if (rc < 0)
-        snprintf(text, sizeof(text), "volume %s: %s\n", volume, uv_strerror(rc));
+        snprintf(text, FAILURE_MAX, "volume %s: %s\n", volume, uv_strerror(rc));
     else
-        snprintf(text, sizeof(text), "volume %s answered %d\n", volume, status);
+        snprintf(text, FAILURE_MAX, "volume %s answered %d\n", volume, status);
     log_warn("a PUT failed: %.*s", (int)strcspn(text, "\n"), text);
-    answer(op, rc < 0 ? 503 : status == 507 ? 507 : 502, text);
+    if (rc < 0)
+        return 503;
+    return status == 507 ? 507 : 502;
 }
 
-/* --- The volume's side ---------------------------------------------------------------------------
- */
+/* --- The volume's side ----------------------------------------------------------------------- */
 
 static void record_it(struct put_op *op)
 {
     int rc = store_put(op->api->store, op->key.bytes, op->key.len, &op->record);
 
-    if (rc < 0) {
-        answer(op, rc == UV_ENOSPC ? 507 : 500, "the index can't be changed\n");
-        clean_up(op);
-        return;
-    }
-    answer(op, 201, "");
-    put_end(op);
+    if (rc < 0)
+        clean_up(op, rc == UV_ENOSPC ? 507 : 500, "the index can't be changed\n");
+    else
+        put_end(op, 201, "");
 }
 
 static void transfer_done(struct transfer *transfer, int rc, int status)
 {
     struct put_op *op = transfer->data;
     bool stored = api_volume_succeeded(rc, status);
+    char text[FAILURE_MAX] = "";
+    int answer_status = 0;
 
     if (stored && op->state == PUT_FINISHING) {
         record_it(op);
         return;
     }
     if (op->state != PUT_ABORTING)
-        answer_volume_failure(op, rc, status);
+        answer_status = describe_failure(op, rc, status, text);
     if (stored || (rc < 0 && transfer_body_sent(transfer)))
-        clean_up(op);
+        clean_up(op, answer_status, text);
     else
-        put_end(op);
+        put_end(op, answer_status, text);
 }
 
 static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
@@ -192,10 +202,9 @@ static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
 static int start_transfer(struct put_op *op)
 {
     char url[API_URL_MAX];
-    int rc = api_place(op->api, &op->key, 1, op->record.replicas);
+    int rc;
 
-    if (rc < 0)
-        return rc;
+    api_place(op->api, &op->key, 1, op->record.replicas);
     op->record.n_replicas = 1;
     if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url))
         return UV_EINVAL;
@@ -207,8 +216,7 @@ static int start_transfer(struct put_op *op)
     return rc;
 }
 
-/* --- The client's side ---------------------------------------------------------------------------
- */
+/* --- The client's side ----------------------------------------------------------------------- */
 
 static void body_data_cb(struct http_request *request, const char *bytes, size_t len)
 {
@@ -221,10 +229,8 @@ static void body_data_cb(struct http_request *request, const char *bytes, size_t
     }
     op->record.size += len;
     if (op->state == PUT_RECEIVING) {
-        int rc = start_transfer(op);
-
-        if (rc < 0)
-            put_abort(op, rc == UV_ENOSPC ? 507 : 503, "the value can't be sent to a volume\n");
+        if (start_transfer(op) < 0)
+            put_abort(op, 503, "the value can't be sent to a volume\n");
         return;
     }
     transfer_wake(&op->transfer);
@@ -282,8 +288,7 @@ static const struct http_body_reader reader = {
     .closed = body_closed_cb,
 };
 
-/* --- The head ------------------------------------------------------------------------------------
- */
+/* --- The head -------------------------------------------------------------------------------- */
 
 /* RFC 1864: the base64 of 16 bytes. False if `text` isn't that. */
 static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])

@@ -22,6 +22,7 @@ struct transfers {
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */
+    bool aborted;     /* no transfer starts any more */
     unsigned handles; /* timers and idle whose close callback is to come */
     void (*free_cb)(void *arg);
     void *free_arg;

@@ -2,24 +2,43 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "index/base/log.h"
+
 #define MD5_SIZE 16
+
+/* libcrypto looks an algorithm up by locks and names unless it is kept. */
+static EVP_MD *md5_algorithm;
+
+static void fetch_md5(void)
+{
+    md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
+    if (md5_algorithm == NULL) {
+        /* Going on would lose keys. A libcrypto in FIPS mode has no MD5. */
+        log_error("libcrypto has no MD5: mkv can't place keys");
+        abort();
+    }
+}
 
 static void md5(const void *a, size_t a_len, const void *b, size_t b_len,
                 unsigned char out[MD5_SIZE])
 {
     unsigned char joined[KEY_MAX + 512];
-    int ok;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+    pthread_once(&once, fetch_md5);
     assert(a_len + b_len <= sizeof(joined));
     memcpy(joined, a, a_len);
     if (b_len > 0)
         memcpy(joined + a_len, b, b_len);
-    ok = EVP_Digest(joined, a_len + b_len, out, NULL, EVP_md5(), NULL);
-    assert(ok == 1);
-    (void)ok;
+    if (EVP_Digest(joined, a_len + b_len, out, NULL, md5_algorithm, NULL) != 1) {
+        log_error("out of memory while placing a key");
+        abort();
+    }
 }
 
 /* Copies one component of a name, cut where it is too long, and returns the bytes written. */

@@ -7,7 +7,7 @@
  * caller cancels. */
 #include "index/cluster/transfer.h"
 
-#include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,11 +45,6 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     }
     *engine = e;
     return 0;
-}
-
-size_t transfers_active(const struct transfers *engine)
-{
-    return engine->n_active;
 }
 
 int transfer_translate(CURLcode code)
@@ -98,6 +93,14 @@ static size_t drop_cb(char *bytes, size_t size, size_t n, void *arg)
     return t->dropped <= ANSWER_MAX ? size * n : 0;
 }
 
+/* Or an nginx that is started later would inherit it, and hold the volume's connection open. */
+static int socket_made_cb(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)arg;
+    (void)purpose;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
+}
+
 static CURL *take_handle(struct transfers *engine)
 {
     return engine->n_pool > 0 ? engine->pool[--engine->n_pool] : curl_easy_init();
@@ -122,6 +125,9 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever http_proxy says */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* A handle that ends while its name is being resolved must not wait for the resolver. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_made_cb);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->engine->limits.connect_timeout);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_cb);
@@ -147,6 +153,8 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
 {
     void *data = t->data;
 
+    if (engine->aborted)
+        return UV_ECANCELED;
     memset(t, 0, sizeof(*t));
     t->data = data;
     t->engine = engine;
@@ -215,6 +223,16 @@ void transfer_wake(struct transfer *t)
     t->starved = false;
     t->progress = uv_now(t->engine->loop);
     curl_easy_pause(t->easy, CURLPAUSE_CONT);
+}
+
+void transfers_abort(struct transfers *engine)
+{
+    struct transfer *t;
+
+    engine->aborted = true;
+    while ((t = LIST_FIRST(&engine->active)) != NULL)
+        transfer_end(t, UV_ECANCELED, 0);
+    multi_fire_soon(engine);
 }
 
 void transfer_cancel(struct transfer *t)

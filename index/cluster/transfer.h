@@ -57,11 +57,11 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
  * may be active. */
 void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
 
-/* The number of transfers whose `done` is to come. */
-size_t transfers_active(const struct transfers *engine);
+/* Cancels every transfer, and refuses new ones with UV_ECANCELED from now on. */
+void transfers_abort(struct transfers *engine);
 
-/* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". 0, or
- * UV_ENOMEM and `done` never fires. */
+/* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". 0; or
+ * UV_ENOMEM or UV_ECANCELED, and `done` never fires. */
 int transfer_put(struct transfers *engine, struct transfer *transfer, const char *url, int64_t size,
                  transfer_read_cb read, transfer_done_cb done);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/base/log.h"
 #include "index/http/internal.h"
 
 static void update_reading(struct http_conn *conn);
@@ -181,17 +180,11 @@ void conn_continue(struct http_conn *conn)
 
 void conn_refuse(struct http_conn *conn, int status)
 {
-    bool dropping = conn->state == CONN_BODY && conn->answered;
-
     abandon_exchange(conn);
-    if (dropping) {
-        conn_close(conn);
-        return;
-    }
+    conn->close_after = true;
     buf_clear(&conn->request.answer_headers);
     if (status == 405)
         http_add_header(&conn->request, "Allow", HTTP_ALLOWED);
-    conn->close_after = true;
     response_append(conn, status, NULL, 0);
     if (conn->state == CONN_CLOSED)
         return;
@@ -289,7 +282,7 @@ static void update_reading(struct http_conn *conn)
     if (!wanted)
         uv_read_stop((uv_stream_t *)&conn->tcp);
     else if (uv_read_start((uv_stream_t *)&conn->tcp, alloc_cb, read_cb) < 0)
-        conn_close(conn);
+        conn->deadline = 0; /* not here, where no callback may fire: the sweep ends it */
 }
 
 void http_pause_body(struct http_request *request)
@@ -318,14 +311,12 @@ static void abort_cb(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-void conn_accept(struct http_server *server, uv_stream_t *listener)
+bool conn_accept(struct http_server *server, uv_stream_t *listener)
 {
     struct http_conn *conn = calloc(1, sizeof(*conn));
 
-    if (conn == NULL) {
-        log_error("out of memory: a connection waits");
-        return;
-    }
+    if (conn == NULL)
+        return false;
     conn->server = server;
     conn->write_deadline = UINT64_MAX;
     conn->answered = true; /* nothing is owed yet */
@@ -333,7 +324,7 @@ void conn_accept(struct http_server *server, uv_stream_t *listener)
     server->open++;
     if (uv_accept(listener, (uv_stream_t *)&conn->tcp) < 0) {
         uv_close((uv_handle_t *)&conn->tcp, abort_cb);
-        return;
+        return true;
     }
     uv_tcp_nodelay(&conn->tcp, 1);
     LIST_INSERT_HEAD(&server->conns, conn, link);
@@ -344,4 +335,5 @@ void conn_accept(struct http_server *server, uv_stream_t *listener)
         conn_refuse(conn, 503);
     else
         update_reading(conn);
+    return true;
 }

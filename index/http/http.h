@@ -24,7 +24,7 @@ enum http_method {
     HTTP_METHOD_HEAD,
     HTTP_METHOD_PUT,
     HTTP_METHOD_DELETE,
-    HTTP_METHOD_OTHER, /* whatever else, known to HTTP or not */
+    HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
 };
 
 /* Limits; times in milliseconds. Each deadline is checked once a second. */
@@ -54,11 +54,14 @@ struct http_body_reader {
     void (*closed)(struct http_request *request);
 };
 
-/* Starts a server that answers on `n` listening sockets. On success they are the server's, and
- * *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+/* Starts a server that answers on `n` listening sockets, n > 0. On success they are the server's,
+ * and *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);
+
+/* Stops accepting on the listening sockets from the one at index `first` on. */
+void http_server_close_listeners(struct http_server *server, size_t first);
 
 /* Stops accepting, closes idle connections, lets exchanges end, and fires `cb` from the loop once
  * the last connection is gone; `server` is freed just before. */
@@ -67,8 +70,7 @@ void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *a
 /* Cuts off whatever still runs. Only after http_server_stop(), before its callback. */
 void http_server_abort(struct http_server *server);
 
-/* --- A request, until it is answered ------------------------------------------------------------
- */
+/* --- A request, until it is answered --------------------------------------------------------- */
 
 enum http_method http_request_method(const struct http_request *request);
 
@@ -95,11 +97,13 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
 void http_pause_body(struct http_request *request);
 void http_resume_body(struct http_request *request);
 
-/* Adds a header to the answer. 0, -ENOMEM, or -EINVAL when the value holds a control character. */
-int http_add_header(struct http_request *request, const char *name, const char *value);
+/* Adds a header to the answer. When it can't, for lack of memory or because the value holds a
+ * control character, the answer becomes a 500: half of its headers would make it a wrong one. */
+void http_add_header(struct http_request *request, const char *name, const char *value);
 
 /* Answers, with `len` bytes of `body` (left out for HEAD, and Content-Length kept) and the headers
- * added before. Ends the handler's hold on `request`: no callback fires any more. */
+ * added before. Ends the handler's hold on `request`: no callback fires any more, but for the
+ * handler itself, which this call may run for the client's next request. */
 void http_respond(struct http_request *request, int status, const char *body, size_t len);
 
 #endif

@@ -32,6 +32,7 @@ struct http_request {
     int64_t content_length;                /* -1: chunked */
     const struct http_body_reader *reader; /* NULL: the body is dropped */
     void *data;                            /* the handler's */
+    bool bad_headers;                      /* http_add_header() has failed */
     struct buf answer_headers;             /* what http_add_header() collected */
 };
 
@@ -80,6 +81,7 @@ LIST_HEAD(http_conn_list, http_conn);
 struct http_listener {
     uv_tcp_t tcp; /* first */
     struct http_server *server;
+    bool waiting; /* a connection could not be accepted for lack of memory: the sweep tries again */
 };
 
 struct http_server {
@@ -93,6 +95,7 @@ struct http_server {
     size_t n_conns;
     uv_timer_t sweep; /* every second: deadlines and the date */
     unsigned open;    /* listeners and connections whose close callback is to come */
+    bool refusing;    /* accept(2) failed in this second, and it was logged */
     bool stopping;
     void (*stop_cb)(void *arg);
     void *stop_arg;
@@ -106,7 +109,8 @@ static inline struct http_conn *request_conn(struct http_request *request)
 }
 
 /* conn.c */
-void conn_accept(struct http_server *server, uv_stream_t *listener);
+/* False when memory is short; libuv then reports no connection until one is accepted. */
+bool conn_accept(struct http_server *server, uv_stream_t *listener);
 void conn_set_state(struct http_conn *conn, enum conn_state state);
 
 /* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */

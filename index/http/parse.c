@@ -28,6 +28,7 @@ static int on_message_begin(llhttp_t *parser)
     r->in_value = false;
     r->reader = NULL;
     r->data = NULL;
+    r->bad_headers = false;
     conn->head_read = false;
     conn->message_read = false;
     conn->answered = false;
@@ -117,9 +118,10 @@ static void strip_authority(struct http_request *r)
     authority = memmem(target, r->target_len, "://", 3);
     if (authority == NULL)
         return;
-    path = memchr(authority + 3, '/', r->target_len - (size_t)(authority + 3 - target));
-    if (path == NULL)
-        return;
+    authority += 3;
+    path = authority;
+    while (path < target + r->target_len && *path != '/' && *path != '?')
+        path++;
     r->target_len -= (size_t)(path - target);
     memmove(r->head.data + r->head.head, path, r->target_len);
 }
@@ -131,6 +133,10 @@ static int on_headers_complete(llhttp_t *parser)
 
     if (head_append(conn, "", 1) != 0)
         return HPE_USER;
+    /* RFC 9112, section 6.3: such a length can't be known. llhttp says so too, but only behind the
+     * handler's back. */
+    if ((parser->flags & F_TRANSFER_ENCODING) && !(parser->flags & F_CHUNKED))
+        return refuse(conn, 400);
     if (parser->upgrade)
         parser->upgrade = 0; /* we speak nothing else: the message is an ordinary one */
     r->method = translate_method(parser->method);
@@ -190,7 +196,9 @@ void parse_init(struct http_conn *conn)
     conn->parser.data = conn;
 }
 
-/* A method that llhttp doesn't know is no malformed request: it is a method we don't serve. */
+/* A method that llhttp doesn't know is no malformed request: it is a method we don't serve. (One
+ * that we come to serve without llhttp knowing it, such as REBALANCE, has to be told to it as
+ * another.) */
 static int refusal_status(struct http_conn *conn, llhttp_errno_t error)
 {
     const char *at = llhttp_get_error_pos(&conn->parser);

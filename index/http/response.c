@@ -1,6 +1,5 @@
 /* Requests as the handler sees them, and answers. */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -77,11 +76,13 @@ void *http_request_data(const struct http_request *request)
     return request->data;
 }
 
-static bool expects_continue(const struct http_request *request)
+/* RFC 9110, section 10.1.1: not in HTTP/1.0. */
+static bool expects_continue(struct http_request *request)
 {
     const char *expect = http_request_header(request, "Expect");
 
-    return expect != NULL && strcasecmp(expect, "100-continue") == 0;
+    return request_conn(request)->parser.http_minor > 0 && expect != NULL &&
+           strcasecmp(expect, "100-continue") == 0;
 }
 
 void http_read_body(struct http_request *request, const struct http_body_reader *reader)
@@ -90,17 +91,28 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
 
     assert(request->reader == NULL && !conn->answered);
     request->reader = reader;
-    if (request->content_length != 0 && expects_continue(request))
-        buf_append_string(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
+    if (request->content_length != 0 && expects_continue(request) &&
+        buf_append_string(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n") < 0)
+        conn->deadline = 0; /* it would wait for ever: the sweep ends it */
 }
 
-int http_add_header(struct http_request *request, const char *name, const char *value)
+static bool has_control(const char *text)
 {
-    for (const char *p = value; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return -EINVAL;
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
     }
-    return buf_append_format(&request->answer_headers, "%s: %s\r\n", name, value);
+    return false;
+}
+
+void http_add_header(struct http_request *request, const char *name, const char *value)
+{
+    struct buf *out = &request->answer_headers;
+
+    if (has_control(value) || buf_append_string(out, name) < 0 ||
+        buf_append_string(out, ": ") < 0 || buf_append_string(out, value) < 0 ||
+        buf_append_string(out, "\r\n") < 0)
+        request->bad_headers = true;
 }
 
 static const char *connection_line(const struct http_conn *conn)
@@ -147,9 +159,9 @@ void response_append(struct http_conn *conn, int status, const char *body, size_
 }
 
 /* Whether so much of the body is still to come that closing is better than dropping it. */
-static bool much_to_come(const struct http_conn *conn)
+static bool much_to_come(struct http_conn *conn)
 {
-    const struct http_request *r = &conn->request;
+    struct http_request *r = &conn->request;
 
     if (conn->message_read || r->content_length == 0)
         return false;
@@ -165,6 +177,11 @@ void http_respond(struct http_request *request, int status, const char *body, si
 
     assert(!conn->answered);
     conn->answered = true;
+    if (request->bad_headers) {
+        buf_clear(&request->answer_headers);
+        status = 500;
+        len = 0;
+    }
     if (linger || conn->server->stopping)
         conn->close_after = true;
     response_append(conn, status, body, len);

@@ -1,10 +1,12 @@
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "index/base/log.h"
 #include "index/http/internal.h"
 
 #define SWEEP_INTERVAL 1000 /* milliseconds */
@@ -43,10 +45,23 @@ static void listener_closed_cb(uv_handle_t *handle)
     server_handle_closed(((struct http_listener *)handle)->server);
 }
 
-static void connection_cb(uv_stream_t *listener, int status)
+static void accept_some(struct http_listener *listener)
 {
-    if (status == 0)
-        conn_accept(((struct http_listener *)listener)->server, listener);
+    listener->waiting = !conn_accept(listener->server, (uv_stream_t *)&listener->tcp);
+}
+
+static void connection_cb(uv_stream_t *stream, int status)
+{
+    struct http_listener *listener = (struct http_listener *)stream;
+    struct http_server *server = listener->server;
+
+    if (status == 0) {
+        accept_some(listener);
+        return;
+    }
+    if (!server->refusing)
+        log_warn("a connection can't be accepted: %s", uv_strerror(status));
+    server->refusing = true;
 }
 
 static void update_date(struct http_server *server)
@@ -65,6 +80,11 @@ static void sweep_cb(uv_timer_t *timer)
     struct http_conn *conn;
 
     update_date(server);
+    server->refusing = false;
+    for (size_t i = 0; i < server->n_listeners; i++) {
+        if (server->listeners[i].waiting)
+            accept_some(&server->listeners[i]);
+    }
     /* Closing a connection takes it off the list later, in its close callback. */
     LIST_FOREACH(conn, &server->conns, link)
     {
@@ -78,7 +98,7 @@ static void sweep_cb(uv_timer_t *timer)
 /* Opens `listener` on a duplicate of the socket, so that a failure leaves the original alone. */
 static int listener_start(struct http_server *server, struct http_listener *listener, int socket)
 {
-    int copy = dup(socket);
+    int copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     int rc;
 
     listener->server = server;
@@ -94,11 +114,10 @@ static int listener_start(struct http_server *server, struct http_listener *list
     return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, connection_cb);
 }
 
-static void close_listeners(struct http_server *server)
+void http_server_close_listeners(struct http_server *server, size_t first)
 {
-    for (size_t i = 0; i < server->n_listeners; i++)
-        uv_close((uv_handle_t *)&server->listeners[i].tcp, listener_closed_cb);
-    server->n_listeners = 0;
+    while (server->n_listeners > first)
+        uv_close((uv_handle_t *)&server->listeners[--server->n_listeners].tcp, listener_closed_cb);
 }
 
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
@@ -127,7 +146,7 @@ int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
     for (size_t i = 0; i < n && rc == 0; i++, s->n_listeners++)
         rc = listener_start(s, &s->listeners[i], sockets[i]);
     if (rc < 0) {
-        close_listeners(s); /* the memory goes with the last of them */
+        http_server_close_listeners(s, 0); /* the memory goes with the last of them */
         return rc;
     }
     for (size_t i = 0; i < n; i++)
@@ -145,7 +164,7 @@ void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *a
     server->stopping = true;
     server->stop_cb = cb;
     server->stop_arg = arg;
-    close_listeners(server);
+    http_server_close_listeners(server, 0);
     /* The sweep goes on, for the deadlines of those that stay. */
     LIST_FOREACH(conn, &server->conns, link)
     {

@@ -122,12 +122,13 @@ static bool crc_matches(const unsigned char *bytes, size_t n)
 
 int record_decode(const unsigned char *bytes, size_t n, struct record *record)
 {
-    struct reader in = {.at = bytes, .end = bytes + n - CRC_SIZE};
+    struct reader in;
     struct record r;
     unsigned version;
 
     if (n < 2 + CRC_SIZE || !crc_matches(bytes, n))
         return -EBADMSG;
+    in = (struct reader){.at = bytes, .end = bytes + n - CRC_SIZE};
     memset(&r, 0, sizeof(r));
     version = get_byte(&in);
     r.flags = get_byte(&in);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -14,8 +15,10 @@
 #include "index/base/lockfile.h"
 #include "index/base/log.h"
 
-#define VOLUMES_KEY  "!volumes"
-#define CACHED_PAGES 1000 /* of GDBM's buckets: left alone that cache grows with the file */
+#define VOLUMES_KEY     "!volumes"
+#define VOLUME_NAME_MAX 255          /* its length is kept in a byte */
+#define SPACE_RESERVE   (32UL << 20) /* bytes: enough for GDBM's directory to double at 100M keys */
+#define CACHED_PAGES    1000 /* of GDBM's buckets: left alone that cache grows with the file */
 
 struct store {
     GDBM_FILE db;
@@ -30,7 +33,21 @@ static datum datum_of(const void *bytes, size_t n)
     return (datum){.dptr = (char *)bytes, .dsize = (int)n};
 }
 
-/* Logs what GDBM last failed with and translates it. */
+static int open_db(struct store *store)
+{
+    int pages = CACHED_PAGES;
+
+    store->db = gdbm_open(store->path, 0, GDBM_WRCREAT | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
+    if (store->db == NULL) {
+        log_error("cannot open %s: %s", store->path, gdbm_strerror(gdbm_errno));
+        return UV_EIO;
+    }
+    gdbm_setopt(store->db, GDBM_SETCACHESIZE, &pages, sizeof(pages));
+    return 0;
+}
+
+/* Logs what GDBM last failed with and translates it. After a write that failed half-way GDBM
+ * refuses everything, reads too: rightly so, since the file may be torn. */
 static int db_failure(struct store *store, const char *verb)
 {
     int error = gdbm_last_errno(store->db);
@@ -40,6 +57,19 @@ static int db_failure(struct store *store, const char *verb)
     if (gdbm_check_syserr(error) && (system_errno == ENOSPC || system_errno == EDQUOT))
         return UV_ENOSPC;
     return UV_EIO;
+}
+
+/* GDBM can't undo a write that runs into a full disk half-way, so none begins on a disk that is
+ * nearly full; deletes, which take no room to speak of, do. 0 or UV_ENOSPC. */
+static int check_space(const struct store *store)
+{
+    struct statvfs fs;
+
+    if (statvfs(store->path, &fs) < 0 || fs.f_bavail * fs.f_frsize >= SPACE_RESERVE)
+        return 0;
+    log_error("the disk of %s has less than %lu MiB left: nothing is written to it", store->path,
+              SPACE_RESERVE >> 20);
+    return UV_ENOSPC;
 }
 
 static int make_directory(const char *directory)
@@ -74,26 +104,16 @@ static int take_lock(struct store *store, const char *directory)
     return rc;
 }
 
-static int open_db(struct store *store, const char *directory)
+static int set_path(struct store *store, const char *directory)
 {
-    int pages = CACHED_PAGES;
-
-    if (snprintf(store->path, sizeof(store->path), "%s/index.gdbm", directory) >=
-        (int)sizeof(store->path)) {
-        log_error("the path of the index directory %s is too long", directory);
-        return UV_ENAMETOOLONG;
-    }
-    store->db = gdbm_open(store->path, 0, GDBM_WRCREAT | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
-    if (store->db == NULL) {
-        log_error("cannot open %s: %s", store->path, gdbm_strerror(gdbm_errno));
-        return UV_EIO;
-    }
-    gdbm_setopt(store->db, GDBM_SETCACHESIZE, &pages, sizeof(pages));
-    return 0;
+    if (snprintf(store->path, sizeof(store->path), "%s/index.gdbm", directory) <
+        (int)sizeof(store->path))
+        return 0;
+    log_error("the path of the index directory %s is too long", directory);
+    return UV_ENAMETOOLONG;
 }
 
-/* --- Volume names: u8 length and the bytes, one after the other in the order of their ids
- * ----------- */
+/* --- Volume names: u8 length and the bytes, one after the other by id ------------------------ */
 
 static int add_volume(struct store *store, const char *name, size_t len)
 {
@@ -162,7 +182,11 @@ int store_volume_id(struct store *store, const char *name, uint32_t *id)
             return 0;
         }
     }
-    rc = add_volume(store, name, strlen(name));
+    if (name[0] == '\0' || strlen(name) > VOLUME_NAME_MAX)
+        return UV_ENAMETOOLONG;
+    rc = check_space(store);
+    if (rc == 0)
+        rc = add_volume(store, name, strlen(name));
     if (rc < 0)
         return rc;
     rc = save_volumes(store);
@@ -179,8 +203,7 @@ const char *store_volume_name(const struct store *store, uint32_t id)
     return id < store->n_volumes ? store->volumes[id] : NULL;
 }
 
-/* --- Opening and closing -------------------------------------------------------------------------
- */
+/* --- Opening and closing --------------------------------------------------------------------- */
 
 static void free_store(struct store *store)
 {
@@ -203,7 +226,9 @@ int store_open(const char *directory, struct store **store)
     rc = take_lock(s, directory);
     if (rc < 0)
         goto err_free;
-    rc = open_db(s, directory);
+    rc = set_path(s, directory);
+    if (rc == 0)
+        rc = open_db(s);
     if (rc < 0)
         goto err_unlock;
     rc = load_volumes(s);
@@ -231,8 +256,7 @@ void store_close(struct store *store)
     free_store(store);
 }
 
-/* --- Records -------------------------------------------------------------------------------------
- */
+/* --- Records --------------------------------------------------------------------------------- */
 
 static int decode(struct store *store, datum key, datum value, struct record *record)
 {
@@ -265,7 +289,10 @@ int store_put(struct store *store, const void *key, size_t len, const struct rec
 {
     unsigned char bytes[RECORD_MAX];
     size_t n = record_encode(record, bytes);
+    int rc = check_space(store);
 
+    if (rc < 0)
+        return rc;
     if (gdbm_store(store->db, datum_of(key, len), datum_of(bytes, n), GDBM_REPLACE) != 0)
         return db_failure(store, "write to");
     return 0;
@@ -300,7 +327,7 @@ int store_each(struct store *store, store_each_cb cb, void *arg)
         free(key.dptr);
         key = next;
     }
-    if (key.dptr == NULL && gdbm_last_errno(store->db) != GDBM_ITEM_NOT_FOUND)
+    if (rc == 0 && gdbm_last_errno(store->db) != GDBM_ITEM_NOT_FOUND)
         rc = db_failure(store, "walk through");
     free(key.dptr);
     return rc;

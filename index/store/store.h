@@ -41,7 +41,7 @@ typedef int (*store_each_cb)(const void *key, size_t len, const struct record *r
 int store_each(struct store *store, store_each_cb cb, void *arg);
 
 /* The id of the volume of that name, 1 to 255 bytes, which is given one if it has none. 0 and *id,
- * or UV_ENOMEM, or as store_put(). */
+ * or UV_ENAMETOOLONG, UV_ENOMEM, or as store_put(). */
 int store_volume_id(struct store *store, const char *name, uint32_t *id);
 
 /* The name of a volume id, valid until the store closes, or NULL if there is none. */

@@ -11,8 +11,7 @@
 
 #define MAX_VALUE ((uint64_t)1 << 40)
 
-/* --- Options -------------------------------------------------------------------------------------
- */
+/* --- Options --------------------------------------------------------------------------------- */
 
 static int parse_number(const char *text, char **end, uint64_t max, uint64_t *value)
 {
@@ -156,8 +155,7 @@ static int parse(char **argv, struct rounds_options *out)
     return 0;
 }
 
-/* --- Report --------------------------------------------------------------------------------------
- */
+/* --- Report ---------------------------------------------------------------------------------- */
 
 static void report(const struct rounds_options *o, struct rounds_result *result)
 {

@@ -52,8 +52,7 @@ const char *step_name(enum step step)
     return steps[step].name;
 }
 
-/* --- Bodies --------------------------------------------------------------------------------------
- */
+/* --- Bodies ---------------------------------------------------------------------------------- */
 
 static size_t on_read(char *data, size_t size, size_t n, void *arg)
 {
@@ -89,8 +88,7 @@ static size_t on_write(char *data, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-/* --- Requests ------------------------------------------------------------------------------------
- */
+/* --- Requests -------------------------------------------------------------------------------- */
 
 static void request(struct client *c, enum step step)
 {
@@ -127,8 +125,7 @@ static void next_round(struct client *c)
     request(c, STEP_PUT);
 }
 
-/* --- Answers -------------------------------------------------------------------------------------
- */
+/* --- Answers --------------------------------------------------------------------------------- */
 
 static void fail(struct client *c, const char *expected, const char *seen)
 {
@@ -204,8 +201,7 @@ static void collect(struct run *run)
     }
 }
 
-/* --- The run -------------------------------------------------------------------------------------
- */
+/* --- The run --------------------------------------------------------------------------------- */
 
 static int client_init(struct client *c, struct run *run)
 {

@@ -297,6 +297,13 @@ statuses() {
     done
 }
 
+@test "changes of one key written at once do not see each other's hold on it" {
+    printf 'PUT /%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\naDELETE /%s HTTP/1.1\r\nHost: x\r\n\r\nPUT /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nb' \
+        "$K" "$K" "$K" | talk "$(port i-direct)" >"$T/replies"
+    same '201 204 201' "$(statuses)"
+    got "$(url i)/$K" b
+}
+
 @test "PUTs with bodies written at once on one connection are each stored" {
     local p
     for p in i i-direct; do

@@ -142,6 +142,19 @@ try_put() { # MODE STATUS
     refute logged fake-v '^DELETE /.*/L2hhbGY=$'
 }
 
+@test "a stalled volume does not hold up the end of an index past --drain-timeout" {
+    local start
+    fake v stall-before-answer
+    index i v --drain-timeout 1
+    curl -q -s --noproxy '*' -m 0.5 -X PUT --data-binary value "$(url i-direct)/key" || true
+    within 5 logged fake-v '^PUT '
+    start=$(now_ms)
+    signal i TERM
+    await_end i 10
+    same 0 "$RC"
+    (($(now_ms) - start < 4000 * SLOW)) || fail "it took $(($(now_ms) - start)) ms"
+}
+
 @test "no volume by that name: 503, and the index starts nevertheless" {
     mkv_start i index no-such-host.invalid:3001 --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i"
     await_ready i
@@ -257,4 +270,24 @@ try_put() { # MODE STATUS
     stop i
     stop v
     umount "$T/data/v"
+}
+
+@test "a full disk of the index is 507, keeps what is there, and passes" {
+    need_root
+    mkdir "$T/data/i"
+    if ! mount -t tmpfs -o size=40m,mode=711 none "$T/data/i" 2>/dev/null; then
+        skip "needs mount"
+    fi
+    volume v
+    index i v
+    put "$(url i)/before" value
+    head -c 20M /dev/zero >"$T/data/i/filler"
+    want 507 PUT "$(url i)/during" --data-binary value
+    got "$(url i)/before" value
+    want 404 GET "$(url i)/during"
+    rm "$T/data/i/filler"
+    put "$(url i)/during" value
+    got "$(url i)/during" value
+    stop i
+    umount "$T/data/i"
 }

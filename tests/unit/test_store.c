@@ -97,6 +97,23 @@ static void test_store_volume_ids_stay(void **state)
     assert_int_equal(again, b);
 }
 
+static void test_store_volume_id_refuses_a_name_that_does_not_fit(void **state)
+{
+    struct fixture *f = *state;
+    char name[257];
+    uint32_t id = 77;
+
+    memset(name, 'v', sizeof(name));
+    name[256] = '\0';
+    assert_int_equal(store_volume_id(f->store, name, &id), UV_ENAMETOOLONG);
+    assert_int_equal(store_volume_id(f->store, "", &id), UV_ENAMETOOLONG);
+    assert_int_equal(id, 77);
+    name[255] = '\0';
+    assert_int_equal(store_volume_id(f->store, name, &id), 0);
+    reopen(f);
+    assert_string_equal(store_volume_name(f->store, id), name);
+}
+
 struct seen {
     unsigned n;
     uint64_t sum;
@@ -186,6 +203,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_store_put_get_delete, setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_volume_ids_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_store_volume_id_refuses_a_name_that_does_not_fit,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_each_visits_every_key_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_open_twice_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_open_without_a_parent_directory, setup,

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Measures what the README claims, on a cluster of its own, and prints ratios of one run: machines
+# are noisy, so each number stands next to the one that it is compared with.
+#
+#     scripts/bench.sh [--seconds N]     each measurement takes N seconds (5), three times
+#
+# Needs wrk, which `scripts/deps.sh --test` installs. Its data and ports are temporary.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+seconds=5
+[ "${1-}" = --seconds ] && seconds=${2:?}
+
+"$root/scripts/deps.sh" --test
+dir=$(mktemp -d /var/tmp/mkv-bench-XXXXXX)
+chmod 755 "$dir"
+pids=()
+
+finish()
+{
+    "$root/scripts/teardown.sh" --dir "$dir/cluster" >/dev/null || true
+    [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
+    wait
+    rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# The nginx that answers "return 404" as fast as it can.
+start_nginx()
+{
+    mkdir "$dir/nginx"
+    cat >"$dir/nginx.conf" <<CONF
+daemon off;
+pid nginx.pid;
+worker_processes auto;
+error_log stderr warn;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server { listen 127.0.0.1:$1; return 404; }
+}
+CONF
+    PATH=$PATH:/usr/sbin nginx -e stderr -c "$dir/nginx.conf" -p "$dir/nginx/" &
+    pids+=($!)
+}
+
+rate() # URL: requests per second of one measurement
+{
+    wrk -t2 -c100 -d"${seconds}s" "$1" | awk '/Requests\/sec/ { print int($2) }'
+}
+
+# ratio NAME URL BASE-URL: three measurements of each, in turns, and the median of their ratios.
+ratio()
+{
+    local mine base
+
+    for _ in 1 2 3; do
+        base=$(rate "$3")
+        mine=$(rate "$2")
+        echo "$mine $base"
+    done | sort -k1n | awk -v name="$1" '
+        { r[NR] = $1 / $2; mine[NR] = $1; base[NR] = $2 }
+        END {
+            for (i = 1; i <= 3; i++) for (j = i + 1; j <= 3; j++) if (r[j] < r[i]) {
+                t = r[i]; r[i] = r[j]; r[j] = t
+            }
+            printf "%-32s %.2f x  (%.2f to %.2f; about %d next to %d requests/s)\n",
+                name, r[2], r[1], r[3], mine[2], base[2]
+        }'
+}
+
+main()
+{
+    local port=$((20000 + RANDOM % 10000))
+    local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
+
+    start_nginx $((port + 9))
+    "$root/scripts/bringup.sh" --detach --port "$port" --dir "$dir/cluster" -- \
+        --direct "127.0.0.1:$((port + 8))" >"$dir/bringup.log" 2>&1 || {
+        cat "$dir/bringup.log" >&2
+        exit 1
+    }
+    curl -sS -f -X PUT -d bigswag "$front/present"
+    echo "wrk -t2 -c100, next to an nginx that answers 'return 404':"
+    ratio "  missing key, --direct" "$direct/missing" "$plain/x"
+    ratio "  missing key, front" "$front/missing" "$plain/x"
+    ratio "  present key (302), --direct" "$direct/present" "$plain/x"
+    ratio "  present key (302), front" "$front/present" "$plain/x"
+    echo
+    "$root/build/release/thrasher" --url "$front" --clients 16 --count 10000
+}
+
+main
