@@ -119,6 +119,13 @@ static int backend_start(uv_loop_t *loop, void *arg)
     return rc;
 }
 
+static void backend_drain(void *arg)
+{
+    struct backend *b = arg;
+
+    index_server_close_public(b->server);
+}
+
 static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg)
 {
     struct backend *b = arg;
@@ -170,7 +177,8 @@ static int run(const struct index_options *options, const struct account *accoun
 {
     char text[32];
     const struct front_options front = front_options_of(options, account, listeners, b->port, text);
-    const struct service_backend backend = {.start = backend_start, .stop = backend_stop, .arg = b};
+    const struct service_backend backend = {
+        .start = backend_start, .drain = backend_drain, .stop = backend_stop, .arg = b};
     const struct service_options service = {
         .title = "index",
         .prefix = prefix,

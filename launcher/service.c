@@ -1,6 +1,7 @@
-/* Happy path: start the backend, start nginx, be ready; a signal begins the stop: our sockets are
- * closed, nginx drains, then the backend with what is left of the time; the last handle is closed
- * and the loop ends. An nginx that never came up goes the same way from its gone callback on. */
+/* Happy path: start the backend, start nginx, be ready; a signal begins the stop: all public
+ * sockets are closed, nginx drains, then the backend with what is left of the time; the last handle
+ * is closed and the loop ends. An nginx that never came up goes the same way from its gone callback
+ * on. */
 #include "launcher/service.h"
 
 #include <assert.h>
@@ -11,6 +12,8 @@
 #include "launcher/nginx.h"
 #include "launcher/notify.h"
 
+#define BACKEND_DRAIN_MS 1000 /* what is left for it at least */
+
 struct service {
     const struct service_options *options;
     uv_loop_t loop;
@@ -20,6 +23,7 @@ struct service {
     bool announced;      /* READY=1 was sent */
     bool stopping;       /* by a signal */
     bool nginx_gone;     /* or never started */
+    bool hurried;        /* by a second one */
     uint64_t stop_until; /* uv_now() at which the stop has to be over */
     int exit_code;
 };
@@ -34,11 +38,14 @@ static_assert(sizeof(signals) / sizeof(signals[0]) ==
 
 #define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
+/* For the backend. nginx may have used up all the time, and what others asked the backend directly
+ * is to get an answer still. */
 static unsigned time_left(const struct service *s)
 {
     uint64_t now = uv_now(&s->loop);
+    unsigned least = s->stopping && !s->hurried ? BACKEND_DRAIN_MS : 0;
 
-    return s->stop_until > now ? (unsigned)(s->stop_until - now) : 0;
+    return s->stop_until > now + least ? (unsigned)(s->stop_until - now) : least;
 }
 
 /* All has ended. A signal that comes now must not turn the exit code into its own, as it would once
@@ -93,14 +100,18 @@ static void service_ready_cb(struct nginx *nginx)
 /* The first time all requests get their time; the second time there is none left. */
 static void stop(struct service *s, int signal)
 {
+    const struct service_backend *b = s->options->backend;
     unsigned drain_ms = s->stopping ? 0 : s->options->drain_ms;
 
     log_info("%s stops%s (signal %d)", s->options->title, s->stopping ? " at once" : "", signal);
     if (!s->stopping)
         notify_send("STOPPING=1");
+    s->hurried = s->stopping;
     s->stopping = true;
     s->stop_until = uv_now(&s->loop) + drain_ms;
     listeners_close(s->options->listeners);
+    if (!s->nginx_gone && b != NULL)
+        b->drain(b->arg);
     if (s->nginx_gone)
         stop_backend(s);
     else

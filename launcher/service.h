@@ -18,6 +18,8 @@ typedef void (*service_stopped_cb)(void *arg);
 struct service_backend {
     /* 0, or a negative error after one log line. */
     int (*start)(uv_loop_t *loop, void *arg);
+    /* A stop has begun: takes no new clients but those that come through nginx. */
+    void (*drain)(void *arg);
     /* Fires `cb` with `cb_arg` once, when all is closed; called again, it shortens the deadline. */
     void (*stop)(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg);
     void *arg;

@@ -153,6 +153,25 @@ new_master() { # NAME OLD-PID
     done
 }
 
+@test "--direct takes no new clients while the front drains, and lets those it has end" {
+    start_both --drain-timeout 3
+    put_half i-direct /direct
+    exec 8<&7
+    put_half i /stuck
+    within 5 reading v
+    signal i TERM
+    within 1 closed "$(port i)"
+    within 1 closed "$(port i-direct)"
+    refute logged i 'cut off'
+    within 5 logged i 'cut off'
+    printf 56789 >&8
+    answer 8
+    same 201 "$STATUS"
+    await_end i
+    same 0 "$RC"
+    exec 7>&- 8>&-
+}
+
 @test "an idle keep-alive connection does not hold up the end" {
     local start fd
     start_both
