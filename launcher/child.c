@@ -146,11 +146,11 @@ int children_init(struct children *children, uv_loop_t *loop)
 
     memset(children, 0, sizeof(*children));
     children->loop = loop;
+    rc = uv_signal_init(loop, &children->sigchld);
+    assert(rc == 0); /* the loop has all that it needs */
+    children->sigchld.data = children;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -errno;
-    rc = uv_signal_init(loop, &children->sigchld);
-    assert(rc == 0);
-    children->sigchld.data = children;
     return uv_signal_start(&children->sigchld, children_sigchld_cb, SIGCHLD);
 }
 

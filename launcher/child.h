@@ -60,7 +60,8 @@ struct children {
     struct child *head;
 };
 
-/* Makes this process the one that orphaned descendants fall to, and begins to reap. 0 or UV_E*. */
+/* Makes this process the one that orphaned descendants fall to, and begins to reap. 0 or UV_E*;
+ * children_close() is due in either case. */
 int children_init(struct children *children, uv_loop_t *loop);
 
 /* Stops reaping; no child is left. `cb` as for uv_close(). */

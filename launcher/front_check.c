@@ -1,6 +1,6 @@
 /* `--check`: nginx tests the config in a temporary prefix directory, so that nothing is touched
- * that a running mkv uses. TERM, INT and QUIT end the test early; the traces are removed all the
- * same. */
+ * that a running mkv uses. The signals that would end us are watched before there is a trace of it,
+ * and end the test early instead; the traces are removed all the same. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "launcher/files.h"
 #include "launcher/front.h"
 
-static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
+static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
 #define N_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
 
@@ -75,7 +75,28 @@ static void run_signal_cb(uv_signal_t *handle, int signal)
     check_cancel(&run->check);
 }
 
-static void run_loop(struct run *run)
+static int init_loop(struct run *run)
+{
+    int rc = uv_loop_init(&run->loop);
+
+    if (rc < 0)
+        return rc;
+    rc = children_init(&run->children, &run->loop);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
+        uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        if (rc == 0)
+            rc = uv_signal_start(&run->signals[i], run_signal_cb, stop_signals[i]);
+    }
+    if (rc < 0) {
+        close_handles(run);
+        uv_run(&run->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&run->loop);
+    }
+    return rc;
+}
+
+static int begin(struct run *run)
 {
     const struct nginx_process process = {
         .program = run->front->program,
@@ -84,23 +105,9 @@ static void run_loop(struct run *run)
         .directory = run->directory,
         .lock = -1,
     };
-    int rc = uv_loop_init(&run->loop);
 
-    assert(rc == 0);
-    rc = children_init(&run->children, &run->loop);
-    assert(rc == 0);
-    for (size_t i = 0; i < N_SIGNALS; i++) {
-        uv_signal_init(&run->loop, &run->signals[i]);
-        run->signals[i].data = run;
-        uv_signal_start(&run->signals[i], run_signal_cb, stop_signals[i]);
-    }
-    rc = check_start(&run->check, &run->children, &process, run->conf, CHECK_TIMEOUT_MS,
-                     run_check_cb, run);
-    if (rc < 0)
-        close_handles(run);
-    uv_run(&run->loop, UV_RUN_DEFAULT);
-    rc = uv_loop_close(&run->loop);
-    assert(rc == 0);
+    return check_start(&run->check, &run->children, &process, run->conf, CHECK_TIMEOUT_MS,
+                       run_check_cb, run);
 }
 
 static int make_tmp(const struct account *account, int directory)
@@ -151,15 +158,30 @@ static void remove_prefix(struct run *run)
     free(run->prefix);
 }
 
+static void remove_conf(struct run *run)
+{
+    if (run->conf != NULL)
+        unlink(run->conf);
+    free(run->conf);
+}
+
 int front_check(const struct front *front)
 {
     struct run run = {.front = front, .directory = -1, .exit_code = EXIT_FAILURE};
+    int rc;
 
-    if (make_prefix(&run) == 0 && config_write(&front->config, &run.conf) == 0) {
-        run_loop(&run);
-        unlink(run.conf);
-        free(run.conf);
+    signal(SIGPIPE, SIG_IGN);
+    rc = init_loop(&run);
+    if (rc < 0) {
+        log_error("cannot set up the event loop: %s", uv_strerror(rc));
+        return EXIT_FAILURE;
     }
+    if (make_prefix(&run) < 0 || config_write(&front->config, &run.conf) < 0 || begin(&run) < 0)
+        close_handles(&run);
+    uv_run(&run.loop, UV_RUN_DEFAULT);
+    rc = uv_loop_close(&run.loop);
+    assert(rc == 0);
+    remove_conf(&run);
     remove_prefix(&run);
     return run.exit_code;
 }

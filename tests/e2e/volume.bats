@@ -259,6 +259,29 @@ raw_status() { # METHOD PATH
     closed "$(port printed)"
 }
 
+@test "--check leaves nothing behind, whatever signal ends it" {
+    local name
+    printf '#!/bin/sh\nexec sleep 60\n' >"$T/slow"
+    chmod 755 "$T/slow"
+    running() {
+        [[ -n $(find "$T/tmp" -name 'mkv-volume-*' -size +0) ]] && [[ -n $(children "$(pid_of "$name")" sleep) ]]
+    }
+    for name in HUP TERM INT QUIT; do
+        hatch "$name" "$MKV" volume "$(at v)" "$T/data" --check --nginx "$T/slow"
+        within 5 running
+        signal "$name" "$name"
+        await_end "$name" 5
+        same 1 "$RC"
+        same '' "$(ls -A "$T/tmp")"
+    done
+    printf '#!/bin/sh\nsleep 0.5\nexit 1\n' >"$T/slow"
+    # shellcheck disable=SC2016 # expanded by that bash
+    hatch PIPE bash -c '"$@" 2>&1 | :; exit "${PIPESTATUS[0]}"' - "$MKV" volume "$(at v)" "$T/data" --check --nginx "$T/slow"
+    await_end PIPE 5
+    same 1 "$RC"
+    same '' "$(ls -A "$T/tmp")"
+}
+
 @test "--template is rendered in place of the built-in one" {
     "$MKV" volume "$(at v)" "$T/data" --print-config >"$T/rendered"
     volume plain # the built-in one, as text
