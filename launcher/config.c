@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "launcher/files.h"
 
 #define TEMPLATE_MAX (1U << 20)
 
@@ -19,9 +20,9 @@ const char *config_template_name(const struct config *config)
 /* Appends the file at `path` and a NUL. A byte NUL within would hide what follows it. */
 static int read_template(const char *path, struct buf *text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = files_open_plain(AT_FDCWD, path, 0);
     ssize_t n = 1;
-    int rc = fd < 0 ? -errno : 0;
+    int rc = fd < 0 ? fd : 0;
 
     while (rc == 0 && n > 0) {
         rc = buf_reserve(text, 4096);

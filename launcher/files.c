@@ -134,6 +134,26 @@ int files_is_empty(int fd, bool *empty)
     return 0;
 }
 
+int files_open_plain(int directory, const char *path, int flags)
+{
+    int fd = openat(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
+    struct stat st;
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0)
+        rc = -errno;
+    else if (S_ISDIR(st.st_mode))
+        rc = -EISDIR;
+    else if (!S_ISREG(st.st_mode))
+        rc = -EINVAL;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
 char *files_make_absolute(const char *path)
 {
     char *directory;

@@ -21,6 +21,11 @@ int files_open_directory(const char *path, mode_t mode, char **real, int *fd);
 /* Tells whether the directory `fd` holds nothing but what a fresh file system has. 0 or -errno. */
 int files_is_empty(int fd, bool *empty);
 
+/* Opens the file `path` below `directory`, or AT_FDCWD, to read it, with `flags` of open(2)
+ * besides. What is no plain file, like a FIFO that nobody writes to, is refused and not waited for.
+ * The descriptor or a -errno: -EISDIR, or -EINVAL for anything else that is no file. */
+int files_open_plain(int directory, const char *path, int flags);
+
 /* Makes `path` absolute without resolving it; it need not exist. Caller frees; NULL when out of
  * memory or when there is no working directory. */
 char *files_make_absolute(const char *path);

@@ -7,15 +7,17 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "launcher/files.h"
+
 int volume_id_read(int fd, char id[VOLUME_ID_SIZE + 1])
 {
-    int file = openat(fd, "id", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int file = files_open_plain(fd, "id", O_NOFOLLOW);
     char text[VOLUME_ID_SIZE + 3];
     ssize_t n;
     int rc;
 
     if (file < 0)
-        return -errno;
+        return file;
     n = read(file, text, sizeof(text) - 1);
     rc = n < 0 ? -errno : 0;
     close(file);
@@ -32,10 +34,13 @@ int volume_id_read(int fd, char id[VOLUME_ID_SIZE + 1])
 
 static int write_durably(int fd, const char *text, size_t n)
 {
-    int file = openat(fd, "id.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     ssize_t written;
     int rc = 0;
+    int file;
 
+    /* What a crash left there, or somebody put there. */
+    unlinkat(fd, "id.new", 0);
+    file = openat(fd, "id.new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return -errno;
     written = write(file, text, n);

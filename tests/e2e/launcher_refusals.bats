@@ -211,6 +211,21 @@ from: mkv $*"
     done
 }
 
+@test "a FIFO in the place of a file is refused by name, and not waited for" {
+    mkfifo "$T/template"
+    refused 1 "$T/template" volume "$(at v)" "$D" --template "$T/template"
+    volume v
+    stop v
+    rm "$T/data/v/.mkv/id"
+    mkfifo "$T/data/v/.mkv/id"
+    refused 1 "$T/data/v/.mkv/id" volume "$(at v)" "$T/data/v"
+    rm "$T/data/v/.mkv/id"
+    mkfifo "$T/data/v/.mkv/id.new"
+    volume v
+    mkfifo "$T/access"
+    refused 1 "$T/access" volume "$(at other)" "$D" --access-log "$T/access"
+}
+
 @test "a directory whose name no config can hold is refused by name" {
     mkdir "$T/data/a\$b" "$T/data/a"$'\n'"b"
     refused 1 'a\$b' volume "$(at v)" "$T/data/a\$b"
