@@ -92,7 +92,6 @@ static void errors_close_cb(uv_handle_t *handle)
 static void child_exited(struct child *child, int status)
 {
     child->exited = true;
-    child_signal_group(child, SIGKILL);
     drain_errors(child);
     child->exit_cb(child, status);
 }
@@ -119,6 +118,7 @@ static void collect_gone(struct children *children)
             continue;
         }
         *link = child->next;
+        child->gone = true;
         drain_errors(child);
         uv_close((uv_handle_t *)&child->errors, errors_close_cb);
     }
@@ -127,15 +127,19 @@ static void collect_gone(struct children *children)
 static void children_sigchld_cb(uv_signal_t *handle, int signal)
 {
     struct children *children = handle->data;
+    siginfo_t info = {.si_pid = 0};
+    struct child *child;
     int status;
-    pid_t pid;
 
     (void)signal;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct child *child = find(children, pid);
-
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+        child = find(children, info.si_pid);
+        /* Before it is reaped, for then its id is free to become that of another group. */
         if (child != NULL)
+            child_signal_group(child, SIGKILL);
+        if (waitpid(info.si_pid, &status, 0) == info.si_pid && child != NULL)
             child_exited(child, status);
+        info.si_pid = 0;
     }
     collect_gone(children);
 }
@@ -168,7 +172,7 @@ int child_start(struct child *child, struct children *children, const struct chi
     if (rc < 0)
         return rc;
     child->arg = options->arg;
-    child->exited = false;
+    child->exited = child->gone = false;
     child->line_size = 0;
     child->line_cb = options->line_cb;
     child->exit_cb = options->exit_cb;
@@ -193,5 +197,6 @@ void child_signal(const struct child *child, int signal)
 
 void child_signal_group(const struct child *child, int signal)
 {
-    kill(-child->pid, signal);
+    if (!child->gone)
+        kill(-child->pid, signal);
 }

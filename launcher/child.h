@@ -43,7 +43,8 @@ struct child_options {
 struct child {
     pid_t pid; /* and process group */
     void *arg;
-    bool exited;
+    bool exited;      /* the leader has */
+    bool gone;        /* no process is left, and the pid may be someone else's */
     size_t line_size; /* bytes of the unfinished line */
     char line[CHILD_LINE_MAX];
     uv_pipe_t errors; /* the child's stderr */
@@ -73,8 +74,10 @@ void children_close(struct children *children, uv_close_cb cb);
 int child_start(struct child *child, struct children *children,
                 const struct child_options *options);
 
-/* Sends `signal` to the leader, or to the whole group. A no-op once it has exited. */
+/* Sends `signal` to the leader, until that has exited. */
 void child_signal(const struct child *child, int signal);
+
+/* Sends `signal` to the whole group, as long as any process of it is left. */
 void child_signal_group(const struct child *child, int signal);
 
 #endif

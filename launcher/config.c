@@ -88,8 +88,10 @@ static char *make_file(const char *name, int *fd)
 
     if (directory == NULL || directory[0] == '\0')
         directory = "/tmp";
-    if (asprintf(&made, "%s/mkv-%s-XXXXXX", directory, name) < 0)
+    if (asprintf(&made, "%s/mkv-%s-XXXXXX", directory, name) < 0) {
+        log_error("cannot create the config file: %s", strerror(ENOMEM));
         return NULL;
+    }
     *fd = mkostemp(made, O_CLOEXEC);
     if (*fd < 0) {
         log_error("cannot create the config file %s: %s (set TMPDIR)", made, strerror(errno));

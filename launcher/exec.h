@@ -5,7 +5,7 @@
 #include "launcher/child.h"
 
 /* Forks and executes. On success the process is the leader of its own group, *errors is the reading
- * end of its stderr, non-blocking and closed on exec, and the caller reaps it. Else a -errno and
+ * end of its stderr, blocking and closed on exec, and the caller reaps it. Else a -errno and
  * nothing is left behind. */
 int exec_start(const struct child_options *options, pid_t *pid, int *errors);
 

@@ -1,5 +1,6 @@
 #include "launcher/front.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 static void set(struct front *f, const char *name, enum template_kind kind, const char *value)
 {
+    assert(f->n_variables < FRONT_VARIABLES_MAX);
     f->variables[f->n_variables++] = (struct template_variable){name, kind, value};
 }
 
@@ -40,8 +42,10 @@ static int make_access_log(struct front *f, const char *path)
     if (path == NULL)
         return 0;
     f->access_log = files_make_absolute(path);
-    if (f->access_log == NULL)
-        return -ENOMEM;
+    if (f->access_log == NULL) {
+        log_error("cannot find the access log %s: %s", path, strerror(errno));
+        return -errno;
+    }
     refusal = template_check_string(f->access_log);
     if (refusal == NULL)
         return 0;
@@ -89,8 +93,10 @@ int front_init(struct front *front, const struct front_options *options)
     if (rc < 0)
         goto fail;
     rc = make_directives(front, options);
-    if (rc < 0)
+    if (rc < 0) {
+        log_error("cannot make the nginx config: %s", strerror(-rc));
         goto fail;
+    }
     set_variables(front, options);
     if (!options->common->print_config)
         rc = files_find_program(options->common->nginx, &front->program);

@@ -30,23 +30,28 @@ static void format_name(const struct listener *l, char name[NAME_MAX])
     }
 }
 
-/* Adds an address that isn't there yet, as long as there is room. */
+/* Adds an address that isn't there yet, as long as there is room, and says so when there is none.
+ */
 static void add(struct listeners *listeners, const struct sockaddr *address, socklen_t length)
 {
-    struct listener *l = &listeners->items[listeners->n];
+    struct listener l;
+    char name[NAME_MAX];
 
-    if (listeners->n == LISTENERS_MAX)
-        return;
     for (size_t i = 0; i < listeners->n; i++) {
         if (listeners->items[i].length == length &&
             memcmp(&listeners->items[i].address, address, length) == 0)
             return;
     }
-    memset(l, 0, sizeof(*l));
-    l->fd = -1;
-    l->length = length;
-    memcpy(&l->address, address, length);
-    listeners->n++;
+    memset(&l, 0, sizeof(l));
+    l.fd = -1;
+    l.length = length;
+    memcpy(&l.address, address, length);
+    if (listeners->n < LISTENERS_MAX) {
+        listeners->items[listeners->n++] = l;
+        return;
+    }
+    format_name(&l, name);
+    log_warn("not listening on %s: %d addresses are the most", name, LISTENERS_MAX);
 }
 
 static int open_socket(const struct listener *l)

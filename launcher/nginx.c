@@ -285,8 +285,14 @@ static void nginx_probe_cb(struct probe *probe, int status)
     if (n->state == NGINX_STARTING && status == 0) {
         become_ready(n);
     } else if (n->state == NGINX_STARTING && status == UV_ETIMEDOUT) {
-        log_error("nginx (pid %d) gave no answer in %d s and is killed", (int)n->child.pid,
-                  READY_TIMEOUT_MS / 1000);
+        /* The first time, this is the reason for our last line. */
+        if (n->was_ready)
+            log_error("nginx (pid %d) gave no answer in %d s and is killed", (int)n->child.pid,
+                      READY_TIMEOUT_MS / 1000);
+        else
+            snprintf(n->message, sizeof(n->message),
+                     "it gave no answer in %d s; does %s hold @LISTEN@?", READY_TIMEOUT_MS / 1000,
+                     config_template_name(n->options.config));
         child_signal_group(&n->child, SIGKILL);
     }
     maybe_finish(n);

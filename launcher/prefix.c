@@ -80,7 +80,8 @@ static int lock_prefix(struct prefix *p, const char *subject)
     snprintf(path, sizeof(path), "/proc/self/fd/%d/lock", p->fd);
     rc = take_lock(path, &p->lock, &holder);
     if (rc == -EWOULDBLOCK && is_gone(holder))
-        log_error("%s is in use by nginx processes that mkv %d left behind: end them first",
+        log_error("%s is in use by nginx processes that mkv %d left behind, or by a mkv in another "
+                  "container: end them first",
                   subject, (int)holder);
     else if (rc == -EWOULDBLOCK)
         log_error("%s is in use by another mkv (pid %d)", subject, (int)holder);

@@ -5,6 +5,7 @@
 #include "launcher/service.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,8 +191,10 @@ int service_run(const struct service_options *options)
     int exit_code;
     int rc;
 
-    if (s == NULL)
+    if (s == NULL) {
+        log_error("cannot set up the service: %s", strerror(ENOMEM));
         return EXIT_FAILURE;
+    }
     s->options = options;
     signal(SIGPIPE, SIG_IGN);
     rc = init_loop(s);

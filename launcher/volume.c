@@ -1,6 +1,8 @@
 /* `mkv volume`: nginx with its WebDAV module over one directory. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "launcher/commands.h"
 #include "launcher/volume_dir.h"
@@ -61,8 +63,10 @@ static int serve(const struct volume_options *options, const char *path,
 
     if (volume_dir_open(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    if (asprintf(&title, "volume %s", dir.path) < 0)
+    if (asprintf(&title, "volume %s", dir.path) < 0) {
+        log_error("cannot serve %s: %s", dir.path, strerror(ENOMEM));
         goto close_dir;
+    }
     if (listeners_open(listeners) < 0)
         goto free_title;
     front = front_options_of(options, &dir, listeners);

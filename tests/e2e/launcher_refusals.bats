@@ -136,6 +136,25 @@ from: mkv $*"
     grep -q ' warn  nginx: the "user" directive' "$T/err"
 }
 
+@test "a template that listens nowhere is refused in one line that says so" {
+    sed '/@LISTEN@/d' "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
+    mkv_start v volume "$(at v)" "$D" --template "$T/template"
+    await_end v 20
+    same 1 "$RC"
+    rm "$T/proc/v.must-exit-0"
+    same 1 "$(grep -vc ' info ' "$(log_of v)")" 'number of lines'
+    logged v "$T/template.*@LISTEN@"
+}
+
+@test "an access log that has no place is refused by name" {
+    mkdir "$T/data/deleted"
+    # shellcheck disable=SC2016 # expanded by that bash
+    AS=(bash -c 'cd "$0" && rmdir "$0" && exec "$@"' "$T/data/deleted")
+    refused 1 'access log .*relative' volume "$(at v)" "$D" --access-log relative
+    AS=()
+    refused 1 'access log /nonexistent/access' volume "$(at v)" "$D" --access-log /nonexistent/access
+}
+
 @test "an nginx that never comes up ends mkv with its message" {
     printf '#!/bin/sh\nexit 1\n' >"$T/failing"
     printf '#!/bin/sh\n[ "$1" = -t ] && exit 0\ncase "$*" in *" -t"*) exit 0;; esac\nexit 3\n' >"$T/dying"
