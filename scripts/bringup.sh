@@ -131,6 +131,7 @@ build()
         return
     fi
     "$root/scripts/deps.sh"
+    [ -w "$root" ] || die "cannot build in $root: run as its owner, or give MKV=PATH"
     echo "building mkv"
     if ! (cd "$root" && cmake --preset release && cmake --build --preset release) \
         >"$dir/log/build.log" 2>&1; then
