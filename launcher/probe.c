@@ -113,13 +113,20 @@ static void attempt(struct probe *probe)
 /* No socket connects to a wildcard everywhere, so we take its family's loopback. */
 static void avoid_wildcard(struct sockaddr_storage *address)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)address;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+    /* By way of copies: what the caller put there may be read as one type alone. */
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
 
-    if (address->ss_family == AF_INET && in->sin_addr.s_addr == htonl(INADDR_ANY))
-        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr))
-        in6->sin6_addr = in6addr_loopback;
+    memcpy(&in, address, sizeof(in));
+    memcpy(&in6, address, sizeof(in6));
+    if (address->ss_family == AF_INET && in.sin_addr.s_addr == htonl(INADDR_ANY)) {
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        memcpy(address, &in, sizeof(in));
+    }
+    if (address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr)) {
+        in6.sin6_addr = in6addr_loopback;
+        memcpy(address, &in6, sizeof(in6));
+    }
 }
 
 void probe_start(struct probe *probe, uv_loop_t *loop, const struct sockaddr_storage *address,
@@ -127,7 +134,7 @@ void probe_start(struct probe *probe, uv_loop_t *loop, const struct sockaddr_sto
 {
     memset(probe, 0, sizeof(*probe));
     probe->loop = loop;
-    probe->address = *address;
+    memcpy(&probe->address, address, sizeof(*address));
     avoid_wildcard(&probe->address);
     probe->cb = cb;
     probe->arg = arg;
