@@ -146,7 +146,12 @@ static int open_directory(const char *path, const struct account *account, char 
         log_error("cannot use the index directory %s: %s", path, strerror(-rc));
         return rc;
     }
-    rc = prefix_open(fd, "nginx", real, account, prefix);
+    if (faccessat(fd, ".mkv/id", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        log_error("%s is a volume's directory: give the index another --index", real);
+        rc = -EEXIST;
+    } else {
+        rc = prefix_open(fd, "nginx", real, account, prefix);
+    }
     close(fd);
     if (rc < 0)
         free(real);

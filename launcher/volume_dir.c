@@ -102,6 +102,15 @@ static int settle_id(struct volume_dir *dir)
     return rc;
 }
 
+/* An index's database must not be served as if it were a blob. */
+static int refuse_index(const struct volume_dir *dir)
+{
+    if (faccessat(dir->fd, "index.gdbm", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    log_error("%s is an index's directory: give the volume another", dir->path);
+    return -EEXIST;
+}
+
 int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 {
     struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}};
@@ -113,6 +122,8 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
     if (rc < 0)
         return cannot_use(path, rc);
     rc = check_name(d.path);
+    if (rc == 0)
+        rc = refuse_index(&d);
     if (rc == 0)
         rc = settle_owner(&d, user);
     if (rc == 0)

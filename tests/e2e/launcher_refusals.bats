@@ -272,3 +272,13 @@ from: mkv $*"
     hatch shut bash -c 'exec "$0" --help >/dev/full 2>/dev/null' "$MKV"
     await_end shut
 }
+
+@test "an index's directory is no volume, and a volume's no index" {
+    volume v
+    index i v
+    stop i
+    stop v
+    refused 1 "data/i is an index's directory" volume "$(at v)" "$T/data/i"
+    refused 1 "data/v is a volume's directory" index "$V" --port "$(at i)" --index "$T/data/v"
+    [[ ! -e $T/data/v/index.gdbm && ! -e $T/data/i/.mkv ]]
+}
