@@ -45,22 +45,39 @@ static int read_template(const char *path, struct buf *text)
     return rc == 0 ? buf_append(text, "", 1) : rc;
 }
 
+/* Appends the template at `path`. One without @LISTEN@ would make nginx drop our sockets, at a
+ * reload for good. 0, or -errno after one log line. */
+static int load_template(const char *path, struct buf *text)
+{
+    int rc = read_template(path, text);
+
+    if (rc < 0) {
+        log_error("cannot read the template %s: %s", path, strerror(-rc));
+    } else if (strstr(buf_bytes(text), "@LISTEN@") == NULL) {
+        log_error("%s does not hold @LISTEN@: nginx would listen to nobody", path);
+        rc = -EINVAL;
+    }
+    return rc;
+}
+
 int config_render(const struct config *config, struct buf *out)
 {
     struct template_error error = {.line = 0};
     struct buf text = {0};
-    int rc = 0;
+    int rc;
 
-    if (config->template_path != NULL)
-        rc = read_template(config->template_path, &text);
-    if (rc == 0)
-        rc = template_render(config->template_path != NULL ? buf_bytes(&text) : config->built_in,
-                             config->variables, config->n_variables, out, &error);
-    buf_deinit(&text);
+    if (config->template_path != NULL && load_template(config->template_path, &text) < 0) {
+        rc = -EINVAL;
+        goto out;
+    }
+    rc = template_render(config->template_path != NULL ? buf_bytes(&text) : config->built_in,
+                         config->variables, config->n_variables, out, &error);
     if (error.line > 0)
         log_error("%s, line %u: %s", config_template_name(config), error.line, error.message);
     else if (rc < 0)
-        log_error("cannot read the template %s: %s", config_template_name(config), strerror(-rc));
+        log_error("cannot render %s: %s", config_template_name(config), strerror(-rc));
+out:
+    buf_deinit(&text);
     return rc;
 }
 

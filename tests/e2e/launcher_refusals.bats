@@ -138,12 +138,8 @@ from: mkv $*"
 
 @test "a template that listens nowhere is refused in one line that says so" {
     sed '/@LISTEN@/d' "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
-    mkv_start v volume "$(at v)" "$D" --template "$T/template"
-    await_end v 20
-    same 1 "$RC"
-    rm "$T/proc/v.must-exit-0"
-    same 1 "$(grep -vc ' info ' "$(log_of v)")" 'number of lines'
-    logged v "$T/template.*@LISTEN@"
+    refused 1 "$T/template.*@LISTEN@" volume "$(at v)" "$D" --template "$T/template"
+    refused 1 "$T/template.*@LISTEN@" volume "$(at v)" "$D" --template "$T/template" --check
 }
 
 @test "an access log that has no place is refused by name" {
@@ -211,9 +207,9 @@ from: mkv $*"
 
 @test "a bad template is refused by name" {
     local verb
-    echo 'events {} http { no_such_directive 1; }' >"$T/wrong.conf"
-    echo 'events {} http { server { listen @NO_SUCH_NAME@; } }' >"$T/unknown.conf"
-    echo 'events {' >"$T/open.conf"
+    echo 'events {} http { server { @LISTEN@ } no_such_directive 1; }' >"$T/wrong.conf"
+    echo 'events {} http { server { @LISTEN@ listen @NO_SUCH_NAME@; } }' >"$T/unknown.conf"
+    echo 'events { # @LISTEN@' >"$T/open.conf"
     : >"$T/empty.conf"
     for verb in volume index; do
         local arguments=("$(at v)" "$D")
