@@ -27,11 +27,11 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     return false;
 }
 
-static int check(const struct front_options *options)
+static int check(const struct site_options *options)
 {
-    struct front_options o = *options;
+    struct site_options o = *options;
     struct listeners own = {.n = 1};
-    struct front front;
+    struct site site;
     unsigned port;
     int exit_code;
 
@@ -42,39 +42,39 @@ static int check(const struct front_options *options)
     if (o.account->privileged)
         o.listeners = &own;
     exit_code = EXIT_FAILURE;
-    if (front_init(&front, &o) == 0) {
-        exit_code = front_check(&front);
-        front_deinit(&front);
+    if (site_init(&site, &o) == 0) {
+        exit_code = site_check(&site);
+        site_deinit(&site);
     }
     if (o.account->privileged)
         listeners_close(&own);
     return exit_code;
 }
 
-int command_inspect(const struct front_options *options)
+int command_inspect(const struct site_options *options)
 {
-    struct front front;
+    struct site site;
     int exit_code;
 
     if (!options->common->print_config)
         return check(options);
-    if (front_init(&front, options) < 0)
+    if (site_init(&site, options) < 0)
         return EXIT_FAILURE;
-    exit_code = front_print_config(&front);
-    front_deinit(&front);
+    exit_code = site_print_config(&site);
+    site_deinit(&site);
     return exit_code;
 }
 
-int command_serve(const struct front_options *options, const struct service_options *service)
+int command_serve(const struct site_options *options, const struct service_options *service)
 {
     struct service_options complete = *service;
-    struct front front;
+    struct site site;
     int exit_code;
 
-    if (front_init(&front, options) < 0)
+    if (site_init(&site, options) < 0)
         return EXIT_FAILURE;
-    complete.front = &front;
+    complete.site = &site;
     exit_code = service_run(&complete);
-    front_deinit(&front);
+    site_deinit(&site);
     return exit_code;
 }

@@ -3,8 +3,8 @@
 #define MKV_LAUNCHER_COMMANDS_H
 
 #include "launcher/common.h"
-#include "launcher/front.h"
 #include "launcher/service.h"
+#include "launcher/site.h"
 
 extern const struct command index_command;
 extern const struct command volume_command;
@@ -20,10 +20,10 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
                    int *n_operands, int *exit_code);
 
 /* --print-config or --check, as `options` says. The exit code. */
-int command_inspect(const struct front_options *options);
+int command_inspect(const struct site_options *options);
 
-/* Runs the service behind the nginx that `options` describes; service->front is not used. The exit
+/* Runs the service behind the nginx that `options` describes; service->site is not used. The exit
  * code. */
-int command_serve(const struct front_options *options, const struct service_options *service);
+int command_serve(const struct site_options *options, const struct service_options *service);
 
 #endif

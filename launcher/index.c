@@ -161,13 +161,13 @@ static int open_directory(const char *path, const struct account *account, char 
 }
 
 /* Renders `port` to `text`, of which the result keeps a pointer. */
-static struct front_options front_options_of(const struct index_options *options,
-                                             const struct account *account,
-                                             const struct listeners *listeners, unsigned port,
-                                             char text[32])
+static struct site_options site_options_of(const struct index_options *options,
+                                           const struct account *account,
+                                           const struct listeners *listeners, unsigned port,
+                                           char text[32])
 {
     snprintf(text, 32, "127.0.0.1:%u", port);
-    return (struct front_options){
+    return (struct site_options){
         .common = &options->common,
         .name = index_command.name,
         .built_in = template_index,
@@ -181,7 +181,7 @@ static int run(const struct index_options *options, const struct account *accoun
                const struct prefix *prefix, struct backend *b, struct listeners *listeners)
 {
     char text[32];
-    const struct front_options front = front_options_of(options, account, listeners, b->port, text);
+    const struct site_options site = site_options_of(options, account, listeners, b->port, text);
     const struct service_backend backend = {
         .start = backend_start, .drain = backend_drain, .stop = backend_stop, .arg = b};
     const struct service_options service = {
@@ -192,7 +192,7 @@ static int run(const struct index_options *options, const struct account *accoun
         .backend = &backend,
     };
 
-    return command_serve(&front, &service);
+    return command_serve(&site, &service);
 }
 
 static int serve(const struct index_options *options, const struct account *account,
@@ -230,7 +230,7 @@ close_directory:
 int index_main(int argc, char **argv)
 {
     struct index_options options = {.common = {.help = false}};
-    struct front_options front;
+    struct site_options site;
     struct listeners listeners;
     struct account account;
     char text[32];
@@ -248,6 +248,6 @@ int index_main(int argc, char **argv)
     if (!options.common.check && !options.common.print_config)
         return serve(&options, &account, argv, n, &listeners);
     /* The backend's port is picked at the start of a run; here any will do. */
-    front = front_options_of(&options, &account, &listeners, 1, text);
-    return command_inspect(&front);
+    site = site_options_of(&options, &account, &listeners, 1, text);
+    return command_inspect(&site);
 }

@@ -155,13 +155,13 @@ static int start_nginx(struct service *s)
 {
     const struct service_options *o = s->options;
     const struct nginx_options options = {
-        .process = {.program = o->front->program,
-                    .account = o->front->account,
+        .process = {.program = o->site->program,
+                    .account = o->site->account,
                     .listeners = o->listeners,
                     .directory = o->prefix->fd,
                     .lock = o->prefix->lock},
-        .config = &o->front->config,
-        .access_log = o->front->access_log,
+        .config = &o->site->config,
+        .access_log = o->site->access_log,
         .ready_cb = service_ready_cb,
         .gone_cb = service_gone_cb,
         .arg = s,

@@ -9,8 +9,8 @@
 
 #include <uv.h>
 
-#include "launcher/front.h"
 #include "launcher/prefix.h"
+#include "launcher/site.h"
 
 typedef void (*service_stopped_cb)(void *arg);
 
@@ -28,7 +28,7 @@ struct service_backend {
 /* All is borrowed until service_run() returns. */
 struct service_options {
     const char *title;                     /* "volume /srv/disk1", for the log */
-    const struct front *front;             /* what nginx is run with */
+    const struct site *site;               /* what nginx is run with */
     const struct prefix *prefix;           /* where */
     struct listeners *listeners;           /* open; closed when a stop begins */
     unsigned drain_ms;                     /* how long a stop may take */

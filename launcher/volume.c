@@ -23,11 +23,11 @@ const struct command volume_command = {
     .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
 };
 
-static struct front_options front_options_of(const struct volume_options *options,
-                                             const struct volume_dir *dir,
-                                             const struct listeners *listeners)
+static struct site_options site_options_of(const struct volume_options *options,
+                                           const struct volume_dir *dir,
+                                           const struct listeners *listeners)
 {
-    return (struct front_options){
+    return (struct site_options){
         .common = &options->common,
         .name = volume_command.name,
         .built_in = template_volume,
@@ -40,14 +40,14 @@ static struct front_options front_options_of(const struct volume_options *option
 static int inspect(const struct volume_options *options, const char *path,
                    const struct listeners *listeners)
 {
-    struct front_options front;
+    struct site_options site;
     struct volume_dir dir;
     int exit_code;
 
     if (volume_dir_inspect(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    front = front_options_of(options, &dir, listeners);
-    exit_code = command_inspect(&front);
+    site = site_options_of(options, &dir, listeners);
+    exit_code = command_inspect(&site);
     volume_dir_close(&dir);
     return exit_code;
 }
@@ -55,7 +55,7 @@ static int inspect(const struct volume_options *options, const char *path,
 static int serve(const struct volume_options *options, const char *path,
                  struct listeners *listeners)
 {
-    struct front_options front;
+    struct site_options site;
     struct service_options service;
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
@@ -69,14 +69,14 @@ static int serve(const struct volume_options *options, const char *path,
     }
     if (listeners_open(listeners) < 0)
         goto free_title;
-    front = front_options_of(options, &dir, listeners);
+    site = site_options_of(options, &dir, listeners);
     service = (struct service_options){
         .title = title,
         .prefix = &dir.prefix,
         .listeners = listeners,
         .drain_ms = options->common.drain_ms,
     };
-    exit_code = command_serve(&front, &service);
+    exit_code = command_serve(&site, &service);
     listeners_close(listeners);
 free_title:
     free(title);

@@ -108,8 +108,9 @@ try_put() { # MODE STATUS
         curl -q -sS --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -X PUT --data-binary value \
             "$(url "i-$mode-direct")/small" >"$T/$mode-small" 3>&- &
     done
+    within 5 logged fake-stall-reading '^PUT '
+    within 5 logged fake-stall-before-answer '^PUT '
     # Meanwhile others are served.
-    sleep 0.1
     for mode in stall-accept stall-reading stall-before-answer; do
         want 404 GET "$(url "i-$mode")/other" -m $((2 * SLOW))
     done

@@ -1,4 +1,4 @@
-#include "launcher/front.h"
+#include "launcher/site.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,9 +12,9 @@
 
 #define CONNECTIONS_MAX 4096
 
-static void set(struct front *f, const char *name, enum template_kind kind, const char *value)
+static void set(struct site *f, const char *name, enum template_kind kind, const char *value)
 {
-    assert(f->n_variables < FRONT_VARIABLES_MAX);
+    assert(f->n_variables < SITE_VARIABLES_MAX);
     f->variables[f->n_variables++] = (struct template_variable){name, kind, value};
 }
 
@@ -28,14 +28,14 @@ static unsigned long max_connections(void)
     return limit.rlim_cur;
 }
 
-static int make_directives(struct front *f, const struct front_options *o)
+static int make_directives(struct site *f, const struct site_options *o)
 {
     int rc = listeners_append_directives(o->listeners, &f->listen);
 
     return rc == 0 ? buf_append(&f->listen, "", 1) : rc;
 }
 
-static int make_access_log(struct front *f, const char *path)
+static int make_access_log(struct site *f, const char *path)
 {
     const char *refusal;
 
@@ -53,7 +53,7 @@ static int make_access_log(struct front *f, const char *path)
     return -EINVAL;
 }
 
-static void set_variables(struct front *f, const struct front_options *o)
+static void set_variables(struct site *f, const struct site_options *o)
 {
     const struct common_options *c = o->common;
 
@@ -70,7 +70,7 @@ static void set_variables(struct front *f, const struct front_options *o)
         set(f, "ACCESS_LOG", TEMPLATE_STRING, f->access_log);
     else
         set(f, "ACCESS_LOG", TEMPLATE_RAW, "off");
-    for (size_t i = 0; i < FRONT_EXTRA_MAX && o->extra[i].name != NULL; i++)
+    for (size_t i = 0; i < SITE_EXTRA_MAX && o->extra[i].name != NULL; i++)
         set(f, o->extra[i].name, o->extra[i].kind, o->extra[i].value);
     f->config = (struct config){
         .name = o->name,
@@ -82,43 +82,43 @@ static void set_variables(struct front *f, const struct front_options *o)
     };
 }
 
-int front_init(struct front *front, const struct front_options *options)
+int site_init(struct site *site, const struct site_options *options)
 {
     int rc;
 
-    memset(front, 0, sizeof(*front));
-    front->account = options->account;
-    front->listeners = options->listeners;
-    rc = make_access_log(front, options->common->access_log);
+    memset(site, 0, sizeof(*site));
+    site->account = options->account;
+    site->listeners = options->listeners;
+    rc = make_access_log(site, options->common->access_log);
     if (rc < 0)
         goto fail;
-    rc = make_directives(front, options);
+    rc = make_directives(site, options);
     if (rc < 0) {
         log_error("cannot make the nginx config: %s", strerror(-rc));
         goto fail;
     }
-    set_variables(front, options);
+    set_variables(site, options);
     if (!options->common->print_config)
-        rc = files_find_program(options->common->nginx, &front->program);
+        rc = files_find_program(options->common->nginx, &site->program);
     if (rc == 0)
         return 0;
 fail:
-    front_deinit(front);
+    site_deinit(site);
     return rc;
 }
 
-void front_deinit(struct front *front)
+void site_deinit(struct site *site)
 {
-    buf_deinit(&front->listen);
-    free(front->access_log);
-    free(front->program);
-    memset(front, 0, sizeof(*front));
+    buf_deinit(&site->listen);
+    free(site->access_log);
+    free(site->program);
+    memset(site, 0, sizeof(*site));
 }
 
-int front_print_config(const struct front *front)
+int site_print_config(const struct site *site)
 {
     struct buf text = {0};
-    int rc = config_render(&front->config, &text);
+    int rc = config_render(&site->config, &text);
 
     if (rc == 0 && (fwrite(buf_bytes(&text), 1, buf_size(&text), stdout) != buf_size(&text) ||
                     fflush(stdout) != 0)) {

@@ -13,14 +13,14 @@
 
 #include "launcher/check.h"
 #include "launcher/files.h"
-#include "launcher/front.h"
+#include "launcher/site.h"
 
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
 #define N_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
 
 struct run {
-    const struct front *front;
+    const struct site *site;
     char *prefix;  /* temporary directory */
     int directory; /* the same, open */
     char *conf;    /* temporary */
@@ -55,7 +55,7 @@ static void log_warnings(const struct buf *warnings)
 static void run_check_cb(struct check *check, int status, const char *message)
 {
     struct run *run = check->arg;
-    const char *name = config_template_name(&run->front->config);
+    const char *name = config_template_name(&run->site->config);
 
     if (status == 0)
         log_warnings(&check->warnings);
@@ -99,9 +99,9 @@ static int init_loop(struct run *run)
 static int begin(struct run *run)
 {
     const struct nginx_process process = {
-        .program = run->front->program,
-        .account = run->front->account,
-        .listeners = run->front->listeners,
+        .program = run->site->program,
+        .account = run->site->account,
+        .listeners = run->site->listeners,
         .directory = run->directory,
         .lock = -1,
     };
@@ -139,7 +139,7 @@ static int make_prefix(struct run *run)
         rc = -errno;
     } else {
         run->directory = open(run->prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        rc = run->directory < 0 ? -errno : make_tmp(run->front->account, run->directory);
+        rc = run->directory < 0 ? -errno : make_tmp(run->site->account, run->directory);
     }
     if (rc < 0)
         log_error("cannot create a directory in %s: %s (set TMPDIR)",
@@ -165,9 +165,9 @@ static void remove_conf(struct run *run)
     free(run->conf);
 }
 
-int front_check(const struct front *front)
+int site_check(const struct site *site)
 {
-    struct run run = {.front = front, .directory = -1, .exit_code = EXIT_FAILURE};
+    struct run run = {.site = site, .directory = -1, .exit_code = EXIT_FAILURE};
     int rc;
 
     signal(SIGPIPE, SIG_IGN);
@@ -176,7 +176,7 @@ int front_check(const struct front *front)
         log_error("cannot set up the event loop: %s", uv_strerror(rc));
         return EXIT_FAILURE;
     }
-    if (make_prefix(&run) < 0 || config_write(&front->config, &run.conf) < 0 || begin(&run) < 0)
+    if (make_prefix(&run) < 0 || config_write(&site->config, &run.conf) < 0 || begin(&run) < 0)
         close_handles(&run);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&run.loop);

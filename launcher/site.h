@@ -1,26 +1,26 @@
 /* The nginx of a subcommand: which program it is and what its config says. */
-#ifndef MKV_LAUNCHER_FRONT_H
-#define MKV_LAUNCHER_FRONT_H
+#ifndef MKV_LAUNCHER_SITE_H
+#define MKV_LAUNCHER_SITE_H
 
 #include "launcher/account.h"
 #include "launcher/common.h"
 #include "launcher/config.h"
 #include "launcher/listeners.h"
 
-#define FRONT_VARIABLES_MAX 12
-#define FRONT_EXTRA_MAX     4 /* of these, those of one subcommand alone */
+#define SITE_VARIABLES_MAX 12
+#define SITE_EXTRA_MAX     4 /* of these, those of one subcommand alone */
 
-/* All is borrowed, as long as the front lives. */
-struct front_options {
+/* All is borrowed, as long as the site lives. */
+struct site_options {
     const struct common_options *common;
     const char *name;     /* of the subcommand */
     const char *built_in; /* its template */
     const struct account *account;
-    const struct listeners *listeners; /* resolved; opened before front_init() if at all */
-    struct template_variable extra[FRONT_EXTRA_MAX]; /* up to the first without a name */
+    const struct listeners *listeners; /* resolved; opened before site_init() if at all */
+    struct template_variable extra[SITE_EXTRA_MAX]; /* up to the first without a name */
 };
 
-struct front {
+struct site {
     const struct account *account;
     const struct listeners *listeners;
     char *program;     /* path of the nginx executable */
@@ -29,19 +29,19 @@ struct front {
     char workers[16];
     char connections[16];
     size_t n_variables;
-    struct template_variable variables[FRONT_VARIABLES_MAX];
+    struct template_variable variables[SITE_VARIABLES_MAX];
     struct config config;
 };
 
 /* Finds nginx and collects the variables. 0, or -errno after one log line. */
-int front_init(struct front *front, const struct front_options *options);
-void front_deinit(struct front *front);
+int site_init(struct site *site, const struct site_options *options);
+void site_deinit(struct site *site);
 
 /* Writes the rendered config to stdout. The exit code. */
-int front_print_config(const struct front *front);
+int site_print_config(const struct site *site);
 
 /* Has nginx test the rendered config in a prefix directory of its own. The exit code, after one
  * line that says how it went. */
-int front_check(const struct front *front);
+int site_check(const struct site *site);
 
 #endif
