@@ -1,7 +1,9 @@
 /* Any bytes from a client, through the real server on a socket: the first byte of the input says
- * how the rest is split into two writes. Every request that the handler sees is answered, some at
- * once, some at the end of the body; the connection always ends, and nothing leaks. */
+ * how the rest is split into two writes. Every request that the handler sees is answered: at once,
+ * in mid-body, at the end of the body, or later ("/l..."); some pause their body ("/p..."). The
+ * connection always ends, and nothing leaks. */
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,29 +19,54 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct {
     uv_loop_t loop;
     struct sockaddr_in address;
-    unsigned in_exchange; /* requests whose end is to come */
+    unsigned in_exchange;        /* requests whose end is to come */
+    struct http_request *late;   /* one that is read and waits for its answer, or NULL */
+    struct http_request *paused; /* one whose body is paused, or NULL */
 } fuzz;
+
+static bool path_begins(struct http_request *request, char c)
+{
+    size_t len;
+    const char *path = http_request_path(request, &len);
+
+    return len > 1 && path[1] == c;
+}
+
+static void forget(struct http_request *request)
+{
+    if (fuzz.late == request)
+        fuzz.late = NULL;
+    if (fuzz.paused == request)
+        fuzz.paused = NULL;
+    fuzz.in_exchange--;
+}
 
 static void data_cb(struct http_request *request, const char *bytes, size_t len)
 {
     if (len == 0 || bytes == NULL)
         abort();
     if (bytes[0] == '!') { /* an answer in mid-body */
-        fuzz.in_exchange--;
+        forget(request);
         http_respond(request, 409, "stop", 4);
+    } else if (path_begins(request, 'p')) {
+        fuzz.paused = request;
+        http_pause_body(request);
     }
 }
 
 static void end_cb(struct http_request *request)
 {
-    fuzz.in_exchange--;
+    if (path_begins(request, 'l')) {
+        fuzz.late = request;
+        return;
+    }
+    forget(request);
     http_respond(request, 201, NULL, 0);
 }
 
 static void closed_cb(struct http_request *request)
 {
-    (void)request;
-    fuzz.in_exchange--;
+    forget(request);
 }
 
 static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
@@ -84,6 +111,21 @@ static void spin(void)
         uv_run(&fuzz.loop, UV_RUN_NOWAIT);
 }
 
+/* What was put off is done now, and may let requests behind it run. */
+static void catch_up(void)
+{
+    struct http_request *late = fuzz.late;
+
+    if (fuzz.paused != NULL)
+        http_resume_body(fuzz.paused);
+    fuzz.paused = NULL;
+    if (late != NULL) {
+        forget(late);
+        http_respond(late, 200, "late", 4);
+    }
+    spin();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: ports would run out */
@@ -103,8 +145,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spin();
     send(fd, data + split, size - split, MSG_NOSIGNAL);
     spin();
+    catch_up();
     close(fd);
     spin();
+    /* A client that is gone is noticed by reading or writing, so not while its request waits. */
+    while (fuzz.late != NULL || fuzz.paused != NULL)
+        catch_up();
     if (fuzz.in_exchange > 0)
         abort();
     return 0;
