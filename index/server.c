@@ -92,12 +92,16 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     struct index_server *s = calloc(1, sizeof(*s));
     int rc;
 
-    if (s == NULL)
+    if (s == NULL) {
+        log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
+    }
     s->loop = loop;
     rc = copy_options(s, options);
-    if (rc < 0)
+    if (rc < 0) {
+        log_error("the index cannot start: %s", uv_strerror(rc));
         goto err_free;
+    }
     rc = store_open(options->directory, &s->store);
     if (rc < 0)
         goto err_free;
@@ -105,8 +109,10 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     if (rc < 0)
         goto err_store;
     rc = transfers_new(loop, &transfer_default_limits, &s->transfers);
-    if (rc < 0)
+    if (rc < 0) {
+        log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
+    }
     init_api(s, options);
     rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
                            api_handle, &s->api, &s->http);

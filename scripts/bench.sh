@@ -8,6 +8,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/cluster.sh
+source "$root/scripts/cluster.sh"
 seconds=5
 [ "${1-}" = --seconds ] && seconds=${2:?}
 
@@ -76,9 +78,27 @@ ratio()
         }'
 }
 
+# The first of ten ports in a row that nobody listens on.
+free_ports()
+{
+    local first p
+
+    while true; do
+        first=$((20000 + RANDOM % 10000))
+        for ((p = first; p < first + 10; p++)); do
+            if listens 127.0.0.1 "$p"; then
+                continue 2
+            fi
+        done
+        echo "$first"
+        return
+    done
+}
+
 main()
 {
-    local port=$((20000 + RANDOM % 10000))
+    local port
+    port=$(free_ports)
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
 
     start_nginx $((port + 9))

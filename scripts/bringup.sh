@@ -38,17 +38,6 @@ die()
     exit 1
 }
 
-usage_error()
-{
-    echo "bringup.sh: $*; --help lists the options" >&2
-    exit 2
-}
-
-help()
-{
-    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
-}
-
 parse_options()
 {
     while [ $# -gt 0 ]; do
@@ -104,12 +93,6 @@ claim_dir()
     fi
     flock --nonblock "$lock" || die "another bringup.sh is at work in $dir"
     rm -f "$dir"/run/*.pid
-}
-
-listens()
-{
-    # shellcheck disable=SC2188 # opening the socket is all that is wanted
-    (exec 9<>"/dev/tcp/$1/$2") 2>/dev/null
 }
 
 check_ports()

@@ -11,6 +11,25 @@
 # shellcheck disable=SC2034 # used by those who source this
 cluster_marker=.mkv-cluster
 
+usage_error()
+{
+    echo "$(basename "$0"): $*; --help lists the options" >&2
+    exit 2
+}
+
+# Prints the comment that the calling script begins with.
+help()
+{
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+}
+
+# Whether somebody listens on host $1, port $2.
+listens()
+{
+    # shellcheck disable=SC2188 # opening the socket is all that is wanted
+    (exec 9<>"/dev/tcp/$1/$2") 2>/dev/null
+}
+
 cluster_default_dir()
 {
     echo "/var/tmp/mkv-$UID"

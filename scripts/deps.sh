@@ -32,7 +32,9 @@ tool clang-format           clang-format
 tool clang-tidy             clang-tidy
 tool cppcheck               cppcheck
 tool shellcheck             shellcheck
+tool openssl                openssl
 tool ps                     procps
+tool setcap                 libcap2-bin
 tool ss                     iproute2
 tool wrk                    wrk
 header cmocka.h             libcmocka-dev"

@@ -23,17 +23,6 @@ die()
     exit 1
 }
 
-usage_error()
-{
-    echo "teardown.sh: $*; --help lists the options" >&2
-    exit 2
-}
-
-help()
-{
-    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
-}
-
 parse_options()
 {
     while [ $# -gt 0 ]; do

@@ -34,7 +34,6 @@ static void fire_ended(struct transfers *engine)
 
     while ((t = STAILQ_FIRST(&engine->ended)) != NULL) {
         STAILQ_REMOVE_HEAD(&engine->ended, ended_link);
-        engine->n_active--;
         t->done(t, t->rc, t->status);
     }
     uv_idle_stop(&engine->ended_soon);
@@ -218,7 +217,7 @@ static void handle_closed_cb(uv_handle_t *handle)
 
 void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg)
 {
-    assert(engine->n_active == 0);
+    assert(LIST_EMPTY(&engine->active) && STAILQ_EMPTY(&engine->ended));
     engine->free_cb = cb;
     engine->free_arg = arg;
     while (engine->n_pool > 0)

@@ -143,7 +143,6 @@ static int start(struct transfers *engine, struct transfer *t)
         return UV_ENOMEM;
     }
     LIST_INSERT_HEAD(&engine->active, t, link);
-    engine->n_active++;
     multi_watch_stalls(engine);
     return 0;
 }

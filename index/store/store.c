@@ -218,8 +218,10 @@ int store_open(const char *directory, struct store **store)
     struct store *s = calloc(1, sizeof(*s));
     int rc;
 
-    if (s == NULL)
+    if (s == NULL) {
+        log_error("cannot open the index directory %s: out of memory", directory);
         return UV_ENOMEM;
+    }
     rc = make_directory(directory);
     if (rc < 0)
         goto err_free;
