@@ -4,23 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "index/base/codec.h"
 #include "index/base/crc32c.h"
 
 #define VERSION     1
 #define KNOWN_FLAGS (RECORD_UNLINKED | RECORD_MD5)
 #define CRC_SIZE    4
-
-static size_t put_varint(unsigned char *out, uint64_t value)
-{
-    size_t n = 0;
-
-    while (value >= 0x80) {
-        out[n++] = (unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    out[n++] = (unsigned char)value;
-    return n;
-}
 
 /* A replica's subvolume is written plus one, 0 meaning none. */
 static uint64_t subvolume_code(const struct replica *replica)
@@ -30,7 +19,6 @@ static uint64_t subvolume_code(const struct replica *replica)
 
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
 {
-    uint32_t crc;
     size_t n = 0;
 
     assert(record->n_replicas >= 1 && record->n_replicas <= RECORD_REPLICAS_MAX);
@@ -48,57 +36,7 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
         n += put_varint(out + n, record->replicas[i].volume);
         n += put_varint(out + n, subvolume_code(&record->replicas[i]));
     }
-    crc = crc32c(0, out, n);
-    for (unsigned i = 0; i < CRC_SIZE; i++)
-        out[n++] = (unsigned char)(crc >> (8 * i));
-    return n;
-}
-
-/* What is left to read; `bad` once anything was wrong, and then every read gives 0. */
-struct reader {
-    const unsigned char *at;
-    const unsigned char *end;
-    bool bad;
-};
-
-static unsigned get_byte(struct reader *in)
-{
-    if (in->at == in->end) {
-        in->bad = true;
-        return 0;
-    }
-    return *in->at++;
-}
-
-/* Only the shortest form is taken, and no value over `max`. */
-static uint64_t get_varint(struct reader *in, uint64_t max)
-{
-    uint64_t value = 0;
-    unsigned shift = 0;
-    unsigned byte;
-
-    do {
-        byte = get_byte(in);
-        if (shift > 63 || (shift == 63 && byte > 1) || (shift > 0 && byte == 0))
-            in->bad = true;
-        if (in->bad)
-            return 0;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    if (value > max)
-        in->bad = true;
-    return in->bad ? 0 : value;
-}
-
-static void get_bytes(struct reader *in, unsigned char *out, size_t n)
-{
-    if ((size_t)(in->end - in->at) < n) {
-        in->bad = true;
-        return;
-    }
-    memcpy(out, in->at, n);
-    in->at += n;
+    return n + put_u32(out + n, crc32c(0, out, n));
 }
 
 static struct replica get_replica(struct reader *in)
@@ -111,22 +49,14 @@ static struct replica get_replica(struct reader *in)
     return replica;
 }
 
-static bool crc_matches(const unsigned char *bytes, size_t n)
-{
-    uint32_t crc = 0;
-
-    for (unsigned i = 0; i < CRC_SIZE; i++)
-        crc |= (uint32_t)bytes[n - CRC_SIZE + i] << (8 * i);
-    return crc == crc32c(0, bytes, n - CRC_SIZE);
-}
-
 int record_decode(const unsigned char *bytes, size_t n, struct record *record)
 {
     struct reader in;
+    const unsigned char *md5;
     struct record r;
     unsigned version;
 
-    if (n < 2 + CRC_SIZE || !crc_matches(bytes, n))
+    if (n < 2 + CRC_SIZE || load_u32(bytes + n - CRC_SIZE) != crc32c(0, bytes, n - CRC_SIZE))
         return -EBADMSG;
     in = (struct reader){.at = bytes, .end = bytes + n - CRC_SIZE};
     memset(&r, 0, sizeof(r));
@@ -136,8 +66,12 @@ int record_decode(const unsigned char *bytes, size_t n, struct record *record)
         return version == 0 ? -EBADMSG : -ENOTSUP;
     r.size = get_varint(&in, UINT64_MAX);
     r.time = get_varint(&in, UINT64_MAX);
-    if (r.flags & RECORD_MD5)
-        get_bytes(&in, r.md5, RECORD_MD5_SIZE);
+    if (r.flags & RECORD_MD5) {
+        md5 = get_bytes(&in, RECORD_MD5_SIZE);
+        if (md5 == NULL)
+            return -EBADMSG;
+        memcpy(r.md5, md5, RECORD_MD5_SIZE);
+    }
     r.n_replicas = get_byte(&in);
     if (r.n_replicas < 1 || r.n_replicas > RECORD_REPLICAS_MAX)
         return -EBADMSG;
