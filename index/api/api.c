@@ -49,11 +49,12 @@ void api_handle(struct http_request *request, void *arg)
 {
     struct api *api = arg;
     struct key key;
+    enum http_method method = http_request_method(request);
     size_t len;
     const char *path = http_request_path(request, &len);
     const char *problem;
 
-    if (http_request_method(request) == HTTP_METHOD_OTHER) {
+    if (method == HTTP_METHOD_UNLINK || method == HTTP_METHOD_OTHER) {
         refuse_method(request);
         return;
     }
@@ -66,7 +67,7 @@ void api_handle(struct http_request *request, void *arg)
         handle_reserved(request, &key);
         return;
     }
-    switch (http_request_method(request)) {
+    switch (method) {
     case HTTP_METHOD_GET:
     case HTTP_METHOD_HEAD:
         api_get(api, request, &key);
@@ -77,6 +78,7 @@ void api_handle(struct http_request *request, void *arg)
     case HTTP_METHOD_DELETE:
         api_delete(api, request, &key);
         break;
+    case HTTP_METHOD_UNLINK:
     case HTTP_METHOD_OTHER:
         break;
     }

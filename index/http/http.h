@@ -16,7 +16,7 @@
 struct http_server;
 struct http_request;
 
-/* The methods below, as the header Allow lists them. */
+/* The methods that are served, as the header Allow lists them. */
 #define HTTP_ALLOWED "GET, HEAD, PUT, DELETE"
 
 enum http_method {
@@ -24,6 +24,7 @@ enum http_method {
     HTTP_METHOD_HEAD,
     HTTP_METHOD_PUT,
     HTTP_METHOD_DELETE,
+    HTTP_METHOD_UNLINK,
     HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
 };
 
@@ -77,6 +78,10 @@ enum http_method http_request_method(const struct http_request *request);
 /* The path as sent, percent-encoded, from its '/' to before the '?'; "*" for OPTIONS. Not
  * terminated. It lives as long as the request. */
 const char *http_request_path(const struct http_request *request, size_t *len);
+
+/* The query as sent: the bytes behind the first '?', maybe none, or NULL when there is no '?' (*len is
+ * 0 then). Not terminated. Lives like the path. */
+const char *http_request_query(const struct http_request *request, size_t *len);
 
 /* The first header of that name (any case), terminated by a NUL, or NULL. Lives like the path. */
 const char *http_request_header(const struct http_request *request, const char *name);

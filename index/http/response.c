@@ -50,6 +50,15 @@ const char *http_request_path(const struct http_request *request, size_t *len)
     return target;
 }
 
+const char *http_request_query(const struct http_request *request, size_t *len)
+{
+    const char *target = buf_bytes(&request->head);
+    const char *mark = memchr(target, '?', request->target_len);
+
+    *len = mark != NULL ? (size_t)(target + request->target_len - mark) - 1 : 0;
+    return mark != NULL ? mark + 1 : NULL;
+}
+
 const char *http_request_header(const struct http_request *request, const char *name)
 {
     const char *head = buf_bytes(&request->head);
