@@ -55,8 +55,9 @@ struct http_body_reader {
     void (*closed)(struct http_request *request);
 };
 
-/* Starts a server that answers on `n` listening sockets, n > 0. On success they are the server's,
- * and *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+/* Starts a server that answers on `n` bound sockets, n > 0, each of them TCP or Unix (whose name in
+ * the file system stays the caller's to remove). On success they are the server's, and *server
+ * lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);
@@ -79,8 +80,8 @@ enum http_method http_request_method(const struct http_request *request);
  * terminated. It lives as long as the request. */
 const char *http_request_path(const struct http_request *request, size_t *len);
 
-/* The query as sent: the bytes behind the first '?', maybe none, or NULL when there is no '?' (*len is
- * 0 then). Not terminated. Lives like the path. */
+/* The query as sent: the bytes behind the first '?', maybe none, or NULL when there is no '?' (*len
+ * is 0 then). Not terminated. Lives like the path. */
 const char *http_request_query(const struct http_request *request, size_t *len);
 
 /* The first header of that name (any case), terminated by a NUL, or NULL. Lives like the path. */

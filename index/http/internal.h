@@ -16,6 +16,14 @@
 #define HTTP_LINGER_BYTES (4 << 20)   /* unread body that is dropped before a connection closes */
 #define HTTP_LINGER_TIME  5000        /* milliseconds that this may take */
 
+/* A listening socket or a connection's, TCP or Unix. */
+union socket_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
 /* A header field as offsets into struct http_request's `head`. */
 struct http_header {
     uint32_t name;
@@ -49,7 +57,7 @@ enum conn_state {
 };
 
 struct http_conn {
-    uv_tcp_t tcp; /* first, so that a handle is its connection */
+    union socket_handle socket; /* first, so that a handle is its connection */
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
@@ -79,7 +87,7 @@ struct http_conn {
 LIST_HEAD(http_conn_list, http_conn);
 
 struct http_listener {
-    uv_tcp_t tcp; /* first */
+    union socket_handle socket; /* first */
     struct http_server *server;
     bool waiting; /* a connection could not be accepted for lack of memory: the sweep tries again */
 };
@@ -110,7 +118,7 @@ static inline struct http_conn *request_conn(struct http_request *request)
 
 /* conn.c */
 /* False when memory is short; libuv then reports no connection until one is accepted. */
-bool conn_accept(struct http_server *server, uv_stream_t *listener);
+bool conn_accept(struct http_server *server, union socket_handle *listener);
 void conn_set_state(struct http_conn *conn, enum conn_state state);
 
 /* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */
@@ -130,7 +138,11 @@ void parse_bytes(struct http_conn *conn, const char *bytes, size_t n);
 /* response.c */
 void response_append(struct http_conn *conn, int status, const char *body, size_t len);
 
-/* server.c: one of the counted handles has closed; with the last one the server goes. */
+/* server.c */
+/* Prepares `socket` for a connection or a listener, of a Unix socket where `local`. */
+void server_init_socket(struct http_server *server, union socket_handle *socket, bool local);
+
+/* One of the counted handles has closed; with the last one the server goes. */
 void server_handle_closed(struct http_server *server);
 
 #endif

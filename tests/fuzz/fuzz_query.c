@@ -1,5 +1,6 @@
 /* Any query and any name: the first byte of the input is the room for the value, then the name, a
- * NUL, and the query. A value that is found doesn't leave its room, and encoded again is found again. */
+ * NUL, and the query. A value that is found doesn't leave its room, and encoded again is found
+ * again. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
