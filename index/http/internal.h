@@ -39,13 +39,15 @@ struct http_request {
     bool in_value;                         /* the parser is inside a header's value */
     int64_t content_length;                /* -1: chunked */
     const struct http_body_reader *reader; /* NULL: the body is dropped */
+    const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
     bool bad_headers;                      /* http_add_header() has failed */
     struct buf answer_headers;             /* what http_add_header() collected */
 };
 
 /* What a connection waits for from its client. Apart from that it may wait for the client to take
- * answers (`writing`), and reads nothing then. */
+ * answers (`writing`), and reads nothing then; and for the handler to finish a streamed answer
+ * (request.writer), in the state that the message has led to: BODY, ANSWER or LINGER. */
 enum conn_state {
     CONN_IDLE,   /* the first byte of a request */
     CONN_HEAD,   /* the rest of a head */
@@ -78,10 +80,15 @@ struct http_conn {
     bool writing;      /* `flight` is on its way */
     bool head_read;    /* the current exchange has its whole head */
     bool message_read; /* the current exchange has its whole message */
-    bool answered;     /* the current exchange has its answer */
+    bool answered;     /* the current exchange has its answer, or the start of one */
     bool close_after;  /* no exchange follows the current one */
     bool eof;          /* the client has sent its last byte */
     bool paused;       /* by http_pause_body() */
+    bool chunked;      /* the streamed answer is */
+    bool reset;   /* closing must be a reset: an orderly end would make a cut answer look whole */
+    bool hungry;  /* the streamed answer has had something written since `more` fired */
+    bool filling; /* inside `more`: what it writes gathers in `out` */
+    bool broken;  /* the streamed answer can't be sent whole: close where callbacks may fire */
 };
 
 LIST_HEAD(http_conn_list, http_conn);
@@ -124,7 +131,8 @@ void conn_set_state(struct http_conn *conn, enum conn_state state);
 /* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */
 void conn_refuse(struct http_conn *conn, int status);
 
-/* Goes on where an answer, a written answer or a new state allows it. No-op while parsing. */
+/* Goes on where an answer, a written answer or a new state allows it. No-op while parsing
+ * or filling. */
 void conn_continue(struct http_conn *conn);
 
 /* Gives up on a client whose deadline has passed. */
@@ -137,6 +145,20 @@ void parse_bytes(struct http_conn *conn, const char *bytes, size_t n);
 
 /* response.c */
 void response_append(struct http_conn *conn, int status, const char *body, size_t len);
+
+/* Appends the head of an answer, with `framing` lines of its own. 0 or -ENOMEM. */
+int response_append_head(struct http_conn *conn, int status, const char *framing);
+
+/* Takes the request from its handler. Whether so much of its body is still to come that closing is
+ * better than dropping it. */
+bool response_begin(struct http_conn *conn);
+
+/* The answer is all there: on to the rest of the message, to the next one or to the end. */
+void response_end(struct http_conn *conn, bool linger);
+
+/* stream.c */
+/* Lets the handler write while the client takes what it has written. From the loop only. */
+void stream_fill(struct http_conn *conn);
 
 /* server.c */
 /* Prepares `socket` for a connection or a listener, of a Unix socket where `local`. */

@@ -88,7 +88,7 @@ static void sweep_cb(uv_timer_t *timer)
     /* Closing a connection takes it off the list later, in its close callback. */
     LIST_FOREACH(conn, &server->conns, link)
     {
-        if (now > conn->write_deadline)
+        if (conn->broken || now > conn->write_deadline)
             conn_close(conn);
         else if (now > conn->deadline)
             conn_expire(conn);

@@ -10,6 +10,14 @@
 
 #include "index/base/log.h"
 
+const struct http_limits fixture_limits = {
+    .connections = 3,
+    .head_timeout = 200,
+    .body_timeout = 200,
+    .idle_timeout = 75000,
+    .write_timeout = 60000,
+};
+
 static void deadline_cb(uv_timer_t *timer)
 {
     struct fixture *f = timer->data;
@@ -54,25 +62,21 @@ static int bind_path(struct fixture *f, const char *path)
     return bind_socket((struct sockaddr *)&local, sizeof(local));
 }
 
-int fixture_start(void **state, http_handler_cb handler, const char *path)
+int fixture_start(void **state, http_handler_cb handler, const struct http_limits *limits,
+                  const char *path)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct http_limits limits = http_default_limits;
     int fd;
 
     assert_non_null(f);
     fd = path != NULL ? bind_path(f, path) : bind_port(f);
-    limits.connections = 3;
-    limits.head_timeout = 200;
-    limits.body_timeout = 200;
-    limits.write_timeout = 500;
     log_open("/dev/null");
     uv_loop_init(&f->loop);
     uv_timer_init(&f->loop, &f->deadline);
     f->deadline.data = f;
     f->client = -1;
     *state = f;
-    return http_server_start(&f->loop, &fd, 1, &limits, handler, f, &f->server);
+    return http_server_start(&f->loop, &fd, 1, limits, handler, f, &f->server);
 }
 
 int teardown(void **state)

@@ -29,9 +29,13 @@ struct fixture {
     size_t body;               /* bytes of the current body */
 };
 
+/* Limits that tests can reach. */
+extern const struct http_limits fixture_limits;
+
 /* Starts a server with `handler`, whose argument is the fixture, on a loopback port, or at `path`
- * where that isn't NULL; with limits that tests can reach. Zero, as cmocka's set-ups return. */
-int fixture_start(void **state, http_handler_cb handler, const char *path);
+ * where that isn't NULL. Zero, as cmocka's set-ups return. */
+int fixture_start(void **state, http_handler_cb handler, const struct http_limits *limits,
+                  const char *path);
 
 /* Cuts everything off and asserts that nothing stays in the loop. */
 int teardown(void **state);

@@ -78,7 +78,7 @@ static void handler_cb(struct http_request *request, void *arg)
 
 static int setup(void **state)
 {
-    return fixture_start(state, handler_cb, NULL);
+    return fixture_start(state, handler_cb, &fixture_limits, NULL);
 }
 
 /* --- Tests ----------------------------------------------------------------------------------- */
@@ -422,7 +422,7 @@ static int setup_local(void **state)
 
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/socket", directory);
-    return fixture_start(state, handler_cb, path);
+    return fixture_start(state, handler_cb, &fixture_limits, path);
 }
 
 static int teardown_local(void **state)
