@@ -53,7 +53,7 @@ void api_handle(struct http_request *request, void *arg)
     const char *path = http_request_path(request, &len);
     const char *problem;
 
-    if (http_request_method(request) == HTTP_METHOD_OTHER) {
+    if (http_request_method(request) >= HTTP_METHOD_POST) {
         refuse_method(request);
         return;
     }
@@ -77,6 +77,7 @@ void api_handle(struct http_request *request, void *arg)
     case HTTP_METHOD_DELETE:
         api_delete(api, request, &key);
         break;
+    case HTTP_METHOD_POST:
     case HTTP_METHOD_OTHER:
         break;
     }

@@ -82,7 +82,7 @@ void conn_close(struct http_conn *conn)
         return;
     abandon_exchange(conn);
     conn_set_state(conn, CONN_CLOSED);
-    uv_close((uv_handle_t *)&conn->tcp, closed_cb);
+    uv_close(&conn->socket.handle, closed_cb);
 }
 
 static void write_cb(uv_write_t *write, int status)
@@ -101,7 +101,7 @@ static void write_cb(uv_write_t *write, int status)
 /* Hands `out` to the socket; what the socket doesn't take at once goes on as `flight`. */
 static void flush(struct http_conn *conn)
 {
-    uv_stream_t *stream = (uv_stream_t *)&conn->tcp;
+    uv_stream_t *stream = &conn->socket.stream;
     struct buf empty = conn->flight;
     uv_buf_t bytes;
     int n;
@@ -149,7 +149,7 @@ static void shut_down(struct http_conn *conn)
     if (conn->shut)
         return;
     conn->shut = true;
-    if (uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, shutdown_cb) < 0)
+    if (uv_shutdown(&conn->shutdown, &conn->socket.stream, shutdown_cb) < 0)
         conn_close(conn);
 }
 
@@ -280,8 +280,8 @@ static void update_reading(struct http_conn *conn)
         return;
     conn->reading = wanted;
     if (!wanted)
-        uv_read_stop((uv_stream_t *)&conn->tcp);
-    else if (uv_read_start((uv_stream_t *)&conn->tcp, alloc_cb, read_cb) < 0)
+        uv_read_stop(&conn->socket.stream);
+    else if (uv_read_start(&conn->socket.stream, alloc_cb, read_cb) < 0)
         conn->deadline = 0; /* not here, where no callback may fire: the sweep ends it */
 }
 
@@ -311,6 +311,14 @@ static void abort_cb(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
+void conn_init_socket(uv_loop_t *loop, uv_handle_type type, union http_socket *socket)
+{
+    if (type == UV_TCP)
+        uv_tcp_init(loop, &socket->tcp);
+    else
+        uv_pipe_init(loop, &socket->pipe, 0);
+}
+
 bool conn_accept(struct http_server *server, uv_stream_t *listener)
 {
     struct http_conn *conn = calloc(1, sizeof(*conn));
@@ -320,13 +328,14 @@ bool conn_accept(struct http_server *server, uv_stream_t *listener)
     conn->server = server;
     conn->write_deadline = UINT64_MAX;
     conn->answered = true; /* nothing is owed yet */
-    uv_tcp_init(server->loop, &conn->tcp);
+    conn_init_socket(server->loop, listener->type, &conn->socket);
     server->open++;
-    if (uv_accept(listener, (uv_stream_t *)&conn->tcp) < 0) {
-        uv_close((uv_handle_t *)&conn->tcp, abort_cb);
+    if (uv_accept(listener, &conn->socket.stream) < 0) {
+        uv_close(&conn->socket.handle, abort_cb);
         return true;
     }
-    uv_tcp_nodelay(&conn->tcp, 1);
+    if (listener->type == UV_TCP)
+        uv_tcp_nodelay(&conn->socket.tcp, 1);
     LIST_INSERT_HEAD(&server->conns, conn, link);
     server->n_conns++;
     parse_init(conn);

@@ -24,6 +24,7 @@ enum http_method {
     HTTP_METHOD_HEAD,
     HTTP_METHOD_PUT,
     HTTP_METHOD_DELETE,
+    HTTP_METHOD_POST,
     HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
 };
 
@@ -54,8 +55,9 @@ struct http_body_reader {
     void (*closed)(struct http_request *request);
 };
 
-/* Starts a server that answers on `n` listening sockets, n > 0. On success they are the server's,
- * and *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+/* Starts a server that answers on `n` listening sockets, TCP or Unix, n > 0. On success they are
+ * the server's, and *server lives until the stop callback. 0 or a negative UV_E* with the sockets
+ * untouched. */
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);

@@ -48,8 +48,16 @@ enum conn_state {
     CONN_CLOSED, /* nothing: the close callback is to come */
 };
 
+/* A TCP socket or a Unix one, as the listening socket says. */
+union http_socket {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
 struct http_conn {
-    uv_tcp_t tcp; /* first, so that a handle is its connection */
+    union http_socket socket; /* first, so that a handle is its connection */
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
@@ -79,7 +87,7 @@ struct http_conn {
 LIST_HEAD(http_conn_list, http_conn);
 
 struct http_listener {
-    uv_tcp_t tcp; /* first */
+    union http_socket socket; /* first */
     struct http_server *server;
     bool waiting; /* a connection could not be accepted for lack of memory: the sweep tries again */
 };
@@ -111,6 +119,9 @@ static inline struct http_conn *request_conn(struct http_request *request)
 /* conn.c */
 /* False when memory is short; libuv then reports no connection until one is accepted. */
 bool conn_accept(struct http_server *server, uv_stream_t *listener);
+
+/* Inits the handle for a socket of that kind, UV_TCP or UV_NAMED_PIPE; it can't fail. */
+void conn_init_socket(uv_loop_t *loop, uv_handle_type type, union http_socket *socket);
 void conn_set_state(struct http_conn *conn, enum conn_state state);
 
 /* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */

@@ -101,6 +101,8 @@ static enum http_method translate_method(uint8_t method)
         return HTTP_METHOD_PUT;
     case HTTP_DELETE:
         return HTTP_METHOD_DELETE;
+    case HTTP_POST:
+        return HTTP_METHOD_POST;
     default:
         return HTTP_METHOD_OTHER;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "index/base/log.h"
@@ -581,6 +582,28 @@ static void test_http_stop_lets_an_exchange_end(void **state)
     f->server = NULL;
 }
 
+static void test_http_answers_on_a_unix_socket(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct http_server *server;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof(address);
+
+    /* No name: the kernel picks an abstract one. */
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(
+        http_server_start(&f->loop, &fd, 1, &http_default_limits, handler_cb, f, &server), 0);
+    f->client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(f->client, (struct sockaddr *)&address, size), 0);
+    fcntl(f->client, F_SETFL, O_NONBLOCK);
+    send_text(f, "PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    expect(f, "[3]", 1);
+    http_server_stop(server, NULL, NULL);
+    expect_close(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -605,6 +628,7 @@ int main(void)
         TEST(test_http_too_many_connections),
         TEST(test_http_add_header_refuses_line_breaks),
         TEST(test_http_stop_lets_an_exchange_end),
+        TEST(test_http_answers_on_a_unix_socket),
     };
 
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
