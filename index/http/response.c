@@ -21,6 +21,7 @@ static const char *status_line(int status)
         {408, "HTTP/1.1 408 Request Timeout\r\n"},
         {409, "HTTP/1.1 409 Conflict\r\n"},
         {411, "HTTP/1.1 411 Length Required\r\n"},
+        {413, "HTTP/1.1 413 Content Too Large\r\n"},
         {414, "HTTP/1.1 414 URI Too Long\r\n"},
         {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
         {502, "HTTP/1.1 502 Bad Gateway\r\n"},
