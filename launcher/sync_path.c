@@ -27,7 +27,7 @@ static bool is_pair(const char *text, size_t len, const char *digits)
 }
 
 /* One component of a name. What it looks like depends on whether it is the last: only the last may
- * end in the padding, and only another may be a piece that was cut. */
+ * end in the padding, and only another may be a piece that was cut, be it between two '='. */
 static bool is_component(const char *text, size_t len, bool last)
 {
     size_t n;
@@ -35,8 +35,10 @@ static bool is_component(const char *text, size_t len, bool last)
     if (len >= 2 && text[0] == '-')
         return text[1] != '0' && len <= 5 && span(text + 1, len - 1, DIGITS) == len - 1;
     n = span(text, len, UPPER LOWER DIGITS "+");
-    if (!last && len == PLACEMENT_COMPONENT_MAX + 1)
+    if (!last && len == PLACEMENT_COMPONENT_MAX + 1) {
+        n += n == PLACEMENT_COMPONENT_MAX - 1 && text[n] == '=';
         return n == PLACEMENT_COMPONENT_MAX && text[n] == '.';
+    }
     if (last)
         n += span(text + n, len - n < 2 ? len - n : 2, "=");
     return len > 0 && len <= PLACEMENT_COMPONENT_MAX && n == len;
