@@ -36,12 +36,13 @@ need_strace() {
     strace -o /dev/null true 2>/dev/null || skip "strace may not trace here"
 }
 
-# Starts a volume with strace beside it: the calls of mkv and of its nginx go to $T/trace.
+# Starts a volume with strace beside it: the calls of mkv and of its nginx go to $T/trace. Leaks
+# can't be looked for in a process that is traced.
 traced() { # NAME STRACE-OPTIONS...
     local name=$1 AS
     shift
     AS=(strace -D -f -y "$@" -o "$T/trace")
-    volume "$name"
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 volume "$name"
 }
 
 synced() { # PATH-REGEX: how often it was given to fsync
