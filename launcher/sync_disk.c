@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -140,7 +141,6 @@ bool sync_disk_has_syncfs(int directory)
 bool sync_disk_prefers_syncfs(size_t n)
 {
     unsigned long long dirty = 0;
-    unsigned long long value;
     char line[128];
     FILE *in;
 
@@ -150,9 +150,10 @@ bool sync_disk_prefers_syncfs(size_t n)
     if (in == NULL)
         return false;
     while (fgets(line, sizeof(line), in) != NULL) {
-        if (sscanf(line, "Dirty: %llu kB", &value) == 1 ||
-            sscanf(line, "Writeback: %llu kB", &value) == 1)
-            dirty += value * 1024;
+        const char *number = strchr(line, ':');
+
+        if (strncmp(line, "Dirty:", 6) == 0 || strncmp(line, "Writeback:", 10) == 0)
+            dirty += strtoull(number + 1, NULL, 10) * 1024;
     }
     fclose(in);
     return dirty <= (unsigned long long)n * DIRTY_PER_FILE;

@@ -19,7 +19,7 @@ struct sync_server;
 
 /* Makes the socket, in place of one that a crash left, and lets `account` alone connect to it. 0,
  * or -errno after one log line. */
-int sync_server_listen(const struct prefix *prefix, const struct account *account, int *socket);
+int sync_server_listen(const struct prefix *prefix, const struct account *account, int *fd);
 
 /* Removes the name of the socket. */
 void sync_server_unlink(const struct prefix *prefix);
