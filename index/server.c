@@ -1,6 +1,5 @@
-/* Start order: store, transfers, HTTP. Stop order is the reverse, each step in the callback of the
- * one before: HTTP, then the operations that outlive their requests, then transfers, then the
- * store. */
+/* Start order: store, transfers, HTTP, reclaiming. Stop order, each step in the callback of the one
+ * before: HTTP, reclaiming, the operations that outlive their requests, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "index/api/api.h"
+#include "index/api/reclaim.h"
 #include "index/base/log.h"
 
 #define POLL_INTERVAL 20 /* milliseconds between looks whether the last operation has ended */
@@ -18,6 +18,7 @@ struct index_server {
     struct store *store;
     struct transfers *transfers;
     struct http_server *http;
+    struct reclaim *reclaim;
     char **volumes;
     uint32_t *volume_ids; /* of `volumes`, in the store */
     size_t n_volumes;
@@ -82,8 +83,15 @@ static void init_api(struct index_server *s, const struct index_server_options *
         .n_volumes = s->n_volumes,
         .subvolumes = options->subvolumes,
         .fallback = s->fallback,
+        .protect = options->protect,
+        .sync = options->sync,
         .md5 = options->md5,
     };
+}
+
+static void ignore_cb(void *arg)
+{
+    (void)arg;
 }
 
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
@@ -102,7 +110,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: %s", uv_strerror(rc));
         goto err_free;
     }
-    rc = store_open(options->directory, &s->store);
+    rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
+                    &s->store);
     if (rc < 0)
         goto err_free;
     rc = resolve_volumes(s);
@@ -118,30 +127,41 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
                            api_handle, &s->api, &s->http);
     if (rc < 0)
         goto err_transfers;
+    rc = reclaim_start(loop, &s->api, &s->reclaim);
+    if (rc < 0)
+        goto err_http;
     *server = s;
     return 0;
 
+err_http:
+    http_server_stop(s->http, ignore_cb, NULL);
 err_transfers:
     log_error("the index cannot listen: %s", uv_strerror(rc));
     transfers_free(s->transfers, NULL, NULL);
 err_store:
-    store_close(s->store);
+    store_close(s->store, ignore_cb, NULL);
 err_free:
     server_free(s);
     return rc;
 }
 
+static void store_closed_cb(void *arg)
+{
+    struct index_server *s = arg;
+    index_server_stop_cb cb = s->stop_cb;
+    void *cb_arg = s->stop_arg;
+
+    server_free(s);
+    cb(cb_arg);
+}
+
 static void timer_closed_cb(uv_handle_t *handle)
 {
     struct index_server *s = handle->data;
-    index_server_stop_cb cb = s->stop_cb;
-    void *arg = s->stop_arg;
 
     if (--s->timers > 0)
         return;
-    store_close(s->store);
-    server_free(s);
-    cb(arg);
+    store_close(s->store, store_closed_cb, s);
 }
 
 static void transfers_freed_cb(void *arg)
@@ -164,12 +184,19 @@ static void poll_cb(uv_timer_t *timer)
     transfers_free(s->transfers, transfers_freed_cb, s);
 }
 
+static void reclaim_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    uv_timer_start(&s->poll, poll_cb, 0, POLL_INTERVAL);
+}
+
 static void http_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
     s->http = NULL;
-    uv_timer_start(&s->poll, poll_cb, 0, POLL_INTERVAL);
+    reclaim_stop(s->reclaim, reclaim_stopped_cb, s);
 }
 
 static void deadline_cb(uv_timer_t *timer)

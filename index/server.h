@@ -15,7 +15,9 @@ struct index_server_options {
     size_t n_volumes;           /* at least 1 */
     unsigned subvolumes;        /* 1 to 256 */
     const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
-    bool md5;                   /* compute and keep the MD5 of every value */
+    bool protect;               /* only unlinked keys can be deleted */
+    bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
+    bool md5;  /* compute and keep the MD5 of every value */
     const int *listeners; /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;
 };

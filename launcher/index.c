@@ -18,6 +18,8 @@ struct index_options {
     const char *fallback;
     unsigned subvolumes;
     bool no_md5;
+    bool no_sync;
+    bool protect;
 };
 
 static const struct option index_option_table[] = {
@@ -31,6 +33,11 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, fallback)},
     {"no-md5", NULL, NULL, "keep no MD5 of the values", option_set_bool,
      offsetof(struct index_options, no_md5)},
+    {"protect", NULL, NULL, "refuse to delete a key that was not unlinked before", option_set_bool,
+     offsetof(struct index_options, protect)},
+    {"no-sync", NULL, NULL,
+     "don't wait for the disk: faster, but a power cut loses the last changes", option_set_bool,
+     offsetof(struct index_options, no_sync)},
     {"direct", "[ADDR:]PORT", NULL, "serve the index without nginx here, too", option_set_listen,
      offsetof(struct index_options, direct)},
     COMMON_OPTIONS,
@@ -203,6 +210,8 @@ static int serve(const struct index_options *options, const struct account *acco
                     .n_volumes = (size_t)n,
                     .subvolumes = options->subvolumes,
                     .fallback = options->fallback,
+                    .protect = options->protect,
+                    .sync = !options->no_sync,
                     .md5 = !options->no_md5},
         .private = {.fd = -1},
     };

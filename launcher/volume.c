@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launcher/commands.h"
+#include "launcher/sync_server.h"
 #include "launcher/volume_dir.h"
 
 struct volume_options {
@@ -23,6 +25,36 @@ const struct command volume_command = {
     .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
 };
 
+/* What answers /_mkv/sync. */
+struct backend {
+    const struct volume_dir *dir;
+    int socket; /* -1 when the server has it */
+    struct sync_server *server;
+};
+
+static int backend_start(uv_loop_t *loop, void *arg)
+{
+    struct backend *b = arg;
+    int rc = sync_server_start(loop, b->socket, b->dir->fd, &b->server);
+
+    if (rc == 0)
+        b->socket = -1;
+    return rc;
+}
+
+/* All its clients come through nginx. */
+static void backend_drain(void *arg)
+{
+    (void)arg;
+}
+
+static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg)
+{
+    struct backend *b = arg;
+
+    sync_server_stop(b->server, drain_ms, cb, cb_arg);
+}
+
 static struct site_options site_options_of(const struct volume_options *options,
                                            const struct volume_dir *dir,
                                            const struct listeners *listeners)
@@ -33,7 +65,9 @@ static struct site_options site_options_of(const struct volume_options *options,
         .built_in = template_volume,
         .account = &dir->account,
         .listeners = listeners,
-        .extra = {{"ROOT", TEMPLATE_STRING, dir->path}, {"VOLUME_ID", TEMPLATE_STRING, dir->id}},
+        .extra = {{"ROOT", TEMPLATE_STRING, dir->path},
+                  {"VOLUME_ID", TEMPLATE_STRING, dir->id},
+                  {"SYNC_SOCKET", TEMPLATE_RAW, "unix:" SYNC_SOCKET}},
     };
 }
 
@@ -52,35 +86,50 @@ static int inspect(const struct volume_options *options, const char *path,
     return exit_code;
 }
 
+static int run(const struct volume_options *options, const struct volume_dir *dir,
+               struct listeners *listeners)
+{
+    const struct site_options site = site_options_of(options, dir, listeners);
+    struct backend b = {.dir = dir};
+    const struct service_backend backend = {
+        .start = backend_start, .drain = backend_drain, .stop = backend_stop, .arg = &b};
+    struct service_options service = {
+        .prefix = &dir->prefix,
+        .listeners = listeners,
+        .drain_ms = options->common.drain_ms,
+        .backend = &backend,
+    };
+    int exit_code;
+    char *title;
+
+    if (asprintf(&title, "volume %s", dir->path) < 0) {
+        log_error("cannot serve %s: %s", dir->path, strerror(ENOMEM));
+        return EXIT_FAILURE;
+    }
+    service.title = title;
+    exit_code = EXIT_FAILURE;
+    if (sync_server_listen(&dir->prefix, &dir->account, &b.socket) == 0) {
+        exit_code = command_serve(&site, &service);
+        if (b.socket >= 0)
+            close(b.socket);
+        sync_server_unlink(&dir->prefix);
+    }
+    free(title);
+    return exit_code;
+}
+
 static int serve(const struct volume_options *options, const char *path,
                  struct listeners *listeners)
 {
-    struct site_options site;
-    struct service_options service;
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
-    char *title;
 
     if (volume_dir_open(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    if (asprintf(&title, "volume %s", dir.path) < 0) {
-        log_error("cannot serve %s: %s", dir.path, strerror(ENOMEM));
-        goto close_dir;
+    if (listeners_open(listeners) == 0) {
+        exit_code = run(options, &dir, listeners);
+        listeners_close(listeners);
     }
-    if (listeners_open(listeners) < 0)
-        goto free_title;
-    site = site_options_of(options, &dir, listeners);
-    service = (struct service_options){
-        .title = title,
-        .prefix = &dir.prefix,
-        .listeners = listeners,
-        .drain_ms = options->common.drain_ms,
-    };
-    exit_code = command_serve(&site, &service);
-    listeners_close(listeners);
-free_title:
-    free(title);
-close_dir:
     volume_dir_close(&dir);
     return exit_code;
 }

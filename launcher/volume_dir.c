@@ -105,7 +105,8 @@ static int settle_id(struct volume_dir *dir)
 /* An index's database must not be served as if it were a blob. */
 static int refuse_index(const struct volume_dir *dir)
 {
-    if (faccessat(dir->fd, "index.gdbm", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    if (faccessat(dir->fd, "index.gdbm", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+        faccessat(dir->fd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     log_error("%s is an index's directory: give the volume another", dir->path);
     return -EEXIST;

@@ -2,6 +2,7 @@
  *
  *     lock       held by mkv and its nginx
  *     id         who the volume is: 128 random bits as 32 hex digits, made once
+ *     sync.sock  where nginx asks mkv to make files durable: sync_server.h
  *     tmp/       nginx's own: its pid file and bodies of PUTs in flight; emptied at start
  */
 #ifndef MKV_LAUNCHER_VOLUME_DIR_H

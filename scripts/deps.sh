@@ -36,6 +36,7 @@ tool openssl                openssl
 tool ps                     procps
 tool setcap                 libcap2-bin
 tool ss                     iproute2
+tool strace                 strace
 tool wrk                    wrk
 header cmocka.h             libcmocka-dev"
 

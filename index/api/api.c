@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/api/list.h"
 #include "index/base/log.h"
 
 /* "/_mkv" and all below it belong to mkv. */
@@ -29,6 +30,25 @@ void api_respond_text(struct http_request *request, int status, const char *text
     http_respond(request, status, text, strlen(text));
 }
 
+void api_drop_body(struct http_request *request, const char *bytes, size_t len)
+{
+    (void)request;
+    (void)bytes;
+    (void)len;
+}
+
+void api_ignore_end(struct http_request *request)
+{
+    (void)request;
+}
+
+int api_store_status(int rc)
+{
+    if (rc == UV_ENOSPC)
+        return 507;
+    return rc == UV_ENOMEM || rc == UV_ENOBUFS || rc == UV_EIO ? 503 : 500;
+}
+
 static void refuse_method(struct http_request *request)
 {
     http_add_header(request, "Allow", HTTP_ALLOWED);
@@ -49,14 +69,17 @@ void api_handle(struct http_request *request, void *arg)
 {
     struct api *api = arg;
     struct key key;
+    enum http_method method = http_request_method(request);
     size_t len;
     const char *path = http_request_path(request, &len);
     const char *problem;
 
-    if (http_request_method(request) == HTTP_METHOD_OTHER) {
+    if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER) {
         refuse_method(request);
         return;
     }
+    if ((method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD) && api_list(api, request))
+        return;
     problem = key_decode(path, len, &key);
     if (problem != NULL) {
         api_respond_text(request, 400, problem);
@@ -66,7 +89,7 @@ void api_handle(struct http_request *request, void *arg)
         handle_reserved(request, &key);
         return;
     }
-    switch (http_request_method(request)) {
+    switch (method) {
     case HTTP_METHOD_GET:
     case HTTP_METHOD_HEAD:
         api_get(api, request, &key);
@@ -77,6 +100,10 @@ void api_handle(struct http_request *request, void *arg)
     case HTTP_METHOD_DELETE:
         api_delete(api, request, &key);
         break;
+    case HTTP_METHOD_UNLINK:
+        api_unlink(api, request, &key);
+        break;
+    case HTTP_METHOD_POST:
     case HTTP_METHOD_OTHER:
         break;
     }

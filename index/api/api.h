@@ -19,6 +19,8 @@ struct api {
     size_t n_volumes;            /* at least 1 */
     unsigned subvolumes;         /* 1 to 256; 1 means no "/svXX" in paths */
     const char *fallback;        /* "host:port" or NULL, borrowed */
+    bool protect;                /* only unlinked keys can be deleted */
+    bool sync;                   /* volumes bring a blob to disk before it is recorded */
     bool md5;                    /* keep the MD5 of values */
     void *busy;                  /* api.c: the keys that an operation holds */
     size_t n_operations;         /* PUTs and DELETEs that still need this struct */
@@ -33,11 +35,19 @@ void api_handle(struct http_request *request, void *arg);
 void api_get(struct api *api, struct http_request *request, const struct key *key);
 void api_put(struct api *api, struct http_request *request, const struct key *key);
 void api_delete(struct api *api, struct http_request *request, const struct key *key);
+void api_unlink(struct api *api, struct http_request *request, const struct key *key);
 
 /* Holds a key for an operation that changes it, so that no other one starts. The caller keeps `key`
  * in place until it lets go. True, or false when the key is held already or memory is short. */
 bool api_hold_key(struct api *api, const struct key *key);
 void api_release_key(struct api *api, const struct key *key);
+
+/* The status for what the store failed with. */
+int api_store_status(int rc);
+
+/* For a struct http_body_reader: a body that means nothing is dropped. */
+void api_drop_body(struct http_request *request, const char *bytes, size_t len);
+void api_ignore_end(struct http_request *request);
 
 /* Answers `status` with a line of text. */
 void api_respond_text(struct http_request *request, int status, const char *text);

@@ -1,7 +1,7 @@
-/* DELETE: the record goes first, so that no key is ever without bytes; then the blob. When the
- * volume can't be told, the key is gone all the same, and an orphan blob stays behind that the log
- * names. The key is held until the volume has answered: a PUT in between could lose its blob to
- * this. */
+/* DELETE: in one commit the key goes and its blob becomes an orphan; then the blob goes, and then
+ * the orphan is forgotten. The key is gone with the first commit, whatever the volumes say: what
+ * one of them doesn't delete now, reclaim.c has it delete later. The key is held to the end: a PUT
+ * in between could lose its blob to this. */
 #include <stdlib.h>
 
 #include "index/api/removal.h"
@@ -10,11 +10,17 @@ struct delete_op {
     struct api *api;
     struct http_request *request; /* NULL once the client is gone */
     struct key key;
-    struct record record;
+    struct record orphans;
+    struct store_commit commit;
     struct removal removal;
 };
 
-static void delete_finish(struct delete_op *op)
+static void respond_failure(struct http_request *request, int rc)
+{
+    api_respond_text(request, api_store_status(rc), "the index can't be changed\n");
+}
+
+static void delete_finish(struct delete_op *op, int rc)
 {
     struct http_request *request = op->request;
 
@@ -22,26 +28,46 @@ static void delete_finish(struct delete_op *op)
     op->api->n_operations--;
     free(op);
     /* Last: it may run the client's next request, which finds the key free. */
-    if (request != NULL)
+    if (request == NULL)
+        return;
+    if (rc == 0)
         api_respond_text(request, 204, "");
+    else
+        respond_failure(request, rc);
+}
+
+/* The orphan that the store couldn't forget is reclaimed once more later: no harm. */
+static void forgotten_cb(struct store_commit *commit, int rc)
+{
+    (void)rc;
+    delete_finish(commit->data, 0);
+}
+
+static void forget(struct delete_op *op, const struct record *left)
+{
+    struct store_change change = orphans_change(&op->key, left);
+
+    if (left->n_replicas == op->orphans.n_replicas ||
+        store_commit(op->api->store, &op->commit, &change, 1, forgotten_cb) < 0)
+        delete_finish(op, 0);
 }
 
 static void removed_cb(struct removal *removal)
 {
-    delete_finish(removal->data);
+    forget(removal->data, &removal->left);
 }
 
-/* The body of a DELETE means nothing and is dropped. */
-static void request_data_cb(struct http_request *request, const char *bytes, size_t len)
+static void deleted_cb(struct store_commit *commit, int rc)
 {
-    (void)request;
-    (void)bytes;
-    (void)len;
-}
+    struct delete_op *op = commit->data;
 
-static void request_end_cb(struct http_request *request)
-{
-    (void)request;
+    if (rc < 0) {
+        delete_finish(op, rc);
+        return;
+    }
+    op->removal.data = op;
+    if (removal_start(&op->removal, op->api, &op->key, &op->orphans, removed_cb) < 0)
+        delete_finish(op, 0);
 }
 
 static void request_closed_cb(struct http_request *request)
@@ -52,43 +78,66 @@ static void request_closed_cb(struct http_request *request)
 }
 
 static const struct http_body_reader reader = {
-    .data = request_data_cb,
-    .end = request_end_cb,
+    .data = api_drop_body,
+    .end = api_ignore_end,
     .closed = request_closed_cb,
 };
 
-static void delete_start(struct delete_op *op)
+/* What to delete: the key's replicas, and what was an orphan before. */
+static int find_orphans(struct delete_op *op)
 {
-    struct record *record = &op->record;
+    struct record record;
+    int rc = store_get(op->api->store, STORE_KEYS, op->key.bytes, op->key.len, &record);
 
-    op->removal.data = op;
-    http_request_set_data(op->request, op);
-    http_read_body(op->request, &reader);
-    if (removal_start(&op->removal, op->api, &op->key, record->replicas, record->n_replicas,
-                      removed_cb) < 0)
-        delete_finish(op);
+    if (rc == 0)
+        rc = orphans_get(op->api, &op->key, &op->orphans);
+    if (rc < 0)
+        return rc;
+    if (op->api->protect && !(record.flags & RECORD_UNLINKED))
+        return UV_EPERM;
+    record.flags = 0;
+    if (op->orphans.n_replicas == 0)
+        op->orphans = record;
+    else if (!orphans_add(&op->orphans, &record))
+        rc = UV_ENOBUFS;
+    return rc;
+}
+
+static int delete_start(struct delete_op *op)
+{
+    struct store_change changes[] = {
+        {.space = STORE_KEYS, .key = op->key.bytes, .len = op->key.len},
+        orphans_change(&op->key, &op->orphans),
+    };
+
+    op->commit.data = op;
+    return store_commit(op->api->store, &op->commit, changes, 2, deleted_cb);
 }
 
 void api_delete(struct api *api, struct http_request *request, const struct key *key)
 {
-    struct delete_op *op = malloc(sizeof(*op));
-    int rc = op != NULL ? store_get(api->store, key->bytes, key->len, &op->record) : UV_ENOMEM;
+    struct delete_op *op = calloc(1, sizeof(*op));
+    int rc = UV_ENOMEM;
 
-    if (rc < 0)
+    if (op == NULL)
         goto err_free;
     op->api = api;
     op->request = request;
     op->key = *key;
+    rc = find_orphans(op);
+    if (rc < 0)
+        goto err_free;
     if (!api_hold_key(api, &op->key)) {
         free(op);
         api_respond_text(request, 409, "the key is being changed\n");
         return;
     }
-    rc = store_delete(api->store, key->bytes, key->len);
+    rc = delete_start(op);
     if (rc < 0)
         goto err_release;
     api->n_operations++;
-    delete_start(op);
+    http_request_set_data(request, op);
+    http_read_body(request, &reader);
     return;
 
 err_release:
@@ -97,6 +146,8 @@ err_free:
     free(op);
     if (rc == UV_ENOENT)
         api_respond_text(request, 404, "");
+    else if (rc == UV_EPERM)
+        api_respond_text(request, 403, "the key is protected: UNLINK it first\n");
     else
-        api_respond_text(request, rc == UV_ENOSPC ? 507 : 500, "the index can't be changed\n");
+        respond_failure(request, rc);
 }

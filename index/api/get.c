@@ -101,7 +101,7 @@ static void respond_found(struct api *api, struct http_request *request, const s
 void api_get(struct api *api, struct http_request *request, const struct key *key)
 {
     struct record record;
-    int rc = store_get(api->store, key->bytes, key->len, &record);
+    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &record);
 
     if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED)))
         respond_missing(api, request);

@@ -1,16 +1,19 @@
 /* PUT: streams a value to its volume and then records where it is.
  *
  * Happy path: the head is checked (everything that can be refused before the body is) and the key
- * held; the first bytes of the body start a transfer to the volume; bytes wait in `window` until
- * the volume takes them, and the client is paused while the window is full. With the body's end its
- * MD5 is known and checked; the last of it goes out, the volume answers 201, the record is put, and
- * the client has its 201.
+ * held. With the first bytes of the body the volume is chosen, and the store is told that the blob
+ * will be an orphan there: should mkv die from now on, it knows what to reclaim. That done, a
+ * transfer to the volume starts; bytes wait in `window` until the volume takes them, and the client
+ * is paused while the window is full. With the body's end its MD5 is known and checked; the last of
+ * it goes out, the volume answers 201 and brings the blob to disk, one commit puts the record and
+ * forgets the orphan, and the client has its 201.
  *
  * Failures: the client vanishes before the end (the transfer is cancelled, and the volume, which
  * saw half a request, stores nothing); the body is empty (411) or its MD5 is not the one announced
  * (400), both found out before the volume has its end; the volume can't be reached, stalls, breaks
- * off or refuses (503, 502, 507); the record can't be put (500, 507). Where the volume may have the
- * blob all the same, it is told to delete it, with the key still held. */
+ * off or refuses (503, 502, 507); the record can't be put (503, 507). Where the volume may have the
+ * blob all the same, it is told to delete it, and the orphan is forgotten if it did, with the key
+ * still held. */
 #include <assert.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -26,22 +29,39 @@
 
 /* Where a PUT waits, and for whom. */
 enum put_state {
-    PUT_RECEIVING, /* the client: no byte of the body yet, nothing at the volume */
-    PUT_STREAMING, /* the client and the volume */
-    PUT_FINISHING, /* the volume: it has, or will be given, the rest */
-    PUT_ABORTING,  /* the end of a cancelled transfer */
-    PUT_CLEANING,  /* the volume, which is to delete the blob; answered */
+    PUT_RECEIVING,  /* the client: no byte of the body yet, nothing at the volume */
+    PUT_ANNOUNCING, /* the store, which is to know the orphan-to-be; the client goes on */
+    PUT_STREAMING,  /* the client and the volume */
+    PUT_FINISHING,  /* the volume: it has, or will be given, the rest */
+    PUT_SYNCING,    /* the volume, which brings the blob to disk */
+    PUT_COMMITTING, /* the store */
+    PUT_ABORTING,   /* the end of an announcement or of a cancelled transfer */
+    PUT_CLEANING,   /* the volume, which is to delete the blob; answered */
+    PUT_FORGETTING, /* the store, which is to forget the orphan; answered */
     PUT_ENDED,
     PUT_STATES
 };
 
 static const bool legal_moves[PUT_STATES][PUT_STATES] = {
-    [PUT_RECEIVING] = {[PUT_STREAMING] = true, [PUT_ENDED] = true},
-    [PUT_STREAMING] =
-        {[PUT_FINISHING] = true, [PUT_ABORTING] = true, [PUT_CLEANING] = true, [PUT_ENDED] = true},
-    [PUT_FINISHING] = {[PUT_CLEANING] = true, [PUT_ENDED] = true},
-    [PUT_ABORTING] = {[PUT_CLEANING] = true, [PUT_ENDED] = true},
-    [PUT_CLEANING] = {[PUT_ENDED] = true},
+    [PUT_RECEIVING] = {[PUT_ANNOUNCING] = true, [PUT_ENDED] = true},
+    [PUT_ANNOUNCING] = {[PUT_STREAMING] = true,
+                        [PUT_FINISHING] = true,
+                        [PUT_ABORTING] = true,
+                        [PUT_FORGETTING] = true,
+                        [PUT_ENDED] = true},
+    [PUT_STREAMING] = {[PUT_FINISHING] = true,
+                       [PUT_ABORTING] = true,
+                       [PUT_CLEANING] = true,
+                       [PUT_FORGETTING] = true},
+    [PUT_FINISHING] = {[PUT_SYNCING] = true,
+                       [PUT_COMMITTING] = true,
+                       [PUT_CLEANING] = true,
+                       [PUT_FORGETTING] = true},
+    [PUT_SYNCING] = {[PUT_COMMITTING] = true, [PUT_CLEANING] = true},
+    [PUT_COMMITTING] = {[PUT_CLEANING] = true, [PUT_ENDED] = true},
+    [PUT_ABORTING] = {[PUT_CLEANING] = true, [PUT_FORGETTING] = true, [PUT_ENDED] = true},
+    [PUT_CLEANING] = {[PUT_FORGETTING] = true, [PUT_ENDED] = true},
+    [PUT_FORGETTING] = {[PUT_ENDED] = true},
 };
 
 struct put_op {
@@ -50,13 +70,17 @@ struct put_op {
     enum put_state state;
     struct key key;
     struct record record;
+    struct record orphans;  /* blobs of this key without it: what they will be once it is put */
     int64_t content_length; /* -1: chunked */
     bool check_md5;
     unsigned char wanted_md5[RECORD_MD5_SIZE]; /* what the client announced */
     EVP_MD_CTX *md5;                           /* NULL when nobody wants to know */
     struct buf window;                         /* received, not yet taken by the transfer */
     bool paused;                               /* the client is */
+    bool whole;                                /* the body has come to its end */
+    struct store_commit commit;
     struct transfer transfer;
+    char sync_body[API_URL_MAX]; /* the blob's path at the volume, a line */
     struct removal removal;
 };
 
@@ -94,9 +118,37 @@ static void put_end(struct put_op *op, int status, const char *text)
 
 /* --- Failing --------------------------------------------------------------------------------- */
 
+static void forgotten_cb(struct store_commit *commit, int rc)
+{
+    (void)rc; /* what wasn't forgotten is reclaimed later, in vain */
+    put_end(commit->data, 0, "");
+}
+
+/* Answers, and takes `left` for the key's orphans. The client doesn't wait for that. */
+static void forget(struct put_op *op, const struct record *left, int status, const char *text)
+{
+    struct store_change change = orphans_change(&op->key, left);
+    struct http_request *request = op->request;
+
+    set_state(op, PUT_FORGETTING);
+    op->commit.data = op;
+    if (store_commit(op->api->store, &op->commit, &change, 1, forgotten_cb) < 0) {
+        put_end(op, status, text);
+        return;
+    }
+    op->request = NULL;
+    answer(request, status, text);
+}
+
 static void removed_cb(struct removal *removal)
 {
-    put_end(removal->data, 0, "");
+    struct put_op *op = removal->data;
+    struct record left = removal->left;
+
+    if (left.n_replicas == removal->orphans.n_replicas)
+        put_end(op, 0, "");
+    else
+        forget(op, &left, 0, "");
 }
 
 /* The volume may have the blob: it must not stay, since the key is as it was before. The client
@@ -104,11 +156,13 @@ static void removed_cb(struct removal *removal)
 static void clean_up(struct put_op *op, int status, const char *text)
 {
     struct http_request *request = op->request;
+    struct record orphans = op->record;
 
     set_state(op, PUT_CLEANING);
+    orphans.flags = 0;
+    orphans_add(&orphans, &op->orphans);
     op->removal.data = op;
-    if (removal_start(&op->removal, op->api, &op->key, op->record.replicas, op->record.n_replicas,
-                      removed_cb) < 0) {
+    if (removal_start(&op->removal, op->api, &op->key, &orphans, removed_cb) < 0) {
         put_end(op, status, text);
         return;
     }
@@ -125,8 +179,9 @@ static void put_abort(struct put_op *op, int status, const char *text)
         put_end(op, status, text);
         return;
     }
+    if (op->state != PUT_ANNOUNCING)
+        transfer_cancel(&op->transfer);
     set_state(op, PUT_ABORTING);
-    transfer_cancel(&op->transfer);
     op->request = NULL;
     answer(request, status, text);
 }
@@ -152,14 +207,63 @@ static int describe_failure(struct put_op *op, int rc, int status, char text[FAI
 
 /* --- The volume's side ----------------------------------------------------------------------- */
 
-static void record_it(struct put_op *op)
+static void recorded_cb(struct store_commit *commit, int rc)
 {
-    int rc = store_put(op->api->store, op->key.bytes, op->key.len, &op->record);
+    struct put_op *op = commit->data;
 
     if (rc < 0)
-        clean_up(op, rc == UV_ENOSPC ? 507 : 500, "the index can't be changed\n");
+        clean_up(op, api_store_status(rc), "the index can't be changed\n");
     else
         put_end(op, 201, "");
+}
+
+static void record_it(struct put_op *op)
+{
+    struct store_change changes[] = {
+        {STORE_KEYS, op->key.bytes, op->key.len, &op->record},
+        orphans_change(&op->key, &op->orphans),
+    };
+    int rc;
+
+    set_state(op, PUT_COMMITTING);
+    rc = store_commit(op->api->store, &op->commit, changes, 2, recorded_cb);
+    if (rc < 0)
+        clean_up(op, api_store_status(rc), "the index can't be changed\n");
+}
+
+/* The volume has the blob, but a power cut might take it away. */
+static void synced_cb(struct transfer *transfer, int rc, int status)
+{
+    struct put_op *op = transfer->data;
+    char text[FAILURE_MAX] = "";
+    int answer_status;
+
+    if (api_volume_succeeded(rc, status)) {
+        record_it(op);
+        return;
+    }
+    if (rc == 0 && (status == 404 || status == 405))
+        log_error("a volume doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
+                  "--no-sync does without)");
+    answer_status = describe_failure(op, rc, status, text);
+    clean_up(op, answer_status, text);
+}
+
+static void sync_it(struct put_op *op)
+{
+    char url[API_URL_MAX];
+    const char *path;
+
+    set_state(op, PUT_SYNCING);
+    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url)) {
+        clean_up(op, 500, "");
+        return;
+    }
+    path = strchr(url + strlen("http://"), '/');
+    snprintf(op->sync_body, sizeof(op->sync_body), "%s\n", path);
+    strcpy(url + (path - url), "/_mkv/sync");
+    if (transfer_post(op->api->transfers, &op->transfer, url, op->sync_body, synced_cb) < 0)
+        clean_up(op, 503, "the volume can't be asked to sync\n");
 }
 
 static void transfer_done(struct transfer *transfer, int rc, int status)
@@ -170,7 +274,10 @@ static void transfer_done(struct transfer *transfer, int rc, int status)
     int answer_status = 0;
 
     if (stored && op->state == PUT_FINISHING) {
-        record_it(op);
+        if (op->api->sync)
+            sync_it(op);
+        else
+            record_it(op);
         return;
     }
     if (op->state != PUT_ABORTING)
@@ -178,7 +285,7 @@ static void transfer_done(struct transfer *transfer, int rc, int status)
     if (stored || (rc < 0 && transfer_body_sent(transfer)))
         clean_up(op, answer_status, text);
     else
-        put_end(op, answer_status, text);
+        forget(op, &op->orphans, answer_status, text);
 }
 
 static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
@@ -202,17 +309,46 @@ static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
 static int start_transfer(struct put_op *op)
 {
     char url[API_URL_MAX];
+
+    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url))
+        return UV_EINVAL;
+    op->transfer.data = op;
+    return transfer_put(op->api->transfers, &op->transfer, url, op->content_length, read_window,
+                        transfer_done);
+}
+
+static void announced_cb(struct store_commit *commit, int rc)
+{
+    struct put_op *op = commit->data;
+
+    if (rc < 0) {
+        put_end(op, api_store_status(rc), "the index can't be changed\n");
+    } else if (op->state == PUT_ABORTING) {
+        forget(op, &op->orphans, 0, "");
+    } else if (start_transfer(op) < 0) {
+        forget(op, &op->orphans, 503, "the value can't be sent to a volume\n");
+    } else {
+        set_state(op, op->whole ? PUT_FINISHING : PUT_STREAMING);
+    }
+}
+
+/* Chooses the volume. The blob there is an orphan until the key is put. */
+static int announce(struct put_op *op)
+{
+    struct record orphans = op->orphans;
+    struct store_change change;
     int rc;
 
     api_place(op->api, &op->key, 1, op->record.replicas);
     op->record.n_replicas = 1;
-    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url))
-        return UV_EINVAL;
-    op->transfer.data = op;
-    rc = transfer_put(op->api->transfers, &op->transfer, url, op->content_length, read_window,
-                      transfer_done);
+    if (!orphans_add(&orphans, &op->record))
+        return UV_ENOBUFS;
+    orphans_subtract(&op->orphans, &op->record);
+    change = orphans_change(&op->key, &orphans);
+    op->commit.data = op;
+    rc = store_commit(op->api->store, &op->commit, &change, 1, announced_cb);
     if (rc == 0)
-        set_state(op, PUT_STREAMING);
+        set_state(op, PUT_ANNOUNCING);
     return rc;
 }
 
@@ -229,11 +365,14 @@ static void body_data_cb(struct http_request *request, const char *bytes, size_t
     }
     op->record.size += len;
     if (op->state == PUT_RECEIVING) {
-        if (start_transfer(op) < 0)
-            put_abort(op, 503, "the value can't be sent to a volume\n");
+        int rc = announce(op);
+
+        if (rc < 0)
+            put_abort(op, api_store_status(rc), "the index can't be changed\n");
         return;
     }
-    transfer_wake(&op->transfer);
+    if (op->state == PUT_STREAMING)
+        transfer_wake(&op->transfer);
     if (!op->paused && buf_size(&op->window) >= WINDOW_HIGH) {
         op->paused = true;
         http_pause_body(request);
@@ -268,6 +407,9 @@ static void body_end_cb(struct http_request *request)
         put_abort(op, 400, "the value's MD5 is not the one in Content-MD5\n");
         return;
     }
+    op->whole = true;
+    if (op->state == PUT_ANNOUNCING)
+        return;
     set_state(op, PUT_FINISHING);
     transfer_wake(&op->transfer);
 }
@@ -278,7 +420,7 @@ static void body_closed_cb(struct http_request *request)
 
     op->request = NULL;
     /* A value that has come whole is kept, even if nobody hears that it is. */
-    if (op->state != PUT_FINISHING)
+    if (!op->whole)
         put_abort(op, 0, "");
 }
 
@@ -327,12 +469,13 @@ static bool start_md5(struct put_op *op)
     return op->md5 != NULL && EVP_DigestInit_ex(op->md5, EVP_md5(), NULL) == 1;
 }
 
-/* What can be refused before the body has come. 0, or the status and its text. */
+/* What can be refused before the body has come. 0 and what the key's blobs are to be once it is
+ * put, those of an unlinked value among them; or the status and its text. */
 static int check_head(struct api *api, struct http_request *request, const struct key *key,
-                      const char **text)
+                      struct record *orphans, const char **text)
 {
     struct record old;
-    int rc = store_get(api->store, key->bytes, key->len, &old);
+    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &old);
 
     if (rc == 0 && !(old.flags & RECORD_UNLINKED)) {
         *text = "the key exists\n";
@@ -346,6 +489,10 @@ static int check_head(struct api *api, struct http_request *request, const struc
         *text = "an empty value can't be stored\n";
         return 411;
     }
+    if (orphans_get(api, key, orphans) < 0 || (rc == 0 && !orphans_add(orphans, &old))) {
+        *text = "too many volumes hold leftovers of the key\n";
+        return 503;
+    }
     return 0;
 }
 
@@ -354,7 +501,8 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     const char *md5 = http_request_header(request, "Content-MD5");
     const char *text;
     struct put_op *op;
-    int status = check_head(api, request, key, &text);
+    struct record orphans;
+    int status = check_head(api, request, key, &orphans, &text);
 
     if (status != 0) {
         api_respond_text(request, status, text);
@@ -363,6 +511,7 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     op = put_new(api, request, key);
     if (op == NULL)
         goto err;
+    op->orphans = orphans;
     op->check_md5 = md5 != NULL;
     if (md5 != NULL && !decode_md5(md5, op->wanted_md5)) {
         put_free(op);

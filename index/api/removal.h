@@ -1,4 +1,5 @@
-/* Removing a blob from its volumes, for a DELETE and for a PUT that failed half-way. */
+/* Removing a blob that no key names any more from its volumes, and what the store remembers of such
+ * blobs, its orphans: a record whose replicas may hold one. Without replicas it is none. */
 #ifndef MKV_API_REMOVAL_H
 #define MKV_API_REMOVAL_H
 
@@ -13,17 +14,30 @@ typedef void (*removal_cb)(struct removal *removal);
 struct removal {
     void *data; /* the caller's */
     struct api *api;
-    const struct key *key;          /* borrowed */
-    const struct replica *replicas; /* borrowed */
+    const struct key *key; /* borrowed */
+    struct record orphans;
     removal_cb done;
     unsigned n_pending; /* transfers whose end is to come */
+    struct record left; /* out: the replicas that may still hold the blob */
     struct transfer transfers[RECORD_REPLICAS_MAX];
 };
 
-/* Asks the volumes of `n` replicas to delete the key's blob, all at once. A volume that has no such
- * blob counts as done; one that can't be told keeps an orphan, which is logged by its URL. 0, or
- * UV_ENOMEM when nothing could be started, and then `done` never fires. */
+/* Asks the volumes of the orphans' replicas, at least one, to delete the key's blob, all at once. A
+ * volume that has no such blob counts as done; one that can't be told is left. 0, or UV_ENOMEM when
+ * nothing could be started, and then `done` never fires. */
 int removal_start(struct removal *removal, struct api *api, const struct key *key,
-                  const struct replica *replicas, unsigned n, removal_cb done);
+                  const struct record *orphans, removal_cb done);
+
+/* Adds to `orphans` the replicas of `record` that it lacks. False when they are too many. */
+bool orphans_add(struct record *orphans, const struct record *record);
+
+/* Takes those of `record` out of `orphans`. */
+void orphans_subtract(struct record *orphans, const struct record *record);
+
+/* What the store knows of the key's orphans; none is no error. 0 or UV_EIO. */
+int orphans_get(struct api *api, const struct key *key, struct record *orphans);
+
+/* The change of the store that makes `orphans`, borrowed, the key's; none is deleted. */
+struct store_change orphans_change(const struct key *key, const struct record *orphans);
 
 #endif

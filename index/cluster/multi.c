@@ -173,7 +173,7 @@ static void stall_cb(uv_timer_t *timer)
     while (t != NULL) {
         struct transfer *next = LIST_NEXT(t, link);
 
-        if (!t->starved && now - t->progress > engine->limits.stall_timeout)
+        if (!t->starved && now - t->progress > t->stall_timeout)
             transfer_end(t, UV_ETIMEDOUT, 0);
         t = next;
     }

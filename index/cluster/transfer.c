@@ -21,6 +21,7 @@
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
     .stall_timeout = 10000,
+    .post_timeout = 300000,
 };
 
 int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine)
@@ -158,10 +159,23 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
     t->data = data;
     t->engine = engine;
     t->done = done;
+    t->stall_timeout = engine->limits.stall_timeout;
     t->easy = take_handle(engine);
     if (t->easy == NULL)
         return UV_ENOMEM;
     set_common_options(t->easy, t, url);
+    return 0;
+}
+
+/* The one header of its own that a request may have. */
+static int set_header(struct transfers *engine, struct transfer *t, const char *header)
+{
+    t->headers = curl_slist_append(NULL, header);
+    if (t->headers == NULL) {
+        give_handle(engine, t->easy);
+        return UV_ENOMEM;
+    }
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
     return 0;
 }
 
@@ -174,16 +188,13 @@ int transfer_put(struct transfers *engine, struct transfer *t, const char *url, 
         return rc;
     t->read = read;
     t->left = size;
-    /* Without this libcurl waits up to a second for a "100 Continue". */
-    t->headers = curl_slist_append(NULL, "Expect:");
-    if (t->headers == NULL) {
-        give_handle(engine, t->easy);
-        return UV_ENOMEM;
-    }
+    rc =
+        set_header(engine, t, "Expect:"); /* else libcurl waits up to a second for "100 Continue" */
+    if (rc < 0)
+        return rc;
     curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
     curl_easy_setopt(t->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, read_cb);
     curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
     return start(engine, t);
@@ -197,6 +208,20 @@ int transfer_delete(struct transfers *engine, struct transfer *t, const char *ur
     if (rc < 0)
         return rc;
     curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+    return start(engine, t);
+}
+
+int transfer_post(struct transfers *engine, struct transfer *t, const char *url, const char *text,
+                  transfer_done_cb done)
+{
+    int rc = prepare(engine, t, url, done);
+
+    if (rc == 0)
+        rc = set_header(engine, t, "Content-Type: text/plain");
+    if (rc < 0)
+        return rc;
+    t->stall_timeout = engine->limits.post_timeout;
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, text);
     return start(engine, t);
 }
 

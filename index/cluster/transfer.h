@@ -32,12 +32,13 @@ struct transfer {
     struct curl_slist *headers;
     transfer_read_cb read;
     transfer_done_cb done;
-    uint64_t progress; /* loop time of the last sign of life */
-    size_t dropped;    /* bytes of the answer's body */
-    bool starved;      /* read said UV_EAGAIN: it is not the volume that is slow */
-    int64_t left;      /* bytes of the body that are still to be read; negative when chunked */
-    bool body_sent;    /* all was read, so the volume may hold the whole body */
-    int rc;            /* result, once on the ended list */
+    unsigned stall_timeout; /* ms without progress that the volume is granted */
+    uint64_t progress;      /* loop time of the last sign of life */
+    size_t dropped;         /* bytes of the answer's body */
+    bool starved;           /* read said UV_EAGAIN: it is not the volume that is slow */
+    int64_t left;           /* bytes of the body that are still to be read; negative when chunked */
+    bool body_sent;         /* all was read, so the volume may hold the whole body */
+    int rc;                 /* result, once on the ended list */
     int status;
     LIST_ENTRY(transfer) link;         /* in engine->active */
     STAILQ_ENTRY(transfer) ended_link; /* in engine->ended, until `done` fires */
@@ -46,6 +47,7 @@ struct transfer {
 struct transfer_limits {
     unsigned connect_timeout; /* ms to a connection */
     unsigned stall_timeout;   /* ms without progress that a volume is granted */
+    unsigned post_timeout;    /* ms to the answer to a POST */
 };
 
 extern const struct transfer_limits transfer_default_limits;
@@ -68,6 +70,10 @@ int transfer_put(struct transfers *engine, struct transfer *transfer, const char
 /* Starts a DELETE, likewise. */
 int transfer_delete(struct transfers *engine, struct transfer *transfer, const char *url,
                     transfer_done_cb done);
+
+/* Starts a POST of a text, which is borrowed until `done` has fired; likewise. */
+int transfer_post(struct transfers *engine, struct transfer *transfer, const char *url,
+                  const char *text, transfer_done_cb done);
 
 /* Says that `read` has something to give again, or has come to the end. */
 void transfer_wake(struct transfer *transfer);

@@ -18,20 +18,28 @@ static bool in_exchange(const struct http_conn *conn)
     return (conn->state == CONN_BODY || conn->state == CONN_ANSWER) && !conn->answered;
 }
 
-/* The exchange will have no answer from the handler: tell it. */
+/* The exchange will have no answer from the handler, or no whole one: tell it. */
 static void abandon_exchange(struct http_conn *conn)
 {
-    if (!in_exchange(conn))
-        return;
-    conn->answered = true;
-    if (conn->request.reader != NULL)
-        conn->request.reader->closed(&conn->request);
+    struct http_request *r = &conn->request;
+    const struct http_writer *writer = r->writer;
+
+    if (writer != NULL) {
+        r->writer = NULL;
+        writer->closed(r);
+    } else if (in_exchange(conn)) {
+        conn->answered = true;
+        if (r->reader != NULL)
+            r->reader->closed(r);
+    }
 }
 
 static unsigned state_timeout(const struct http_conn *conn)
 {
     const struct http_limits *limits = &conn->server->limits;
 
+    if (conn->request.writer != NULL)
+        return 0; /* the handler's turn */
     switch (conn->state) {
     case CONN_IDLE:
         return limits->idle_timeout;
@@ -82,7 +90,8 @@ void conn_close(struct http_conn *conn)
         return;
     abandon_exchange(conn);
     conn_set_state(conn, CONN_CLOSED);
-    uv_close((uv_handle_t *)&conn->tcp, closed_cb);
+    if (!conn->reset || uv_tcp_close_reset(&conn->socket.tcp, closed_cb) < 0)
+        uv_close(&conn->socket.handle, closed_cb);
 }
 
 static void write_cb(uv_write_t *write, int status)
@@ -92,24 +101,38 @@ static void write_cb(uv_write_t *write, int status)
     conn->writing = false;
     conn->write_deadline = UINT64_MAX;
     buf_clear(&conn->flight);
-    if (status < 0)
+    if (status < 0 || conn->broken) {
         conn_close(conn);
-    else
-        conn_continue(conn);
+        return;
+    }
+    stream_fill(conn);
+    conn_continue(conn);
 }
 
-/* Hands `out` to the socket; what the socket doesn't take at once goes on as `flight`. */
+/* A write has failed. A streamed answer's handler can't be told inside its own call: the sweep ends
+ * it. */
+static void write_failed(struct http_conn *conn)
+{
+    if (conn->request.writer != NULL)
+        conn->broken = true;
+    else
+        conn_close(conn);
+}
+
+/* Hands `out` to the socket; what the socket doesn't take at once goes on as `flight`. All of a
+ * streamed answer does: its handler is asked for more when that is written. */
 static void flush(struct http_conn *conn)
 {
-    uv_stream_t *stream = (uv_stream_t *)&conn->tcp;
+    uv_stream_t *stream = &conn->socket.stream;
     struct buf empty = conn->flight;
     uv_buf_t bytes;
-    int n;
+    int n = UV_EAGAIN;
 
-    if (conn->writing || buf_size(&conn->out) == 0)
+    if (conn->writing || conn->broken || buf_size(&conn->out) == 0)
         return;
     bytes = uv_buf_init((char *)buf_bytes(&conn->out), (unsigned)buf_size(&conn->out));
-    n = uv_try_write(stream, &bytes, 1);
+    if (conn->request.writer == NULL)
+        n = uv_try_write(stream, &bytes, 1);
     if (n > 0)
         buf_consume(&conn->out, (size_t)n);
     if (buf_size(&conn->out) == 0)
@@ -119,7 +142,7 @@ static void flush(struct http_conn *conn)
     bytes = uv_buf_init((char *)buf_bytes(&conn->flight), (unsigned)buf_size(&conn->flight));
     conn->write.data = conn;
     if ((n < 0 && n != UV_EAGAIN) || uv_write(&conn->write, stream, &bytes, 1, write_cb) < 0) {
-        conn_close(conn);
+        write_failed(conn);
         return;
     }
     conn->writing = true;
@@ -149,25 +172,28 @@ static void shut_down(struct http_conn *conn)
     if (conn->shut)
         return;
     conn->shut = true;
-    if (uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, shutdown_cb) < 0)
+    conn->reset = false; /* all is written */
+    if (uv_shutdown(&conn->shutdown, &conn->socket.stream, shutdown_cb) < 0)
         conn_close(conn);
 }
 
 /* With all answers written, a connection that has none to give any more ends. */
 static void end_if_done(struct http_conn *conn)
 {
-    if (conn->writing)
+    if (conn->writing || conn->request.writer != NULL)
         return;
-    if (conn->state == CONN_LINGER)
+    if (conn->state == CONN_LINGER) {
         shut_down(conn);
-    else if (conn->state == CONN_ENDING ||
-             (conn->state == CONN_IDLE && (conn->eof || conn->server->stopping)))
+    } else if (conn->state == CONN_ENDING ||
+               (conn->state == CONN_IDLE && (conn->eof || conn->server->stopping))) {
+        conn->reset = false;
         conn_close(conn);
+    }
 }
 
 void conn_continue(struct http_conn *conn)
 {
-    if (conn->parsing || conn->state == CONN_CLOSED)
+    if (conn->parsing || conn->filling || conn->state == CONN_CLOSED)
         return;
     flush(conn);
     while (conn->state == CONN_IDLE && !conn->writing && buf_size(&conn->in) > 0) {
@@ -213,7 +239,7 @@ static void read_some(struct http_conn *conn, const char *bytes, size_t n)
     switch (conn->state) {
     case CONN_LINGER:
         conn->dropped += n;
-        if (conn->dropped > HTTP_LINGER_BYTES)
+        if (conn->dropped > HTTP_LINGER_BYTES && conn->request.writer == NULL)
             conn_close(conn);
         break;
     case CONN_ANSWER:
@@ -230,8 +256,9 @@ static void read_some(struct http_conn *conn, const char *bytes, size_t n)
 static void read_end(struct http_conn *conn)
 {
     conn->eof = true;
-    /* A client may close its sending side and still wait for the answer; not in mid-message. */
-    if (conn->state != CONN_ANSWER && conn->state != CONN_ENDING)
+    /* A client may close its sending side and still wait for the answer; not in mid-message, unless
+     * the answer has begun already. */
+    if (conn->state != CONN_ANSWER && conn->state != CONN_ENDING && conn->request.writer == NULL)
         conn_close(conn);
     conn->close_after = true;
 }
@@ -258,8 +285,9 @@ static bool wants_bytes(const struct http_conn *conn)
     switch (conn->state) {
     case CONN_IDLE:
     case CONN_HEAD:
-    case CONN_LINGER:
         return true;
+    case CONN_LINGER:
+        return conn->request.writer == NULL || conn->dropped <= HTTP_LINGER_BYTES;
     case CONN_BODY:
         return !conn->paused || conn->answered;
     case CONN_ANSWER:
@@ -280,8 +308,8 @@ static void update_reading(struct http_conn *conn)
         return;
     conn->reading = wanted;
     if (!wanted)
-        uv_read_stop((uv_stream_t *)&conn->tcp);
-    else if (uv_read_start((uv_stream_t *)&conn->tcp, alloc_cb, read_cb) < 0)
+        uv_read_stop(&conn->socket.stream);
+    else if (uv_read_start(&conn->socket.stream, alloc_cb, read_cb) < 0)
         conn->deadline = 0; /* not here, where no callback may fire: the sweep ends it */
 }
 
@@ -311,8 +339,9 @@ static void abort_cb(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-bool conn_accept(struct http_server *server, uv_stream_t *listener)
+bool conn_accept(struct http_server *server, union socket_handle *listener)
 {
+    bool local = listener->handle.type == UV_NAMED_PIPE;
     struct http_conn *conn = calloc(1, sizeof(*conn));
 
     if (conn == NULL)
@@ -320,13 +349,13 @@ bool conn_accept(struct http_server *server, uv_stream_t *listener)
     conn->server = server;
     conn->write_deadline = UINT64_MAX;
     conn->answered = true; /* nothing is owed yet */
-    uv_tcp_init(server->loop, &conn->tcp);
-    server->open++;
-    if (uv_accept(listener, (uv_stream_t *)&conn->tcp) < 0) {
-        uv_close((uv_handle_t *)&conn->tcp, abort_cb);
+    server_init_socket(server, &conn->socket, local);
+    if (uv_accept(&listener->stream, &conn->socket.stream) < 0) {
+        uv_close(&conn->socket.handle, abort_cb);
         return true;
     }
-    uv_tcp_nodelay(&conn->tcp, 1);
+    if (!local)
+        uv_tcp_nodelay(&conn->socket.tcp, 1);
     LIST_INSERT_HEAD(&server->conns, conn, link);
     server->n_conns++;
     parse_init(conn);

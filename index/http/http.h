@@ -16,31 +16,38 @@
 struct http_server;
 struct http_request;
 
-/* The methods below, as the header Allow lists them. */
-#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE"
+/* A streamed answer asks for more while less than this waits to be sent. What one callback writes
+ * comes on top. */
+#define HTTP_STREAM_BOUND (64 * 1024)
+
+/* The methods that are served, as the header Allow lists them. */
+#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE, UNLINK"
 
 enum http_method {
     HTTP_METHOD_GET,
     HTTP_METHOD_HEAD,
     HTTP_METHOD_PUT,
     HTTP_METHOD_DELETE,
+    HTTP_METHOD_UNLINK,
+    HTTP_METHOD_POST,
     HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
 };
 
 /* Limits; times in milliseconds. Each deadline is checked once a second. */
 struct http_limits {
-    size_t connections;     /* further ones are answered 503 and closed */
-    unsigned head_timeout;  /* from the first byte of a head to its last */
-    unsigned body_timeout;  /* without a byte of the body, while the handler wants some */
-    unsigned idle_timeout;  /* between exchanges */
-    unsigned write_timeout; /* for an answer the client doesn't take */
+    size_t connections;    /* further ones are answered 503 and closed */
+    unsigned head_timeout; /* from the first byte of a head to its last */
+    unsigned body_timeout; /* without a byte of the body, while the handler wants some */
+    unsigned idle_timeout; /* between exchanges */
+    unsigned
+        write_timeout; /* for an answer, or a piece of a streamed one, the client doesn't take */
 };
 
 extern const struct http_limits http_default_limits;
 
-/* Fires once a request when its head is complete. `request` lives until it is answered or its
- * body reader's `closed` has fired. The handler answers with http_respond(), at once or later;
- * later only after http_read_body(). */
+/* Fires once a request when its head is complete. `request` lives until it is answered or
+ * `closed` has fired, its body reader's or its writer's. The handler answers with http_respond(),
+ * or starts to with http_respond_start(), at once or later; later only after http_read_body(). */
 typedef void (*http_handler_cb)(struct http_request *request, void *arg);
 
 /* What an exchange that isn't answered at once wants to hear. */
@@ -54,8 +61,21 @@ struct http_body_reader {
     void (*closed)(struct http_request *request);
 };
 
-/* Starts a server that answers on `n` listening sockets, n > 0. On success they are the server's,
- * and *server lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+/* Where the bytes of a streamed answer come from: http_respond_start(). */
+struct http_writer {
+    /* Less than HTTP_STREAM_BOUND bytes wait to be sent: the handler writes some, or finishes, or
+     * fails. Fires from the loop, once after the start; then once more whenever something was
+     * written since, from here or elsewhere. So a handler that has nothing to write now may return,
+     * and write when it has, and one whose source is at hand is asked until it finishes. */
+    void (*more)(struct http_request *request);
+    /* The client is gone, or was cut off, before the finish: no more callbacks, and `request` must
+     * not be touched again. Never fires inside a call on the request. */
+    void (*closed)(struct http_request *request);
+};
+
+/* Starts a server that answers on `n` bound sockets, n > 0, each of them TCP or Unix (whose name in
+ * the file system stays the caller's to remove). On success they are the server's, and *server
+ * lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);
@@ -77,6 +97,10 @@ enum http_method http_request_method(const struct http_request *request);
 /* The path as sent, percent-encoded, from its '/' to before the '?'; "*" for OPTIONS. Not
  * terminated. It lives as long as the request. */
 const char *http_request_path(const struct http_request *request, size_t *len);
+
+/* The query as sent: the bytes behind the first '?', maybe none, or NULL when there is no '?' (*len
+ * is 0 then). Not terminated. Lives like the path. */
+const char *http_request_query(const struct http_request *request, size_t *len);
 
 /* The first header of that name (any case), terminated by a NUL, or NULL. Lives like the path. */
 const char *http_request_header(const struct http_request *request, const char *name);
@@ -105,5 +129,28 @@ void http_add_header(struct http_request *request, const char *name, const char 
  * added before. Ends the handler's hold on `request`: no callback fires any more, but for the
  * handler itself, which this call may run for the client's next request. */
 void http_respond(struct http_request *request, int status, const char *body, size_t len);
+
+/* Starts an answer whose length isn't known, with the headers added before; `status` is one that
+ * has a body. It goes out chunked, or to a client of HTTP/1.0 as all bytes up to the end of the
+ * connection. What is still to come of the request's body is dropped, and its reader hears nothing
+ * any more. `writer` is borrowed and must outlive the request. True: the request goes on until
+ * http_finish(), http_fail() or `closed`, of which one comes exactly once. False: the answer has no
+ * body (HEAD, or a header that could not be added, a 500) or can't be sent; it is over as after
+ * http_respond(), and no callback fires. */
+bool http_respond_start(struct http_request *request, int status, const struct http_writer *writer)
+    __attribute__((warn_unused_result));
+
+/* Appends `len` bytes (0 does nothing), which are copied, in `more` or at any time between start
+ * and finish; those written when `more` has not asked take memory without a bound. When memory is
+ * short the client is cut off soon after, and `closed` fires then. */
+void http_write(struct http_request *request, const char *bytes, size_t len);
+
+/* Ends a streamed answer, and the handler's hold on `request`, as http_respond() does. */
+void http_finish(struct http_request *request);
+
+/* Cuts the connection in mid-answer, so that the client can tell it from a whole one: the last
+ * chunk is missing, or a TCP client of HTTP/1.0 sees a reset. (One on a Unix socket can't tell.)
+ * Ends the handler's hold; no callback fires. */
+void http_fail(struct http_request *request);
 
 #endif

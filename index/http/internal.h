@@ -16,6 +16,14 @@
 #define HTTP_LINGER_BYTES (4 << 20)   /* unread body that is dropped before a connection closes */
 #define HTTP_LINGER_TIME  5000        /* milliseconds that this may take */
 
+/* A listening socket or a connection's, TCP or Unix. */
+union socket_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
 /* A header field as offsets into struct http_request's `head`. */
 struct http_header {
     uint32_t name;
@@ -31,13 +39,15 @@ struct http_request {
     bool in_value;                         /* the parser is inside a header's value */
     int64_t content_length;                /* -1: chunked */
     const struct http_body_reader *reader; /* NULL: the body is dropped */
+    const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
     bool bad_headers;                      /* http_add_header() has failed */
     struct buf answer_headers;             /* what http_add_header() collected */
 };
 
 /* What a connection waits for from its client. Apart from that it may wait for the client to take
- * answers (`writing`), and reads nothing then. */
+ * answers (`writing`), and reads nothing then; and for the handler to finish a streamed answer
+ * (request.writer), in the state that the message has led to: BODY, ANSWER or LINGER. */
 enum conn_state {
     CONN_IDLE,   /* the first byte of a request */
     CONN_HEAD,   /* the rest of a head */
@@ -49,7 +59,7 @@ enum conn_state {
 };
 
 struct http_conn {
-    uv_tcp_t tcp; /* first, so that a handle is its connection */
+    union socket_handle socket; /* first, so that a handle is its connection */
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
@@ -70,16 +80,21 @@ struct http_conn {
     bool writing;      /* `flight` is on its way */
     bool head_read;    /* the current exchange has its whole head */
     bool message_read; /* the current exchange has its whole message */
-    bool answered;     /* the current exchange has its answer */
+    bool answered;     /* the current exchange has its answer, or the start of one */
     bool close_after;  /* no exchange follows the current one */
     bool eof;          /* the client has sent its last byte */
     bool paused;       /* by http_pause_body() */
+    bool chunked;      /* the streamed answer is */
+    bool reset;   /* closing must be a reset: an orderly end would make a cut answer look whole */
+    bool hungry;  /* the streamed answer has had something written since `more` fired */
+    bool filling; /* inside `more`: what it writes gathers in `out` */
+    bool broken;  /* the streamed answer can't be sent whole: close where callbacks may fire */
 };
 
 LIST_HEAD(http_conn_list, http_conn);
 
 struct http_listener {
-    uv_tcp_t tcp; /* first */
+    union socket_handle socket; /* first */
     struct http_server *server;
     bool waiting; /* a connection could not be accepted for lack of memory: the sweep tries again */
 };
@@ -110,13 +125,14 @@ static inline struct http_conn *request_conn(struct http_request *request)
 
 /* conn.c */
 /* False when memory is short; libuv then reports no connection until one is accepted. */
-bool conn_accept(struct http_server *server, uv_stream_t *listener);
+bool conn_accept(struct http_server *server, union socket_handle *listener);
 void conn_set_state(struct http_conn *conn, enum conn_state state);
 
 /* Ends an exchange by a parser's or a timer's word: `status`, then the connection closes. */
 void conn_refuse(struct http_conn *conn, int status);
 
-/* Goes on where an answer, a written answer or a new state allows it. No-op while parsing. */
+/* Goes on where an answer, a written answer or a new state allows it. No-op while parsing
+ * or filling. */
 void conn_continue(struct http_conn *conn);
 
 /* Gives up on a client whose deadline has passed. */
@@ -130,7 +146,25 @@ void parse_bytes(struct http_conn *conn, const char *bytes, size_t n);
 /* response.c */
 void response_append(struct http_conn *conn, int status, const char *body, size_t len);
 
-/* server.c: one of the counted handles has closed; with the last one the server goes. */
+/* Appends the head of an answer, with `framing` lines of its own. 0 or -ENOMEM. */
+int response_append_head(struct http_conn *conn, int status, const char *framing);
+
+/* Takes the request from its handler. Whether so much of its body is still to come that closing is
+ * better than dropping it. */
+bool response_begin(struct http_conn *conn);
+
+/* The answer is all there: on to the rest of the message, to the next one or to the end. */
+void response_end(struct http_conn *conn, bool linger);
+
+/* stream.c */
+/* Lets the handler write while the client takes what it has written. From the loop only. */
+void stream_fill(struct http_conn *conn);
+
+/* server.c */
+/* Prepares `socket` for a connection or a listener, of a Unix socket where `local`. */
+void server_init_socket(struct http_server *server, union socket_handle *socket, bool local);
+
+/* One of the counted handles has closed; with the last one the server goes. */
 void server_handle_closed(struct http_server *server);
 
 #endif

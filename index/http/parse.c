@@ -27,6 +27,7 @@ static int on_message_begin(llhttp_t *parser)
     r->n_headers = 0;
     r->in_value = false;
     r->reader = NULL;
+    r->writer = NULL;
     r->data = NULL;
     r->bad_headers = false;
     conn->head_read = false;
@@ -101,6 +102,10 @@ static enum http_method translate_method(uint8_t method)
         return HTTP_METHOD_PUT;
     case HTTP_DELETE:
         return HTTP_METHOD_DELETE;
+    case HTTP_UNLINK:
+        return HTTP_METHOD_UNLINK;
+    case HTTP_POST:
+        return HTTP_METHOD_POST;
     default:
         return HTTP_METHOD_OTHER;
     }
@@ -166,17 +171,19 @@ static int on_message_complete(llhttp_t *parser)
 {
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
+    bool done;
 
     conn->message_read = true;
     if (!conn->answered)
         r->reader->end(r);
     if (conn->state >= CONN_LINGER)
         return HPE_USER;
-    if (conn->answered && !conn->close_after) {
+    done = conn->answered && r->writer == NULL;
+    if (done && !conn->close_after) {
         conn_set_state(conn, CONN_IDLE);
         return 0;
     }
-    conn_set_state(conn, conn->answered ? CONN_ENDING : CONN_ANSWER);
+    conn_set_state(conn, done ? CONN_ENDING : CONN_ANSWER);
     return HPE_PAUSED;
 }
 

@@ -1,5 +1,6 @@
 /* Requests as the handler sees them, and answers. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,6 +12,7 @@ static const char *status_line(int status)
         int status;
         const char *line;
     } lines[] = {
+        {403, "HTTP/1.1 403 Forbidden\r\n"},
         {404, "HTTP/1.1 404 Not Found\r\n"},
         {302, "HTTP/1.1 302 Found\r\n"},
         {200, "HTTP/1.1 200 OK\r\n"},
@@ -21,6 +23,7 @@ static const char *status_line(int status)
         {408, "HTTP/1.1 408 Request Timeout\r\n"},
         {409, "HTTP/1.1 409 Conflict\r\n"},
         {411, "HTTP/1.1 411 Length Required\r\n"},
+        {413, "HTTP/1.1 413 Content Too Large\r\n"},
         {414, "HTTP/1.1 414 URI Too Long\r\n"},
         {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
         {502, "HTTP/1.1 502 Bad Gateway\r\n"},
@@ -48,6 +51,15 @@ const char *http_request_path(const struct http_request *request, size_t *len)
 
     *len = query != NULL ? (size_t)(query - target) : request->target_len;
     return target;
+}
+
+const char *http_request_query(const struct http_request *request, size_t *len)
+{
+    const char *target = buf_bytes(&request->head);
+    const char *mark = memchr(target, '?', request->target_len);
+
+    *len = mark != NULL ? (size_t)(target + request->target_len - mark) - 1 : 0;
+    return mark != NULL ? mark + 1 : NULL;
 }
 
 const char *http_request_header(const struct http_request *request, const char *name)
@@ -122,21 +134,8 @@ static const char *connection_line(const struct http_conn *conn)
     return conn->parser.http_minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-/* RFC 9110, section 8.6: a 204 has no Content-Length. */
-static int append_length(struct buf *out, int status, size_t len)
-{
-    if (status == 204)
-        return 0;
-    if (len == 0)
-        return buf_append_string(out, "Content-Length: 0\r\n");
-    return buf_append_format(out,
-                             "Content-Length: %zu\r\n"
-                             "Content-Type: text/plain; charset=utf-8\r\n",
-                             len);
-}
-
-/* No printf on the common way: at 100,000 answers a second it shows. */
-void response_append(struct http_conn *conn, int status, const char *body, size_t len)
+/* No printf on the common way, here and below: at 100,000 answers a second it shows. */
+int response_append_head(struct http_conn *conn, int status, const char *framing)
 {
     struct http_request *r = &conn->request;
     struct buf *out = &conn->out;
@@ -147,13 +146,32 @@ void response_append(struct http_conn *conn, int status, const char *body, size_
     if (rc == 0)
         rc = buf_append_string(out, connection_line(conn));
     if (rc == 0)
-        rc = append_length(out, status, len);
+        rc = buf_append_string(out, framing);
     if (rc == 0)
         rc = buf_append(out, buf_bytes(&r->answer_headers), buf_size(&r->answer_headers));
     if (rc == 0)
         rc = buf_append_string(out, "\r\n");
-    if (rc == 0 && r->method != HTTP_METHOD_HEAD)
-        rc = buf_append(out, body, len);
+    return rc;
+}
+
+void response_append(struct http_conn *conn, int status, const char *body, size_t len)
+{
+    char text[96];
+    const char *framing = "Content-Length: 0\r\n";
+    int rc;
+
+    if (status == 204) { /* RFC 9110, section 8.6: it has no Content-Length */
+        framing = "";
+    } else if (len > 0) {
+        snprintf(text, sizeof(text),
+                 "Content-Length: %zu\r\n"
+                 "Content-Type: text/plain; charset=utf-8\r\n",
+                 len);
+        framing = text;
+    }
+    rc = response_append_head(conn, status, framing);
+    if (rc == 0 && conn->request.method != HTTP_METHOD_HEAD)
+        rc = buf_append(&conn->out, body, len);
     if (rc < 0)
         conn_close(conn); /* half an answer would be a wrong one */
 }
@@ -170,28 +188,37 @@ static bool much_to_come(struct http_conn *conn)
            (r->reader == NULL && expects_continue(r));
 }
 
-void http_respond(struct http_request *request, int status, const char *body, size_t len)
+bool response_begin(struct http_conn *conn)
 {
-    struct http_conn *conn = request_conn(request);
     bool linger = much_to_come(conn);
 
     assert(!conn->answered);
     conn->answered = true;
+    if (linger || conn->server->stopping)
+        conn->close_after = true;
+    return linger;
+}
+
+void response_end(struct http_conn *conn, bool linger)
+{
+    if (conn->message_read || conn->eof)
+        conn_set_state(conn, conn->close_after ? CONN_ENDING : CONN_IDLE);
+    else
+        conn_set_state(conn, linger ? CONN_LINGER : CONN_BODY); /* dropped from here on */
+    conn_continue(conn);
+}
+
+void http_respond(struct http_request *request, int status, const char *body, size_t len)
+{
+    struct http_conn *conn = request_conn(request);
+    bool linger = response_begin(conn);
+
     if (request->bad_headers) {
         buf_clear(&request->answer_headers);
         status = 500;
         len = 0;
     }
-    if (linger || conn->server->stopping)
-        conn->close_after = true;
     response_append(conn, status, body, len);
-    if (conn->state == CONN_CLOSED)
-        return;
-    if (linger)
-        conn_set_state(conn, CONN_LINGER);
-    else if (!conn->message_read)
-        conn_set_state(conn, CONN_BODY); /* which is dropped from here on */
-    else
-        conn_set_state(conn, conn->close_after ? CONN_ENDING : CONN_IDLE);
-    conn_continue(conn);
+    if (conn->state != CONN_CLOSED)
+        response_end(conn, linger);
 }

@@ -47,7 +47,7 @@ static void listener_closed_cb(uv_handle_t *handle)
 
 static void accept_some(struct http_listener *listener)
 {
-    listener->waiting = !conn_accept(listener->server, (uv_stream_t *)&listener->tcp);
+    listener->waiting = !conn_accept(listener->server, &listener->socket);
 }
 
 static void connection_cb(uv_stream_t *stream, int status)
@@ -88,36 +88,50 @@ static void sweep_cb(uv_timer_t *timer)
     /* Closing a connection takes it off the list later, in its close callback. */
     LIST_FOREACH(conn, &server->conns, link)
     {
-        if (now > conn->write_deadline)
+        if (conn->broken || now > conn->write_deadline)
             conn_close(conn);
         else if (now > conn->deadline)
             conn_expire(conn);
     }
 }
 
+void server_init_socket(struct http_server *server, union socket_handle *socket, bool local)
+{
+    if (local)
+        uv_pipe_init(server->loop, &socket->pipe, 0);
+    else
+        uv_tcp_init(server->loop, &socket->tcp);
+    server->open++;
+}
+
 /* Opens `listener` on a duplicate of the socket, so that a failure leaves the original alone. */
 static int listener_start(struct http_server *server, struct http_listener *listener, int socket)
 {
     int copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof(domain);
     int rc;
 
+    getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size);
     listener->server = server;
-    uv_tcp_init(server->loop, &listener->tcp);
-    server->open++;
+    server_init_socket(server, &listener->socket, domain == AF_UNIX);
     if (copy < 0)
         return UV_EMFILE;
-    rc = uv_tcp_open(&listener->tcp, copy);
+    if (domain == AF_UNIX)
+        rc = uv_pipe_open(&listener->socket.pipe, copy);
+    else
+        rc = uv_tcp_open(&listener->socket.tcp, copy);
     if (rc < 0) {
         close(copy);
         return rc;
     }
-    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, connection_cb);
+    return uv_listen(&listener->socket.stream, BACKLOG, connection_cb);
 }
 
 void http_server_close_listeners(struct http_server *server, size_t first)
 {
     while (server->n_listeners > first)
-        uv_close((uv_handle_t *)&server->listeners[--server->n_listeners].tcp, listener_closed_cb);
+        uv_close(&server->listeners[--server->n_listeners].socket.handle, listener_closed_cb);
 }
 
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,

@@ -46,4 +46,10 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
  * record_encode() can't have written. *record is untouched on failure. */
 int record_decode(const unsigned char *bytes, size_t n, struct record *record);
 
+/* Whether the `n` bytes, a binary form, are of an unlinked key, by the flag alone. */
+static inline bool record_is_unlinked(const unsigned char *bytes, size_t n)
+{
+    return n > 1 && (bytes[1] & RECORD_UNLINKED) != 0;
+}
+
 #endif

@@ -1,336 +1,347 @@
 #include "index/store/store.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <gdbm.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-#include <uv.h>
 
-#include "index/base/buf.h"
 #include "index/base/lockfile.h"
 #include "index/base/log.h"
+#include "index/store/directory.h"
+#include "index/store/internal.h"
 
-#define VOLUMES_KEY     "!volumes"
-#define VOLUME_NAME_MAX 255          /* its length is kept in a byte */
-#define SPACE_RESERVE   (32UL << 20) /* bytes: enough for GDBM's directory to double at 100M keys */
-#define CACHED_PAGES    1000 /* of GDBM's buckets: left alone that cache grows with the file */
+#define VOLUME_NAME_MAX 255
+#define PATH_ROOM       64 /* that the names of files below the directory need */
 
-struct store {
-    GDBM_FILE db;
-    int lock;
-    char path[PATH_MAX]; /* of the GDBM file */
-    char **volumes;      /* names by id */
-    uint32_t n_volumes;
-};
+/* --- Reading --------------------------------------------------------------------------------- */
 
-static datum datum_of(const void *bytes, size_t n)
+size_t store_internal_key(enum store_space space, const void *key, size_t len, unsigned char *out)
 {
-    return (datum){.dptr = (char *)bytes, .dsize = (int)n};
+    assert(len <= STORE_KEY_MAX);
+    out[0] = space == STORE_KEYS ? OP_KEY : OP_ORPHAN;
+    memcpy(out + 1, key, len);
+    return len + 1;
 }
 
-static int open_db(struct store *store)
+static int table_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+                        size_t *value_len)
 {
-    int pages = CACHED_PAGES;
+    const unsigned char *found;
+    unsigned char *page;
+    uint32_t number;
+    size_t n;
+    int rc;
 
-    store->db = gdbm_open(store->path, 0, GDBM_WRCREAT | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
-    if (store->db == NULL) {
-        log_error("cannot open %s: %s", store->path, gdbm_strerror(gdbm_errno));
-        return UV_EIO;
+    if (s->fences.count == 0)
+        return UV_ENOENT;
+    number = s->fences.list[fences_find(&s->fences, key, len)].number;
+    rc = table_read(s->table, number, &page);
+    if (rc < 0)
+        return rc;
+    rc = page_find(page, key, len, &found, &n);
+    if (rc == 0) {
+        memcpy(value, found, n);
+        *value_len = n;
     }
-    gdbm_setopt(store->db, GDBM_SETCACHESIZE, &pages, sizeof(pages));
+    free(page);
+    return rc == UV_EILSEQ ? table_damaged(s->table, number) : rc;
+}
+
+int store_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+                 size_t *value_len)
+{
+    struct memtable_entry entry;
+
+    if (!memtable_get(s->active, key, len, &entry) &&
+        (s->frozen == NULL || !memtable_get(s->frozen, key, len, &entry)))
+        return table_lookup(s, key, len, value, value_len);
+    if (entry.value == NULL)
+        return UV_ENOENT;
+    memcpy(value, entry.value, entry.value_len);
+    *value_len = entry.value_len;
     return 0;
 }
 
-/* Logs what GDBM last failed with and translates it. After a write that failed half-way GDBM
- * refuses everything, reads too: rightly so, since the file may be torn. */
-static int db_failure(struct store *store, const char *verb)
+int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
+                 struct record *record)
 {
-    int error = gdbm_last_errno(store->db);
-    int system_errno = gdbm_last_syserr(store->db);
+    int rc = record_decode(value, value_len, record);
 
-    log_error("cannot %s %s: %s", verb, store->path, gdbm_db_strerror(store->db));
-    if (gdbm_check_syserr(error) && (system_errno == ENOSPC || system_errno == EDQUOT))
-        return UV_ENOSPC;
+    if (rc == 0)
+        return 0;
+    log_error("the index holds a record %s: key %.*s",
+              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len - 1, key + 1);
     return UV_EIO;
 }
 
-/* GDBM can't undo a write that runs into a full disk half-way, so none begins on a disk that is
- * nearly full; deletes, which take no room to speak of, do. 0 or UV_ENOSPC. */
-static int check_space(const struct store *store)
+int store_get(struct store *s, enum store_space space, const void *key, size_t len,
+              struct record *record)
 {
-    struct statvfs fs;
+    unsigned char internal[INTERNAL_KEY_MAX];
+    unsigned char value[PAGE_VALUE_MAX];
+    size_t value_len = 0;
+    int rc;
 
-    if (statvfs(store->path, &fs) < 0 || fs.f_bavail * fs.f_frsize >= SPACE_RESERVE)
-        return 0;
-    log_error("the disk of %s has less than %lu MiB left: nothing is written to it", store->path,
-              SPACE_RESERVE >> 20);
-    return UV_ENOSPC;
+    len = store_internal_key(space, key, len, internal);
+    rc = store_lookup(s, internal, len, value, &value_len);
+    if (rc == 0)
+        return store_decode(internal, len, value, value_len, record);
+    return rc == UV_ENOENT ? rc : UV_EIO;
 }
 
-static int make_directory(const char *directory)
+void store_apply(struct store *s, const struct op *op)
 {
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
-        int rc = -errno;
+    memtable_set(s->active, op->key, op->key_len, op->value, op->value_len, op->was != OP_ABSENT);
+    s->counts[op->was]--;
+    s->counts[op_class_of(op->key, op->value, op->value_len)]++;
+}
 
-        log_error("cannot make the index directory %s: %s", directory, strerror(-rc));
-        return rc;
-    }
+/* --- Volumes --------------------------------------------------------------------------------- */
+
+static int add_volume(struct store *s, const void *name, size_t len)
+{
+    char **volumes = realloc(s->volumes, (s->n_volumes + 1) * sizeof(*volumes));
+
+    if (volumes == NULL)
+        return UV_ENOMEM;
+    s->volumes = volumes;
+    volumes[s->n_volumes] = malloc(len + 1);
+    if (volumes[s->n_volumes] == NULL)
+        return UV_ENOMEM;
+    memcpy(volumes[s->n_volumes], name, len);
+    volumes[s->n_volumes++][len] = '\0';
     return 0;
 }
 
-static int take_lock(struct store *store, const char *directory)
+int store_volume_id(struct store *s, const char *name, uint32_t *id)
+{
+    size_t len = strlen(name);
+    int rc;
+
+    for (uint32_t i = 0; i < s->n_volumes; i++) {
+        if (strcmp(s->volumes[i], name) == 0) {
+            *id = i;
+            return 0;
+        }
+    }
+    if (len < 1 || len > VOLUME_NAME_MAX)
+        return UV_ENAMETOOLONG;
+    rc = add_volume(s, name, len);
+    if (rc == 0)
+        *id = s->n_volumes - 1;
+    return rc;
+}
+
+const char *store_volume_name(const struct store *s, uint32_t id)
+{
+    return id < s->n_volumes ? s->volumes[id] : NULL;
+}
+
+static int load_volume_cb(const unsigned char *key, size_t len, const unsigned char *value,
+                          size_t value_len, void *arg)
+{
+    struct store *s = arg;
+
+    (void)len;
+    if (key[0] != OP_VOLUME)
+        return 1;
+    return add_volume(s, value, value_len);
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+static int take_lock(struct store *s)
 {
     char path[PATH_MAX];
     pid_t holder = 0;
     int rc;
 
-    if (snprintf(path, sizeof(path), "%s/lock", directory) >= (int)sizeof(path))
-        rc = -ENAMETOOLONG;
-    else
-        rc = lockfile_acquire(path, &store->lock, &holder);
+    snprintf(path, sizeof(path), "%s/lock", s->directory);
+    rc = lockfile_acquire(path, &s->lock, &holder);
     if (rc == -EWOULDBLOCK) {
         log_error("the index directory %s is in use by another mkv (pid %ld): stop it, or give "
                   "this one another --index",
-                  directory, (long)holder);
+                  s->directory, (long)holder);
         return UV_EBUSY;
     }
     if (rc < 0)
-        log_error("cannot lock the index directory %s: %s", directory, strerror(-rc));
+        log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
     return rc;
 }
 
-static int set_path(struct store *store, const char *directory)
+static int open_table(struct store *s)
 {
-    if (snprintf(store->path, sizeof(store->path), "%s/index.gdbm", directory) <
-        (int)sizeof(store->path))
-        return 0;
-    log_error("the path of the index directory %s is too long", directory);
-    return UV_ENAMETOOLONG;
-}
-
-/* --- Volume names: u8 length and the bytes, one after the other by id ------------------------ */
-
-static int add_volume(struct store *store, const char *name, size_t len)
-{
-    char **volumes = realloc(store->volumes, (store->n_volumes + 1) * sizeof(*volumes));
-
-    if (volumes == NULL)
-        return UV_ENOMEM;
-    store->volumes = volumes;
-    volumes[store->n_volumes] = malloc(len + 1);
-    if (volumes[store->n_volumes] == NULL)
-        return UV_ENOMEM;
-    memcpy(volumes[store->n_volumes], name, len);
-    volumes[store->n_volumes++][len] = '\0';
-    return 0;
-}
-
-static int load_volumes(struct store *store)
-{
-    datum names = gdbm_fetch(store->db, datum_of(VOLUMES_KEY, strlen(VOLUMES_KEY)));
-    size_t size = names.dptr != NULL ? (size_t)names.dsize : 0;
-    int rc = 0;
-
-    if (names.dptr == NULL && gdbm_last_errno(store->db) != GDBM_ITEM_NOT_FOUND)
-        return db_failure(store, "read the volumes' names in");
-    for (size_t at = 0; at < size && rc == 0;) {
-        size_t len = (unsigned char)names.dptr[at++];
-
-        if (len == 0 || len > size - at) {
-            log_error("the volumes' names in %s are damaged", store->path);
-            rc = UV_EIO;
-            break;
-        }
-        rc = add_volume(store, names.dptr + at, len);
-        at += len;
-    }
-    free(names.dptr);
-    return rc;
-}
-
-static int save_volumes(struct store *store)
-{
-    struct buf names = {0};
-    int rc = 0;
-
-    for (uint32_t i = 0; i < store->n_volumes && rc == 0; i++) {
-        unsigned char len = (unsigned char)strlen(store->volumes[i]);
-
-        rc = buf_append(&names, &len, 1);
-        if (rc == 0)
-            rc = buf_append(&names, store->volumes[i], len);
-    }
-    if (rc == 0 && gdbm_store(store->db, datum_of(VOLUMES_KEY, strlen(VOLUMES_KEY)),
-                              datum_of(buf_bytes(&names), buf_size(&names)), GDBM_REPLACE) != 0)
-        rc = db_failure(store, "write the volumes' names to");
-    buf_deinit(&names);
-    return rc;
-}
-
-int store_volume_id(struct store *store, const char *name, uint32_t *id)
-{
+    char path[PATH_MAX];
     int rc;
 
-    for (uint32_t i = 0; i < store->n_volumes; i++) {
-        if (strcmp(store->volumes[i], name) == 0) {
-            *id = i;
-            return 0;
-        }
-    }
-    if (name[0] == '\0' || strlen(name) > VOLUME_NAME_MAX)
-        return UV_ENAMETOOLONG;
-    rc = check_space(store);
+    snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
+    rc = table_open(path, TABLE_READ, &s->table);
+    if (rc == UV_ENOENT)
+        return 0;
     if (rc == 0)
-        rc = add_volume(store, name, strlen(name));
+        rc = table_read_header(s->table, &s->header);
+    if (rc == 0)
+        rc = table_read_fences(s->table, &s->fences);
+    s->counts[OP_LIVE] = s->header.keys;
+    s->counts[OP_UNLINKED] = s->header.unlinked;
+    s->counts[OP_ORPHANED] = s->header.orphans;
+    return rc;
+}
+
+static void replay_op_cb(const struct op *op, void *arg)
+{
+    store_apply(arg, op);
+}
+
+static int replay_block_cb(const unsigned char *payload, size_t n, void *arg)
+{
+    struct store *s = arg;
+
+    /* An operation takes 3 bytes at least. */
+    if (memtable_reserve(s->active, 0, 64 * n) < 0) {
+        log_error("the journal can't be replayed: out of memory");
+        return UV_ENOMEM;
+    }
+    s->unfrozen_bytes += n;
+    if (ops_each(payload, n, replay_op_cb, s) == 0)
+        return 0;
+    log_error("the journal in %s holds an operation of a newer mkv", s->directory);
+    return UV_EILSEQ;
+}
+
+static int replay_journal(struct store *s)
+{
+    uint64_t started = uv_hrtime();
+    struct journal_replay replay;
+    int rc = journal_open(s->directory, s->header.block, s->options.sync, replay_block_cb, s,
+                          &replay, &s->journal);
+
     if (rc < 0)
         return rc;
-    rc = save_volumes(store);
-    if (rc < 0) {
-        free(store->volumes[--store->n_volumes]);
-        return rc;
-    }
-    *id = store->n_volumes - 1;
+    s->journal_bytes = replay.bytes;
+    if (replay.blocks > 0 || replay.cut_bytes > 0)
+        log_info("the index replayed %llu blocks of its journal (%llu bytes) in %llu ms%s",
+                 (unsigned long long)replay.blocks, (unsigned long long)replay.bytes,
+                 (unsigned long long)(uv_hrtime() - started) / 1000000,
+                 replay.cut_bytes > 0 ? ", and cut off a torn last one" : "");
     return 0;
 }
 
-const char *store_volume_name(const struct store *store, uint32_t id)
+static void free_store(struct store *s)
 {
-    return id < store->n_volumes ? store->volumes[id] : NULL;
+    for (uint32_t i = 0; i < s->n_volumes; i++)
+        free(s->volumes[i]);
+    free(s->volumes);
+    journal_close(s->journal);
+    table_close(s->table);
+    fences_deinit(&s->fences);
+    memtable_free(s->active);
+    memtable_free(s->frozen);
+    buf_deinit(&s->filling.payload);
+    buf_deinit(&s->flushing.payload);
+    if (s->lock >= 0)
+        lockfile_release(s->lock);
+    free(s->directory);
+    free(s);
 }
 
-/* --- Opening and closing --------------------------------------------------------------------- */
-
-static void free_store(struct store *store)
+static int recover(struct store *s)
 {
-    for (uint32_t i = 0; i < store->n_volumes; i++)
-        free(store->volumes[i]);
-    free(store->volumes);
-    free(store);
+    int rc = checkpoint_clean_up(s->directory);
+
+    if (rc == 0)
+        rc = open_table(s);
+    if (rc == 0)
+        rc = replay_journal(s);
+    if (rc == 0)
+        rc = store_walk(s, (const char[]){OP_VOLUME}, 1, load_volume_cb, s);
+    return rc < 0 ? rc : 0;
 }
 
-int store_open(const char *directory, struct store **store)
+int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
+               struct store **store)
 {
     struct store *s = calloc(1, sizeof(*s));
-    int rc;
+    int rc = UV_ENOMEM;
 
-    if (s == NULL) {
-        log_error("cannot open the index directory %s: out of memory", directory);
-        return UV_ENOMEM;
+    if (strlen(directory) > PATH_MAX - PATH_ROOM) {
+        log_error("the path of the index directory %s is too long", directory);
+        free(s);
+        return UV_ENAMETOOLONG;
     }
-    rc = make_directory(directory);
-    if (rc < 0)
-        goto err_free;
-    rc = take_lock(s, directory);
-    if (rc < 0)
-        goto err_free;
-    rc = set_path(s, directory);
+    if (s == NULL)
+        goto err_memory;
+    s->lock = -1;
+    s->loop = loop;
+    s->options = *options;
+    s->directory = strdup(directory);
+    s->active = memtable_new();
+    if (s->directory == NULL || s->active == NULL)
+        goto err_memory;
+    rc = directory_make(directory);
     if (rc == 0)
-        rc = open_db(s);
-    if (rc < 0)
-        goto err_unlock;
-    rc = load_volumes(s);
-    if (rc < 0)
-        goto err_close;
-    *store = s;
-    return 0;
-
-err_close:
-    gdbm_close(s->db);
-err_unlock:
-    lockfile_release(s->lock);
-err_free:
-    free_store(s);
-    return rc;
-}
-
-void store_close(struct store *store)
-{
-    if (gdbm_sync(store->db) != 0)
-        db_failure(store, "sync");
-    if (gdbm_close(store->db) != 0)
-        log_error("cannot close %s: %s", store->path, gdbm_strerror(gdbm_errno));
-    lockfile_release(store->lock);
-    free_store(store);
-}
-
-/* --- Records --------------------------------------------------------------------------------- */
-
-static int decode(struct store *store, datum key, datum value, struct record *record)
-{
-    int rc = record_decode((const unsigned char *)value.dptr, (size_t)value.dsize, record);
-
+        rc = take_lock(s);
     if (rc == 0)
-        return 0;
-    log_error("%s holds a record %s: key %.*s", store->path,
-              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", key.dsize, key.dptr);
-    return UV_EIO;
-}
-
-int store_get(struct store *store, const void *key, size_t len, struct record *record)
-{
-    datum k = datum_of(key, len);
-    datum value = gdbm_fetch(store->db, k);
-    int rc;
-
-    if (value.dptr == NULL) {
-        if (gdbm_last_errno(store->db) == GDBM_ITEM_NOT_FOUND)
-            return UV_ENOENT;
-        return db_failure(store, "read from");
-    }
-    rc = decode(store, k, value, record);
-    free(value.dptr);
-    return rc;
-}
-
-int store_put(struct store *store, const void *key, size_t len, const struct record *record)
-{
-    unsigned char bytes[RECORD_MAX];
-    size_t n = record_encode(record, bytes);
-    int rc = check_space(store);
-
-    if (rc < 0)
+        rc = recover(s);
+    if (rc < 0) {
+        free_store(s);
         return rc;
-    if (gdbm_store(store->db, datum_of(key, len), datum_of(bytes, n), GDBM_REPLACE) != 0)
-        return db_failure(store, "write to");
-    return 0;
-}
-
-int store_delete(struct store *store, const void *key, size_t len)
-{
-    if (gdbm_delete(store->db, datum_of(key, len)) == 0)
-        return 0;
-    if (gdbm_last_errno(store->db) == GDBM_ITEM_NOT_FOUND)
-        return UV_ENOENT;
-    return db_failure(store, "delete from");
-}
-
-int store_each(struct store *store, store_each_cb cb, void *arg)
-{
-    datum key = gdbm_firstkey(store->db);
-    struct record record;
-    int rc = 0;
-
-    while (key.dptr != NULL) {
-        datum next;
-
-        if (key.dptr[0] == '/') {
-            rc = store_get(store, key.dptr, (size_t)key.dsize, &record);
-            if (rc == 0)
-                rc = cb(key.dptr, (size_t)key.dsize, &record, arg);
-        }
-        if (rc != 0)
-            break;
-        next = gdbm_nextkey(store->db, key);
-        free(key.dptr);
-        key = next;
     }
-    if (rc == 0 && gdbm_last_errno(store->db) != GDBM_ITEM_NOT_FOUND)
-        rc = db_failure(store, "walk through");
-    free(key.dptr);
+    s->n_saved_volumes = s->n_volumes;
+    store_commit_init(s);
+    *store = s;
+    store_checkpoint_if_due(s);
+    return 0;
+
+err_memory:
+    log_error("the index cannot be opened: out of memory");
+    if (s != NULL)
+        free_store(s);
     return rc;
+}
+
+/* --- Closing --------------------------------------------------------------------------------- */
+
+static void prepare_closed_cb(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+    store_close_cb cb = s->close_cb;
+    void *arg = s->close_arg;
+
+    free_store(s);
+    cb(arg);
+}
+
+void store_close_if_idle(struct store *s)
+{
+    if (s->closing && !s->flush_running && !s->checkpoint_running && s->filling.first == NULL &&
+        !uv_is_closing((uv_handle_t *)&s->prepare))
+        uv_close((uv_handle_t *)&s->prepare, prepare_closed_cb);
+}
+
+void store_close(struct store *s, store_close_cb cb, void *arg)
+{
+    s->closing = true;
+    s->close_cb = cb;
+    s->close_arg = arg;
+    atomic_store(&s->checkpoint.cancel, true);
+    store_close_if_idle(s);
+}
+
+/* --- State ----------------------------------------------------------------------------------- */
+
+void store_stats(const struct store *s, struct store_stats *stats)
+{
+    *stats = s->stats;
+    stats->keys = s->counts[OP_LIVE];
+    stats->unlinked = s->counts[OP_UNLINKED];
+    stats->orphans = s->counts[OP_ORPHANED];
+    stats->table_bytes = s->table != NULL ? table_size(s->table) : 0;
+    stats->journal_bytes = s->journal_bytes;
+    stats->memory_bytes = memtable_bytes(s->active);
+    if (s->frozen != NULL)
+        stats->memory_bytes += memtable_bytes(s->frozen);
+    stats->checkpoint_running = s->checkpoint_running;
 }

@@ -1,50 +1,129 @@
-/* The table key -> record, in GDBM, in one directory that one process holds at a time. The only
- * room that knows GDBM.
+/* The durable table key -> record, in one directory that one process holds at a time.
  *
- *     DIR/lock         held while the store is open
- *     DIR/index.gdbm   "/key" -> record.h's form; "!volumes" -> the names of volume ids
+ *     DIR/lock            held while the store is open
+ *     DIR/index.gdbm      the table: what all journal blocks up to some number left behind
+ *     DIR/journal.N       what was committed since, in segments (journal.h)
+ *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
+ *     DIR/next.gdbm       a table in the making; worthless after a crash
  *
- * Volumes are kept by id, so that a record stays small whatever their names; an id is never given
- * to another name. Calls are synchronous. A put or delete has reached the page cache when it
- * returns: it survives the end of this process, not yet a power cut. */
+ * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
+ * memtable). A checkpoint brings the memtable into a new index.gdbm, in a worker thread, and drops
+ * the journal behind it. Reads look into the memtables, then into index.gdbm. commit.c tells
+ * how, checkpoint.h and merge.c what a table is made of, journal.h what a crash may leave.
+ *
+ * All calls are the loop thread's. */
 #ifndef MKV_STORE_STORE_H
 #define MKV_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "index/store/record.h"
 
+#define STORE_KEY_MAX 1025 /* bytes */
+
 struct store;
 
-/* Opens the store in `directory`, made 0700 when missing. 0 and *store, or a negative UV_E* after
- * one log line that names what is wrong and, where the user can, the mend: UV_EBUSY when another
- * process has it open. */
-int store_open(const char *directory, struct store **store);
+/* Two tables in one, with the same keys: a commit may change both at once. */
+enum store_space {
+    STORE_KEYS,    /* what the user sees, unlinked keys included */
+    STORE_ORPHANS, /* blobs that no key names and that are to be removed: a record that lists the
+                      replicas which may hold one */
+};
 
-/* Writes everything to disk, closes, lets go of the lock, and frees. */
-void store_close(struct store *store);
+struct store_options {
+    bool sync;               /* a commit waits for the disk; else for the page cache only */
+    size_t checkpoint_bytes; /* journal bytes after which a checkpoint begins; 0: the default */
+};
 
-/* Looks up a key, which begins with '/'. 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
-int store_get(struct store *store, const void *key, size_t len, struct record *record);
+/* Opens the store in `directory`, made 0700 when missing, and recovers what a crash left: replays
+ * the journal, cuts a torn last entry off, and says so in one log line. 0 and *store, or a negative
+ * UV_E* after one log line that names what is wrong and the mend: UV_EBUSY when another process has
+ * it open, UV_EILSEQ when a file is damaged other than by a crash. */
+int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
+               struct store **store);
 
-/* Puts a record, in place of the key's old one if there is one. 0, or UV_ENOSPC or UV_EIO after a
- * log line. */
-int store_put(struct store *store, const void *key, size_t len, const struct record *record);
+/* Waits for commits in flight and a running checkpoint, closes, lets go of the lock, frees, and
+ * fires `cb` from the loop. No other call may follow. */
+typedef void (*store_close_cb)(void *arg);
+void store_close(struct store *store, store_close_cb cb, void *arg);
 
-/* Removes a key. 0, UV_ENOENT, or UV_ENOSPC or UV_EIO after a log line. */
-int store_delete(struct store *store, const void *key, size_t len);
+/* Looks up a key as the last finished commit left it. Never waits but for a page of index.gdbm.
+ * 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
+int store_get(struct store *store, enum store_space space, const void *key, size_t len,
+              struct record *record);
 
-/* Calls `cb` once for each key, in no order, until it returns other than 0, and returns that; 0 at
- * the end, or UV_EIO. The key is valid during the call. `cb` must not change the store. */
-typedef int (*store_each_cb)(const void *key, size_t len, const struct record *record, void *arg);
-int store_each(struct store *store, store_each_cb cb, void *arg);
+/* --- Changes --------------------------------------------------------------------------------- */
 
-/* The id of the volume of that name, 1 to 255 bytes, which is given one if it has none. 0 and *id,
- * or UV_ENAMETOOLONG, UV_ENOMEM, or as store_put(). */
+struct store_change {
+    enum store_space space;
+    const void *key; /* 1 to STORE_KEY_MAX bytes */
+    size_t len;
+    const struct record *record; /* NULL deletes; deleting what isn't there is no error */
+};
+
+struct store_commit;
+
+/* Fires once, never inside store_commit(), from the loop. 0: all changes are visible and, with
+ * `sync`, on disk. UV_ENOSPC, or UV_EIO: none is visible, and none will be after a restart unless
+ * the disk failed in between. Commits end in the order they began. */
+typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
+
+/* Embedded in an operation, which must keep it until the callback has fired. */
+struct store_commit {
+    void *data; /* the caller's */
+    store_commit_cb done;
+    struct store_commit *next; /* in its batch */
+};
+
+/* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
+ * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS
+ * or UV_EIO when nothing was started. */
+#define STORE_CHANGES_MAX 4
+int store_commit(struct store *store, struct store_commit *commit,
+                 const struct store_change *changes, size_t n, store_commit_cb done);
+
+/* --- In order -------------------------------------------------------------------------------- */
+
+/* Calls `cb` for each key of the space that begins with `prefix` and isn't less than `start`, in
+ * byte order, until it returns other than 0, and returns that; 0 at the end, or UV_EIO or
+ * UV_ENOMEM. Key and record are valid during the call. `cb` must not call the store but for names
+ * and gets. */
+typedef int (*store_list_cb)(const void *key, size_t len, const struct record *record, void *arg);
+int store_list(struct store *store, enum store_space space, const void *prefix, size_t prefix_len,
+               const void *start, size_t start_len, store_list_cb cb, void *arg);
+
+/* --- Volumes --------------------------------------------------------------------------------- */
+
+/* Records keep volumes by id, so that they stay small whatever the names; an id is never given to
+ * another name. The id of the volume of that name, 1 to 255 bytes, which is given one if it has
+ * none (it reaches the journal with the next commit). 0 and *id, or UV_ENAMETOOLONG, UV_ENOMEM. */
 int store_volume_id(struct store *store, const char *name, uint32_t *id);
 
 /* The name of a volume id, valid until the store closes, or NULL if there is none. */
 const char *store_volume_name(const struct store *store, uint32_t id);
+
+/* --- State ----------------------------------------------------------------------------------- */
+
+struct store_stats {
+    uint64_t keys;          /* without the unlinked ones */
+    uint64_t unlinked;      /* keys */
+    uint64_t orphans;       /* keys whose blobs are to be removed */
+    uint64_t table_bytes;   /* of index.gdbm */
+    uint64_t journal_bytes; /* of all segments */
+    uint64_t memory_bytes;  /* of the memtables */
+    uint64_t checkpoints;   /* since the store was opened */
+    uint64_t checkpoint_ms; /* the last one took */
+    bool checkpoint_running;
+    int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
+    int journal_error;    /* of the last write: 0 or a negative UV_E* */
+};
+
+void store_stats(const struct store *store, struct store_stats *stats);
+
+/* Begins a checkpoint unless one runs or there is nothing to write. 0 or UV_ENOMEM. */
+int store_checkpoint(struct store *store);
 
 #endif

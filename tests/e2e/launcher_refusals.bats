@@ -276,5 +276,5 @@ from: mkv $*"
     stop v
     refused 1 "data/i is an index's directory" volume "$(at v)" "$T/data/i"
     refused 1 "data/v is a volume's directory" index "$V" --port "$(at i)" --index "$T/data/v"
-    [[ ! -e $T/data/v/index.gdbm && ! -e $T/data/i/.mkv ]]
+    [[ ! -e $T/data/v/lock && ! -e $T/data/i/.mkv ]]
 }

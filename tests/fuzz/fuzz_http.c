@@ -1,7 +1,8 @@
 /* Any bytes from a client, through the real server on a socket: the first byte of the input says
  * how the rest is split into two writes. Every request that the handler sees is answered: at once,
- * in mid-body, at the end of the body, or later ("/l..."); some pause their body ("/p..."). The
- * connection always ends, and nothing leaks. */
+ * in mid-body, at the end of the body, or later ("/l..."); some pause their body ("/p..."). Some
+ * answers are streamed ("/s..."), with a plan made of the path's bytes: what to write, when to
+ * wait, and how it ends. The connection always ends, and nothing leaks. */
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,9 @@ static struct {
     unsigned in_exchange;        /* requests whose end is to come */
     struct http_request *late;   /* one that is read and waits for its answer, or NULL */
     struct http_request *paused; /* one whose body is paused, or NULL */
+    struct http_request *stream; /* one whose answer is streamed, or NULL */
+    size_t step;                 /* in its path */
+    bool in_handler;             /* where `more` and `closed` must not fire */
 } fuzz;
 
 static bool path_begins(struct http_request *request, char c)
@@ -39,14 +43,80 @@ static void forget(struct http_request *request)
         fuzz.late = NULL;
     if (fuzz.paused == request)
         fuzz.paused = NULL;
+    if (fuzz.stream == request)
+        fuzz.stream = NULL;
     fuzz.in_exchange--;
+}
+
+/* Takes the next step of the plan; false when it waits for catch_up(), or has ended. */
+static bool stream_step(struct http_request *request)
+{
+    static const char bytes[HTTP_STREAM_BOUND + 1];
+    size_t len;
+    const char *path = http_request_path(request, &len);
+    char step = fuzz.step < len ? path[fuzz.step++] : '\0';
+
+    switch (step) {
+    case '\0':
+        forget(request);
+        http_finish(request);
+        return false;
+    case '!':
+        forget(request);
+        http_fail(request);
+        return false;
+    case '.': /* nothing now */
+        return false;
+    case '*':
+        http_write(request, bytes, sizeof(bytes));
+        return true;
+    default:
+        http_write(request, bytes, (size_t)(step & 15));
+        return true;
+    }
+}
+
+static void more_cb(struct http_request *request)
+{
+    if (fuzz.in_handler || fuzz.stream != request)
+        abort();
+    while (stream_step(request)) {
+    }
+}
+
+static void stream_closed_cb(struct http_request *request)
+{
+    if (fuzz.in_handler)
+        abort();
+    forget(request);
+}
+
+static const struct http_writer writer = {.more = more_cb, .closed = stream_closed_cb};
+
+/* The plan begins with the byte after "/s"; '^' there means that the first step is taken at once.
+ */
+static void start_stream(struct http_request *request)
+{
+    size_t len;
+    const char *path = http_request_path(request, &len);
+
+    if (!http_respond_start(request, 200, &writer)) {
+        forget(request);
+        return;
+    }
+    fuzz.stream = request;
+    fuzz.step = 2;
+    if (len > 2 && path[2] == '^')
+        stream_step(request);
 }
 
 static void data_cb(struct http_request *request, const char *bytes, size_t len)
 {
     if (len == 0 || bytes == NULL)
         abort();
-    if (bytes[0] == '!') { /* an answer in mid-body */
+    if (bytes[0] == '~') { /* the start of one in mid-body */
+        start_stream(request);
+    } else if (bytes[0] == '!') { /* an answer in mid-body */
         forget(request);
         http_respond(request, 409, "stop", 4);
     } else if (path_begins(request, 'p')) {
@@ -59,6 +129,10 @@ static void end_cb(struct http_request *request)
 {
     if (path_begins(request, 'l')) {
         fuzz.late = request;
+        return;
+    }
+    if (path_begins(request, 's')) {
+        start_stream(request);
         return;
     }
     forget(request);
@@ -87,7 +161,12 @@ static void handler_cb(struct http_request *request, void *arg)
     if (note != NULL)
         http_add_header(request, "X-Note", note);
     fuzz.in_exchange++;
-    http_read_body(request, &reader);
+    fuzz.in_handler = true;
+    if (note == NULL && path_begins(request, 's'))
+        start_stream(request);
+    else
+        http_read_body(request, &reader);
+    fuzz.in_handler = false;
 }
 
 static void start(void)
@@ -117,6 +196,8 @@ static void catch_up(void)
 {
     struct http_request *late = fuzz.late;
 
+    if (fuzz.stream != NULL)
+        stream_step(fuzz.stream);
     if (fuzz.paused != NULL)
         http_resume_body(fuzz.paused);
     fuzz.paused = NULL;
@@ -162,7 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     close(fd);
     spin();
     /* A client that is gone is noticed by reading or writing, so not while its request waits. */
-    while (fuzz.late != NULL || fuzz.paused != NULL)
+    while (fuzz.late != NULL || fuzz.paused != NULL || fuzz.stream != NULL)
         catch_up();
     if (fuzz.in_exchange > 0)
         abort();

@@ -141,7 +141,7 @@ static void serve(FILE *client)
         } else if (strcmp(method, "PUT") == 0) {
             misbehave(client, length, chunked);
         } else {
-            say(client, strcmp(method, "DELETE") == 0 ? 204 : 404);
+            say(client, strcmp(method, "DELETE") == 0 || strcmp(method, "POST") == 0 ? 204 : 404);
         }
     }
 }

@@ -1,40 +1,14 @@
-/* The HTTP server on a real loopback socket, with a client that sends bytes exactly as split as the
- * test says. */
-#include "tests/unit/test.h"
+/* The HTTP server on a real socket: requests, plain answers, limits. */
+#include "tests/unit/http_fixture.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "index/base/log.h"
-#include "index/http/http.h"
-
-#define DEADLINE 5000 /* milliseconds that any one wait may take */
-
-struct fixture {
-    uv_loop_t loop;
-    uv_timer_t deadline;
-    struct http_server *server;
-    struct sockaddr_in address;
-    int client;
-    bool late; /* the deadline has passed */
-    bool stopped;
-    char answers[128 * 1024]; /* what the client has read */
-    size_t n_answers;
-    struct http_request *held; /* a request to "/hold" */
-    unsigned handled;          /* requests of "/handled" */
-    unsigned closed;           /* `closed` callbacks */
-    size_t body;               /* bytes of the current body */
-};
-
-/* --- The handler: PUT answers the length of its body, the rest the path
- * ----------------------------- */
+/* --- The handler: PUT answers the length of its body, the rest the path ----------------------- */
 
 static void data_cb(struct http_request *request, const char *bytes, size_t len)
 {
@@ -65,6 +39,17 @@ static void closed_cb(struct http_request *request)
 
 static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
 
+static void answer_query(struct http_request *request)
+{
+    size_t len = 99;
+    const char *query = http_request_query(request, &len);
+    char text[64];
+    int n = query != NULL ? snprintf(text, sizeof(text), "(%zu:%.*s)", len, (int)len, query)
+                          : snprintf(text, sizeof(text), "none%zu", len);
+
+    http_respond(request, 200, text, (size_t)n);
+}
+
 static void handler_cb(struct http_request *request, void *arg)
 {
     struct fixture *f = arg;
@@ -80,6 +65,8 @@ static void handler_cb(struct http_request *request, void *arg)
     if (len == 5 && memcmp(path, "/hold", 5) == 0) {
         f->held = request;
         http_read_body(request, &reader);
+    } else if (http_request_method(request) == HTTP_METHOD_UNLINK) {
+        answer_query(request);
     } else if (len == 5 && memcmp(path, "/busy", 5) == 0) {
         http_respond(request, 409, "busy", 4);
     } else if (http_request_method(request) == HTTP_METHOD_PUT) {
@@ -89,173 +76,9 @@ static void handler_cb(struct http_request *request, void *arg)
     }
 }
 
-/* --- Fixture --------------------------------------------------------------------------------- */
-
-static void deadline_cb(uv_timer_t *timer)
-{
-    struct fixture *f = timer->data;
-
-    f->late = true;
-}
-
-static void stopped_cb(void *arg)
-{
-    struct fixture *f = arg;
-
-    f->stopped = true;
-}
-
-static int listening_socket(struct sockaddr_in *address)
-{
-    socklen_t size = sizeof(*address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    *address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (bind(fd, (struct sockaddr *)address, size) < 0 ||
-        getsockname(fd, (struct sockaddr *)address, &size) < 0)
-        return -1;
-    return fd;
-}
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
-    struct http_limits limits = http_default_limits;
-    int fd = listening_socket(&f->address);
-
-    limits.connections = 3;
-    limits.head_timeout = 200;
-    limits.body_timeout = 200;
-    log_open("/dev/null");
-    uv_loop_init(&f->loop);
-    uv_timer_init(&f->loop, &f->deadline);
-    f->deadline.data = f;
-    f->client = -1;
-    *state = f;
-    return http_server_start(&f->loop, &fd, 1, &limits, handler_cb, f, &f->server);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    if (f->client >= 0)
-        close(f->client);
-    if (f->server != NULL) {
-        http_server_stop(f->server, stopped_cb, f);
-        http_server_abort(f->server);
-    }
-    uv_close((uv_handle_t *)&f->deadline, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    assert_true(f->stopped);
-    assert_int_equal(uv_loop_close(&f->loop), 0);
-    free(f);
-    return 0;
-}
-
-static int dial(struct fixture *f)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)), 0);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
-static void spin(struct fixture *f)
-{
-    for (int i = 0; i < 3; i++)
-        uv_run(&f->loop, UV_RUN_NOWAIT);
-}
-
-static void arm(struct fixture *f)
-{
-    f->late = false;
-    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
-}
-
-static void send_bytes(struct fixture *f, const char *bytes, size_t n)
-{
-    arm(f);
-    while (n > 0 && !f->late) {
-        ssize_t sent = send(f->client, bytes, n, MSG_NOSIGNAL);
-
-        if (sent > 0) {
-            bytes += sent;
-            n -= (size_t)sent;
-        } else if (errno != EAGAIN) {
-            return; /* the server has closed: the test looks at what it said */
-        }
-        spin(f);
-    }
-    assert_false(f->late);
-}
-
-/* Reads what is there; false at the end of the stream. */
-static bool read_answers(struct fixture *f)
-{
-    ssize_t n =
-        recv(f->client, f->answers + f->n_answers, sizeof(f->answers) - f->n_answers - 1, 0);
-
-    if (n > 0)
-        f->n_answers += (size_t)n;
-    f->answers[f->n_answers] = '\0';
-    return n > 0 || (n < 0 && errno == EAGAIN);
-}
-
-static unsigned count(const char *text, const char *what)
-{
-    unsigned n = 0;
-
-    while ((text = strstr(text, what)) != NULL) {
-        text++;
-        n++;
-    }
-    return n;
-}
-
-/* Waits until `what` stands `n` times in the answers. */
-static void expect(struct fixture *f, const char *what, unsigned n)
-{
-    arm(f);
-    while (count(f->answers, what) < n && !f->late) {
-        uv_run(&f->loop, UV_RUN_NOWAIT);
-        if (!read_answers(f))
-            break;
-    }
-    if (count(f->answers, what) != n)
-        fail_msg("wanted %u times '%s' in: %s", n, what, f->answers);
-}
-
-static void expect_close(struct fixture *f)
-{
-    arm(f);
-    while (read_answers(f)) {
-        uv_run(&f->loop, UV_RUN_NOWAIT);
-        assert_false(f->late);
-    }
-}
-
-static void fresh_client(struct fixture *f)
-{
-    if (f->client >= 0)
-        close(f->client);
-    spin(f);
-    f->client = dial(f);
-    f->n_answers = 0;
-    f->answers[0] = '\0';
-}
-
-static void send_text(struct fixture *f, const char *text)
-{
-    send_bytes(f, text, strlen(text));
-}
-
-static void ask(struct fixture *f, const char *text)
-{
-    fresh_client(f);
-    send_text(f, text);
+    return fixture_start(state, handler_cb, &fixture_limits, NULL);
 }
 
 /* --- Tests ----------------------------------------------------------------------------------- */
@@ -330,7 +153,7 @@ static void test_http_refuses_what_is_no_http(void **state)
         {"DELETE /handled HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
         {"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
         {"REBALANCE / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
-        {"FROBNICATE / HTTP/1.1\r\n\r\n", "Allow: GET, HEAD, PUT, DELETE\r\n"},
+        {"FROBNICATE / HTTP/1.1\r\n\r\n", "Allow: GET, HEAD, PUT, DELETE, UNLINK\r\n"},
         {"GET / HTTP/7.3\r\n\r\n", "HTTP/1.1 505 "},
     };
 
@@ -574,11 +397,64 @@ static void test_http_stop_lets_an_exchange_end(void **state)
     http_respond(f->held, 200, "done", 4);
     expect_close(f);
     assert_int_equal(count(f->answers, "done"), 1);
-    arm(f);
-    while (!f->stopped && !f->late)
-        spin(f);
-    assert_true(f->stopped);
-    f->server = NULL;
+    expect_stopped(f);
+}
+
+static void test_http_query_and_unlink(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "UNLINK /a HTTP/1.1\r\n\r\n"
+           "UNLINK /a? HTTP/1.1\r\n\r\n"
+           "UNLINK /a?b=%2F?c HTTP/1.1\r\n\r\n"
+           "UNLINK http://host?q HTTP/1.1\r\n\r\n");
+    expect(f, "HTTP/1.1 200 OK", 4);
+    expect(f, "none0", 1);
+    expect(f, "(0:)", 1);
+    expect(f, "(7:b=%2F?c)", 1);
+    expect(f, "(1:q)", 1);
+}
+
+static int setup_local(void **state)
+{
+    char directory[] = "/tmp/mkv_test_http.XXXXXX";
+    char path[64];
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/socket", directory);
+    return fixture_start(state, handler_cb, &fixture_limits, path);
+}
+
+static int teardown_local(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un local;
+
+    memcpy(&local, &f->address, sizeof(local));
+    assert_int_equal(unlink(local.sun_path), 0);
+    *strrchr(local.sun_path, '/') = '\0';
+    assert_int_equal(rmdir(local.sun_path), 0);
+    return teardown(state);
+}
+
+static void test_http_unix_socket(void **state)
+{
+    struct fixture *f = *state;
+    char some[256 * 1024] = {0};
+
+    ask(f, pipeline);
+    expect_pipeline(f);
+    ask(f, "PUT /long HTTP/1.1\r\nContent-Length: 262144\r\n\r\n");
+    send_bytes(f, some, sizeof(some));
+    expect(f, "[262144]", 1);
+    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    spin(f);
+    http_server_stop(f->server, stopped_cb, f);
+    spin(f);
+    http_respond(f->held, 200, "done", 4);
+    expect_close(f);
+    assert_int_equal(count(f->answers, "done"), 1);
+    expect_stopped(f);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -605,6 +481,8 @@ int main(void)
         TEST(test_http_too_many_connections),
         TEST(test_http_add_header_refuses_line_breaks),
         TEST(test_http_stop_lets_an_exchange_end),
+        TEST(test_http_query_and_unlink),
+        cmocka_unit_test_setup_teardown(test_http_unix_socket, setup_local, teardown_local),
     };
 
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);

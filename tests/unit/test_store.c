@@ -1,216 +1,411 @@
 #include "tests/unit/test.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <uv.h>
 
 #include "index/base/log.h"
-#include "index/store/store.h"
+#include "tests/support/storebox.h"
 
 struct fixture {
-    char dir[32];
-    struct store *store;
+    struct storebox box;
 };
 
 static int setup(void **state)
 {
+    static const struct store_options options = {.sync = true};
     struct fixture *f = calloc(1, sizeof(*f));
 
-    strcpy(f->dir, "/tmp/mkv-test-XXXXXX");
-    log_open("/dev/null");
-    if (mkdtemp(f->dir) == NULL || store_open(f->dir, &f->store) < 0)
+    if (f == NULL)
         return -1;
+    storebox_init(&f->box, NULL, &options);
     *state = f;
-    return 0;
+    return log_open("/dev/null") < 0 ? -1 : storebox_open(&f->box);
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"lock", "index.gdbm"};
-    char path[64];
 
-    if (f->store != NULL)
-        store_close(f->store);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", f->dir, names[i]);
-        unlink(path);
-    }
-    rmdir(f->dir);
+    storebox_deinit(&f->box);
     free(f);
     return 0;
 }
 
 static void reopen(struct fixture *f)
 {
-    store_close(f->store);
-    f->store = NULL;
-    assert_int_equal(store_open(f->dir, &f->store), 0);
+    storebox_close(&f->box);
+    assert_int_equal(storebox_open(&f->box), 0);
 }
 
-static struct record record_of_size(uint64_t size)
+static int put(struct fixture *f, const char *key, uint64_t size)
 {
-    return (struct record){.size = size, .n_replicas = 1};
+    struct record record = {.size = size, .n_replicas = 1};
+
+    return storebox_put(&f->box, STORE_KEYS, key, strlen(key), &record);
 }
+
+/* The size that a key's record says, or a negative UV_E*. */
+static int get(struct fixture *f, const char *key)
+{
+    struct record record;
+    int rc = store_get(f->box.store, STORE_KEYS, key, strlen(key), &record);
+
+    return rc < 0 ? rc : (int)record.size;
+}
+
+/* --- Keys ------------------------------------------------------------------------------------ */
 
 static void test_store_put_get_delete(void **state)
 {
     struct fixture *f = *state;
-    struct record record = record_of_size(7);
+    struct record record = {.size = 8, .n_replicas = 1};
 
-    assert_int_equal(store_get(f->store, "/a", 2, &record), UV_ENOENT);
-    assert_int_equal(store_delete(f->store, "/a", 2), UV_ENOENT);
-    assert_int_equal(store_put(f->store, "/a", 2, &record), 0);
-    record.size = 8;
-    assert_int_equal(store_put(f->store, "/a\0b", 4, &record), 0);
-    assert_int_equal(store_get(f->store, "/a", 2, &record), 0);
-    assert_int_equal(record.size, 7);
-    record.size = 9;
-    assert_int_equal(store_put(f->store, "/a", 2, &record), 0);
+    assert_int_equal(get(f, "/a"), UV_ENOENT);
+    assert_int_equal(put(f, "/a", 7), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/a\0b", 4, &record), 0);
+    assert_int_equal(get(f, "/a"), 7);
+    assert_int_equal(put(f, "/a", 9), 0);
     reopen(f);
-    assert_int_equal(store_get(f->store, "/a", 2, &record), 0);
-    assert_int_equal(record.size, 9);
-    assert_int_equal(store_delete(f->store, "/a", 2), 0);
-    assert_int_equal(store_get(f->store, "/a", 2, &record), UV_ENOENT);
-    assert_int_equal(store_get(f->store, "/a\0b", 4, &record), 0);
+    assert_int_equal(get(f, "/a"), 9);
+    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/a", 2), 0);
+    assert_int_equal(get(f, "/a"), UV_ENOENT);
+    assert_int_equal(store_get(f->box.store, STORE_KEYS, "/a\0b", 4, &record), 0);
+    assert_int_equal(record.size, 8);
+    assert_int_equal(store_get(f->box.store, STORE_ORPHANS, "/a\0b", 4, &record), UV_ENOENT);
 }
+
+static void test_store_delete_of_a_missing_key_harms_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned sync = 0; sync < 2; sync++) {
+        storebox_close(&f->box);
+        f->box.options.sync = sync;
+        assert_int_equal(storebox_open(&f->box), 0);
+        assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/missing", 8), 0);
+        assert_int_equal(put(f, "/a", 7 + sync), 0);
+        reopen(f);
+        assert_int_equal(get(f, "/a"), 7 + sync);
+    }
+}
+
+static void test_store_splits_of_neighbouring_pages_keep_all(void **state)
+{
+    struct fixture *f = *state;
+    char key[64];
+
+    for (unsigned odd = 0; odd < 2; odd++) {
+        for (unsigned i = odd; i < 1000; i += 2) {
+            snprintf(key, sizeof(key), "/a-key-of-which-there-are-many/%04u", i);
+            assert_int_equal(put(f, key, i), 0);
+        }
+        assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "/a-key-of-which-there-are-many/%04u", i);
+        assert_int_equal(get(f, key), i);
+    }
+}
+
+static void test_store_takes_the_longest_key(void **state)
+{
+    struct fixture *f = *state;
+    struct record record = {.size = 1, .n_replicas = RECORD_REPLICAS_MAX};
+    unsigned char key[STORE_KEY_MAX];
+
+    memset(key, 0xff, sizeof(key));
+    for (unsigned i = 0; i < 20; i++) {
+        key[STORE_KEY_MAX - 1] = (unsigned char)i;
+        assert_int_equal(storebox_put(&f->box, STORE_KEYS, key, sizeof(key), &record), 0);
+    }
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    reopen(f);
+    for (unsigned i = 0; i < 20; i++) {
+        key[STORE_KEY_MAX - 1] = (unsigned char)i;
+        assert_int_equal(store_get(f->box.store, STORE_KEYS, key, sizeof(key), &record), 0);
+    }
+    assert_int_equal(store_get(f->box.store, STORE_KEYS, key, sizeof(key) - 1, &record), UV_ENOENT);
+}
+
+/* --- Commits --------------------------------------------------------------------------------- */
+
+static void test_store_commit_changes_both_spaces_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct record record = {.size = 3, .n_replicas = 1};
+    struct store_change changes[] = {{STORE_KEYS, "/new", 4, &record},
+                                     {STORE_ORPHANS, "/old", 4, &record},
+                                     {STORE_KEYS, "/gone", 5, NULL}};
+
+    assert_int_equal(put(f, "/gone", 1), 0);
+    assert_int_equal(storebox_commit(&f->box, changes, COUNT_OF(changes)), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(get(f, "/new"), 3);
+        assert_int_equal(get(f, "/gone"), UV_ENOENT);
+        assert_int_equal(get(f, "/old"), UV_ENOENT);
+        assert_int_equal(store_get(f->box.store, STORE_ORPHANS, "/old", 4, &record), 0);
+        if (i == 0)
+            reopen(f);
+        else
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+}
+
+struct ordered {
+    struct store_commit commit;
+    unsigned number;
+    unsigned *done;
+};
+
+static void ordered_cb(struct store_commit *commit, int rc)
+{
+    struct ordered *ordered = commit->data;
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(ordered->number, (*ordered->done)++);
+}
+
+static void test_store_commits_end_in_order_and_close_waits_for_them(void **state)
+{
+    struct fixture *f = *state;
+    static struct ordered commits[500];
+    struct record record = {.n_replicas = 1};
+    unsigned done = 0;
+    char key[16];
+
+    for (unsigned i = 0; i < COUNT_OF(commits); i++) {
+        struct store_change change = {.key = key, .record = &record};
+
+        change.len = (size_t)snprintf(key, sizeof(key), "/%u", i);
+        record.size = i;
+        commits[i] = (struct ordered){.number = i, .done = &done};
+        commits[i].commit.data = &commits[i];
+        assert_int_equal(store_commit(f->box.store, &commits[i].commit, &change, 1, ordered_cb), 0);
+        assert_int_equal(get(f, key), UV_ENOENT);
+    }
+    assert_int_equal(done, 0);
+    reopen(f);
+    assert_int_equal(done, COUNT_OF(commits));
+    assert_int_equal(get(f, "/499"), 499);
+}
+
+struct chain {
+    struct store_commit commit;
+    struct store *store;
+    unsigned left; /* commits that are still to be started */
+};
+
+static void delete_missing_cb(struct store_commit *commit, int rc)
+{
+    struct chain *chain = commit->data;
+    struct store_change change = {.space = STORE_KEYS, .key = "/missing", .len = 8};
+
+    assert_int_equal(rc, 0);
+    if (chain->left-- > 0)
+        assert_int_equal(store_commit(chain->store, commit, &change, 1, delete_missing_cb), 0);
+}
+
+static void late_cb(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+/* Nothing but the store may wake the loop: it slept over the second commit once. */
+static void test_store_commit_from_the_callback_of_an_empty_one(void **state)
+{
+    struct fixture *f = *state;
+    struct chain chain = {.store = f->box.store, .left = 3};
+    bool late = false;
+    uv_timer_t deadline;
+
+    chain.commit.data = &chain;
+    uv_timer_init(&f->box.loop, &deadline);
+    deadline.data = &late;
+    uv_timer_start(&deadline, late_cb, 10000, 0);
+    delete_missing_cb(&chain.commit, 0);
+    while (chain.left != UINT_MAX && !late)
+        storebox_turn(&f->box);
+    uv_close((uv_handle_t *)&deadline, NULL);
+    uv_run(&f->box.loop, UV_RUN_NOWAIT);
+    while (chain.left != UINT_MAX)
+        storebox_turn(&f->box);
+    assert_false(late);
+}
+
+static void test_store_stats_count_exactly(void **state)
+{
+    struct fixture *f = *state;
+    struct record unlinked = {.flags = RECORD_UNLINKED, .n_replicas = 1};
+    struct record linked = {.n_replicas = 1};
+    struct store_stats stats;
+
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/a", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/b", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/b", 2, &unlinked), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/c", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/c", 2, &linked), 0);
+    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/nothing", 8), 0);
+    assert_int_equal(storebox_put(&f->box, STORE_ORPHANS, "/b", 2, &unlinked), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        store_stats(f->box.store, &stats);
+        assert_int_equal(stats.keys, 2);
+        assert_int_equal(stats.unlinked, 1);
+        assert_int_equal(stats.orphans, 1);
+        if (i == 1)
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+        else
+            reopen(f);
+    }
+}
+
+/* --- Listings -------------------------------------------------------------------------------- */
+
+struct listed {
+    char text[256];
+    unsigned stop_at;
+    unsigned n;
+};
+
+static int list_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct listed *listed = arg;
+    size_t used = strlen(listed->text);
+
+    assert_int_equal(record->n_replicas, 1);
+    snprintf(listed->text + used, sizeof(listed->text) - used, "%.*s ", (int)len,
+             (const char *)key);
+    return ++listed->n == listed->stop_at ? 77 : 0;
+}
+
+static void assert_list(struct fixture *f, const char *prefix, const char *start, unsigned stop_at,
+                        const char *expected)
+{
+    struct listed listed = {.stop_at = stop_at};
+    int rc = store_list(f->box.store, STORE_KEYS, prefix, strlen(prefix), start, strlen(start),
+                        list_cb, &listed);
+
+    assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
+    assert_string_equal(listed.text, expected);
+}
+
+static void test_store_list_is_in_byte_order_from_start_and_below_prefix(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"/b", "/a/2", "/\xff", "/a", "/a/10", "/c/x", "/a/1"};
+
+    for (unsigned i = 0; i < COUNT_OF(keys); i++) {
+        assert_int_equal(put(f, keys[i], i), 0);
+        if (i == 3) /* the rest stays in memory */
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/b", 2), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_list(f, "", "", 0, "/a /a/1 /a/10 /a/2 /c/x /\xff ");
+        assert_list(f, "/a/", "", 0, "/a/1 /a/10 /a/2 ");
+        assert_list(f, "/a/", "/a/10", 0, "/a/10 /a/2 ");
+        assert_list(f, "/a/", "/a/100", 0, "/a/2 ");
+        assert_list(f, "/a", "/b", 0, "");
+        assert_list(f, "/b", "", 0, "");
+        assert_list(f, "/\xff", "", 0, "/\xff ");
+        assert_list(f, "", "/a/1", 2, "/a/1 /a/10 ");
+        assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+}
+
+/* --- Volumes --------------------------------------------------------------------------------- */
 
 static void test_store_volume_ids_stay(void **state)
 {
     struct fixture *f = *state;
+    char name[257];
+    uint32_t again;
     uint32_t a;
     uint32_t b;
-    uint32_t again;
-
-    assert_null(store_volume_name(f->store, 0));
-    assert_int_equal(store_volume_id(f->store, "localhost:3001", &a), 0);
-    assert_int_equal(store_volume_id(f->store, "localhost:3002", &b), 0);
-    assert_int_not_equal(a, b);
-    reopen(f);
-    assert_string_equal(store_volume_name(f->store, a), "localhost:3001");
-    assert_int_equal(store_volume_id(f->store, "localhost:3002", &again), 0);
-    assert_int_equal(again, b);
-}
-
-static void test_store_volume_id_refuses_a_name_that_does_not_fit(void **state)
-{
-    struct fixture *f = *state;
-    char name[257];
     uint32_t id = 77;
 
     memset(name, 'v', sizeof(name));
     name[256] = '\0';
-    assert_int_equal(store_volume_id(f->store, name, &id), UV_ENAMETOOLONG);
-    assert_int_equal(store_volume_id(f->store, "", &id), UV_ENAMETOOLONG);
+    assert_int_equal(store_volume_id(f->box.store, name, &id), UV_ENAMETOOLONG);
+    assert_int_equal(store_volume_id(f->box.store, "", &id), UV_ENAMETOOLONG);
     assert_int_equal(id, 77);
     name[255] = '\0';
-    assert_int_equal(store_volume_id(f->store, name, &id), 0);
-    reopen(f);
-    assert_string_equal(store_volume_name(f->store, id), name);
-}
-
-struct seen {
-    unsigned n;
-    uint64_t sum;
-    unsigned stop_at;
-};
-
-static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
-{
-    struct seen *seen = arg;
-
-    assert_true(len >= 2 && ((const char *)key)[0] == '/');
-    seen->sum += record->size;
-    return ++seen->n == seen->stop_at ? 77 : 0;
-}
-
-static void test_store_each_visits_every_key_once(void **state)
-{
-    struct fixture *f = *state;
-    struct seen seen = {0};
-    uint32_t id;
-
-    assert_int_equal(store_each(f->store, count_cb, &seen), 0);
-    assert_int_equal(seen.n, 0);
-    assert_int_equal(store_volume_id(f->store, "not-a-key:1", &id), 0);
-    for (unsigned i = 1; i <= 1000; i++) {
-        struct record record = record_of_size(i);
-        char key[16];
-
-        snprintf(key, sizeof(key), "/key%u", i);
-        assert_int_equal(store_put(f->store, key, strlen(key), &record), 0);
+    assert_int_equal(store_volume_id(f->box.store, "localhost:3001", &a), 0);
+    assert_int_equal(store_volume_id(f->box.store, name, &b), 0);
+    assert_int_not_equal(a, b);
+    assert_null(store_volume_name(f->box.store, a + b + 1000));
+    assert_int_equal(put(f, "/a", 1), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 1)
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+        reopen(f);
+        assert_string_equal(store_volume_name(f->box.store, a), "localhost:3001");
+        assert_int_equal(store_volume_id(f->box.store, name, &again), 0);
+        assert_int_equal(again, b);
     }
-    assert_int_equal(store_each(f->store, count_cb, &seen), 0);
-    assert_int_equal(seen.n, 1000);
-    assert_int_equal(seen.sum, 500500);
-    seen = (struct seen){.stop_at = 5};
-    assert_int_equal(store_each(f->store, count_cb, &seen), 77);
-    assert_int_equal(seen.n, 5);
 }
+
+/* --- The directory --------------------------------------------------------------------------- */
 
 static void test_store_open_twice_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct store *second = NULL;
+    struct storebox second;
 
-    assert_int_equal(store_open(f->dir, &second), UV_EBUSY);
-    assert_null(second);
+    storebox_init(&second, f->box.dir, &f->box.options);
+    assert_int_equal(storebox_open(&second), UV_EBUSY);
+    assert_null(second.store);
+    storebox_close(&f->box);
+    assert_int_equal(storebox_open(&second), 0);
+    storebox_deinit(&second);
 }
 
 static void test_store_open_without_a_parent_directory(void **state)
 {
-    struct store *store = NULL;
-
-    (void)state;
-    assert_int_equal(store_open("/tmp/mkv-test-missing/x", &store), UV_ENOENT);
-    assert_null(store);
-}
-
-static void test_store_open_refuses_a_foreign_file(void **state)
-{
     struct fixture *f = *state;
-    char path[64];
-    int fd;
+    struct storebox missing;
 
-    store_close(f->store);
-    f->store = NULL;
-    snprintf(path, sizeof(path), "%s/index.gdbm", f->dir);
-    fd = open(path, O_WRONLY | O_TRUNC);
-    assert_int_equal(write(fd, "this is no database, but it is long enough to look at", 53), 53);
-    close(fd);
-    assert_int_equal(store_open(f->dir, &f->store), UV_EIO);
-    assert_null(f->store);
+    storebox_init(&missing, "/tmp/mkv-test-missing/x", &f->box.options);
+    assert_int_equal(storebox_open(&missing), UV_ENOENT);
+    assert_null(missing.store);
+    storebox_deinit(&missing);
 }
 
 static void test_store_files_are_private(void **state)
 {
     struct fixture *f = *state;
+    static const char *const names[] = {"index.gdbm", "journal.2", "lock"};
     struct stat st;
-    char path[64];
+    char path[200];
 
-    snprintf(path, sizeof(path), "%s/index.gdbm", f->dir);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(put(f, "/a", 1), 0);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    assert_int_equal(put(f, "/b", 1), 0);
+    for (unsigned i = 0; i < COUNT_OF(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", f->box.dir, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 077, 0);
+    }
 }
+
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_store_put_get_delete, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_volume_ids_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_volume_id_refuses_a_name_that_does_not_fit,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_each_visits_every_key_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_open_twice_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_open_without_a_parent_directory, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_store_open_refuses_a_foreign_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_files_are_private, setup, teardown),
+        STORE_TEST(test_store_put_get_delete),
+        STORE_TEST(test_store_delete_of_a_missing_key_harms_nothing),
+        STORE_TEST(test_store_splits_of_neighbouring_pages_keep_all),
+        STORE_TEST(test_store_takes_the_longest_key),
+        STORE_TEST(test_store_commit_changes_both_spaces_at_once),
+        STORE_TEST(test_store_commits_end_in_order_and_close_waits_for_them),
+        STORE_TEST(test_store_commit_from_the_callback_of_an_empty_one),
+        STORE_TEST(test_store_stats_count_exactly),
+        STORE_TEST(test_store_list_is_in_byte_order_from_start_and_below_prefix),
+        STORE_TEST(test_store_volume_ids_stay),
+        STORE_TEST(test_store_open_twice_is_refused),
+        STORE_TEST(test_store_open_without_a_parent_directory),
+        STORE_TEST(test_store_files_are_private),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);

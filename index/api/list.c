@@ -1,0 +1,189 @@
+/* GET /prefix?list and ?unlinked, with start=KEY and limit=N: a streamed JSON object, as much of it
+ * at a time as the client takes, so that no listing has to fit in memory. Each turn looks at a
+ * bounded number of keys and remembers the next one, so that a listing neither holds up the loop
+ * nor pins anything in the store; keys that come and go meanwhile may or may not be in it.
+ *
+ *     {"keys":["/a","/b"],"next":"/c"}
+ *
+ * `next` is what to give as start= for the rest, percent-encoded where need be, or "". A key that
+ * isn't UTF-8 can't be a JSON string: it comes as {"percent":"/%FF"}. */
+#include "index/api/list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/api/query.h"
+#include "index/base/buf.h"
+#include "index/base/json.h"
+
+#define TURN_KEYS  2000 /* looked at, listed or not */
+#define TURN_BYTES HTTP_STREAM_BOUND
+
+struct list_op {
+    struct api *api;
+    bool unlinked;
+    struct key prefix;
+    struct key next; /* where to go on */
+    uint64_t left;   /* keys that may still be listed */
+    uint64_t listed;
+    unsigned looked_at; /* in this turn */
+    bool begun;         /* the head of the object is written */
+    bool at_limit;
+    struct buf out;
+    int rc; /* UV_ENOMEM once `out` could not grow */
+};
+
+static void list_free(struct list_op *op)
+{
+    buf_deinit(&op->out);
+    free(op);
+}
+
+static int key_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct list_op *op = arg;
+    bool wanted = ((record->flags & RECORD_UNLINKED) != 0) == op->unlinked;
+
+    op->at_limit = wanted && op->left == 0;
+    if (op->at_limit || op->looked_at == TURN_KEYS || buf_size(&op->out) >= TURN_BYTES) {
+        op->next.len = len;
+        memcpy(op->next.bytes, key, len);
+        return 1;
+    }
+    op->looked_at++;
+    if (!wanted)
+        return 0;
+    if ((op->listed > 0 && buf_append_string(&op->out, ",") < 0) ||
+        json_append_bytes(&op->out, key, len) < 0)
+        op->rc = UV_ENOMEM;
+    op->left--;
+    op->listed++;
+    return op->rc;
+}
+
+static int append_end(struct list_op *op, bool more)
+{
+    if (buf_append_string(&op->out, "],\"next\":\"") < 0 ||
+        (more && json_append_percent(&op->out, op->next.bytes, op->next.len) < 0) ||
+        buf_append_string(&op->out, "\"}\n") < 0)
+        return UV_ENOMEM;
+    return 0;
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct list_op *op = http_request_data(request);
+    bool ended;
+    int rc;
+
+    op->looked_at = 0;
+    buf_clear(&op->out);
+    rc = op->begun ? 0 : buf_append_string(&op->out, "{\"keys\":[");
+    op->begun = true;
+    if (rc == 0)
+        rc = store_list(op->api->store, STORE_KEYS, op->prefix.bytes, op->prefix.len,
+                        op->next.bytes, op->next.len, key_cb, op);
+    ended = rc == 0 || op->at_limit;
+    if (rc >= 0 && ended && append_end(op, op->at_limit) < 0)
+        rc = UV_ENOMEM;
+    if (rc < 0) {
+        http_fail(request);
+        list_free(op);
+        return;
+    }
+    /* White space between turns that found nothing: only a write brings the next turn. */
+    if (buf_size(&op->out) == 0)
+        http_write(request, "\n", 1);
+    else
+        http_write(request, buf_bytes(&op->out), buf_size(&op->out));
+    if (ended) {
+        list_free(op);
+        http_finish(request);
+    }
+}
+
+static void closed_cb(struct http_request *request)
+{
+    list_free(http_request_data(request));
+}
+
+static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+
+/* A decimal number over 0. */
+static bool parse_limit(const char *text, size_t len, uint64_t *limit)
+{
+    uint64_t value = 0;
+
+    if (len == 0 || len > 18)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *limit = value;
+    return value > 0;
+}
+
+/* NULL, or what is wrong with the query, for the client. */
+static const char *parse(struct list_op *op, struct http_request *request)
+{
+    size_t path_len;
+    size_t len;
+    const char *path = http_request_path(request, &path_len);
+    const char *query = http_request_query(request, &len);
+    const char *problem = NULL;
+    char limit[32];
+    size_t n;
+    int rc;
+
+    if (path_len == 1 && path[0] == '/')
+        op->prefix = (struct key){.len = 1, .bytes = "/"};
+    else
+        problem = key_decode(path, path_len, &op->prefix);
+    if (problem != NULL)
+        return problem;
+    op->left = UINT64_MAX;
+    rc = query_find(query, len, "limit", limit, sizeof(limit), &n);
+    if (rc != -ENOENT && (rc < 0 || !parse_limit(limit, n, &op->left)))
+        return "limit must be a number of keys over 0\n";
+    rc = query_find(query, len, "start", op->next.bytes, sizeof(op->next.bytes), &op->next.len);
+    if (rc < 0 && rc != -ENOENT)
+        return "start must be a key, percent-encoded\n";
+    return NULL;
+}
+
+bool api_list(struct api *api, struct http_request *request)
+{
+    size_t len;
+    const char *query = http_request_query(request, &len);
+    bool unlinked;
+    char value[1];
+    size_t n;
+    struct list_op *op;
+    const char *problem;
+
+    unlinked = query_find(query, len, "unlinked", value, sizeof(value), &n) != -ENOENT;
+    if (query == NULL ||
+        (!unlinked && query_find(query, len, "list", value, sizeof(value), &n) == -ENOENT))
+        return false;
+    op = calloc(1, sizeof(*op));
+    if (op == NULL) {
+        api_respond_text(request, 503, "out of memory\n");
+        return true;
+    }
+    op->api = api;
+    op->unlinked = unlinked;
+    problem = parse(op, request);
+    if (problem != NULL) {
+        list_free(op);
+        api_respond_text(request, 400, problem);
+        return true;
+    }
+    http_request_set_data(request, op);
+    http_add_header(request, "Content-Type", "application/json");
+    if (!http_respond_start(request, 200, &writer))
+        list_free(op);
+    return true;
+}

@@ -1,0 +1,85 @@
+#include "index/api/query.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "index/base/percent.h"
+
+/* Takes one decoded byte off the front of `*at`, which ends at `end` and is well-formed. */
+static char next_byte(const char **at, const char *end)
+{
+    char byte = **at;
+
+    if (byte != '%') {
+        (*at)++;
+        return byte;
+    }
+    byte = (char)percent_byte(*at, (size_t)(end - *at));
+    *at += 3;
+    return byte;
+}
+
+static bool well_formed(const char *query, size_t len)
+{
+    const char *end = query + len;
+
+    for (const char *at = query; at < end; at++) {
+        if (*at == '%' && percent_byte(at, (size_t)(end - at)) < 0)
+            return false;
+    }
+    return true;
+}
+
+static const char *find(const char *at, const char *end, char c)
+{
+    const char *found = memchr(at, c, (size_t)(end - at));
+
+    return found != NULL ? found : end;
+}
+
+/* Whether the bytes from `at` to `end` decode to `name`. */
+static bool is_name(const char *at, const char *end, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < len; i++) {
+        if (at == end || next_byte(&at, end) != name[i])
+            return false;
+    }
+    return at == end;
+}
+
+static int decode(const char *at, const char *end, char *value, size_t size, size_t *value_len)
+{
+    size_t n = 0;
+
+    while (at < end) {
+        if (n == size)
+            return -EMSGSIZE;
+        value[n++] = next_byte(&at, end);
+    }
+    *value_len = n;
+    return 0;
+}
+
+int query_find(const char *query, size_t len, const char *name, char *value, size_t size,
+               size_t *value_len)
+{
+    const char *end;
+
+    if (query == NULL || len == 0)
+        return -ENOENT;
+    if (!well_formed(query, len))
+        return -EINVAL;
+    end = query + len;
+    while (query < end) {
+        const char *next = find(query, end, '&');
+        const char *sign = find(query, next, '=');
+
+        if (next > query && is_name(query, sign, name))
+            return decode(sign < next ? sign + 1 : next, next, value, size, value_len);
+        query = next < end ? next + 1 : end;
+    }
+    return -ENOENT;
+}

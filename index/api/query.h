@@ -1,0 +1,19 @@
+/* Parameters in the query of a request target, such as "list&start=a%2Fb&limit=3". */
+#ifndef MKV_API_QUERY_H
+#define MKV_API_QUERY_H
+
+#include <stddef.h>
+
+/* Finds the first parameter `name` (not percent-encoded, terminated) in the `len` bytes of `query`,
+ * which may be NULL for none, and decodes its value into `value`, which has room for `size` bytes.
+ * Names are compared decoded. '+' is a plus. A parameter without '=' has an empty value. The value
+ * may hold any byte and is not terminated; *value_len is its length, size at most. 0, or
+ *   -ENOENT   there is no such parameter;
+ *   -EINVAL   somewhere in the query, be it in another parameter, a '%' isn't followed by two
+ *             hexadecimal digits;
+ *   -EMSGSIZE the value is longer than `size`.
+ * On failure *value_len is untouched, and what `value` holds is undefined. */
+int query_find(const char *query, size_t len, const char *name, char *value, size_t size,
+               size_t *value_len);
+
+#endif

@@ -1,0 +1,11 @@
+/* The index directory as a file system object. */
+#ifndef MKV_STORE_DIRECTORY_H
+#define MKV_STORE_DIRECTORY_H
+
+/* Brings the names of a directory's files to disk. 0 or a negative UV_E*. */
+int directory_sync(const char *directory);
+
+/* Makes the directory, 0700, when it is missing. 0, or a negative UV_E* after a log line. */
+int directory_make(const char *directory);
+
+#endif

@@ -1,0 +1,93 @@
+/* What the files of the store share. */
+#ifndef MKV_STORE_INTERNAL_H
+#define MKV_STORE_INTERNAL_H
+
+#include "index/base/buf.h"
+#include "index/store/checkpoint.h"
+#include "index/store/journal.h"
+#include "index/store/memtable.h"
+#include "index/store/ops.h"
+#include "index/store/store.h"
+
+#define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX)
+
+/* Commits that go to the journal as one block. */
+struct batch {
+    struct buf payload;
+    size_t n_ops;
+    struct store_commit *first;
+    struct store_commit *last;
+};
+
+struct store {
+    uv_loop_t *loop;
+    char *directory;
+    struct store_options options;
+    int lock;
+    struct journal *journal;
+    uint64_t journal_bytes; /* of all segments */
+    /* Reads look into these in this order. */
+    struct memtable *active; /* takes what is committed */
+    struct memtable *frozen; /* what a checkpoint is to write, or NULL */
+    struct table *table;     /* NULL before the first checkpoint */
+    struct fences fences;
+    struct table_header header;
+    /* As of the last commit that ended; indexed by enum op_class. */
+    uint64_t counts[OP_NAME + 1];
+    char **volumes; /* names by id */
+    uint32_t n_volumes;
+    uint32_t n_saved_volumes; /* the first ones, which the journal or the table has */
+    /* Commits: `filling` waits, `flushing` is with the worker. */
+    struct batch filling;
+    struct batch flushing;
+    uint32_t flushing_volumes; /* n_volumes as the batch has it */
+    int flush_rc;
+    bool flush_running;
+    uv_work_t flush_work;
+    uv_prepare_t prepare;    /* starts a flush at the end of a turn of the loop */
+    uint64_t unfrozen_bytes; /* of the journal, in no checkpoint yet */
+    /* The checkpoint. */
+    struct checkpoint checkpoint;
+    bool checkpoint_running;
+    bool checkpoint_wanted;      /* by store_checkpoint() */
+    uint64_t checkpoint_started; /* loop time */
+    uint64_t checkpoint_failed;  /* loop time */
+    uv_work_t checkpoint_work;
+    struct store_stats stats; /* what isn't kept elsewhere */
+    bool closing;
+    store_close_cb close_cb;
+    void *close_arg;
+};
+
+/* Writes an internal key and returns its length; INTERNAL_KEY_MAX bytes. */
+size_t store_internal_key(enum store_space space, const void *key, size_t len, unsigned char *out);
+
+/* The value of an internal key, PAGE_VALUE_MAX bytes at most. 0, UV_ENOENT, or UV_EIO or UV_EILSEQ
+ * after a log line. */
+int store_lookup(struct store *store, const unsigned char *key, size_t len, unsigned char *value,
+                 size_t *value_len);
+
+/* Calls `cb` for each internal key from `start` on, in order, until it returns other than 0; 0 at
+ * the end, or a negative UV_E* after a log line. */
+typedef int (*store_walk_cb)(const unsigned char *key, size_t len, const unsigned char *value,
+                             size_t value_len, void *arg);
+int store_walk(struct store *store, const void *start, size_t start_len, store_walk_cb cb,
+               void *arg);
+
+/* Makes one operation visible: to the active memtable, which has room reserved, and the counts. */
+void store_apply(struct store *store, const struct op *op);
+
+/* Reads a record. `key` is internal. 0, or UV_EIO after a log line. */
+int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
+                 struct record *record);
+
+/* Begins to close once nothing runs any more. */
+void store_close_if_idle(struct store *store);
+
+/* Prepares for commits: the handles on the loop. */
+void store_commit_init(struct store *store);
+
+/* Starts a checkpoint when there is enough to write. */
+void store_checkpoint_if_due(struct store *store);
+
+#endif

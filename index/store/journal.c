@@ -1,0 +1,288 @@
+/* Segments are opened late: the first append after an opening, a rotation or a failure makes one.
+ */
+#include "index/store/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "index/base/codec.h"
+#include "index/base/log.h"
+#include "index/store/directory.h"
+#include "index/store/segment.h"
+#include "index/store/step.h"
+
+struct journal {
+    const char *directory;
+    bool sync;
+    bool rotate;    /* the next block begins a new segment */
+    bool mend;      /* the segment may hold more than it should: see mend_segment() */
+    int fd;         /* of the segment that is written, or -1 */
+    uint64_t first; /* its first block */
+    uint64_t salt;  /* its salt */
+    off_t end;      /* where its next block goes */
+    uint64_t last;  /* the last block on disk */
+};
+
+static int failure(struct journal *j, const char *verb, int error)
+{
+    log_error("cannot %s the journal %s/" SEGMENT_NAME ": %s", verb, j->directory, j->first,
+              strerror(error));
+    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+static int missing_segment(const char *directory, uint64_t block)
+{
+    log_error("the journal in %s lacks the segment with block %" PRIu64
+              ": make a new index with mkv rebuild",
+              directory, block);
+    return UV_EILSEQ;
+}
+
+/* Replays one segment. `next` is the block it should begin with. */
+static int replay_segment(struct journal *j, struct segment *segment, bool last,
+                          struct segment_replay *replay, struct journal_replay *total)
+{
+    uint64_t cut = 0;
+    int rc = segment_replay(j->directory, segment, last, replay, &cut);
+
+    if (rc != 0)
+        return rc;
+    if (cut > 0) {
+        rc = segment_truncate(j->directory, segment);
+        total->cut_bytes += cut;
+    }
+    total->bytes += segment->size;
+    return rc;
+}
+
+static int replay_all(struct journal *j, const struct segment_list *list, uint64_t applied,
+                      struct segment_replay *replay, struct journal_replay *total)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct segment *segment = &list->segments[i];
+        int rc;
+
+        if (i + 1 < list->count && list->segments[i + 1].first <= applied + 1)
+            continue; /* left over by a crash between a checkpoint and its dropping of segments */
+        if (segment->first > replay->next)
+            return missing_segment(j->directory, replay->next);
+        replay->next = segment->first;
+        rc = replay_segment(j, segment, i + 1 == list->count, replay, total);
+        if (rc != 0)
+            return rc;
+    }
+    total->blocks = replay->replayed;
+    return 0;
+}
+
+int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
+                 struct journal_replay *total, struct journal **journal)
+{
+    struct segment_replay replay = {.next = applied + 1, .applied = applied, .cb = cb, .arg = arg};
+    struct segment_list list = {0};
+    struct journal *j = calloc(1, sizeof(*j));
+    int rc = j != NULL ? segment_list_read(directory, &list) : UV_ENOMEM;
+
+    if (rc == 0) {
+        *j = (struct journal){.directory = directory, .sync = sync, .fd = -1};
+        *total = (struct journal_replay){0};
+        rc = replay_all(j, &list, applied, &replay, total);
+    } else {
+        log_error("cannot read the journal in %s: %s", directory, uv_strerror(rc));
+    }
+    segment_list_deinit(&list);
+    if (rc != 0) {
+        free(j);
+        return rc;
+    }
+    journal_drop(directory, applied);
+    j->last = replay.next > applied + 1 ? replay.next - 1 : applied;
+    *journal = j;
+    return 0;
+}
+
+void journal_close(struct journal *j)
+{
+    if (j == NULL)
+        return;
+    if (j->fd >= 0)
+        close(j->fd);
+    free(j);
+}
+
+/* --- Appending ------------------------------------------------------------------------------- */
+
+static int write_all(int fd, struct iovec *iov, int n, off_t at)
+{
+    while (n > 0) {
+        ssize_t written = pwritev(fd, iov, n, at);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        at += written;
+        while (n > 0 && (size_t)written >= iov->iov_len) {
+            written -= (ssize_t)iov->iov_len;
+            iov++;
+            n--;
+        }
+        if (n > 0) {
+            iov->iov_base = (char *)iov->iov_base + written;
+            iov->iov_len -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+static void segment_path(const struct journal *j, uint64_t first, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/" SEGMENT_NAME, j->directory, first);
+}
+
+/* The head is on disk, and the name too, before the first block is. */
+static int begin_segment(struct journal *j)
+{
+    unsigned char head[SEGMENT_HEAD];
+    struct iovec iov = {.iov_base = head, .iov_len = sizeof(head)};
+    char path[PATH_MAX];
+    uint64_t salt;
+    int rc;
+
+    j->first = j->last + 1;
+    segment_path(j, j->first, path);
+    if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+        return failure(j, "begin", errno);
+    segment_write_head(head, salt, j->sync);
+    j->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (j->fd < 0)
+        return failure(j, "begin", errno);
+    store_step("journal: segment made");
+    rc = write_all(j->fd, &iov, 1, 0);
+    if (rc == 0 && fsync(j->fd) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = directory_sync(j->directory);
+    if (rc < 0) {
+        close(j->fd);
+        j->fd = -1;
+        unlink(path);
+        return failure(j, "begin", -rc);
+    }
+    store_step("journal: segment begun");
+    j->salt = salt;
+    j->end = SEGMENT_HEAD;
+    return 0;
+}
+
+/* After a failed write or flush nobody knows what the file holds (a page that could not be written
+ * counts as clean afterwards): its good part is read again from the disk and checked, the rest is
+ * cut off, and it is left alone. */
+static int mend_segment(struct journal *j)
+{
+    struct segment segment = {.first = j->first, .size = (uint64_t)j->end};
+    struct segment_replay replay = {.next = j->first, .applied = UINT64_MAX};
+    int rc;
+
+    if (j->fd >= 0)
+        close(j->fd);
+    j->fd = -1;
+    rc = segment_truncate(j->directory, &segment);
+    if (rc == 0 && j->end > SEGMENT_HEAD)
+        rc = segment_replay(j->directory, &segment, false, &replay, NULL);
+    if (rc == 0 && replay.next != j->last + 1)
+        rc = missing_segment(j->directory, replay.next);
+    j->mend = rc < 0;
+    return rc;
+}
+
+/* Only the last segment may ever be torn, without flushes too. */
+static int end_segment(struct journal *j)
+{
+    if (fdatasync(j->fd) < 0)
+        return failure(j, "flush", errno);
+    close(j->fd);
+    j->fd = -1;
+    return 0;
+}
+
+static int write_block(struct journal *j, const void *payload, size_t n)
+{
+    unsigned char head[SEGMENT_BLOCK_HEAD];
+    struct iovec iov[] = {
+        {.iov_base = head, .iov_len = sizeof(head)},
+        {.iov_base = (void *)payload, .iov_len = n},
+    };
+    int rc;
+
+    segment_write_block_head(head, j->salt, j->last + 1, payload, n);
+    rc = write_all(j->fd, iov, 2, j->end);
+    if (rc < 0)
+        return failure(j, "write", -rc);
+    store_step("journal: block written");
+    if (j->sync && fdatasync(j->fd) < 0)
+        return failure(j, "flush", errno);
+    store_step("journal: block flushed");
+    j->end += (off_t)(sizeof(head) + n);
+    j->last++;
+    return 0;
+}
+
+int journal_append(struct journal *j, const void *payload, size_t n)
+{
+    int rc = 0;
+
+    assert(n > 0 && n <= JOURNAL_PAYLOAD_MAX);
+    if (j->mend)
+        rc = mend_segment(j);
+    if (rc == 0 && j->fd >= 0 && j->rotate)
+        rc = end_segment(j);
+    if (rc == 0 && j->fd < 0)
+        rc = begin_segment(j);
+    j->rotate = j->rotate && rc < 0;
+    if (rc == 0)
+        rc = write_block(j, payload, n);
+    if (rc < 0 && j->fd >= 0)
+        j->mend = true;
+    return rc;
+}
+
+uint64_t journal_rotate(struct journal *j)
+{
+    j->rotate = true;
+    return j->last;
+}
+
+uint64_t journal_drop(const char *directory, uint64_t block)
+{
+    struct segment_list list = {0};
+    uint64_t freed = 0;
+
+    if (segment_list_read(directory, &list) < 0)
+        return 0;
+    for (size_t i = 0; i + 1 < list.count; i++) {
+        char path[PATH_MAX];
+
+        if (list.segments[i + 1].first > block + 1)
+            break;
+        snprintf(path, sizeof(path), "%s/" SEGMENT_NAME, directory, list.segments[i].first);
+        if (unlink(path) == 0)
+            freed += list.segments[i].size;
+        store_step("journal: segment dropped");
+    }
+    segment_list_deinit(&list);
+    return freed;
+}

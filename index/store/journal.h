@@ -1,0 +1,55 @@
+/* The journal: what was committed since the last checkpoint, in blocks, each of them one write and
+ * one flush of the disk. Segments are files named by the number of their first block:
+ *
+ *     DIR/journal.N   head, block N, block N + 1, ... up to where the next segment begins
+ *     head            "mkvjrnl1", u64 salt, u32 flags (1: written without flushes), u32 CRC-32C
+ *     block           u32 length of the payload, u32 CRC-32C of salt, number and payload, u64
+ *                     number, payload
+ *
+ * A block is written only once the one before is on disk. So after a crash at most the last block
+ * is torn, and is cut off; one that is damaged with a good block behind it was damaged by something
+ * else, and is never skipped. The salt keeps bytes of a key from being taken for a block. Without
+ * flushes (--no-sync) a power cut may tear any block: what follows the first torn one is lost. */
+#ifndef MKV_STORE_JOURNAL_H
+#define MKV_STORE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct journal;
+
+#define JOURNAL_PAYLOAD_MAX (64U << 20) /* bytes of a block */
+
+struct journal_replay {
+    uint64_t blocks;    /* replayed */
+    uint64_t bytes;     /* of all segments, what was cut left out */
+    uint64_t cut_bytes; /* torn, and cut off */
+};
+
+/* Fires for each block behind the checkpoint, in order. Other than 0 ends the replay. */
+typedef int (*journal_block_cb)(const unsigned char *payload, size_t n, void *arg);
+
+/* Opens the journal of a directory, replays the blocks with numbers over `applied`, and cuts a torn
+ * last one off. `directory` is borrowed. 0 and *journal, what `cb` returned, or a negative UV_E*
+ * after one log line; UV_EILSEQ when a segment is damaged or missing. */
+int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
+                 struct journal_replay *total, struct journal **journal);
+
+/* Closes without writing. NULL does nothing. */
+void journal_close(struct journal *journal);
+
+/* Appends a block, 1 to JOURNAL_PAYLOAD_MAX bytes; blocks the thread until it is on disk. One call
+ * at a time. 0, or UV_ENOSPC or UV_EIO after a log line, and then the block is not there: before
+ * anything else is appended, what is left of it is cut off, the segment read again and checked, and
+ * a new one begun. */
+int journal_append(struct journal *journal, const void *payload, size_t n);
+
+/* The number of the last block; the next one will begin a new segment. Not during an append. */
+uint64_t journal_rotate(struct journal *journal);
+
+/* Removes the segments of `directory` that hold only blocks up to `block`. Any thread. Returns the
+ * bytes that were freed. */
+uint64_t journal_drop(const char *directory, uint64_t block);
+
+#endif

@@ -1,0 +1,17 @@
+/* The order of keys: by bytes, a prefix first. */
+#ifndef MKV_STORE_KEY_ORDER_H
+#define MKV_STORE_KEY_ORDER_H
+
+#include <stddef.h>
+#include <string.h>
+
+static inline int key_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+    if (order != 0)
+        return order;
+    return (a_len > b_len) - (a_len < b_len);
+}
+
+#endif

@@ -1,0 +1,334 @@
+#include "index/store/table.h"
+
+#include <errno.h>
+#include <gdbm.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "index/base/codec.h"
+#include "index/base/crc32c.h"
+#include "index/base/log.h"
+
+#define FENCE_PAGE    0x80000000U
+#define HEADER_NUMBER 0xffffffffU
+#define HEADER_SIZE   48
+#define VERSION       1
+#define CACHED_BLOCKS 1024 /* of GDBM's index: left alone that cache grows with the file */
+
+static const char magic[8] = "mkvtable";
+
+struct table {
+    GDBM_FILE db;
+    char path[PATH_MAX];
+};
+
+/* --- GDBM ------------------------------------------------------------------------------------ */
+
+struct number_key {
+    unsigned char bytes[4];
+};
+
+static datum key_datum(struct number_key *key, uint32_t number)
+{
+    put_u32(key->bytes, number);
+    return (datum){.dptr = (char *)key->bytes, .dsize = sizeof(key->bytes)};
+}
+
+static int translate(int gdbm_error, int system_errno)
+{
+    if (gdbm_error == GDBM_MALLOC_ERROR)
+        return UV_ENOMEM;
+    if (!gdbm_check_syserr(gdbm_error))
+        return UV_EILSEQ;
+    if (system_errno == ENOSPC || system_errno == EDQUOT)
+        return UV_ENOSPC;
+    return system_errno == ENOENT ? UV_ENOENT : UV_EIO;
+}
+
+static int db_failure(struct table *table, const char *verb)
+{
+    int rc = translate(gdbm_last_errno(table->db), gdbm_last_syserr(table->db));
+
+    log_error("cannot %s %s: %s", verb, table->path, gdbm_db_strerror(table->db));
+    return rc;
+}
+
+static int open_failure(const char *path)
+{
+    int system_errno = errno;
+    int rc = translate(gdbm_errno, system_errno);
+
+    if (rc == UV_ENOENT)
+        return rc;
+    if (rc == UV_EILSEQ)
+        log_error("%s is damaged (%s): make a new one with mkv rebuild", path,
+                  gdbm_strerror(gdbm_errno));
+    else
+        log_error("cannot open %s: %s", path, gdbm_strerror(gdbm_errno));
+    return rc;
+}
+
+/* A table that is written isn't mapped: a full disk must be an error of write(), not a signal. */
+int table_open(const char *path, enum table_mode mode, struct table **table)
+{
+    static const int flags[] = {
+        [TABLE_READ] = GDBM_READER,
+        [TABLE_UPDATE] = GDBM_WRITER | GDBM_NOMMAP,
+        [TABLE_CREATE] = GDBM_NEWDB | GDBM_NOMMAP,
+    };
+    int blocks = CACHED_BLOCKS;
+    struct table *t = malloc(sizeof(*t));
+
+    if (t == NULL) {
+        log_error("cannot open %s: out of memory", path);
+        return UV_ENOMEM;
+    }
+    snprintf(t->path, sizeof(t->path), "%s", path);
+    t->db = gdbm_open(path, 0, flags[mode] | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
+    if (t->db == NULL) {
+        int rc = open_failure(path);
+
+        free(t);
+        return rc;
+    }
+    gdbm_setopt(t->db, GDBM_SETCACHESIZE, &blocks, sizeof(blocks));
+    *table = t;
+    return 0;
+}
+
+void table_close(struct table *table)
+{
+    if (table == NULL)
+        return;
+    gdbm_close(table->db);
+    free(table);
+}
+
+int table_finish(struct table *table)
+{
+    int rc = 0;
+
+    if (gdbm_sync(table->db) != 0)
+        rc = db_failure(table, "sync");
+    if (gdbm_close(table->db) != 0 && rc == 0) {
+        rc = UV_EIO;
+        log_error("cannot close %s: %s", table->path, gdbm_strerror(gdbm_errno));
+    }
+    free(table);
+    return rc;
+}
+
+uint64_t table_size(const struct table *table)
+{
+    struct stat st;
+
+    return fstat(gdbm_fdesc(table->db), &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static int write_datum(struct table *table, uint32_t number, const void *bytes, size_t n)
+{
+    struct number_key key;
+    datum value = {.dptr = (char *)bytes, .dsize = (int)n};
+
+    if (gdbm_store(table->db, key_datum(&key, number), value, GDBM_REPLACE) != 0)
+        return db_failure(table, "write to");
+    return 0;
+}
+
+/* UV_ENOENT without a line when there is no such number. */
+static int read_datum(struct table *table, uint32_t number, datum *value)
+{
+    struct number_key key;
+
+    *value = gdbm_fetch(table->db, key_datum(&key, number));
+    if (value->dptr != NULL)
+        return 0;
+    if (gdbm_last_errno(table->db) == GDBM_ITEM_NOT_FOUND)
+        return UV_ENOENT;
+    return db_failure(table, "read from");
+}
+
+/* --- Pages ----------------------------------------------------------------------------------- */
+
+int table_damaged(const struct table *table, uint32_t number)
+{
+    log_error("%s is damaged (page %u): make a new one with mkv rebuild", table->path, number);
+    return UV_EILSEQ;
+}
+
+int table_read(struct table *table, uint32_t number, unsigned char **page)
+{
+    datum value;
+    int rc = read_datum(table, number, &value);
+
+    if (rc == UV_ENOENT)
+        return table_damaged(table, number);
+    if (rc < 0)
+        return rc;
+    if (value.dsize != PAGE_SIZE) {
+        free(value.dptr);
+        return table_damaged(table, number);
+    }
+    *page = (unsigned char *)value.dptr;
+    return 0;
+}
+
+int table_read_checked(struct table *table, uint32_t number, unsigned char **page)
+{
+    unsigned char *bytes;
+    int rc = table_read(table, number, &bytes);
+
+    if (rc < 0)
+        return rc;
+    if (!page_check(bytes, PAGE_SIZE, number)) {
+        free(bytes);
+        return table_damaged(table, number);
+    }
+    *page = bytes;
+    return 0;
+}
+
+int table_write(struct table *table, uint32_t number, const unsigned char page[PAGE_SIZE])
+{
+    return write_datum(table, number, page, PAGE_SIZE);
+}
+
+/* --- The list of pages, in pages ------------------------------------------------------------- */
+
+static int add_fences_of(struct fences *fences, const unsigned char *page)
+{
+    struct page_reader reader;
+    struct page_entry entry;
+
+    page_reader_init(&reader, page);
+    while (page_reader_next(&reader, &entry) == 1) {
+        struct reader in = {.at = entry.value, .end = entry.value + entry.value_len};
+        uint32_t number = (uint32_t)get_varint(&in, TABLE_PAGE_MAX - 1);
+        uint32_t generation = (uint32_t)get_varint(&in, UINT32_MAX);
+
+        if (in.bad || in.at != in.end)
+            return UV_EILSEQ;
+        if (fences_append(fences, number, generation, entry.key, entry.key_len) < 0)
+            return UV_ENOMEM;
+    }
+    return 0;
+}
+
+/* The list ends before the first page of it that isn't there or is empty. */
+int table_read_fences(struct table *table, struct fences *fences)
+{
+    int rc = 0;
+
+    for (uint32_t number = FENCE_PAGE; rc == 0; number++) {
+        datum page;
+        bool last;
+
+        rc = read_datum(table, number, &page);
+        if (rc == UV_ENOENT)
+            return table_damaged(table, number);
+        if (rc < 0)
+            return rc;
+        if (!page_check((unsigned char *)page.dptr, (size_t)page.dsize, number))
+            rc = UV_EILSEQ;
+        else
+            rc = add_fences_of(fences, (unsigned char *)page.dptr);
+        last = rc == 0 && page.dptr[8] == 0 && page.dptr[9] == 0;
+        free(page.dptr);
+        if (rc == UV_EILSEQ)
+            table_damaged(table, number);
+        if (last)
+            break;
+    }
+    return rc;
+}
+
+int table_write_fences(struct table *table, const struct fences *fences)
+{
+    struct page_writer writer;
+    uint32_t number = FENCE_PAGE;
+    int rc = 0;
+
+    page_writer_init(&writer);
+    for (size_t i = 0; i < fences->count && rc == 0; i++) {
+        unsigned char value[2 * VARINT_MAX];
+        size_t key_len;
+        const unsigned char *key = fence_key(fences, i, &key_len);
+        size_t n = put_varint(value, fences->list[i].number);
+
+        n += put_varint(value + n, fences->list[i].generation);
+        if (page_writer_add(&writer, key, key_len, value, n))
+            continue;
+        page_writer_finish(&writer, number);
+        rc = table_write(table, number++, writer.bytes);
+        page_writer_init(&writer);
+        page_writer_add(&writer, key, key_len, value, n);
+    }
+    if (rc == 0 && writer.count > 0) {
+        page_writer_finish(&writer, number);
+        rc = table_write(table, number++, writer.bytes);
+    }
+    page_writer_init(&writer);
+    page_writer_finish(&writer, number);
+    return rc == 0 ? table_write(table, number, writer.bytes) : rc;
+}
+
+/* --- The header: magic, u32 version, u32 generation, four u64, u32 CRC-32C ------------------- */
+
+int table_write_header(struct table *table, const struct table_header *header)
+{
+    unsigned char bytes[HEADER_SIZE + 4];
+    size_t n = sizeof(magic);
+
+    memcpy(bytes, magic, sizeof(magic));
+    n += put_u32(bytes + n, VERSION);
+    n += put_u32(bytes + n, header->generation);
+    n += put_u64(bytes + n, header->block);
+    n += put_u64(bytes + n, header->keys);
+    n += put_u64(bytes + n, header->unlinked);
+    n += put_u64(bytes + n, header->orphans);
+    n += put_u32(bytes + n, crc32c(0, bytes, n));
+    return write_datum(table, HEADER_NUMBER, bytes, n);
+}
+
+static int refuse_header(struct table *table, const datum *value)
+{
+    if (value->dptr == NULL || (size_t)value->dsize < sizeof(magic) ||
+        memcmp(value->dptr, magic, sizeof(magic)) != 0)
+        log_error("%s is no table of this version of mkv: make a new one with mkv rebuild",
+                  table->path);
+    else
+        log_error("%s is damaged, or of a newer mkv", table->path);
+    return UV_EILSEQ;
+}
+
+int table_read_header(struct table *table, struct table_header *header)
+{
+    const unsigned char *bytes;
+    datum value = {0};
+    int rc = read_datum(table, HEADER_NUMBER, &value);
+
+    if (rc < 0 && rc != UV_ENOENT)
+        return rc;
+    bytes = (const unsigned char *)value.dptr;
+    if (bytes == NULL || value.dsize != HEADER_SIZE + 4 ||
+        memcmp(bytes, magic, sizeof(magic)) != 0 || load_u32(bytes + 8) != VERSION ||
+        load_u32(bytes + HEADER_SIZE) != crc32c(0, bytes, HEADER_SIZE)) {
+        rc = refuse_header(table, &value);
+        free(value.dptr);
+        return rc;
+    }
+    *header = (struct table_header){
+        .generation = load_u32(bytes + 12),
+        .block = load_u64(bytes + 16),
+        .keys = load_u64(bytes + 24),
+        .unlinked = load_u64(bytes + 32),
+        .orphans = load_u64(bytes + 40),
+    };
+    free(value.dptr);
+    return 0;
+}

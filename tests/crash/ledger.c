@@ -1,0 +1,212 @@
+#include "tests/crash/ledger.h"
+
+#include <string.h>
+
+#include "tests/support/storebox.h"
+
+#define RANDOM_LISTS 20
+
+static uint64_t *version_of(struct ledger *ledger, const struct note_change *change)
+{
+    return &ledger->versions[change->space][change->key];
+}
+
+static void apply(struct ledger *ledger, struct note *note)
+{
+    for (unsigned i = 0; i < note->n; i++)
+        *version_of(ledger, &note->changes[i]) = note->changes[i].version;
+    note->kind = 0;
+}
+
+void ledger_note(struct ledger *ledger, const struct note *note)
+{
+    struct note *pending;
+
+    STOREBOX_CHECK(note->slot < UNIVERSE_IN_FLIGHT, "slot %u", note->slot);
+    pending = &ledger->pending[note->slot];
+    if (note->kind == NOTE_ISSUED) {
+        STOREBOX_CHECK(pending->kind == 0, "slot %u is taken", note->slot);
+        *pending = *note;
+        ledger->issued++;
+        for (unsigned i = 0; i < note->n; i++)
+            if (note->changes[i].version >= ledger->next_version)
+                ledger->next_version = note->changes[i].version + 1;
+        return;
+    }
+    STOREBOX_CHECK(note->kind == NOTE_ACKED && pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    STOREBOX_CHECK(note->rc == 0, "a commit failed: %s", uv_strerror(note->rc));
+    apply(ledger, pending);
+    ledger->acked++;
+}
+
+/* --- Gets ------------------------------------------------------------------------------------ */
+
+/* Whether the store has this version of the key, 0 being none. */
+static bool holds(struct store *store, unsigned space, unsigned key, uint64_t version)
+{
+    const struct universe_key *name = universe_key(key);
+    struct record record;
+    int rc = store_get(store, space, name->bytes, name->len, &record);
+
+    STOREBOX_CHECK(rc == 0 || rc == UV_ENOENT, "get: %s", uv_strerror(rc));
+    if (rc == UV_ENOENT)
+        return version == 0;
+    return version != 0 && universe_matches(store, version, &record);
+}
+
+/* A commit in flight: either all of it is there, or nothing. */
+static void settle(struct ledger *ledger, struct store *store, struct note *note)
+{
+    unsigned after = 0;
+    unsigned before = 0;
+
+    for (unsigned i = 0; i < note->n; i++) {
+        const struct note_change *change = &note->changes[i];
+        uint64_t old = *version_of(ledger, change);
+        bool is_new = holds(store, change->space, change->key, change->version);
+        bool is_old = holds(store, change->space, change->key, old);
+
+        STOREBOX_CHECK(is_new || is_old,
+                       "space %u key %u: neither version %llu, acknowledged, nor %llu, in flight",
+                       change->space, change->key, (unsigned long long)old,
+                       (unsigned long long)change->version);
+        after += is_new;
+        before += is_old;
+    }
+    STOREBOX_CHECK(after == note->n || before == note->n,
+                   "half of a commit is there: %u of %u changes, first key %u", after, note->n,
+                   note->changes[0].key);
+    ledger->settled[after == note->n]++;
+    if (after == note->n)
+        apply(ledger, note);
+    note->kind = 0;
+}
+
+static void check_gets(const struct ledger *ledger, struct store *store)
+{
+    for (unsigned space = 0; space < UNIVERSE_SPACES; space++)
+        for (unsigned key = 0; key < UNIVERSE_KEYS; key++) {
+            uint64_t version = ledger->versions[space][key];
+            struct record record = {.size = 0};
+
+            if (holds(store, space, key, version))
+                continue;
+            store_get(store, space, universe_key(key)->bytes, universe_key(key)->len, &record);
+            STOREBOX_CHECK(false, "space %u key %u: version %llu was acknowledged, %llu is there",
+                           space, key, (unsigned long long)version,
+                           (unsigned long long)record.size);
+        }
+}
+
+/* --- Listings -------------------------------------------------------------------------------- */
+
+struct walk {
+    const struct ledger *ledger;
+    struct store *store;
+    unsigned space;
+    unsigned at; /* the key that may come next */
+    const void *prefix;
+    size_t prefix_len;
+};
+
+/* The next key of the ledger that the listing must show, or UNIVERSE_KEYS. */
+static unsigned next_key(const struct walk *walk)
+{
+    unsigned i = walk->at;
+
+    for (; i < UNIVERSE_KEYS; i++) {
+        const struct universe_key *key = universe_key(i);
+
+        if (walk->ledger->versions[walk->space][i] != 0 && key->len >= walk->prefix_len &&
+            memcmp(key->bytes, walk->prefix, walk->prefix_len) == 0)
+            break;
+    }
+    return i;
+}
+
+static int walk_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct walk *walk = arg;
+    unsigned i = next_key(walk);
+
+    STOREBOX_CHECK(i < UNIVERSE_KEYS, "space %u lists a key too many", walk->space);
+    STOREBOX_CHECK(storebox_compare(universe_key(i)->bytes, universe_key(i)->len, key, len) == 0,
+                   "space %u lists another key than %u", walk->space, i);
+    STOREBOX_CHECK(universe_matches(walk->store, walk->ledger->versions[walk->space][i], record),
+                   "space %u lists another version of key %u", walk->space, i);
+    walk->at = i + 1;
+    return 0;
+}
+
+static void check_list(struct walk walk, const void *start, size_t start_len)
+{
+    int rc;
+
+    while (walk.at < UNIVERSE_KEYS &&
+           storebox_compare(universe_key(walk.at)->bytes, universe_key(walk.at)->len, start,
+                            start_len) < 0)
+        walk.at++;
+    rc = store_list(walk.store, walk.space, walk.prefix, walk.prefix_len, start, start_len, walk_cb,
+                    &walk);
+    STOREBOX_CHECK(rc == 0, "list: %s", uv_strerror(rc));
+    STOREBOX_CHECK(next_key(&walk) == UNIVERSE_KEYS, "space %u doesn't list key %u", walk.space,
+                   next_key(&walk));
+}
+
+static void check_lists(const struct ledger *ledger, struct rng *rng, struct store *store)
+{
+    for (unsigned space = 0; space < UNIVERSE_SPACES; space++) {
+        struct walk walk = {.ledger = ledger, .store = store, .space = space, .prefix = ""};
+
+        check_list(walk, "", 0);
+        for (unsigned i = 0; i < RANDOM_LISTS; i++) {
+            const struct universe_key *prefix = universe_key(rng_below(rng, UNIVERSE_KEYS));
+            const struct universe_key *start = universe_key(rng_below(rng, UNIVERSE_KEYS));
+
+            walk.prefix = prefix->bytes;
+            walk.prefix_len = rng_below(rng, prefix->len < 4 ? prefix->len + 1 : 4);
+            check_list(walk, start->bytes, rng_below(rng, start->len + 1));
+        }
+    }
+}
+
+static void check_stats(const struct ledger *ledger, const struct store *store)
+{
+    struct store_stats stats;
+    uint64_t keys = 0;
+    uint64_t unlinked = 0;
+    uint64_t orphans = 0;
+
+    for (unsigned i = 0; i < UNIVERSE_KEYS; i++) {
+        uint64_t version = ledger->versions[STORE_KEYS][i];
+
+        keys += version != 0 && !universe_unlinked(version);
+        unlinked += version != 0 && universe_unlinked(version);
+        orphans += ledger->versions[STORE_ORPHANS][i] != 0;
+    }
+    store_stats(store, &stats);
+    STOREBOX_CHECK(stats.keys == keys && stats.unlinked == unlinked && stats.orphans == orphans,
+                   "the store counts %llu keys, %llu unlinked, %llu orphans; it has %llu, %llu, "
+                   "%llu",
+                   (unsigned long long)stats.keys, (unsigned long long)stats.unlinked,
+                   (unsigned long long)stats.orphans, (unsigned long long)keys,
+                   (unsigned long long)unlinked, (unsigned long long)orphans);
+}
+
+void ledger_check(struct ledger *ledger, struct rng *rng, const char *dir)
+{
+    static const struct store_options options = {.sync = false};
+    struct storebox box;
+    int rc;
+
+    storebox_init(&box, dir, &options);
+    rc = storebox_open(&box);
+    STOREBOX_CHECK(rc == 0, "can't open %s: %s", dir, uv_strerror(rc));
+    for (unsigned i = 0; i < UNIVERSE_IN_FLIGHT; i++)
+        if (ledger->pending[i].kind != 0)
+            settle(ledger, box.store, &ledger->pending[i]);
+    check_gets(ledger, box.store);
+    check_lists(ledger, rng, box.store);
+    check_stats(ledger, box.store);
+    storebox_deinit(&box);
+}

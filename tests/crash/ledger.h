@@ -1,0 +1,25 @@
+/* What must be in the store: for each key the version that was acknowledged last, and what commits
+ * in flight would make of it; and the look into a store whether it is so. */
+#ifndef MKV_TESTS_CRASH_LEDGER_H
+#define MKV_TESTS_CRASH_LEDGER_H
+
+#include "tests/crash/universe.h"
+#include "tests/support/rng.h"
+
+struct ledger {
+    uint64_t versions[UNIVERSE_SPACES][UNIVERSE_KEYS]; /* 0: absent */
+    struct note pending[UNIVERSE_IN_FLIGHT];           /* commits by slot; kind 0: none */
+    uint64_t next_version;                             /* which no record has had */
+    uint64_t issued;                                   /* commits */
+    uint64_t acked;
+    uint64_t settled[2]; /* commits in flight at a crash that were gone, and that were there */
+};
+
+/* Takes in one note of the writer, NOTE_ISSUED or NOTE_ACKED. */
+void ledger_note(struct ledger *ledger, const struct note *note);
+
+/* Opens a store in `dir`, compares it with the ledger, in all ways to ask it, and notes how the
+ * commits in flight ended. Ends the program with a line on stderr if anything is wrong. */
+void ledger_check(struct ledger *ledger, struct rng *rng, const char *dir);
+
+#endif

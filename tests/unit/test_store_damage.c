@@ -1,0 +1,246 @@
+/* What a store does with files that a crash, a disk or a hand has spoilt. */
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <gdbm.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "tests/support/storebox.h"
+
+#define KEYS 30
+
+struct fixture {
+    struct storebox box;
+    char log[160];     /* file */
+    char copy[160];    /* directory */
+    char journal[200]; /* the file that gets the next block, in the box; in the copy */
+    char copied[200];
+};
+
+static const struct store_options durable = {.sync = true};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    if (f == NULL)
+        return -1;
+    storebox_init(&f->box, NULL, &durable);
+    snprintf(f->log, sizeof(f->log), "%s.log", f->box.dir);
+    snprintf(f->copy, sizeof(f->copy), "%s.copy", f->box.dir);
+    snprintf(f->journal, sizeof(f->journal), "%s/journal.1", f->box.dir);
+    snprintf(f->copied, sizeof(f->copied), "%s/journal.1", f->copy);
+    *state = f;
+    return log_open(f->log) < 0 ? -1 : storebox_open(&f->box);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    storebox_deinit(&f->box);
+    if (access(f->copy, F_OK) == 0)
+        storebox_remove_directory(f->copy);
+    log_open("/dev/null");
+    unlink(f->log);
+    free(f);
+    return 0;
+}
+
+static void put_number(struct storebox *box, unsigned number)
+{
+    struct record record = {.size = number, .n_replicas = 1};
+    char key[32];
+    int len = snprintf(key, sizeof(key), "/number/%03u", number);
+
+    assert_int_equal(storebox_put(box, STORE_KEYS, key, (size_t)len, &record), 0);
+}
+
+static bool has_number(struct storebox *box, unsigned number)
+{
+    struct record record;
+    char key[32];
+    int len = snprintf(key, sizeof(key), "/number/%03u", number);
+    int rc = store_get(box->store, STORE_KEYS, key, (size_t)len, &record);
+
+    assert_true(rc == UV_ENOENT || (rc == 0 && record.size == number));
+    return rc == 0;
+}
+
+/* Opens the copy of the directory, with a new log; *box is to be deinitialised. */
+static int open_copy(struct fixture *f, struct storebox *box)
+{
+    unlink(f->log);
+    log_open(f->log);
+    storebox_init(box, f->copy, &durable);
+    return storebox_open(box);
+}
+
+/* Opening the copy fails with `rc`, after one line that has `word`. */
+static void assert_copy_is_refused(struct fixture *f, int rc, const char *word)
+{
+    struct storebox box;
+    char line[4096] = "";
+    FILE *log;
+
+    assert_int_equal(open_copy(f, &box), rc);
+    assert_null(box.store);
+    storebox_deinit(&box);
+    log = fopen(f->log, "r");
+    assert_non_null(log);
+    assert_non_null(fgets(line, sizeof(line), log));
+    if (strstr(line, word) == NULL)
+        fail_msg("no '%s' in: %s", word, line);
+    if (fgets(line, sizeof(line), log) != NULL)
+        fail_msg("a second line: %s", line);
+    fclose(log);
+}
+
+static void flip_byte(const char *path, off_t offset)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char byte = 0;
+
+    assert_true(fd >= 0 && pread(fd, &byte, 1, offset) == 1);
+    close(fd);
+    byte ^= 0x10;
+    storebox_overwrite(path, offset, &byte, 1);
+}
+
+static void test_store_open_cuts_a_torn_last_block_at_any_byte(void **state)
+{
+    struct fixture *f = *state;
+    off_t before;
+    off_t after;
+
+    for (unsigned i = 0; i < KEYS; i++)
+        put_number(&f->box, i);
+    before = storebox_file_size(f->journal);
+    put_number(&f->box, KEYS);
+    after = storebox_file_size(f->journal);
+    assert_true(after > before);
+    for (off_t cut = before; cut <= after; cut++) {
+        struct storebox box;
+
+        storebox_copy_directory(f->box.dir, f->copy);
+        storebox_truncate(f->copied, cut);
+        assert_int_equal(open_copy(f, &box), 0);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            for (unsigned i = 0; i < KEYS; i++)
+                assert_true(has_number(&box, i));
+            assert_int_equal(has_number(&box, KEYS), cut == after);
+            if (twice == 0)
+                put_number(&box, KEYS + 1);
+            else
+                assert_true(has_number(&box, KEYS + 1));
+            storebox_close(&box);
+            assert_int_equal(storebox_open(&box), 0);
+        }
+        storebox_deinit(&box);
+        storebox_remove_directory(f->copy);
+    }
+}
+
+static void test_store_open_refuses_a_flipped_byte_in_a_journal(void **state)
+{
+    struct fixture *f = *state;
+    off_t sizes[3];
+
+    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+        put_number(&f->box, i);
+        sizes[i] = storebox_file_size(f->journal);
+    }
+    storebox_close(&f->box);
+    for (off_t at = sizes[0]; at < sizes[1]; at++) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        flip_byte(f->copied, at);
+        assert_copy_is_refused(f, UV_EILSEQ, f->copied);
+        storebox_remove_directory(f->copy);
+    }
+}
+
+/* Stops while a checkpoint runs, so that there are two segments; without the first one it can't go
+ * on. */
+static void test_store_open_refuses_a_missing_segment(void **state)
+{
+    struct fixture *f = *state;
+
+    put_number(&f->box, 0);
+    put_number(&f->box, 1);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    put_number(&f->box, 2);
+    put_number(&f->box, 3);
+    storebox_copy_directory(f->box.dir, f->copy);
+    snprintf(f->journal, sizeof(f->journal), "%s/journal.3", f->copy);
+    snprintf(f->copied, sizeof(f->copied), "%s/journal.4", f->copy);
+    assert_int_equal(rename(f->journal, f->copied), 0);
+    assert_copy_is_refused(f, UV_EILSEQ, f->copy);
+}
+
+static void test_store_open_refuses_a_file_that_is_no_table(void **state)
+{
+    struct fixture *f = *state;
+    static const char garbage[] = "this is no database, but it is long enough to look at";
+    char path[200];
+
+    put_number(&f->box, 0);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    storebox_close(&f->box);
+    storebox_copy_directory(f->box.dir, f->copy);
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+    storebox_truncate(path, 0);
+    storebox_overwrite(path, 0, garbage, sizeof(garbage));
+    assert_copy_is_refused(f, UV_EILSEQ, "index.gdbm");
+}
+
+static void test_store_open_refuses_a_table_of_another_format(void **state)
+{
+    struct fixture *f = *state;
+    datum key = {.dptr = (char *)"!volumes", .dsize = 8};
+    datum value = {.dptr = (char *)"\x0elocalhost:3001", .dsize = 15};
+    char path[200];
+    GDBM_FILE db;
+
+    storebox_close(&f->box);
+    storebox_copy_directory(f->box.dir, f->copy);
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+    db = gdbm_open(path, 0, GDBM_NEWDB, 0600, NULL);
+    assert_non_null(db);
+    assert_int_equal(gdbm_store(db, key, value, GDBM_INSERT), 0);
+    gdbm_close(db);
+    assert_copy_is_refused(f, UV_EILSEQ, "index.gdbm");
+}
+
+/* A table cut short, as no crash leaves it. */
+static void test_store_open_refuses_half_a_table(void **state)
+{
+    struct fixture *f = *state;
+    char path[200];
+
+    for (unsigned i = 0; i < 900; i++)
+        put_number(&f->box, i);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    storebox_close(&f->box);
+    storebox_copy_directory(f->box.dir, f->copy);
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+    storebox_truncate(path, storebox_file_size(path) / 2);
+    assert_copy_is_refused(f, UV_EILSEQ, "index.gdbm");
+}
+
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(test_store_open_cuts_a_torn_last_block_at_any_byte),
+        STORE_TEST(test_store_open_refuses_a_flipped_byte_in_a_journal),
+        STORE_TEST(test_store_open_refuses_a_missing_segment),
+        STORE_TEST(test_store_open_refuses_a_file_that_is_no_table),
+        STORE_TEST(test_store_open_refuses_a_table_of_another_format),
+        STORE_TEST(test_store_open_refuses_half_a_table),
+    };
+
+    return cmocka_run_group_tests_name("store_damage", tests, NULL, NULL);
+}

@@ -1,0 +1,483 @@
+/* What a sync request may name, and how requests share flushes. fsync(2), syncfs(2) and the choice
+ * between them are the test's own, so that it can count them, hold them up and let them fail. */
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "launcher/files.h"
+#include "launcher/sync.h"
+#include "launcher/sync_disk.h"
+#include "launcher/sync_path.h"
+
+#define DEADLINE 5000 /* milliseconds that any one wait may take */
+
+/* --- The disk -------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool held;       /* fsync(2) and syncfs(2) don't return */
+    bool syncfs;     /* what sync_disk_prefers_syncfs() says */
+    int failure;     /* errno of the next fsync(2) of the kind below, once; or of syncfs(2) */
+    bool of_folders; /* that kind */
+    unsigned files;
+    unsigned folders;
+    unsigned systems;
+} disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+int __wrap_fsync(int fd);
+int __wrap_syncfs(int fd);
+bool __wrap_sync_disk_prefers_syncfs(size_t n);
+
+bool __wrap_sync_disk_prefers_syncfs(size_t n)
+{
+    (void)n;
+    return disk.syncfs;
+}
+
+static int touch_disk(unsigned *counter, bool fails)
+{
+    int failure = 0;
+
+    pthread_mutex_lock(&disk.mutex);
+    ++*counter;
+    if (fails) {
+        failure = disk.failure;
+        disk.failure = 0;
+    }
+    while (disk.held)
+        pthread_cond_wait(&disk.changed, &disk.mutex);
+    pthread_mutex_unlock(&disk.mutex);
+    errno = failure;
+    return failure == 0 ? 0 : -1;
+}
+
+int __wrap_fsync(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    if (S_ISDIR(st.st_mode))
+        return touch_disk(&disk.folders, disk.of_folders);
+    return touch_disk(&disk.files, !disk.of_folders);
+}
+
+int __wrap_syncfs(int fd)
+{
+    (void)fd;
+    return touch_disk(&disk.systems, true);
+}
+
+static void hold(bool held)
+{
+    pthread_mutex_lock(&disk.mutex);
+    disk.held = held;
+    pthread_cond_broadcast(&disk.changed);
+    pthread_mutex_unlock(&disk.mutex);
+}
+
+static unsigned read_counter(const unsigned *counter)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&disk.mutex);
+    n = *counter;
+    pthread_mutex_unlock(&disk.mutex);
+    return n;
+}
+
+/* --- Fixture --------------------------------------------------------------------------------- */
+
+struct fixture {
+    char root[32];
+    int directory;
+    uv_loop_t loop;
+    uv_timer_t deadline;
+    struct sync *sync;
+    unsigned done;
+    bool late;
+    bool stopped;
+};
+
+/* A request, and what became of it. */
+struct ask {
+    struct sync_request request; /* first */
+    struct fixture *f;
+    bool done;
+    int status;
+    char path[64];
+};
+
+static void make_file(struct fixture *f, const char *path)
+{
+    char name[128];
+    char *slash;
+
+    snprintf(name, sizeof(name), "%s/%s", f->root, path);
+    slash = strrchr(name, '/');
+    *slash = '\0';
+    assert_int_equal(files_make_directories(name, 0755), 0);
+    *slash = '/';
+    close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    strcpy(f->root, "/tmp/mkv-test-XXXXXX");
+    assert_non_null(mkdtemp(f->root));
+    f->directory = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    log_open("/dev/null");
+    uv_loop_init(&f->loop);
+    uv_timer_init(&f->loop, &f->deadline);
+    f->deadline.data = f;
+    disk.held = disk.syncfs = disk.of_folders = false;
+    disk.failure = 0;
+    disk.files = disk.folders = disk.systems = 0;
+    make_file(f, "aa/bb/YQ==");
+    make_file(f, "aa/bb/Yg==");
+    make_file(f, "aa/cc/Yw==");
+    make_file(f, "sv01/aa/bb/YQ==");
+    *state = f;
+    return sync_new(&f->loop, f->directory, &f->sync);
+}
+
+static void stopped_cb(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->stopped = true;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    hold(false);
+    if (f->sync != NULL)
+        sync_stop(f->sync, stopped_cb, f);
+    uv_close((uv_handle_t *)&f->deadline, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_true(f->stopped);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    assert_int_equal(files_clear_directory(f->directory), 0);
+    close(f->directory);
+    rmdir(f->root);
+    free(f);
+    return 0;
+}
+
+static void asked_cb(struct sync_request *request, int status, const char *path)
+{
+    struct ask *ask = (struct ask *)request;
+
+    assert_false(ask->done);
+    ask->done = true;
+    ask->status = status;
+    snprintf(ask->path, sizeof(ask->path), "%s", path != NULL ? path : "");
+    ask->f->done++;
+}
+
+/* `paths` are `n` literals joined by "\0". */
+static void submit(struct fixture *f, struct ask *ask, const char *paths, size_t n)
+{
+    *ask = (struct ask){.request = {.paths = paths, .n_paths = n, .cb = asked_cb}, .f = f};
+    assert_int_equal(sync_submit(f->sync, &ask->request), 0);
+    assert_false(ask->done);
+}
+
+static void deadline_cb(uv_timer_t *timer)
+{
+    ((struct fixture *)timer->data)->late = true;
+}
+
+/* Waits until `done` requests have been answered. */
+static void await(struct fixture *f, unsigned done)
+{
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (f->done < done && !f->late)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    uv_timer_stop(&f->deadline);
+    assert_false(f->late);
+    assert_int_equal(f->done, done);
+}
+
+static void await_counter(struct fixture *f, const unsigned *counter)
+{
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (read_counter(counter) == 0 && !f->late)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    uv_timer_stop(&f->deadline);
+    assert_false(f->late);
+}
+
+static int sync_one(struct fixture *f, const char *path)
+{
+    struct ask ask;
+
+    submit(f, &ask, path, 1);
+    await(f, f->done + 1);
+    return ask.status;
+}
+
+/* --- Paths ----------------------------------------------------------------------------------- */
+
+static void test_path_is_valid_for_what_placement_makes(void **state)
+{
+    char key[KEY_MAX];
+    char path[SYNC_PATH_MAX];
+
+    (void)state;
+    srand(1);
+    for (int i = 0; i < 20000; i++) {
+        size_t len = 1 + (size_t)(rand() % KEY_MAX);
+        int kind = rand() % 4;
+
+        /* Few different bytes give many slashes in a row; 0xff gives nothing else. */
+        for (size_t j = 0; j < len; j++)
+            key[j] = (char)(kind == 0 ? 0xff : kind == 1 ? rand() % 2 * 0xff : rand());
+        strcpy(path, "/sv0F");
+        len = placement_path(key, len, path + 5);
+        if (!sync_path_is_valid(path + 5, len) || !sync_path_is_valid(path, len + 5))
+            fail_msg("refused: %s", path);
+    }
+}
+
+static void test_path_is_valid_refuses_others(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "/",
+        "//",
+        "aa/bb/YQ==",
+        "/aa/bb",
+        "/aa/bb/",
+        "/aa/bb//YQ==",
+        "/aa/bb/YQ==/",
+        "/AA/bb/YQ==",
+        "/aa/b/YQ==",
+        "/aa/bbb/YQ==",
+        "/ag/bb/YQ==",
+        "/aa/bb/..",
+        "/aa/bb/.",
+        "/aa/bb/../../id",
+        "/aa/../.mkv/id",
+        "/.mkv/id",
+        "/.mkv/tmp/0000000001",
+        "/aa/bb/.hidden",
+        "/aa/bb/YQ.=",
+        "/aa/bb/YQ==x",
+        "/aa/bb/YQ===",
+        "/aa/bb/YQ=/YQ",
+        "/aa/bb/YQ%3D",
+        "/aa/bb/YQ==\r",
+        "/aa/bb/Y Q",
+        "/aa/bb/-",
+        "/aa/bb/-0",
+        "/aa/bb/-1x",
+        "/aa/bb/-12345",
+        "/aa/bb/a-1",
+        "/sv0f/aa/bb/YQ==",
+        "/sv/aa/bb/YQ==",
+        "/sv001/aa/bb/YQ==",
+        "/sv01/sv01/aa/bb/YQ==",
+        "/sv01",
+        "/sv0",
+    };
+    char path[SYNC_PATH_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        if (sync_path_is_valid(bad[i], strlen(bad[i])))
+            fail_msg("taken: %s", bad[i]);
+    }
+    assert_false(sync_path_is_valid("/aa/bb/YQ\0=", 11));
+    strcpy(path, "/aa/bb/");
+    memset(path + 7, 'x', 255);
+    assert_false(sync_path_is_valid(path, 7 + 255));
+    assert_true(sync_path_is_valid(path, 7 + 254));
+    memcpy(path + 7 + 254, "./x", 3);
+    assert_true(sync_path_is_valid(path, 7 + 254 + 3));
+    assert_false(sync_path_is_valid(path, 7 + 254 + 1));
+    memset(path + 7, 'x', sizeof(path) - 7);
+    assert_false(sync_path_is_valid(path, sizeof(path)));
+}
+
+/* --- Flushes --------------------------------------------------------------------------------- */
+
+static void test_sync_a_file_and_all_its_directories(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(sync_one(f, "sv01/aa/bb/YQ=="), 0);
+    assert_int_equal(disk.files, 1);
+    assert_int_equal(disk.folders, 4);
+    assert_int_equal(disk.systems, 0);
+}
+
+static void test_sync_shares_flushes_and_directories(void **state)
+{
+    struct fixture *f = *state;
+    struct ask first;
+    struct ask asks[20];
+
+    hold(true);
+    submit(f, &first, "aa/bb/YQ==", 1);
+    await_counter(f, &disk.files);
+    for (size_t i = 0; i < COUNT_OF(asks); i++)
+        submit(f, &asks[i], i % 2 == 0 ? "aa/bb/YQ==\0aa/cc/Yw==" : "aa/bb/Yg==", 2 - i % 2);
+    hold(false);
+    await(f, 1 + COUNT_OF(asks));
+    for (size_t i = 0; i < COUNT_OF(asks); i++)
+        assert_int_equal(asks[i].status, 0);
+    /* Once "", aa, aa/bb, and once these and aa/cc. */
+    assert_int_equal(disk.folders, 3 + 4);
+    assert_int_equal(disk.files, 1 + 30);
+}
+
+static void test_sync_by_syncfs(void **state)
+{
+    struct fixture *f = *state;
+    struct ask ask;
+
+    disk.syncfs = true;
+    submit(f, &ask, "aa/bb/YQ==\0aa/cc/Yw==\0sv01/aa/bb/YQ==", 3);
+    await(f, 1);
+    assert_int_equal(ask.status, 0);
+    assert_int_equal(disk.systems, sync_disk_has_syncfs(f->directory) ? 1 : 0);
+    assert_int_equal(disk.files, sync_disk_has_syncfs(f->directory) ? 0 : 3);
+}
+
+static void test_sync_what_is_no_file(void **state)
+{
+    struct fixture *f = *state;
+    struct ask asks[2];
+
+    for (int i = 0; i < 2; i++) {
+        disk.syncfs = i == 1;
+        submit(f, &asks[0], "aa/bb/YQ==\0aa/bb/bm9uZQ==\0aa/bb/also", 3);
+        submit(f, &asks[1], "aa/bb/YQ==", 1);
+        await(f, f->done + 2);
+        assert_int_equal(asks[0].status, -ENOENT);
+        assert_string_equal(asks[0].path, "aa/bb/bm9uZQ==");
+        assert_int_equal(asks[1].status, 0);
+        assert_int_equal(symlinkat("YQ==", f->directory, "aa/bb/link"), 0);
+        assert_int_equal(symlinkat("aa", f->directory, "dd"), 0);
+        assert_int_equal(mkfifoat(f->directory, "aa/bb/fifo", 0644), 0);
+        assert_int_equal(sync_one(f, "aa/bb/link"), -ENOENT);
+        assert_int_equal(sync_one(f, "dd/bb/YQ=="), -ENOENT);
+        assert_int_equal(sync_one(f, "aa/bb/fifo"), -ENOENT);
+        assert_int_equal(sync_one(f, "aa/bb"), -ENOENT);
+        assert_int_equal(sync_one(f, "aa/bb/YQ==/YQ=="), -ENOENT);
+        unlinkat(f->directory, "aa/bb/link", 0);
+        unlinkat(f->directory, "aa/bb/fifo", 0);
+        unlinkat(f->directory, "dd", 0);
+    }
+}
+
+static void test_sync_failure_is_told_to_all_and_lasts(void **state)
+{
+    struct fixture *f = *state;
+    struct ask asks[3];
+
+    hold(true);
+    submit(f, &asks[0], "aa/cc/Yw==", 1);
+    await_counter(f, &disk.files);
+    submit(f, &asks[1], "aa/bb/YQ==", 1);
+    submit(f, &asks[2], "aa/bb/none\0aa/bb/YQ==", 2);
+    pthread_mutex_lock(&disk.mutex);
+    disk.failure = EIO; /* the held one has taken none */
+    pthread_mutex_unlock(&disk.mutex);
+    hold(false);
+    await(f, 3);
+    assert_int_equal(asks[0].status, 0);
+    assert_int_equal(asks[1].status, -EIO);
+    assert_int_equal(asks[2].status, -EIO);
+    assert_string_equal(asks[2].path, "aa/bb/YQ==");
+    /* The kernel would say that it is fine now. */
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/Yg=="), 0);
+    make_file(f, "aa/bb/new");
+    assert_int_equal(renameat(f->directory, "aa/bb/new", f->directory, "aa/bb/YQ=="), 0);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), 0);
+}
+
+static void test_sync_failure_of_a_directory(void **state)
+{
+    struct fixture *f = *state;
+    struct ask asks[2];
+
+    disk.of_folders = true;
+    disk.failure = ENOSPC; /* of whichever comes first: all lie above both files, or above one */
+    submit(f, &asks[0], "aa/bb/YQ==", 1);
+    await(f, 1);
+    assert_int_equal(asks[0].status, -ENOSPC);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/cc/Yw=="), 0);
+}
+
+static void test_sync_failure_of_syncfs(void **state)
+{
+    struct fixture *f = *state;
+    struct ask asks[2];
+
+    if (!sync_disk_has_syncfs(f->directory))
+        skip();
+    disk.syncfs = true;
+    disk.failure = EIO;
+    submit(f, &asks[0], "aa/bb/YQ==\0aa/bb/Yg==", 2);
+    await(f, 1);
+    assert_int_equal(asks[0].status, -EIO);
+    submit(f, &asks[1], "aa/cc/Yw==\0aa/bb/Yg==", 2);
+    await(f, 2);
+    assert_int_equal(asks[1].status, -EIO);
+    assert_string_equal(asks[1].path, "aa/bb/Yg==");
+}
+
+static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct ask asks[2];
+
+    hold(true);
+    submit(f, &asks[0], "aa/bb/YQ==", 1);
+    await_counter(f, &disk.files);
+    submit(f, &asks[1], "aa/bb/Yg==", 1);
+    sync_stop(f->sync, stopped_cb, f);
+    f->sync = NULL;
+    assert_int_equal(f->done, 0);
+    hold(false);
+    await(f, 2);
+    assert_int_equal(asks[0].status, 0);
+    assert_int_equal(asks[1].status, UV_ECANCELED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_path_is_valid_for_what_placement_makes),
+        cmocka_unit_test(test_path_is_valid_refuses_others),
+        TEST(test_sync_a_file_and_all_its_directories),
+        TEST(test_sync_shares_flushes_and_directories),
+        TEST(test_sync_by_syncfs),
+        TEST(test_sync_what_is_no_file),
+        TEST(test_sync_failure_is_told_to_all_and_lasts),
+        TEST(test_sync_failure_of_a_directory),
+        TEST(test_sync_failure_of_syncfs),
+        TEST(test_sync_stop_ends_the_flush_and_cancels_the_rest),
+    };
+
+    return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+}
