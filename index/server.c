@@ -10,8 +10,6 @@
 #include "index/api/reclaim.h"
 #include "index/base/log.h"
 
-#define POLL_INTERVAL 20 /* milliseconds between looks whether the last operation has ended */
-
 struct index_server {
     uv_loop_t *loop;
     struct api api;
@@ -25,7 +23,7 @@ struct index_server {
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
-    uv_timer_t poll;     /* for operations that outlive their requests */
+    uv_timer_t idle;     /* fires at once, when the last operation has ended */
     unsigned timers;     /* whose close callback is to come */
     bool stopping;
     index_server_stop_cb stop_cb;
@@ -169,26 +167,34 @@ static void transfers_freed_cb(void *arg)
     struct index_server *s = arg;
 
     uv_close((uv_handle_t *)&s->deadline, timer_closed_cb);
-    uv_close((uv_handle_t *)&s->poll, timer_closed_cb);
+    uv_close((uv_handle_t *)&s->idle, timer_closed_cb);
 }
 
-static void poll_cb(uv_timer_t *timer)
+static void idle_cb(uv_timer_t *timer)
 {
     struct index_server *s = timer->data;
 
-    if (s->api.n_operations > 0)
-        return;
-    uv_timer_stop(&s->poll);
     uv_timer_stop(&s->deadline);
     s->stop_until = 0;
     transfers_free(s->transfers, transfers_freed_cb, s);
+}
+
+/* By way of the loop: an operation may end in a callback of its transfer. */
+static void api_idle_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    uv_timer_start(&s->idle, idle_cb, 0, 0);
 }
 
 static void reclaim_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
-    uv_timer_start(&s->poll, poll_cb, 0, POLL_INTERVAL);
+    s->api.idle = api_idle_cb;
+    s->api.idle_arg = s;
+    if (s->api.n_operations == 0)
+        api_idle_cb(s);
 }
 
 static void http_stopped_cb(void *arg)
@@ -221,8 +227,8 @@ static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
     s->stop_arg = arg;
     s->stop_until = UINT64_MAX;
     uv_timer_init(s->loop, &s->deadline);
-    uv_timer_init(s->loop, &s->poll);
-    s->deadline.data = s->poll.data = s;
+    uv_timer_init(s->loop, &s->idle);
+    s->deadline.data = s->idle.data = s;
     s->timers = 2;
     http_server_stop(s->http, http_stopped_cb, s);
 }

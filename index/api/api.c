@@ -1,7 +1,5 @@
 #include "index/api/api.h"
 
-#include <assert.h>
-#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,18 +26,6 @@ static bool is_health(const struct key *key)
 void api_respond_text(struct http_request *request, int status, const char *text)
 {
     http_respond(request, status, text, strlen(text));
-}
-
-void api_drop_body(struct http_request *request, const char *bytes, size_t len)
-{
-    (void)request;
-    (void)bytes;
-    (void)len;
-}
-
-void api_ignore_end(struct http_request *request)
-{
-    (void)request;
 }
 
 int api_store_status(int rc)
@@ -107,33 +93,6 @@ void api_handle(struct http_request *request, void *arg)
     case HTTP_METHOD_OTHER:
         break;
     }
-}
-
-/* --- Keys that an operation holds: a tree (tsearch(3)) of borrowed keys -------------------- */
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct key *x = a;
-    const struct key *y = b;
-
-    if (x->len != y->len)
-        return x->len < y->len ? -1 : 1;
-    return memcmp(x->bytes, y->bytes, x->len);
-}
-
-bool api_hold_key(struct api *api, const struct key *key)
-{
-    const struct key **found = tsearch(key, &api->busy, compare_keys);
-
-    return found != NULL && *found == key;
-}
-
-void api_release_key(struct api *api, const struct key *key)
-{
-    void *parent = tdelete(key, &api->busy, compare_keys);
-
-    assert(parent != NULL);
-    (void)parent;
 }
 
 /* --- Replicas -------------------------------------------------------------------------------- */

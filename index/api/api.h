@@ -22,8 +22,11 @@ struct api {
     bool protect;                /* only unlinked keys can be deleted */
     bool sync;                   /* volumes bring a blob to disk before it is recorded */
     bool md5;                    /* keep the MD5 of values */
-    void *busy;                  /* api.c: the keys that an operation holds */
-    size_t n_operations;         /* PUTs and DELETEs that still need this struct */
+    void *busy;                  /* operation.c: the keys that are held */
+    size_t n_operations;         /* that still need this struct */
+    void (*idle)(void *arg);     /* fires when that has come to 0, from within an operation; NULL:
+                                    nobody waits */
+    void *idle_arg;
 };
 
 /* The handler for http_server_start(); `arg` is a struct api. */
@@ -37,17 +40,8 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
 void api_delete(struct api *api, struct http_request *request, const struct key *key);
 void api_unlink(struct api *api, struct http_request *request, const struct key *key);
 
-/* Holds a key for an operation that changes it, so that no other one starts. The caller keeps `key`
- * in place until it lets go. True, or false when the key is held already or memory is short. */
-bool api_hold_key(struct api *api, const struct key *key);
-void api_release_key(struct api *api, const struct key *key);
-
 /* The status for what the store failed with. */
 int api_store_status(int rc);
-
-/* For a struct http_body_reader: a body that means nothing is dropped. */
-void api_drop_body(struct http_request *request, const char *bytes, size_t len);
-void api_ignore_end(struct http_request *request);
 
 /* Answers `status` with a line of text. */
 void api_respond_text(struct http_request *request, int status, const char *text);

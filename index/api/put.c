@@ -20,6 +20,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "index/api/operation.h"
+#include "index/api/put_head.h"
 #include "index/api/removal.h"
 #include "index/base/buf.h"
 #include "index/base/log.h"
@@ -65,20 +67,17 @@ static const bool legal_moves[PUT_STATES][PUT_STATES] = {
 };
 
 struct put_op {
-    struct api *api;
-    struct http_request *request; /* NULL once it is answered, or the client gone */
+    struct operation base;
     enum put_state state;
-    struct key key;
+    struct put_head head;
     struct record record;
-    struct record orphans;  /* blobs of this key without it: what they will be once it is put */
-    int64_t content_length; /* -1: chunked */
-    bool check_md5;
-    unsigned char wanted_md5[RECORD_MD5_SIZE]; /* what the client announced */
-    EVP_MD_CTX *md5;                           /* NULL when nobody wants to know */
-    struct buf window;                         /* received, not yet taken by the transfer */
-    bool paused;                               /* the client is */
-    bool whole;                                /* the body has come to its end */
-    struct store_commit commit;
+    /* Blobs of this key that it doesn't name: */
+    struct record announced; /* until it is put */
+    struct record orphans;   /* once it is */
+    EVP_MD_CTX *md5;         /* NULL when nobody wants to know */
+    struct buf window;       /* received, not yet taken by the transfer */
+    bool paused;             /* the client is */
+    bool whole;              /* the body has come to its end */
     struct transfer transfer;
     char sync_body[API_URL_MAX]; /* the blob's path at the volume, a line */
     struct removal removal;
@@ -90,13 +89,6 @@ static void set_state(struct put_op *op, enum put_state state)
     op->state = state;
 }
 
-static void put_free(struct put_op *op)
-{
-    EVP_MD_CTX_free(op->md5);
-    buf_deinit(&op->window);
-    free(op);
-}
-
 /* Answers, unless the client has its answer or is gone. May run the client's next request. */
 static void answer(struct http_request *request, int status, const char *text)
 {
@@ -104,16 +96,12 @@ static void answer(struct http_request *request, int status, const char *text)
         api_respond_text(request, status, text);
 }
 
-/* Lets go of everything, then answers: the client's next request finds the key free. */
 static void put_end(struct put_op *op, int status, const char *text)
 {
-    struct http_request *request = op->request;
-
     set_state(op, PUT_ENDED);
-    api_release_key(op->api, &op->key);
-    op->api->n_operations--;
-    put_free(op);
-    answer(request, status, text);
+    EVP_MD_CTX_free(op->md5);
+    buf_deinit(&op->window);
+    answer(operation_end(&op->base), status, text);
 }
 
 /* --- Failing --------------------------------------------------------------------------------- */
@@ -127,16 +115,16 @@ static void forgotten_cb(struct store_commit *commit, int rc)
 /* Answers, and takes `left` for the key's orphans. The client doesn't wait for that. */
 static void forget(struct put_op *op, const struct record *left, int status, const char *text)
 {
-    struct store_change change = orphans_change(&op->key, left);
-    struct http_request *request = op->request;
+    struct store_change change = orphans_change(&op->base.key, left);
+    struct http_request *request = op->base.request;
 
     set_state(op, PUT_FORGETTING);
-    op->commit.data = op;
-    if (store_commit(op->api->store, &op->commit, &change, 1, forgotten_cb) < 0) {
+    op->base.commit.data = op;
+    if (store_commit(op->base.api->store, &op->base.commit, &change, 1, forgotten_cb) < 0) {
         put_end(op, status, text);
         return;
     }
-    op->request = NULL;
+    op->base.request = NULL;
     answer(request, status, text);
 }
 
@@ -145,7 +133,7 @@ static void removed_cb(struct removal *removal)
     struct put_op *op = removal->data;
     struct record left = removal->left;
 
-    if (left.n_replicas == removal->orphans.n_replicas)
+    if (left.n_replicas == op->announced.n_replicas)
         put_end(op, 0, "");
     else
         forget(op, &left, 0, "");
@@ -155,25 +143,23 @@ static void removed_cb(struct removal *removal)
  * doesn't wait for that. */
 static void clean_up(struct put_op *op, int status, const char *text)
 {
-    struct http_request *request = op->request;
-    struct record orphans = op->record;
+    struct http_request *request = op->base.request;
 
     set_state(op, PUT_CLEANING);
-    orphans.flags = 0;
-    orphans_add(&orphans, &op->orphans);
     op->removal.data = op;
-    if (removal_start(&op->removal, op->api, &op->key, &orphans, removed_cb) < 0) {
+    if (op->announced.n_replicas == 0 || /* it lies where the unlinked value's was */
+        removal_start(&op->removal, op->base.api, &op->base.key, &op->announced, removed_cb) < 0) {
         put_end(op, status, text);
         return;
     }
-    op->request = NULL;
+    op->base.request = NULL;
     answer(request, status, text);
 }
 
 /* Breaks off what goes on, and answers. */
 static void put_abort(struct put_op *op, int status, const char *text)
 {
-    struct http_request *request = op->request;
+    struct http_request *request = op->base.request;
 
     if (op->state == PUT_RECEIVING) {
         put_end(op, status, text);
@@ -182,7 +168,7 @@ static void put_abort(struct put_op *op, int status, const char *text)
     if (op->state != PUT_ANNOUNCING)
         transfer_cancel(&op->transfer);
     set_state(op, PUT_ABORTING);
-    op->request = NULL;
+    op->base.request = NULL;
     answer(request, status, text);
 }
 
@@ -193,7 +179,7 @@ static int describe_failure(struct put_op *op, int rc, int status, char text[FAI
 {
     char volume[API_VOLUME_MAX];
 
-    if (!api_volume_text(op->api, &op->record.replicas[0], volume))
+    if (!api_volume_text(op->base.api, &op->record.replicas[0], volume))
         volume[0] = '\0';
     if (rc < 0)
         snprintf(text, FAILURE_MAX, "volume %s: %s\n", volume, uv_strerror(rc));
@@ -220,13 +206,13 @@ static void recorded_cb(struct store_commit *commit, int rc)
 static void record_it(struct put_op *op)
 {
     struct store_change changes[] = {
-        {STORE_KEYS, op->key.bytes, op->key.len, &op->record},
-        orphans_change(&op->key, &op->orphans),
+        {STORE_KEYS, op->base.key.bytes, op->base.key.len, &op->record},
+        orphans_change(&op->base.key, &op->orphans),
     };
     int rc;
 
     set_state(op, PUT_COMMITTING);
-    rc = store_commit(op->api->store, &op->commit, changes, 2, recorded_cb);
+    rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
     if (rc < 0)
         clean_up(op, api_store_status(rc), "the index can't be changed\n");
 }
@@ -255,14 +241,14 @@ static void sync_it(struct put_op *op)
     const char *path;
 
     set_state(op, PUT_SYNCING);
-    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url)) {
+    if (!api_replica_url(op->base.api, &op->record.replicas[0], &op->base.key, url)) {
         clean_up(op, 500, "");
         return;
     }
     path = strchr(url + strlen("http://"), '/');
     snprintf(op->sync_body, sizeof(op->sync_body), "%s\n", path);
     strcpy(url + (path - url), "/_mkv/sync");
-    if (transfer_post(op->api->transfers, &op->transfer, url, op->sync_body, synced_cb) < 0)
+    if (transfer_post(op->base.api->transfers, &op->transfer, url, op->sync_body, synced_cb) < 0)
         clean_up(op, 503, "the volume can't be asked to sync\n");
 }
 
@@ -274,7 +260,7 @@ static void transfer_done(struct transfer *transfer, int rc, int status)
     int answer_status = 0;
 
     if (stored && op->state == PUT_FINISHING) {
-        if (op->api->sync)
+        if (op->base.api->sync)
             sync_it(op);
         else
             record_it(op);
@@ -285,7 +271,7 @@ static void transfer_done(struct transfer *transfer, int rc, int status)
     if (stored || (rc < 0 && transfer_body_sent(transfer)))
         clean_up(op, answer_status, text);
     else
-        forget(op, &op->orphans, answer_status, text);
+        forget(op, &op->head.orphans, answer_status, text);
 }
 
 static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
@@ -299,9 +285,9 @@ static ssize_t read_window(struct transfer *transfer, char *bytes, size_t n)
         n = size;
     memcpy(bytes, buf_bytes(&op->window), n);
     buf_consume(&op->window, n);
-    if (op->paused && size - n <= WINDOW_LOW && op->request != NULL) {
+    if (op->paused && size - n <= WINDOW_LOW && op->base.request != NULL) {
         op->paused = false;
-        http_resume_body(op->request);
+        http_resume_body(op->base.request);
     }
     return (ssize_t)n;
 }
@@ -310,11 +296,11 @@ static int start_transfer(struct put_op *op)
 {
     char url[API_URL_MAX];
 
-    if (!api_replica_url(op->api, &op->record.replicas[0], &op->key, url))
+    if (!api_replica_url(op->base.api, &op->record.replicas[0], &op->base.key, url))
         return UV_EINVAL;
     op->transfer.data = op;
-    return transfer_put(op->api->transfers, &op->transfer, url, op->content_length, read_window,
-                        transfer_done);
+    return transfer_put(op->base.api->transfers, &op->transfer, url, op->head.content_length,
+                        read_window, transfer_done);
 }
 
 static void announced_cb(struct store_commit *commit, int rc)
@@ -324,29 +310,31 @@ static void announced_cb(struct store_commit *commit, int rc)
     if (rc < 0) {
         put_end(op, api_store_status(rc), "the index can't be changed\n");
     } else if (op->state == PUT_ABORTING) {
-        forget(op, &op->orphans, 0, "");
+        forget(op, &op->head.orphans, 0, "");
     } else if (start_transfer(op) < 0) {
-        forget(op, &op->orphans, 503, "the value can't be sent to a volume\n");
+        forget(op, &op->head.orphans, 503, "the value can't be sent to a volume\n");
     } else {
         set_state(op, op->whole ? PUT_FINISHING : PUT_STREAMING);
     }
 }
 
-/* Chooses the volume. The blob there is an orphan until the key is put. */
+/* Chooses the volume. The blob there is an orphan until the key is put; unless an unlinked value of
+ * the key lies in the same place, and then it is this key's blob, whichever of the two it is. */
 static int announce(struct put_op *op)
 {
-    struct record orphans = op->orphans;
     struct store_change change;
     int rc;
 
-    api_place(op->api, &op->key, 1, op->record.replicas);
+    api_place(op->base.api, &op->base.key, 1, op->record.replicas);
     op->record.n_replicas = 1;
-    if (!orphans_add(&orphans, &op->record))
+    op->announced = op->orphans = op->head.orphans;
+    if (!orphans_add(&op->announced, &op->record) || !orphans_add(&op->orphans, &op->head.unlinked))
         return UV_ENOBUFS;
+    orphans_subtract(&op->announced, &op->head.unlinked);
     orphans_subtract(&op->orphans, &op->record);
-    change = orphans_change(&op->key, &orphans);
-    op->commit.data = op;
-    rc = store_commit(op->api->store, &op->commit, &change, 1, announced_cb);
+    change = orphans_change(&op->base.key, &op->announced);
+    op->base.commit.data = op;
+    rc = store_commit(op->base.api->store, &op->base.commit, &change, 1, announced_cb);
     if (rc == 0)
         set_state(op, PUT_ANNOUNCING);
     return rc;
@@ -388,11 +376,11 @@ static bool finish_md5(struct put_op *op)
         return true;
     if (EVP_DigestFinal_ex(op->md5, md5, NULL) != 1)
         return false;
-    if (op->api->md5) {
+    if (op->base.api->md5) {
         op->record.flags |= RECORD_MD5;
         memcpy(op->record.md5, md5, RECORD_MD5_SIZE);
     }
-    return !op->check_md5 || memcmp(md5, op->wanted_md5, RECORD_MD5_SIZE) == 0;
+    return !op->head.check_md5 || memcmp(md5, op->head.md5, RECORD_MD5_SIZE) == 0;
 }
 
 static void body_end_cb(struct http_request *request)
@@ -418,7 +406,7 @@ static void body_closed_cb(struct http_request *request)
 {
     struct put_op *op = http_request_data(request);
 
-    op->request = NULL;
+    op->base.request = NULL;
     /* A value that has come whole is kept, even if nobody hears that it is. */
     if (!op->whole)
         put_abort(op, 0, "");
@@ -430,108 +418,44 @@ static const struct http_body_reader reader = {
     .closed = body_closed_cb,
 };
 
-/* --- The head -------------------------------------------------------------------------------- */
+/* --- The start ------------------------------------------------------------------------------- */
 
-/* RFC 1864: the base64 of 16 bytes. False if `text` isn't that. */
-static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])
+static uint64_t now_ms(void)
 {
-    unsigned char bytes[18]; /* EVP_DecodeBlock() writes what the padding stands for, too */
-
-    if (strlen(text) != 24 || text[22] != '=' || text[23] != '=' || strcspn(text, "=") != 22 ||
-        EVP_DecodeBlock(bytes, (const unsigned char *)text, 24) != 18)
-        return false;
-    memcpy(md5, bytes, RECORD_MD5_SIZE);
-    return true;
-}
-
-static struct put_op *put_new(struct api *api, struct http_request *request, const struct key *key)
-{
-    struct put_op *op = calloc(1, sizeof(*op));
     struct timespec now;
 
-    if (op == NULL)
-        return NULL;
     clock_gettime(CLOCK_REALTIME, &now);
-    op->api = api;
-    op->request = request;
-    op->state = PUT_RECEIVING;
-    op->key = *key;
-    op->content_length = http_request_content_length(request);
-    op->record.time = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    return op;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static bool start_md5(struct put_op *op)
 {
-    if (!op->api->md5 && !op->check_md5)
+    if (!op->base.api->md5 && !op->head.check_md5)
         return true;
     op->md5 = EVP_MD_CTX_new();
     return op->md5 != NULL && EVP_DigestInit_ex(op->md5, EVP_md5(), NULL) == 1;
 }
 
-/* What can be refused before the body has come. 0 and what the key's blobs are to be once it is
- * put, those of an unlinked value among them; or the status and its text. */
-static int check_head(struct api *api, struct http_request *request, const struct key *key,
-                      struct record *orphans, const char **text)
-{
-    struct record old;
-    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &old);
-
-    if (rc == 0 && !(old.flags & RECORD_UNLINKED)) {
-        *text = "the key exists\n";
-        return 409;
-    }
-    if (rc < 0 && rc != UV_ENOENT) {
-        *text = "the index can't be read\n";
-        return 500;
-    }
-    if (http_request_content_length(request) == 0) {
-        *text = "an empty value can't be stored\n";
-        return 411;
-    }
-    if (orphans_get(api, key, orphans) < 0 || (rc == 0 && !orphans_add(orphans, &old))) {
-        *text = "too many volumes hold leftovers of the key\n";
-        return 503;
-    }
-    return 0;
-}
-
 void api_put(struct api *api, struct http_request *request, const struct key *key)
 {
-    const char *md5 = http_request_header(request, "Content-MD5");
+    struct put_head head;
     const char *text;
     struct put_op *op;
-    struct record orphans;
-    int status = check_head(api, request, key, &orphans, &text);
+    int status = put_head_read(api, request, key, &head, &text);
 
     if (status != 0) {
         api_respond_text(request, status, text);
         return;
     }
-    op = put_new(api, request, key);
+    op = operation_new(sizeof(*op), api, request, key);
     if (op == NULL)
-        goto err;
-    op->orphans = orphans;
-    op->check_md5 = md5 != NULL;
-    if (md5 != NULL && !decode_md5(md5, op->wanted_md5)) {
-        put_free(op);
-        api_respond_text(request, 400, "Content-MD5 is not the base64 of an MD5\n");
+        return;
+    op->head = head;
+    op->record.time = now_ms();
+    if (!start_md5(op)) {
+        put_end(op, 503, "out of memory\n");
         return;
     }
-    if (!start_md5(op))
-        goto err;
-    if (!api_hold_key(api, &op->key)) {
-        put_free(op);
-        api_respond_text(request, 409, "the key is being changed\n");
-        return;
-    }
-    api->n_operations++;
     http_request_set_data(request, op);
     http_read_body(request, &reader);
-    return;
-
-err:
-    if (op != NULL)
-        put_free(op);
-    api_respond_text(request, 503, "out of memory\n");
 }

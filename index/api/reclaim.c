@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/api/operation.h"
 #include "index/api/removal.h"
 #include "index/base/log.h"
 
@@ -15,11 +16,10 @@
 #define DOWN_MAX       64   /* volumes remembered; more are asked in vain */
 
 struct reclaim_op {
+    struct operation base;
     struct reclaim *reclaim;
-    struct key key;
     struct record orphans;
     struct removal removal;
-    struct store_commit commit;
 };
 
 struct reclaim {
@@ -61,10 +61,8 @@ static void op_end(struct reclaim_op *op)
 {
     struct reclaim *r = op->reclaim;
 
-    api_release_key(r->api, &op->key);
-    r->api->n_operations--;
+    operation_end(&op->base);
     r->n_ops--;
-    free(op);
     go_on(r);
 }
 
@@ -86,10 +84,10 @@ static void removed_cb(struct removal *removal)
     /* Those that weren't asked this time are still there. */
     orphans_subtract(&op->orphans, &removal->orphans);
     orphans_add(&op->orphans, &removal->left);
-    change = orphans_change(&op->key, &op->orphans);
-    op->commit.data = op;
+    change = orphans_change(&op->base.key, &op->orphans);
+    op->base.commit.data = op;
     if (removal->left.n_replicas == removal->orphans.n_replicas ||
-        store_commit(op->reclaim->api->store, &op->commit, &change, 1, forgotten_cb) < 0)
+        store_commit(op->base.api->store, &op->base.commit, &change, 1, forgotten_cb) < 0)
         op_end(op);
 }
 
@@ -113,22 +111,17 @@ static void op_start(struct reclaim *r, const struct key *key, const struct reco
 
     if (some.n_replicas == 0)
         return;
-    op = calloc(1, sizeof(*op));
-    if (op == NULL)
+    op = operation_new(sizeof(*op), r->api, NULL, key);
+    if (op == NULL) /* a PUT or DELETE has it in hand itself */
         return;
-    *op = (struct reclaim_op){.reclaim = r, .key = *key, .orphans = *orphans};
-    if (!api_hold_key(r->api, &op->key)) { /* a PUT or DELETE has it in hand itself */
-        free(op);
-        return;
-    }
+    op->reclaim = r;
+    op->orphans = *orphans;
     op->removal.data = op;
-    if (removal_start(&op->removal, r->api, &op->key, &some, removed_cb) < 0) {
-        api_release_key(r->api, &op->key);
-        free(op);
-        return;
-    }
-    r->api->n_operations++;
     r->n_ops++;
+    if (removal_start(&op->removal, r->api, &op->base.key, &some, removed_cb) < 0) {
+        r->n_ops--;
+        operation_end(&op->base);
+    }
 }
 
 /* --- A round --------------------------------------------------------------------------------- */
