@@ -112,17 +112,16 @@ void store_checkpoint_if_due(struct store *s)
             checkpoint_now(s);
     } else if (s->checkpoint_wanted || memtable_bytes(s->active) >= MEMTABLE_LIMIT ||
                s->unfrozen_bytes >= s->options.checkpoint_bytes) {
-        s->checkpoint_wanted = false;
-        if (memtable_count(s->active) > 0 || s->unfrozen_bytes > 0)
-            checkpoint_now(s);
+        bool empty = memtable_count(s->active) == 0 && s->unfrozen_bytes == 0;
+
+        s->checkpoint_wanted = !empty && checkpoint_now(s) < 0;
     }
 }
 
-int store_checkpoint(struct store *s)
+void store_checkpoint(struct store *s)
 {
     s->checkpoint_wanted = true;
     store_checkpoint_if_due(s);
-    return 0;
 }
 
 static bool is_full(const struct store *s)

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <uv.h>
 
 #include "index/store/key_order.h"
+#include "index/store/slots.h"
 
 #define HEIGHT_MAX 12          /* a quarter of the nodes reaches each next level: 16M nodes */
 #define CHUNK      (1UL << 20) /* bytes that come from the system at once */
@@ -40,10 +42,11 @@ struct memtable {
     size_t used;          /* bytes of the first chunk */
     size_t n_chunks;      /* spare ones too */
     size_t n_spare;
-    size_t count;
     uint64_t random; /* xorshift */
     struct hole *holes[BLOCK_MAX / ALIGN + 1];
     struct node *head[HEIGHT_MAX];
+    struct slots slots; /* the nodes, for gets: a step or two, where the list takes some twenty */
+    uint64_t seed;      /* of their hash */
 };
 
 /* --- Memory ---------------------------------------------------------------------------------- */
@@ -112,15 +115,18 @@ int memtable_reserve(struct memtable *m, size_t n, size_t bytes)
         if (add_spare(m) < 0)
             return UV_ENOMEM;
     }
-    return 0;
+    return slots_reserve(&m->slots, n);
 }
 
 struct memtable *memtable_new(void)
 {
     struct memtable *m = calloc(1, sizeof(*m));
 
-    if (m != NULL)
-        m->random = 0x9e3779b97f4a7c15;
+    if (m == NULL)
+        return NULL;
+    m->random = 0x9e3779b97f4a7c15;
+    if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) < 0)
+        m->seed = uv_hrtime(); /* early in a boot */
     return m;
 }
 
@@ -140,6 +146,7 @@ void memtable_free(struct memtable *m)
         return;
     free_chunks(m->chunks);
     free_chunks(m->spare);
+    slots_deinit(&m->slots);
     free(m);
 }
 
@@ -189,15 +196,27 @@ static struct node *find(const struct memtable *m, const void *key, size_t key_l
 
 static bool is_key(const struct node *node, const void *key, size_t key_len)
 {
-    return node != NULL && node->key_len == key_len && memcmp(node_key(node), key, key_len) == 0;
+    return node->key_len == key_len && memcmp(node_key(node), key, key_len) == 0;
 }
 
-static struct node *insert(struct memtable *m, struct node **links[HEIGHT_MAX], const void *key,
-                           size_t key_len, bool below)
+/* The node with a key, or NULL. */
+static struct node *lookup(const struct memtable *m, const void *key, size_t key_len, size_t *at)
+{
+    uint32_t hash = slots_hash(m->seed, key, key_len);
+    struct node *node = slots_find(&m->slots, hash, at);
+
+    while (node != NULL && !is_key(node, key, key_len))
+        node = slots_find_next(&m->slots, hash, at);
+    return node;
+}
+
+static struct node *insert(struct memtable *m, const void *key, size_t key_len, bool below)
 {
     unsigned height = random_height(m);
     struct node *node = allocate(m, node_size(height, key_len));
+    struct node **links[HEIGHT_MAX];
 
+    find(m, key, key_len, links);
     *node = (struct node){
         .key_len = (uint16_t)key_len,
         .height = (uint8_t)height,
@@ -208,7 +227,7 @@ static struct node *insert(struct memtable *m, struct node **links[HEIGHT_MAX], 
         node->next[i] = *links[i];
         *links[i] = node;
     }
-    m->count++;
+    slots_add(&m->slots, node, slots_hash(m->seed, key, key_len));
     return node;
 }
 
@@ -219,13 +238,16 @@ static void drop_value(struct memtable *m, struct node *node)
     node->value = NULL;
 }
 
-static void drop_node(struct memtable *m, struct node **links[HEIGHT_MAX], struct node *node)
+static void drop_node(struct memtable *m, struct node *node, size_t at)
 {
+    struct node **links[HEIGHT_MAX];
+
+    find(m, node_key(node), node->key_len, links);
     for (unsigned i = 0; i < node->height; i++)
         *links[i] = node->next[i];
     drop_value(m, node);
     give_back(m, node, node_size(node->height, node->key_len));
-    m->count--;
+    slots_drop(&m->slots, at);
 }
 
 static void set_value(struct memtable *m, struct node *node, const void *value, size_t len)
@@ -242,20 +264,19 @@ static void set_value(struct memtable *m, struct node *node, const void *value, 
 void memtable_set(struct memtable *m, const void *key, size_t key_len, const void *value,
                   size_t value_len, bool below)
 {
-    struct node **links[HEIGHT_MAX];
-    struct node *node = find(m, key, key_len, links);
+    size_t at;
+    struct node *node = lookup(m, key, key_len, &at);
 
-    if (!is_key(node, key, key_len)) {
-        if (value == NULL && !below)
-            return;
-        node = insert(m, links, key, key_len, below);
-    }
+    if (node == NULL && value == NULL && !below)
+        return;
+    if (node == NULL)
+        node = insert(m, key, key_len, below);
     if (value != NULL)
         set_value(m, node, value, value_len);
     else if (node->below)
         drop_value(m, node);
     else
-        drop_node(m, links, node);
+        drop_node(m, node, at);
 }
 
 static void describe(const struct node *node, struct memtable_entry *entry)
@@ -271,9 +292,10 @@ static void describe(const struct node *node, struct memtable_entry *entry)
 bool memtable_get(const struct memtable *m, const void *key, size_t key_len,
                   struct memtable_entry *entry)
 {
-    const struct node *node = find(m, key, key_len, NULL);
+    size_t at;
+    const struct node *node = lookup(m, key, key_len, &at);
 
-    if (!is_key(node, key, key_len))
+    if (node == NULL)
         return false;
     describe(node, entry);
     return true;
@@ -300,10 +322,10 @@ void memtable_next(struct memtable_cursor *cursor)
 
 size_t memtable_count(const struct memtable *m)
 {
-    return m->count;
+    return m->slots.count;
 }
 
 size_t memtable_bytes(const struct memtable *m)
 {
-    return (m->n_chunks - m->n_spare) * CHUNK;
+    return (m->n_chunks - m->n_spare) * CHUNK + m->slots.size * sizeof(*m->slots.list);
 }

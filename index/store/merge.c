@@ -90,11 +90,6 @@ static void free_number(struct merger *m, uint32_t number)
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-static void add_size(struct merger *m, int sign, size_t size)
-{
-    m->run_size = sign > 0 ? m->run_size + size : m->run_size - size;
-}
-
 static int run_add(struct merger *m, const unsigned char *key, size_t key_len,
                    const unsigned char *value, size_t value_len)
 {
@@ -112,7 +107,7 @@ static int run_add(struct merger *m, const unsigned char *key, size_t key_len,
     buf_append(&m->run, value, value_len);
     memcpy(m->last, key, key_len);
     m->last_len = key_len;
-    add_size(m, 1, entry.size);
+    m->run_size += entry.size;
     return 0;
 }
 
@@ -149,7 +144,7 @@ static int write_page(struct merger *m, uint32_t number, size_t size)
         if (!page_writer_add(&m->writer, key, entry.key_len, key + entry.key_len, entry.value_len))
             break;
         buf_consume(&m->run, sizeof(entry) + entry.key_len + entry.value_len);
-        add_size(m, -1, entry.size);
+        m->run_size -= entry.size;
     }
     page_writer_finish(&m->writer, number);
     rc = table_write(m->in->to, number, m->writer.bytes);

@@ -59,13 +59,18 @@ static inline bool get_head(struct page_reader *in, struct head *head)
            (size_t)(in->end - in->at) >= head->own + head->value_len;
 }
 
+unsigned page_count(const unsigned char *bytes)
+{
+    return load_u16(bytes + COUNT_AT);
+}
+
 void page_reader_init(struct page_reader *reader, const unsigned char *bytes)
 {
     size_t size = load_u16(bytes + SIZE_AT);
 
     reader->at = bytes + PAGE_HEAD;
     reader->end = size >= PAGE_HEAD && size <= PAGE_SIZE ? bytes + size : reader->at;
-    reader->left = load_u16(bytes + COUNT_AT);
+    reader->left = page_count(bytes);
     reader->key_len = 0;
 }
 

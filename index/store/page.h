@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SIZE      4092 /* with GDBM's key of 4 bytes: just one block of its file */
+#define PAGE_SIZE      2044 /* with the key in GDBM, of 4 bytes, half a block of its file */
 #define PAGE_HEAD      12
 #define PAGE_KEY_MAX   1032
 #define PAGE_VALUE_MAX 256
@@ -29,6 +29,9 @@ struct page_entry {
 
 /* Whether `n` bytes are page `number`, whole: size, checksum and each entry. */
 bool page_check(const unsigned char *bytes, size_t n, uint32_t number);
+
+/* The number of its entries. */
+unsigned page_count(const unsigned char *bytes);
 
 /* Looks a key up in PAGE_SIZE bytes, of which only the size was checked. The value is borrowed from
  * them. 0, UV_ENOENT, or UV_EILSEQ when the page is damaged. */

@@ -195,20 +195,29 @@ static void replay_op_cb(const struct op *op, void *arg)
     store_apply(arg, op);
 }
 
+static void count_op_cb(const struct op *op, void *arg)
+{
+    size_t *count = arg;
+
+    (void)op;
+    (*count)++;
+}
+
 static int replay_block_cb(const unsigned char *payload, size_t n, void *arg)
 {
     struct store *s = arg;
+    size_t count = 0;
 
-    /* An operation takes 3 bytes at least. */
-    if (memtable_reserve(s->active, 0, 64 * n) < 0) {
+    if (ops_each(payload, n, count_op_cb, &count) < 0) {
+        log_error("the journal in %s holds an operation of a newer mkv", s->directory);
+        return UV_EILSEQ;
+    }
+    if (memtable_reserve(s->active, count, n) < 0) {
         log_error("the journal can't be replayed: out of memory");
         return UV_ENOMEM;
     }
     s->unfrozen_bytes += n;
-    if (ops_each(payload, n, replay_op_cb, s) == 0)
-        return 0;
-    log_error("the journal in %s holds an operation of a newer mkv", s->directory);
-    return UV_EILSEQ;
+    return ops_each(payload, n, replay_op_cb, s);
 }
 
 static int replay_journal(struct store *s)

@@ -123,7 +123,8 @@ struct store_stats {
 
 void store_stats(const struct store *store, struct store_stats *stats);
 
-/* Begins a checkpoint unless one runs or there is nothing to write. 0 or UV_ENOMEM. */
-int store_checkpoint(struct store *store);
+/* Begins a checkpoint, or has one begun when the one that runs has ended, unless there is nothing
+ * to write. */
+void store_checkpoint(struct store *store);
 
 #endif

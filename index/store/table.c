@@ -219,31 +219,29 @@ static int add_fences_of(struct fences *fences, const unsigned char *page)
     return 0;
 }
 
-/* The list ends before the first page of it that isn't there or is empty. */
+/* Page `number` of the list. *last: it is the empty one that ends it. */
+static int read_fence_page(struct table *table, uint32_t number, struct fences *fences, bool *last)
+{
+    unsigned char *page;
+    int rc = table_read_checked(table, number, &page);
+
+    if (rc < 0)
+        return rc;
+    *last = page_count(page) == 0;
+    rc = add_fences_of(fences, page);
+    free(page);
+    if (rc == UV_ENOMEM)
+        log_error("cannot open %s: out of memory", table->path);
+    return rc == UV_EILSEQ ? table_damaged(table, number) : rc;
+}
+
 int table_read_fences(struct table *table, struct fences *fences)
 {
+    bool last = false;
     int rc = 0;
 
-    for (uint32_t number = FENCE_PAGE; rc == 0; number++) {
-        datum page;
-        bool last;
-
-        rc = read_datum(table, number, &page);
-        if (rc == UV_ENOENT)
-            return table_damaged(table, number);
-        if (rc < 0)
-            return rc;
-        if (!page_check((unsigned char *)page.dptr, (size_t)page.dsize, number))
-            rc = UV_EILSEQ;
-        else
-            rc = add_fences_of(fences, (unsigned char *)page.dptr);
-        last = rc == 0 && page.dptr[8] == 0 && page.dptr[9] == 0;
-        free(page.dptr);
-        if (rc == UV_EILSEQ)
-            table_damaged(table, number);
-        if (last)
-            break;
-    }
+    for (uint32_t number = FENCE_PAGE; rc == 0 && !last; number++)
+        rc = read_fence_page(table, number, fences, &last);
     return rc;
 }
 

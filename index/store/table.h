@@ -3,7 +3,8 @@
  * is in use is never written: the next table is made in another file (checkpoint.h).
  *
  *     page number, 31 bits     entries (page.h)
- *     0x80000000 + i           page i of the list: fence -> varint number, varint generation
+ *     0x80000000 + i           page i of the list: fence -> varint number, varint generation; an
+ *                              empty page ends it
  *     0xffffffff               the header
  *
  * each under GDBM's key of 4 bytes, little-endian. A handle is one thread's at a time. */

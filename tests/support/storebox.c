@@ -122,11 +122,9 @@ int storebox_checkpoint_wait(struct storebox *box)
 
 int storebox_checkpoint(struct storebox *box)
 {
-    int rc;
-
     storebox_checkpoint_wait(box);
-    rc = store_checkpoint(box->store);
-    return rc < 0 ? rc : storebox_checkpoint_wait(box);
+    store_checkpoint(box->store);
+    return storebox_checkpoint_wait(box);
 }
 
 /* --- Files ----------------------------------------------------------------------------------- */
