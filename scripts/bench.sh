@@ -20,7 +20,10 @@ pids=()
 
 finish()
 {
-    "$root/scripts/teardown.sh" --dir "$dir/cluster" >/dev/null || true
+    local cluster
+    for cluster in cluster unsynced; do
+        "$root/scripts/teardown.sh" --dir "$dir/$cluster" >/dev/null || true
+    done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
     wait
     rm -rf "$dir"
@@ -58,6 +61,51 @@ rate() # URL: requests per second of one measurement
     wrk -t2 -c100 -d"${seconds}s" "$1" | awk '/Requests\/sec/ { print int($2) }'
 }
 
+# put_rate URL CONNECTIONS: 1 KiB values stored per second, each under a key of its own.
+put_rate()
+{
+    local threads=2
+    [ "$2" -ge 2 ] || threads=1
+    PUTS=$(date +%s%N) wrk -t$threads -c"$2" -d"${seconds}s" -s "$dir/put.lua" "$1" | awk '
+        /Requests\/sec/ { print int($2) }
+        /Non-2xx/ { print "bench.sh: PUTs failed: " $0 > "/dev/stderr"; exit 1 }'
+}
+
+write_put_script()
+{
+    cat >"$dir/put.lua" <<'LUA'
+local threads = 0
+function setup(thread)
+    thread:set("id", threads)
+    threads = threads + 1
+end
+function init()
+    n = 0
+    prefix = "/put/" .. os.getenv("PUTS") .. "/" .. id .. "/"
+    value = string.rep("x", 1024)
+end
+function request()
+    n = n + 1
+    return wrk.format("PUT", prefix .. n, nil, value)
+end
+LUA
+}
+
+# median: of "RATE BASE" lines, named $1.
+median()
+{
+    awk -v name="$1" '
+        { r[NR] = $1 / $2; mine[NR] = $1; base[NR] = $2 }
+        END {
+            for (i = 1; i <= NR; i++) for (j = i + 1; j <= NR; j++) if (r[j] < r[i]) {
+                t = r[i]; r[i] = r[j]; r[j] = t
+            }
+            m = int((NR + 1) / 2)
+            printf "%-32s %.2f x  (%.2f to %.2f; about %d next to %d requests/s)\n",
+                name, r[m], r[1], r[NR], mine[m], base[m]
+        }'
+}
+
 # ratio NAME URL BASE-URL: three measurements of each, in turns, and the median of their ratios.
 ratio()
 {
@@ -67,15 +115,27 @@ ratio()
         base=$(rate "$3")
         mine=$(rate "$2")
         echo "$mine $base"
-    done | sort -k1n | awk -v name="$1" '
-        { r[NR] = $1 / $2; mine[NR] = $1; base[NR] = $2 }
-        END {
-            for (i = 1; i <= 3; i++) for (j = i + 1; j <= 3; j++) if (r[j] < r[i]) {
-                t = r[i]; r[i] = r[j]; r[j] = t
-            }
-            printf "%-32s %.2f x  (%.2f to %.2f; about %d next to %d requests/s)\n",
-                name, r[2], r[1], r[3], mine[2], base[2]
-        }'
+    done | sort -k1n | median "$1"
+}
+
+# put_ratio NAME CONNECTIONS URL BASE-URL: likewise, of PUTs.
+put_ratio()
+{
+    local base mine i
+
+    for ((i = 0; i < 3; i++)); do
+        base=$(put_rate "$4" "$2")
+        mine=$(put_rate "$3" "$2")
+        echo "$mine $base"
+    done | sort -k1n | median "$1"
+}
+
+bring_up() # DIR PORT [OPTIONS of mkv index...]
+{
+    "$root/scripts/bringup.sh" --detach --port "$2" --dir "$dir/$1" -- "${@:3}" >"$dir/$1.log" 2>&1 || {
+        cat "$dir/$1.log" >&2
+        exit 1
+    }
 }
 
 # The first of ten ports in a row that nobody listens on.
@@ -100,19 +160,22 @@ main()
     local port
     port=$(free_ports)
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
+    local unsynced=http://127.0.0.1:$((port + 4))
 
     start_nginx $((port + 9))
-    "$root/scripts/bringup.sh" --detach --port "$port" --dir "$dir/cluster" -- \
-        --direct "127.0.0.1:$((port + 8))" >"$dir/bringup.log" 2>&1 || {
-        cat "$dir/bringup.log" >&2
-        exit 1
-    }
+    write_put_script
+    bring_up cluster "$port" --direct "127.0.0.1:$((port + 8))"
+    bring_up unsynced $((port + 4)) --no-sync
     curl -sS -f -X PUT -d bigswag "$front/present"
     echo "wrk -t2 -c100, next to an nginx that answers 'return 404':"
     ratio "  missing key, --direct" "$direct/missing" "$plain/x"
     ratio "  missing key, front" "$front/missing" "$plain/x"
     ratio "  present key (302), --direct" "$direct/present" "$plain/x"
     ratio "  present key (302), front" "$front/present" "$plain/x"
+    echo
+    echo "PUTs of 1 KiB through the front, next to those with --no-sync:"
+    put_ratio "  1 client" 1 "$front" "$unsynced"
+    put_ratio "  64 clients" 64 "$front" "$unsynced"
     echo
     "$root/build/release/thrasher" --url "$front" --clients 16 --count 10000
 }

@@ -40,6 +40,12 @@ static inline void buf_clear(struct buf *b)
     b->head = b->tail = 0;
 }
 
+/* Drops what is behind the first `n` unconsumed bytes, n <= buf_size(). */
+static inline void buf_truncate(struct buf *b, size_t n)
+{
+    b->tail = b->head + n;
+}
+
 /* Drops `n` bytes from the front, n <= buf_size(). */
 void buf_consume(struct buf *b, size_t n);
 

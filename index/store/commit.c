@@ -12,7 +12,8 @@
 #include "index/base/log.h"
 #include "index/store/internal.h"
 
-#define MEMTABLE_LIMIT   (40UL << 20) /* bytes after which a checkpoint begins */
+#define MEMTABLE_LIMIT   (32UL << 20) /* bytes after which a checkpoint begins */
+#define MEMTABLE_MAX     (64UL << 20) /* bytes at which commits wait for the one that runs */
 #define CHECKPOINT_BYTES (64UL << 20) /* of the journal, likewise */
 #define RETRY_INTERVAL   1000         /* ms before a failed checkpoint is tried again */
 
@@ -126,7 +127,7 @@ void store_checkpoint(struct store *s)
 
 static bool is_full(const struct store *s)
 {
-    return s->frozen != NULL && memtable_bytes(s->active) >= 3 * MEMTABLE_LIMIT / 2;
+    return s->frozen != NULL && memtable_bytes(s->active) >= MEMTABLE_MAX;
 }
 
 /* --- Flushes --------------------------------------------------------------------------------- */
@@ -293,7 +294,7 @@ int store_commit(struct store *s, struct store_commit *commit, const struct stor
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = write_change(s, &changes[i]);
     if (rc < 0) {
-        batch->payload.tail = batch->payload.head + size;
+        buf_truncate(&batch->payload, size);
         batch->n_ops = n_ops;
         return rc;
     }

@@ -35,11 +35,11 @@ struct merger {
     unsigned char fence[PAGE_KEY_MAX];
     size_t fence_len;
     struct page_writer writer;
-    /* Numbers of pages: one bit each, set when in use. */
-    unsigned char *numbers;
-    uint32_t n_numbers;
-    uint32_t next_number; /* none before it is free */
-    uint32_t new_number;  /* the first that no page has had; not less than n_numbers */
+    /* Numbers of pages. */
+    unsigned char *taken; /* by old pages: a bit each */
+    uint32_t n_taken;     /* bits */
+    uint32_t next;        /* the first that was not looked at: there, or past them all, new ones */
+    struct buf freed;     /* uint32_t: of old pages that were merged, to be given out again */
 };
 
 static int out_of_memory(void)
@@ -53,39 +53,36 @@ static int out_of_memory(void)
 static int init_numbers(struct merger *m)
 {
     const struct fences *old = m->in->old;
-    uint32_t max = 0;
 
     for (size_t i = 0; i < old->count; i++)
-        if (old->list[i].number >= max)
-            max = old->list[i].number + 1;
-    m->n_numbers = m->new_number = max;
-    m->numbers = calloc(max / 8 + 1, 1);
-    if (m->numbers == NULL)
+        if (old->list[i].number >= m->n_taken)
+            m->n_taken = old->list[i].number + 1;
+    m->taken = calloc(m->n_taken / 8 + 1, 1);
+    if (m->taken == NULL)
         return out_of_memory();
     for (size_t i = 0; i < old->count; i++)
-        m->numbers[old->list[i].number / 8] |= (unsigned char)(1 << old->list[i].number % 8);
+        m->taken[old->list[i].number / 8] |= (unsigned char)(1 << old->list[i].number % 8);
     return 0;
 }
 
-/* The lowest that is free: its old page, if there was one, has been merged. */
+/* One of those that were freed, so that pages are written in place; else one that is free. */
 static uint32_t take_number(struct merger *m)
 {
-    uint32_t number = m->next_number;
+    uint32_t number;
 
-    while (number < m->n_numbers && (m->numbers[number / 8] >> number % 8 & 1))
-        number++;
-    m->next_number = number;
-    if (number == m->n_numbers)
-        return m->new_number++;
-    m->numbers[number / 8] |= (unsigned char)(1 << number % 8);
-    return number;
+    if (buf_size(&m->freed) > 0) {
+        buf_truncate(&m->freed, buf_size(&m->freed) - sizeof(number));
+        memcpy(&number, buf_bytes(&m->freed) + buf_size(&m->freed), sizeof(number));
+        return number;
+    }
+    while (m->next < m->n_taken && (m->taken[m->next / 8] >> m->next % 8 & 1))
+        m->next++;
+    return m->next++;
 }
 
-static void free_number(struct merger *m, uint32_t number)
+static int free_number(struct merger *m, uint32_t number)
 {
-    m->numbers[number / 8] &= (unsigned char)~(1 << number % 8);
-    if (number < m->next_number)
-        m->next_number = number;
+    return buf_append(&m->freed, &number, sizeof(number)) < 0 ? out_of_memory() : 0;
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */
@@ -275,8 +272,9 @@ static int merge_range(struct merger *m, size_t i)
     }
     if (atomic_load_explicit(m->in->cancel, memory_order_relaxed))
         return UV_ECANCELED;
-    free_number(m, old->list[i].number);
-    rc = merge_page(m, old->list[i].number, limit, limit_len);
+    rc = free_number(m, old->list[i].number);
+    if (rc == 0)
+        rc = merge_page(m, old->list[i].number, limit, limit_len);
     if (rc == 0 && (last || m->run_size > LITTLE))
         rc = write_rest(m);
     return rc;
@@ -307,7 +305,8 @@ int merge_run(const struct merge *merge)
     if (rc == 0)
         rc = merge_all(m);
     buf_deinit(&m->run);
-    free(m->numbers);
+    buf_deinit(&m->freed);
+    free(m->taken);
     free(m);
     return rc;
 }

@@ -18,7 +18,7 @@
 #define HEADER_NUMBER 0xffffffffU
 #define HEADER_SIZE   48
 #define VERSION       1
-#define CACHED_BLOCKS 1024 /* of GDBM's index: left alone that cache grows with the file */
+#define BLOCK_PAGES   80 /* of which a block of GDBM's index tells where they are; up to 165 */
 
 static const char magic[8] = "mkvtable";
 
@@ -73,6 +73,23 @@ static int open_failure(const char *path)
     return rc;
 }
 
+uint64_t table_size(const struct table *table)
+{
+    struct stat st;
+
+    return fstat(gdbm_fdesc(table->db), &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* The whole index is to be cached: it is read at random, and a block that isn't there costs more
+ * than all the rest of a lookup. */
+static void cache_index(struct table *table)
+{
+    uint64_t pages = table_size(table) / (PAGE_SIZE + sizeof(struct number_key));
+    size_t blocks = pages / BLOCK_PAGES + 1024;
+
+    gdbm_setopt(table->db, GDBM_SETCACHESIZE, &blocks, sizeof(blocks));
+}
+
 /* A table that is written isn't mapped: a full disk must be an error of write(), not a signal. */
 int table_open(const char *path, enum table_mode mode, struct table **table)
 {
@@ -81,7 +98,6 @@ int table_open(const char *path, enum table_mode mode, struct table **table)
         [TABLE_UPDATE] = GDBM_WRITER | GDBM_NOMMAP,
         [TABLE_CREATE] = GDBM_NEWDB | GDBM_NOMMAP,
     };
-    int blocks = CACHED_BLOCKS;
     struct table *t = malloc(sizeof(*t));
 
     if (t == NULL) {
@@ -96,7 +112,7 @@ int table_open(const char *path, enum table_mode mode, struct table **table)
         free(t);
         return rc;
     }
-    gdbm_setopt(t->db, GDBM_SETCACHESIZE, &blocks, sizeof(blocks));
+    cache_index(t);
     *table = t;
     return 0;
 }
@@ -121,13 +137,6 @@ int table_finish(struct table *table)
     }
     free(table);
     return rc;
-}
-
-uint64_t table_size(const struct table *table)
-{
-    struct stat st;
-
-    return fstat(gdbm_fdesc(table->db), &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 static int write_datum(struct table *table, uint32_t number, const void *bytes, size_t n)

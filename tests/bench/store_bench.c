@@ -194,6 +194,27 @@ static void bench_load(struct bench *b)
     report(b, "bytes on disk to those of the data", ratio, "", false, 3.5);
 }
 
+static void bench_in_child(struct bench *b, void (*bench)(struct bench *b))
+{
+    struct storebox box = b->box;
+    int status;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    STOREBOX_CHECK(pid >= 0, "%s", strerror(errno));
+    if (pid == 0) {
+        storebox_init(&b->box, box.dir, &box.options);
+        bench(b);
+        fflush(NULL);
+        _exit(b->failed ? 3 : 0);
+    }
+    STOREBOX_CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+                       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3),
+                   "the child failed");
+    b->failed = b->failed || WEXITSTATUS(status) == 3;
+}
+
 /* --- Reading --------------------------------------------------------------------------------- */
 
 static void bench_open(struct bench *b, const char *what, double target)
@@ -345,7 +366,7 @@ int main(int argc, char **argv)
     log_set_level(LOG_LEVEL_ERROR);
     storebox_init(&b.box, dir, &store_options);
     b.box.temporary = true;
-    bench_load(&b);
+    bench_in_child(&b, bench_load); /* else its memory would count in the start's */
     bench_open(&b, "start after a clean end", 1000);
     report(&b, "RssAnon after start", anonymous_mb(), "MB", false, 100);
     bench_gets(&b, "gets of present keys", 0, 0);
