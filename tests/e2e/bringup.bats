@@ -3,8 +3,7 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
+before_each() {
     ROOT=$BATS_TEST_DIRNAME/../..
     [[ -x $ROOT/scripts/bringup.sh ]] || skip "needs scripts/bringup.sh"
     # The index and its three volumes have consecutive ports.
@@ -15,11 +14,10 @@ setup() {
     DIR=$T/data/cluster
 }
 
-teardown() {
+after_each() {
     if [[ -e $DIR ]]; then
         TMPDIR=$T/tmp "$ROOT/scripts/teardown.sh" --dir "$DIR" --wipe || true
     fi
-    test_end
 }
 
 # Runs a script under a keeper, which knows whether it leaves processes behind.

@@ -3,25 +3,13 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
-    volume v1
-    volume v2
-    index i 'v1 v2'
+before_all() {
+    cluster i 'v1 v2'
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     WAYS="$(url i) $(url i-direct)"
     K=$BATS_TEST_NUMBER # keys of different tests must not meet
-}
-
-teardown() {
-    test_end
 }
 
 volume_of() { # KEY-VOLUMES: the name of the volume with this host:port

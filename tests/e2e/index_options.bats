@@ -3,21 +3,8 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
+before_all() {
     volume v
-}
-
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
-}
-
-teardown() {
-    test_end
 }
 
 @test "--fallback redirects a missing key instead of 404" {

@@ -4,24 +4,16 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
-    volume v
-    index i v
+before_all() {
+    cluster i v
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     FRONT=$(url i)
     DIRECT=$(url i-direct)
 }
 
-teardown() {
-    test_end
+after_each() {
     # What a failed test left must not fail the next one.
     find "$F/data/v" -path '*/.mkv' -prune -o -type f -exec rm {} +
 }

@@ -4,15 +4,10 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
+before_each() {
     mkdir "$T/data/d"
     D=$T/data/d
     V=127.0.0.1:1
-}
-
-teardown() {
-    test_end
 }
 
 # Runs mkv, which must exit with the status, printing one line on stderr that matches. (It may also
@@ -198,8 +193,7 @@ from: mkv $*"
 }
 
 @test "a second index on the directory is refused by name" {
-    volume v
-    index i v
+    cluster i v
     refused 1 "$T/data/i" index "$(at v)" --port "$(at other)" --index "$T/data/i"
     healthy i
     put "$(url i)/key" value
@@ -270,8 +264,7 @@ from: mkv $*"
 }
 
 @test "an index's directory is no volume, and a volume's no index" {
-    volume v
-    index i v
+    cluster i v
     stop i
     stop v
     refused 1 "data/i is an index's directory" volume "$(at v)" "$T/data/i"

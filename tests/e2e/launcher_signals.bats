@@ -3,14 +3,6 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
-}
-
-teardown() {
-    test_end
-}
-
 config_files() {
     find "$RUN/tmp" -type f -name 'mkv-*'
 }
@@ -19,19 +11,6 @@ config_files() {
 start_both() {
     volume v "$@"
     index i v "$@"
-}
-
-# Opens descriptor 7 with a PUT to a volume or an index that lacks its last 5 bytes.
-put_half() { # NAME PATH
-    exec 7<>"/dev/tcp/127.0.0.1/$(port "$1")"
-    printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' "$2" 0 >&7
-}
-
-put_rest() {
-    printf 56789 >&7
-    printf '%0100000d56789' 0 >"$T/value"
-    answer 7
-    exec 7>&-
 }
 
 reading() { # NAME: a volume has begun to take a body

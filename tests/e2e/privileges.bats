@@ -4,14 +4,6 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
-}
-
-teardown() {
-    test_end
-}
-
 # Fails when a process of that nginx has any right of root's, or another user than this.
 assert_nginx_is() { # NAME USER
     local pid uid

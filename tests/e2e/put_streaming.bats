@@ -3,39 +3,23 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
-    volume v
-    index i v
+before_all() {
+    cluster i v
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     LARGE=$((ASAN ? 256 << 20 : 1 << 30))
 }
 
-teardown() {
-    test_end
+after_each() {
     # Gigabytes: gone as early as can be.
     find "$F/data/v" -path '*/.mkv' -prune -o -type f -size +1M -exec rm {} +
 }
 
 # Opens descriptor 7 with a PUT that lacks its last 5 bytes, and waits until the volume has a part.
-put_half() { # WAY PATH
-    exec 7<>"/dev/tcp/127.0.0.1/$(port "$1")"
-    printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' "$2" 0 >&7
+put_most() { # WAY PATH
+    put_half "$@"
     within 5 refute tidy v
-}
-
-put_rest() {
-    printf 56789 >&7
-    printf '%0100000d56789' 0 >"$T/value"
-    answer 7
-    exec 7>&-
 }
 
 free_again() { # URL
@@ -101,7 +85,7 @@ peak() { # PID
 @test "a key being written is 409 for others and 404 for readers, then it is there" {
     local way
     for way in i i-direct; do
-        put_half "$way" "/race/$way"
+        put_most "$way" "/race/$way"
         want 409 PUT "$(url i)/race/$way" --data-binary other
         want 409 PUT "$(url i-direct)/race/$way" --data-binary other
         want 404 GET "$(url i)/race/$way"
@@ -129,7 +113,7 @@ peak() { # PID
 @test "a client that vanishes in its PUT leaves nothing, and the key is free" {
     local way
     for way in i i-direct; do
-        put_half "$way" "/vanished/$way"
+        put_most "$way" "/vanished/$way"
         exec 7>&-
         within 10 tidy v
         [[ ! -e $F/data/v$(path_of "/vanished/$way") ]]

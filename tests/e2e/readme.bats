@@ -7,25 +7,12 @@ load ../support/lib
 
 README=${MKV_E2E_README:-$BATS_TEST_DIRNAME/../../README.md}
 
-setup_file() {
-    file_begin
-    volume v1
-    volume v2
-    volume v3
-    index i 'v1 v2 v3'
+before_all() {
+    cluster i 'v1 v2 v3'
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     [[ -e $README ]] || skip "needs README.md"
-}
-
-teardown() {
-    test_end
 }
 
 # Prints the lines within the fences after each <!-- tested -->.

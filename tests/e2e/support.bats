@@ -3,10 +3,7 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
-}
-
+# Some tests here end themselves.
 teardown() {
     if [[ -e ${T:-}/port ]]; then
         test_end

@@ -3,25 +3,12 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
-    volume v1
-    volume v2
-    volume v3
-    index i 'v1 v2 v3'
+before_all() {
+    cluster i 'v1 v2 v3'
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     [[ -x ${THRASHER:-} ]] || skip "needs THRASHER, the path of the thrasher"
-}
-
-teardown() {
-    test_end
 }
 
 @test "16 clients through the front" {

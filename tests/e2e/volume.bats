@@ -3,23 +3,13 @@
 
 load ../support/lib
 
-setup_file() {
-    file_begin
+before_all() {
     volume v
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     U=$(url v)
     D=$F/data/v
-}
-
-teardown() {
-    test_end
 }
 
 # A raw request line that curl would not send.

@@ -4,14 +4,6 @@
 
 load ../support/lib
 
-setup() {
-    test_begin
-}
-
-teardown() {
-    test_end
-}
-
 # The index serves on, knows nothing of the key, and stores it once a true volume has taken over
 # the port.
 assert_recovers() { # KEY
@@ -164,8 +156,7 @@ try_put() { # MODE STATUS
 }
 
 @test "a volume that was killed, and comes back" {
-    volume v
-    index i v
+    cluster i v
     leaves_files
     put "$(url i)/before" value
     signal v KILL
@@ -179,8 +170,7 @@ try_put() { # MODE STATUS
 
 @test "a volume killed in the middle of a PUT: 5xx, and nothing is stored" {
     local way
-    volume v
-    index i v
+    cluster i v
     leaves_files
     for way in i i-direct; do
         exec 7<>"/dev/tcp/127.0.0.1/$(port "$way")"
@@ -207,8 +197,7 @@ try_put() { # MODE STATUS
 }
 
 @test "DELETE while the volume is down is 204, and the key stays gone" {
-    volume v
-    index i v
+    cluster i v
     put "$(url i)/key" old
     put "$(url i)/other" value
     stop v
@@ -230,8 +219,7 @@ try_put() { # MODE STATUS
 }
 
 @test "DELETE of a blob that is gone from the volume is 204" {
-    volume v
-    index i v
+    cluster i v
     put "$(url i)/key" value
     rm "$T/data/v$(path_of /key)"
     want 204 DELETE "$(url i)/key"
@@ -241,8 +229,7 @@ try_put() { # MODE STATUS
 }
 
 @test "a blob that is in the way of a new key is replaced" {
-    volume v
-    index i v
+    cluster i v
     mkdir -p "$(dirname "$T/data/v$(path_of /orphan)")"
     echo 'an orphan, longer than the new value' >"$T/data/v$(path_of /orphan)"
     if ((UID == 0)); then
@@ -259,8 +246,7 @@ try_put() { # MODE STATUS
     if ! mount -t tmpfs -o size=4m,mode=755 none "$T/data/v" 2>/dev/null; then
         skip "needs mount"
     fi
-    volume v
-    index i v
+    cluster i v
     head -c 8M /dev/zero >"$T/blob"
     want '50[0-9]' PUT "$(url i)/too-large" -T "$T/blob"
     want '50[0-9]' PUT "$(url i-direct)/too-large" -T - <"$T/blob"
@@ -279,8 +265,7 @@ try_put() { # MODE STATUS
     if ! mount -t tmpfs -o size=4m,mode=711 none "$T/data/i" 2>/dev/null; then
         skip "needs mount"
     fi
-    volume v
-    index i v
+    cluster i v
     put "$(url i)/before" value
     cat /dev/zero >"$T/data/i/filler" 2>/dev/null || true
     # The journal's last page on the disk has room for a few more.

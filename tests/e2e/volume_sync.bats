@@ -5,23 +5,13 @@ load ../support/lib
 
 BLOB=/5d/41/aGVsbG8=
 
-setup_file() {
-    file_begin
+before_all() {
     volume v
 }
 
-teardown_file() {
-    file_end
-}
-
-setup() {
-    test_begin
+before_each() {
     U=$(url v)
     D=$F/data/v
-}
-
-teardown() {
-    test_end
 }
 
 sync_paths() { # STATUS URL PATH...

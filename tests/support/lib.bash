@@ -8,11 +8,15 @@
 #     $RUN/data/NAME      the directory of volume or index NAME
 #     $RUN/tmp            TMPDIR of everything started here; must be empty at the end
 #
-# setup_file() calls file_begin and starts what all its tests share ($F is its directory); setup()
-# calls test_begin ($T is its directory). A name is looked up in $T first, then in $F. The
-# teardowns end what still runs by its kept pid, and fail unless it ends cleanly: exit status 0, no
-# descendant left, ports closed, TMPDIR empty. What they print is seen only when a test fails: the
-# logs of all processes.
+# A file may define
+#
+#     before_all      starts what all its tests share; $F is the file's directory
+#     before_each     comes before each test, and
+#     after_each      behind it; $T is the test's directory
+#
+# A name is looked up in $T first, then in $F. The teardowns end what still runs by its kept pid,
+# and fail unless it ends cleanly: exit status 0, no descendant left, ports closed, TMPDIR empty.
+# What they print is seen only when a test fails: the logs of all processes.
 
 : "${MKV:?must be the path of the mkv program}"
 SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of hatch, freeport, fakevolume and notifysock}
@@ -44,7 +48,9 @@ now_ms() {
     echo $((${now/./} / 1000))
 }
 
-# Polls until the command succeeds.
+# Waits until the command succeeds. It polls, and this is the only place that does: the conditions
+# are of many kinds (a file, a log line, an answer, a process), and nothing that wakes a shell knows
+# them all.
 within() { # SECONDS COMMAND...
     local deadline=$(($(now_ms) + $1 * 1000 * SLOW))
     shift
@@ -243,9 +249,53 @@ index() { # NAME "VOLUME..." [MKV-OPTIONS...]
     await_ready "$name"
 }
 
+# Starts the volumes and an index over them.
+cluster() { # INDEX "VOLUME..." [INDEX-OPTIONS...]
+    local each
+    for each in $2; do
+        volume "$each"
+    done
+    index "$@"
+}
+
 fake() { # NAME MODE: a fakevolume on the port of NAME
     hatch "fake-$1" "$SUPPORT/fakevolume" "$(port "$1")" "$2"
     within 5 logged "fake-$1" '^up$'
+}
+
+# --- The hooks of Bats ----------------------------------------------------------------------------
+
+defined() { # FUNCTION
+    declare -F "$1" >/dev/null
+}
+
+setup_file() {
+    if defined before_all; then
+        file_begin
+        before_all
+    fi
+}
+
+setup() {
+    test_begin
+    if defined before_each; then
+        before_each
+    fi
+}
+
+teardown() {
+    local bad=0
+    if defined after_each; then
+        after_each || bad=1
+    fi
+    test_end || bad=1
+    return $bad
+}
+
+teardown_file() {
+    if defined before_all; then
+        file_end
+    fi
 }
 
 # --- Ends -----------------------------------------------------------------------------------------
@@ -411,6 +461,20 @@ ask() { # PORT
     cat >&"$fd" || true # the peer may have closed already
     answer "$fd" || true
     exec {fd}>&-
+}
+
+# Opens descriptor 7 with a PUT that lacks its last 5 bytes.
+put_half() { # NAME PATH
+    exec 7<>"/dev/tcp/127.0.0.1/$(port "$1")"
+    printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' "$2" 0 >&7
+}
+
+# Sends the rest, and sets STATUS from the answer; the value is in $T/value.
+put_rest() {
+    printf 56789 >&7
+    printf '%0100000d56789' 0 >"$T/value"
+    answer 7
+    exec 7>&-
 }
 
 # --- Keys -----------------------------------------------------------------------------------------
