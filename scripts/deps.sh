@@ -33,6 +33,7 @@ tool clang-tidy             clang-tidy
 tool cppcheck               cppcheck
 tool shellcheck             shellcheck
 tool openssl                openssl
+tool jq                     jq
 tool ps                     procps
 tool setcap                 libcap2-bin
 tool ss                     iproute2

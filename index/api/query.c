@@ -6,29 +6,20 @@
 
 #include "index/base/percent.h"
 
-/* Takes one decoded byte off the front of `*at`, which ends at `end` and is well-formed. */
-static char next_byte(const char **at, const char *end)
+/* Takes one decoded byte off the front of `*at`, which ends at `end`: 0 to 255, or -1 when there is
+ * a '%' without two hexadecimal digits. */
+static int next_byte(const char **at, const char *end)
 {
-    char byte = **at;
+    int byte = (unsigned char)**at;
 
-    if (byte != '%') {
-        (*at)++;
-        return byte;
+    if (byte == '%') {
+        byte = percent_byte(*at, (size_t)(end - *at));
+        if (byte < 0)
+            return -1;
+        *at += 2;
     }
-    byte = (char)percent_byte(*at, (size_t)(end - *at));
-    *at += 3;
+    (*at)++;
     return byte;
-}
-
-static bool well_formed(const char *query, size_t len)
-{
-    const char *end = query + len;
-
-    for (const char *at = query; at < end; at++) {
-        if (*at == '%' && percent_byte(at, (size_t)(end - at)) < 0)
-            return false;
-    }
-    return true;
 }
 
 static const char *find(const char *at, const char *end, char c)
@@ -44,7 +35,7 @@ static bool is_name(const char *at, const char *end, const char *name)
     size_t len = strlen(name);
 
     for (size_t i = 0; i < len; i++) {
-        if (at == end || next_byte(&at, end) != name[i])
+        if (at == end || next_byte(&at, end) != (unsigned char)name[i])
             return false;
     }
     return at == end;
@@ -55,9 +46,13 @@ static int decode(const char *at, const char *end, char *value, size_t size, siz
     size_t n = 0;
 
     while (at < end) {
+        int byte = next_byte(&at, end);
+
+        if (byte < 0)
+            return -EINVAL;
         if (n == size)
             return -EMSGSIZE;
-        value[n++] = next_byte(&at, end);
+        value[n++] = (char)byte;
     }
     *value_len = n;
     return 0;
@@ -70,8 +65,6 @@ int query_find(const char *query, size_t len, const char *name, char *value, siz
 
     if (query == NULL || len == 0)
         return -ENOENT;
-    if (!well_formed(query, len))
-        return -EINVAL;
     end = query + len;
     while (query < end) {
         const char *next = find(query, end, '&');

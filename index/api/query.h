@@ -9,9 +9,9 @@
  * Names are compared decoded. '+' is a plus. A parameter without '=' has an empty value. The value
  * may hold any byte and is not terminated; *value_len is its length, size at most. 0, or
  *   -ENOENT   there is no such parameter;
- *   -EINVAL   somewhere in the query, be it in another parameter, a '%' isn't followed by two
- *             hexadecimal digits;
+ *   -EINVAL   in its value a '%' isn't followed by two hexadecimal digits;
  *   -EMSGSIZE the value is longer than `size`.
+ * What is wrong with other parameters is no matter: a query may be for somebody else.
  * On failure *value_len is untouched, and what `value` holds is undefined. */
 int query_find(const char *query, size_t len, const char *name, char *value, size_t size,
                size_t *value_len);

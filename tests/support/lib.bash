@@ -422,6 +422,53 @@ got() { # URL VALUE
     printf %s "$2" | cmp - "$T/body"
 }
 
+# Makes a request of each line "METHOD PATH" on stdin, in order; the value of a PUT is its path.
+# Stops when there is no answer. Prints a line "STATUS METHOD URL" each.
+replay() { # URL [CURL-OPTIONS...]
+    local url=$1 method path
+    shift
+    while read -r method path; do
+        printf 'next\nsilent\ngloboff\npath-as-is\nnoproxy = *\nmax-time = %d\noutput = /dev/null\n' $((30 * SLOW))
+        printf 'write-out = "%%{http_code} %%{method} %%{url}\\n"\nurl = "%s%s"\nrequest = %s\n' "$url" "$path" "$method"
+        if [[ $method == PUT ]]; then
+            printf 'data-binary = "%s"\n' "$path"
+        fi
+    done | sed 1d | curl -q --fail-early -K - "$@"
+}
+
+# The same a few at a time, in no order. Prints how often each status came: "3x201 1x404".
+requests() { # URL
+    replay "$1" --parallel --parallel-max 8 | cut -d' ' -f1 | sort | uniq -c | awk '{ print $1 "x" $2 }' | paste -sd' '
+}
+
+# Asks for a listing, which must be JSON of the form that the README gives. Sets NEXT, and LISTED to
+# its keys (none of which may have line breaks).
+list() { # URL
+    want 200 GET "$1"
+    same application/json "$(header Content-Type)"
+    jq -er 'if keys == ["keys", "next"] then (.keys[] | if type == "string" then . else "percent:" + .percent end),
+        "next:" + .next else empty end' "$T/body" >"$T/listing" || fail "no listing: $(head -c 1000 "$T/body")"
+    mapfile -t LISTED <"$T/listing"
+    NEXT=${LISTED[-1]#next:}
+    unset 'LISTED[-1]'
+}
+
+# Prints the keys of the last listing, one a line.
+listed() {
+    head -n -1 "$T/listing"
+}
+
+# Walks a listing page by page, and prints all its keys.
+pages() { # URL LIMIT
+    NEXT=''
+    while :; do
+        list "$1&limit=$2&start=$NEXT" || return 1
+        listed
+        ((${#LISTED[@]} <= $2)) || fail "more than $2 keys" || return 1
+        [[ -n $NEXT ]] || return 0
+    done
+}
+
 # Prints a header of the last answer.
 header() { # NAME
     tr -d '\r' <"$T/head" | awk -v name="$1" '

@@ -62,14 +62,24 @@ static void test_query_find_any_byte_in_a_value(void **state)
     expect_found("v=%26w=1", "v", "&w=1", 4);
 }
 
-static void test_query_find_bad_escape_anywhere(void **state)
+static void test_query_find_bad_escape_in_the_value(void **state)
 {
-    static const char *const bad[] = {"a=1&b=%", "a=1&b=%4", "a=1&%zz", "a=%g0", "%=&a", "a=%&41"};
+    static const char *const bad[] = {"a=%", "a=%4", "a=%4&b", "a=%g0", "a=1%zz", "b&a=%&41"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         expect_error(bad[i], "a", -EINVAL);
-    expect_error("b=%", "a", -EINVAL);
+}
+
+static void test_query_find_bad_escape_elsewhere(void **state)
+{
+    (void)state;
+    expect_found("b=%&a=1", "a", "1", 1);
+    expect_found("a=1&%zz", "a", "1", 1);
+    expect_found("%=&%6&a=1", "a", "1", 1);
+    expect_error("b=%zz&c", "a", -ENOENT);
+    expect_error("a%", "a", -ENOENT);
+    expect_error("%61%6", "a", -ENOENT);
 }
 
 static void test_query_find_bad_escape_at_the_end_of_the_bytes(void **state)
@@ -111,7 +121,8 @@ int main(void)
         cmocka_unit_test(test_query_find_takes_the_first),
         cmocka_unit_test(test_query_find_compares_whole_names),
         cmocka_unit_test(test_query_find_any_byte_in_a_value),
-        cmocka_unit_test(test_query_find_bad_escape_anywhere),
+        cmocka_unit_test(test_query_find_bad_escape_in_the_value),
+        cmocka_unit_test(test_query_find_bad_escape_elsewhere),
         cmocka_unit_test(test_query_find_bad_escape_at_the_end_of_the_bytes),
         cmocka_unit_test(test_query_find_value_that_does_not_fit),
         cmocka_unit_test(test_query_find_no_query),

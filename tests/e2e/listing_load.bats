@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# Listings while the keys change, and listings that nobody reads.
+
+load ../support/lib
+
+before_all() {
+    cluster i v
+}
+
+before_each() {
+    K=$BATS_TEST_NUMBER # keys of different tests must not meet
+}
+
+@test "listings while keys come and go have all that stays, in order, once" {
+    local n listings=0
+    for ((n = 1000; n < 1400; n++)); do
+        echo "PUT /$K/$n-stays"
+    done >"$T/plan"
+    same 400x201 "$(requests "$(url i-direct)" <"$T/plan")"
+    cut -d' ' -f2 "$T/plan" >"$T/stays"
+    for ((n = 0; n < 1500; n++)); do
+        echo "PUT /$K/$((1000 + n * 7 % 400))-goes-$n"
+        if ((n > 50)); then
+            echo "DELETE /$K/$((1000 + (n - 50) * 7 % 400))-goes-$((n - 50))"
+        fi
+    done >"$T/plan"
+    (requests "$(url i-direct)" <"$T/plan" >"$T/counts") 3>&- &
+    while kill -0 $! 2>/dev/null; do
+        list "$(url i)/$K/?list"
+        listed >"$T/listed"
+        sort -uc "$T/listed" || fail 'not in order, or twice'
+        grep -e -stays "$T/listed" | cmp - "$T/stays"
+        pages "$(url i-direct)/$K/?list" 97 >"$T/listed"
+        sort -uc "$T/listed" || fail 'pages not in order, or twice'
+        grep -e -stays "$T/listed" | cmp - "$T/stays"
+        listings=$((listings + 1))
+    done
+    wait $!
+    same '1500x201 1449x204' "$(cat "$T/counts")"
+    ((listings > 1)) || fail "only $listings listings"
+}
+
+anonymous() { # NAME: KiB
+    awk '/^RssAnon/ { print $2 }' "/proc/$(pid_of "$1")/status"
+}
+
+# Prints how many of its connections a server holds open.
+connections() { # NAME
+    ss -Htn state established "sport = :$(port "$1")" | wc -l
+}
+
+none_connected() { # NAME
+    (($(connections "$1") == 0))
+}
+
+@test "clients that stop reading in mid-listing cost no memory, hold up nobody, and are cut off" {
+    local p n fd fds=() before control
+    # Escaped in JSON, a control byte takes six: 3,000 keys make a listing of 17 MB, which is more
+    # than sockets buffer.
+    printf -v control '%%01%.0s' {1..950}
+    for ((n = 1000; n < 4000; n++)); do
+        echo "PUT /$K/$n$control"
+    done >"$T/plan"
+    same 3000x201 "$(requests "$(url i-direct)" <"$T/plan")"
+    for p in i i-direct; do
+        want 200 GET "$(url $p)/$K/?list"
+        (($(wc -c <"$T/body") > 17000000))
+    done
+    before=$(anonymous i)
+    for p in i i-direct; do
+        for n in 1 2 3 4 5 6; do
+            exec {fd}<>"/dev/tcp/127.0.0.1/$(port $p)"
+            fds+=("$fd")
+            printf 'GET /%s/?list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' "$K" >&"$fd"
+            answer "$fd"
+            same 200 "$STATUS"
+        done
+    done
+    for n in 1 2 3 4 5; do
+        want 200 GET "$(url i)/$K/?list" # full listings pass by them
+        want 302 GET "$(url i-direct)/$K/1000$control"
+    done
+    if ((!ASAN && $(anonymous i) - before > 8 << 10)); then
+        fail "it grew from $before to $(anonymous i) KiB"
+    fi
+    # 60 s without a byte taken, by the index as by nginx.
+    within 90 none_connected i
+    within 90 none_connected i-direct
+    for fd in "${fds[@]}"; do
+        timeout 20 cat <&"$fd" >"$T/part" || true
+        exec {fd}>&-
+        refute grep -q '"next"' "$T/part"
+    done
+    want 200 GET "$(url i)/$K/?list&limit=1"
+}
