@@ -70,14 +70,11 @@ before_all() {
 @test "what was acknowledged survives kill -9 of the index" {
     local n
     index i v
-    leaves_files
     for n in 1 2 3; do
         put "$(url i)/killed/$n/put" "value $n"
         put "$(url i)/killed/$n/deleted" "value $n"
         want 204 DELETE "$(url i)/killed/$n/deleted"
-        signal i KILL
-        await_end i
-        within 3 gone i
+        crash i
         index i v
         got "$(url i)/killed/$n/put" "value $n"
         want 404 GET "$(url i)/killed/$n/deleted"
@@ -142,4 +139,36 @@ before_all() {
     index i v
     TMPDIR=$T/tmp "$MKV" index "$(at v)" --index "$T/data/i" --port "$(at i)" --check
     healthy i
+}
+
+@test "--no-sync works with a volume that is any nginx with WebDAV" {
+    plain_volume plain
+    index i plain --no-sync
+    put "$(url i)/unsynced" value
+    got "$(url i)/unsynced" value
+    holds plain /unsynced value
+    want 204 UNLINK "$(url i)/unsynced"
+    put "$(url i)/unsynced" new
+    got "$(url i)/unsynced" new
+    crash i
+    index i plain --no-sync
+    got "$(url i)/unsynced" new
+    want 204 DELETE "$(url i)/unsynced"
+    same '' "$(blobs plain)"
+    refute logged i 'warn|error'
+}
+
+@test "without --no-sync a volume that can't sync is named, and nothing is stored" {
+    local u
+    plain_volume plain
+    index i plain
+    for u in "$(url i)" "$(url i-direct)"; do
+        want 502 PUT "$u/synced/${u##*:}" --data-binary value
+        grep -Eq "^volume $(at plain) answered 40[45]$" "$T/body"
+        want 404 GET "$u/synced/${u##*:}"
+    done
+    logged i 'error .*POST /_mkv/sync.*--no-sync'
+    same '' "$(blobs plain)"
+    list "$(url i)/?list"
+    same 0 ${#LISTED[@]}
 }

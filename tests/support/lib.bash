@@ -161,6 +161,14 @@ stop() { # NAME [SIGNAL]
     within 3 gone "$1" || leftovers "$1"
 }
 
+# Kills the process with a signal it can't catch, and waits until nothing is left of it.
+crash() { # NAME
+    leaves_files
+    signal "$1" KILL
+    await_end "$1"
+    within 3 gone "$1" || leftovers "$1"
+}
+
 # Names the processes that outlived NAME, and fails.
 leftovers() { # NAME
     fail "$1 left processes behind:" || ps -o pid,user,args --ppid "$(cat "$(lookup proc "$1.keeper")")" >&2
@@ -234,6 +242,39 @@ volume() { # NAME [MKV-OPTIONS...]
     fi
     mkv_start "$name" volume "$(at "$name")" "$(lookup data "$name")" "$@"
     await_ready "$name"
+}
+
+# Starts an nginx with WebDAV and nothing of mkv, as the originals have for a volume.
+plain_volume() { # NAME
+    local dir=$RUN/data/$1 tmp=$RUN/data/$1/.mkv/tmp
+    mkdir -p "$tmp"
+    cat >"$RUN/proc/$1.conf" <<EOF
+daemon off;
+pid $tmp/pid;
+error_log stderr error;
+$( ((UID != 0)) || echo 'user root;')
+events {
+}
+http {
+    access_log off;
+    client_max_body_size 0;
+    client_body_temp_path $tmp/body;
+    proxy_temp_path $tmp/proxy;
+    fastcgi_temp_path $tmp/fastcgi;
+    uwsgi_temp_path $tmp/uwsgi;
+    scgi_temp_path $tmp/scgi;
+    server {
+        listen $(at "$1");
+        root $dir;
+        location / {
+            dav_methods PUT DELETE;
+            create_full_put_path on;
+        }
+    }
+}
+EOF
+    hatch "$1" nginx -e stderr -c "$RUN/proc/$1.conf" -p "$dir"
+    within 10 listening "$(port "$1")"
 }
 
 # Starts an index over the volumes named in "...", or starts it again. Its port without the front
@@ -422,16 +463,18 @@ got() { # URL VALUE
     printf %s "$2" | cmp - "$T/body"
 }
 
-# Makes a request of each line "METHOD PATH" on stdin, in order; the value of a PUT is its path.
-# Stops when there is no answer. Prints a line "STATUS METHOD URL" each.
+# Makes a request of each line "METHOD PATH" on stdin, in order; the value of a PUT is its path,
+# and a GET follows its redirect. Stops when there is no answer. Prints a line "STATUS METHOD URL" each.
 replay() { # URL [CURL-OPTIONS...]
     local url=$1 method path
     shift
     while read -r method path; do
-        printf 'next\nsilent\ngloboff\npath-as-is\nnoproxy = *\nmax-time = %d\noutput = /dev/null\n' $((30 * SLOW))
+        printf 'next\nsilent\nno-progress-meter\ngloboff\npath-as-is\nnoproxy = *\nmax-time = %d\noutput = /dev/null\n' $((30 * SLOW))
         printf 'write-out = "%%{http_code} %%{method} %%{url}\\n"\nurl = "%s%s"\nrequest = %s\n' "$url" "$path" "$method"
         if [[ $method == PUT ]]; then
             printf 'data-binary = "%s"\n' "$path"
+        elif [[ $method == GET ]]; then
+            echo location
         fi
     done | sed 1d | curl -q --fail-early -K - "$@"
 }
@@ -554,6 +597,15 @@ path_of() { # KEY
         path+=/-$empty
     fi
     echo "/${md5:0:2}/${md5:2:2}$path"
+}
+
+# The volume has the blob of the key, with this value.
+holds() { # VOLUME KEY VALUE
+    printf %s "$3" | cmp - "$(lookup data "$1")$(path_of "$2")"
+}
+
+lacks() { # VOLUME KEY
+    [[ ! -e $(lookup data "$1")$(path_of "$2") ]]
 }
 
 # Prints the names of the blobs in a volume's directory: all files but the volume's own.
