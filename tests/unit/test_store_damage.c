@@ -161,8 +161,8 @@ static void test_store_open_refuses_a_flipped_byte_in_a_journal(void **state)
     }
 }
 
-/* Stops while a checkpoint runs, so that there are two segments; without the first one it can't go
- * on. */
+/* Blocks 1 and 2 are in the table, and still in journal.1; 3 and 4 in journal.3. Named as if it
+ * began with block 4, that leaves nothing that has block 3. */
 static void test_store_open_refuses_a_missing_segment(void **state)
 {
     struct fixture *f = *state;
@@ -176,7 +176,7 @@ static void test_store_open_refuses_a_missing_segment(void **state)
     snprintf(f->journal, sizeof(f->journal), "%s/journal.3", f->copy);
     snprintf(f->copied, sizeof(f->copied), "%s/journal.4", f->copy);
     assert_int_equal(rename(f->journal, f->copied), 0);
-    assert_copy_is_refused(f, UV_EILSEQ, f->copy);
+    assert_copy_is_refused(f, UV_EILSEQ, "lacks the segment with block 3");
 }
 
 static void test_store_open_refuses_a_file_that_is_no_table(void **state)
