@@ -42,8 +42,9 @@ struct dump_line {
  * others than these are refused. */
 const char *dump_line_parse(const char *text, size_t len, struct dump_line *line);
 
-/* Each appends a line with its end. 0; -ENOMEM; or -EINVAL for what dump_line_parse() would refuse.
- * `volumes` are the names of the replicas' volumes, in their order. */
+/* Each appends a line with its end. 0; -ENOMEM; or -EINVAL for a number or a volume that
+ * dump_line_parse() would refuse. `volumes` are the names of the replicas' volumes, in their order.
+ */
 int dump_append_header(struct buf *out);
 int dump_append_record(struct buf *out, enum store_space space, const void *key, size_t len,
                        const struct record *record, const char *const *volumes);
