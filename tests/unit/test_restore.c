@@ -188,7 +188,7 @@ static void test_restore_refuses_and_leaves_the_index_alone(void **state)
         HEAD KEY("/b") KEY("/a") END(2),
         HEAD GONE("/a") GONE("/a") ENDS(2),
         HEAD GONE("/b") GONE("/a") ENDS(2),
-        HEAD GONE("/a") KEY("/b") END(1),
+        HEAD GONE("/a") KEY("/b") "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n",
         HEAD KEY("/a") "\n" END(1),
         HEAD KEY("/a") END(1) "\n",
         HEAD KEY("/a") END(1) KEY("/b"),
@@ -370,6 +370,7 @@ static void test_lines_next_gives_each_line_once(void **state)
     close(ends[0]);
 }
 
+/* More could come: the rest of the line is not waited for. */
 static void test_lines_next_bounds_a_line(void **state)
 {
     static const char *const cases[] = {"123456\n", "123456", "\n123456\n"};
@@ -382,9 +383,8 @@ static void test_lines_next_bounds_a_line(void **state)
         int ends[2];
         int rc;
 
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
         assert_int_equal(io_write_all(ends[1], cases[i], strlen(cases[i])), 0);
-        close(ends[1]);
         lines.fd = ends[0];
         while ((rc = lines_next(&lines, &line, &len)) == 1)
             assert_int_equal(len, 0);
@@ -392,6 +392,7 @@ static void test_lines_next_bounds_a_line(void **state)
         assert_int_equal(lines.number, cases[i][0] == '\n' ? 2 : 1);
         lines_deinit(&lines);
         close(ends[0]);
+        close(ends[1]);
     }
 }
 
