@@ -118,11 +118,7 @@ field() { # FILE NAME
 @test "mkv status fails with one line where no index runs" {
     volume v
     index i v
-    signal i KILL
-    leaves_files
-    rm -f "$RUN/proc/i.must-exit-0"
-    await_end i
-    within 5 gone i
+    crash i
     [[ -S $T/data/i/admin.sock ]]
     refused 1 "no index runs on $T/data/i" status --index "$T/data/i"
     refused 1 "no index runs on $T/data/i" status --json --index "$T/data/i"
@@ -176,11 +172,7 @@ c.recv(9999)' "$T/i"
 @test "a stale socket is replaced, one in use is left alone" {
     volume v
     index i v
-    signal i KILL
-    leaves_files
-    rm -f "$RUN/proc/i.must-exit-0"
-    await_end i
-    within 5 gone i
+    crash i
     [[ -S $T/data/i/admin.sock ]]
     index i v
     status_of i

@@ -167,10 +167,7 @@ motley() {
     exec 7<"$T/fifo"
     read -r -u 7 line
     same "$HEADER" "$line"
-    signal i KILL
-    leaves_files
-    rm -f "$RUN/proc/i.must-exit-0"
-    await_end i
+    crash i
     { echo "$line" && cat <&7; } >"$T/cut"
     exec 7<&-
     await_end cut

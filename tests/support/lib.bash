@@ -155,6 +155,14 @@ stop() { # NAME [SIGNAL]
     within 3 gone "$1" || leftovers "$1"
 }
 
+# Kills the process with a signal it can't catch, and waits until nothing is left of it.
+crash() { # NAME
+    leaves_files
+    signal "$1" KILL
+    await_end "$1"
+    within 3 gone "$1" || leftovers "$1"
+}
+
 # Names the processes that outlived NAME, and fails.
 leftovers() { # NAME
     fail "$1 left processes behind:" || ps -o pid,user,args --ppid "$(cat "$(lookup proc "$1.keeper")")" >&2
