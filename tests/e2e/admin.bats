@@ -146,7 +146,7 @@ s.listen(1)
 print("up", flush=True)
 c = s.accept()[0]
 c.recv(9999)
-c.send(b"HTTP/1.1 503 no\r\n\r\n")
+c.send(b"HTTP/1.1 503 no\r\n\r\n{}\n")
 c.close()
 c = s.accept()[0]
 c.recv(9999)
