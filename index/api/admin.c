@@ -1,5 +1,6 @@
-/* A dump goes as any streamed answer: more_cb() appends lines when the client has taken those
- * before, so that however long it takes, little of it is in memory. */
+/* A dump goes as any streamed answer: more_cb() says that the client has taken the lines before, so
+ * that however long it takes, little of it is in memory. The next ones wait for the loop's next
+ * turn, and are few: between two turns of a dump everybody else gets one, too. */
 #include "index/api/admin.h"
 
 #include <errno.h>
@@ -23,24 +24,36 @@ static const struct http_limits limits = {
     .write_timeout = 3600000,
 };
 
+#define TURN_BYTES 16384
+
 struct dump_op {
+    struct http_request *request;
     struct dump dump;
     struct buf out;
+    uv_timer_t turn;
 };
 
-static void dump_free(struct dump_op *op)
+static void turn_closed_cb(uv_handle_t *handle)
 {
+    struct dump_op *op = handle->data;
+
     buf_deinit(&op->out);
     free(op);
 }
 
-static void more_cb(struct http_request *request)
+static void dump_free(struct dump_op *op)
 {
-    struct dump_op *op = http_request_data(request);
+    uv_close((uv_handle_t *)&op->turn, turn_closed_cb);
+}
+
+static void turn_cb(uv_timer_t *turn)
+{
+    struct dump_op *op = turn->data;
+    struct http_request *request = op->request;
     int rc;
 
     buf_clear(&op->out);
-    rc = dump_fill(&op->dump, &op->out, HTTP_STREAM_BOUND);
+    rc = dump_fill(&op->dump, &op->out, TURN_BYTES);
     if (rc >= 0)
         http_write(request, buf_bytes(&op->out), buf_size(&op->out));
     if (rc > 0)
@@ -50,6 +63,13 @@ static void more_cb(struct http_request *request)
         http_finish(request);
     else
         http_fail(request);
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct dump_op *op = http_request_data(request);
+
+    uv_timer_start(&op->turn, turn_cb, 0, 0);
 }
 
 static void closed_cb(struct http_request *request)
@@ -66,7 +86,10 @@ static void respond_dump(const struct admin *admin, struct http_request *request
         api_respond_text(request, 503, "out of memory\n");
         return;
     }
+    op->request = request;
     op->dump.store = admin->api->store;
+    uv_timer_init(admin->loop, &op->turn);
+    op->turn.data = op;
     http_request_set_data(request, op);
     http_add_header(request, "Content-Type", "application/x-ndjson");
     if (!http_respond_start(request, 200, &writer))
@@ -119,7 +142,7 @@ static void admin_free(struct admin *a)
     free(a);
 }
 
-static int listen_in(struct admin *a, uv_loop_t *loop)
+static int listen_in(struct admin *a)
 {
     int socket;
     int rc;
@@ -130,7 +153,7 @@ static int listen_in(struct admin *a, uv_loop_t *loop)
     socket = local_socket_bind(a->fd, ADMIN_SOCKET);
     if (socket < 0)
         return socket;
-    rc = http_server_start(loop, &socket, 1, &limits, handle_cb, a, &a->http);
+    rc = http_server_start(a->loop, &socket, 1, &limits, handle_cb, a, &a->http);
     if (rc < 0) {
         unlinkat(a->fd, ADMIN_SOCKET, 0);
         close(socket);
@@ -144,11 +167,11 @@ int admin_start(uv_loop_t *loop, const struct api *api, const char *directory, s
     int rc = UV_ENOMEM;
 
     if (a != NULL) {
-        *a = (struct admin){.api = api, .started = uv_hrtime(), .fd = -1};
+        *a = (struct admin){.loop = loop, .api = api, .started = uv_hrtime(), .fd = -1};
         a->directory = strdup(directory);
     }
     if (a != NULL && a->directory != NULL)
-        rc = listen_in(a, loop);
+        rc = listen_in(a);
     if (rc == 0) {
         *admin = a;
         return 0;

@@ -12,6 +12,7 @@
 #define ADMIN_SOCKET "admin.sock" /* in the index directory */
 
 struct admin {
+    uv_loop_t *loop;
     const struct api *api;
     char *directory;  /* the index's */
     uint64_t started; /* uv_hrtime() */
