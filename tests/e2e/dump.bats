@@ -232,6 +232,26 @@ motley() {
     same 0 "$RC"
 }
 
+@test "a restored index is on disk with all that leads to it" {
+    local name
+    command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null || skip "needs strace"
+    { echo "$HEADER" && key /a && end 1 0 0; } >"$T/one"
+    mkdir "$T/new"
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -y -o "$T/trace" \
+        -e trace=fsync,fdatasync,rename "$MKV" restore --index "$T/new/a/b" "$T/one"
+    for name in "$T/new" "$T/new/a"; do
+        grep -Eq "fsync\([0-9]+<$name>\) = 0" "$T/trace" || fail "$name is not synced"
+    done
+    # The table, before its name is the index's; then the directory.
+    sed -nE 's|.*(rename)\("([^"]*/restore.tmp/index.gdbm)",.*|\1 \2|p; s|.*(sync)\([0-9]+<([^>]*)>\) += 0|\1 \2|p' \
+        "$T/trace" >"$T/calls"
+    awk -v stage="$T/new/a/b/restore.tmp" -v index_directory="$T/new/a/b" '
+        $1 == "sync" && $2 ~ stage "/next.gdbm" { synced = 1 }
+        $1 == "rename" { if (!synced || renamed) exit 1; renamed = NR }
+        renamed && $1 == "sync" && $2 == index_directory { durable = NR }
+        END { if (!renamed || !durable) exit 1 }' "$T/calls" || fail "not in this order: $(cat "$T/calls")"
+}
+
 @test "a restore that is killed leaves the index as it was" {
     volume v
     { echo "$HEADER" && key /before && end 1 0 0; } >"$T/before"
