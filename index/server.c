@@ -1,12 +1,13 @@
-/* Start order: store, transfers, HTTP, reclaiming. Stop order, each step in the callback of the one
- * before: HTTP, reclaiming, the operations that outlive their requests, transfers, the store. */
+/* Start order: store, transfers, HTTP, admin socket, reclaiming. Stop order, each step in the
+ * callback of the one before: HTTP and admin socket, reclaiming, the operations that outlive their
+ * requests, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/api/api.h"
+#include "index/api/admin.h"
 #include "index/api/reclaim.h"
 #include "index/base/log.h"
 
@@ -15,7 +16,8 @@ struct index_server {
     struct api api;
     struct store *store;
     struct transfers *transfers;
-    struct http_server *http;
+    struct http_server *http; /* NULL once it has stopped */
+    struct admin *admin;      /* likewise */
     struct reclaim *reclaim;
     char **volumes;
     uint32_t *volume_ids; /* of `volumes`, in the store */
@@ -123,18 +125,26 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     init_api(s, options);
     rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
                            api_handle, &s->api, &s->http);
-    if (rc < 0)
+    if (rc < 0) {
+        log_error("the index cannot listen: %s", uv_strerror(rc));
         goto err_transfers;
-    rc = reclaim_start(loop, &s->api, &s->reclaim);
+    }
+    rc = admin_start(loop, &s->api, options->directory, &s->admin);
     if (rc < 0)
         goto err_http;
+    rc = reclaim_start(loop, &s->api, &s->reclaim);
+    if (rc < 0) {
+        log_error("the index cannot start: %s", uv_strerror(rc));
+        goto err_admin;
+    }
     *server = s;
     return 0;
 
+err_admin:
+    admin_stop(s->admin, ignore_cb, NULL);
 err_http:
     http_server_stop(s->http, ignore_cb, NULL);
 err_transfers:
-    log_error("the index cannot listen: %s", uv_strerror(rc));
     transfers_free(s->transfers, NULL, NULL);
 err_store:
     store_close(s->store, ignore_cb, NULL);
@@ -197,12 +207,26 @@ static void reclaim_stopped_cb(void *arg)
         api_idle_cb(s);
 }
 
+static void reclaim_stop_if_quiet(struct index_server *s)
+{
+    if (s->http == NULL && s->admin == NULL)
+        reclaim_stop(s->reclaim, reclaim_stopped_cb, s);
+}
+
 static void http_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
     s->http = NULL;
-    reclaim_stop(s->reclaim, reclaim_stopped_cb, s);
+    reclaim_stop_if_quiet(s);
+}
+
+static void admin_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    s->admin = NULL;
+    reclaim_stop_if_quiet(s);
 }
 
 static void deadline_cb(uv_timer_t *timer)
@@ -211,6 +235,8 @@ static void deadline_cb(uv_timer_t *timer)
 
     if (s->http != NULL)
         http_server_abort(s->http);
+    if (s->admin != NULL)
+        admin_abort(s->admin);
     transfers_abort(s->transfers);
 }
 
@@ -231,6 +257,7 @@ static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
     s->deadline.data = s->idle.data = s;
     s->timers = 2;
     http_server_stop(s->http, http_stopped_cb, s);
+    admin_stop(s->admin, admin_stopped_cb, s);
 }
 
 void index_server_stop(struct index_server *s, unsigned drain_ms, index_server_stop_cb cb,

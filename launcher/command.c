@@ -6,23 +6,23 @@
 bool command_begin(const struct command *command, int argc, char **argv, void *options,
                    int *n_operands, int *exit_code)
 {
-    const struct common_options *common = options;
+    const struct basic_options *basic = options;
     int rc;
 
     *exit_code = options_parse(command, argc, argv, options, n_operands);
     if (*exit_code != 0)
         return false;
-    if (common->help)
+    if (basic->help)
         options_print_help(command, stdout);
-    if (common->version)
+    if (basic->version)
         puts("mkv " MKV_VERSION);
-    if (common->help || common->version)
+    if (basic->help || basic->version)
         return false;
-    log_set_level(common->log_level);
-    rc = log_open(common->log);
+    log_set_level(basic->log_level);
+    rc = log_open(basic->log);
     if (rc == 0)
         return true;
-    log_error("cannot open the log file %s: %s", common->log, strerror(-rc));
+    log_error("cannot open the log file %s: %s", basic->log, strerror(-rc));
     *exit_code = EXIT_FAILURE;
     return false;
 }

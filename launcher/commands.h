@@ -6,15 +6,21 @@
 #include "launcher/service.h"
 #include "launcher/site.h"
 
+extern const struct command dump_command;
 extern const struct command index_command;
+extern const struct command restore_command;
+extern const struct command status_command;
 extern const struct command volume_command;
 
 /* Runs the subcommand on the arguments behind its name. The exit code of the program. */
+int dump_main(int argc, char **argv);
 int index_main(int argc, char **argv);
+int restore_main(int argc, char **argv);
+int status_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 
 /* What every subcommand does with its options first: parses them, answers --help and --version, and
- * sets up the log. `options` is zeroed and begins with a struct common_options. True when there is
+ * sets up the log. `options` is zeroed and begins with a struct basic_options. True when there is
  * more to do; else *exit_code is set. */
 bool command_begin(const struct command *command, int argc, char **argv, void *options,
                    int *n_operands, int *exit_code);

@@ -1,24 +1,29 @@
-/* The options that every subcommand with an nginx child has. A subcommand's struct begins with a
- * struct common_options, and its option table with COMMON_OPTIONS. */
+/* The options that subcommands share. The struct of every subcommand begins with a struct
+ * basic_options, and its option table ends with BASIC_OPTIONS; of one with an nginx child it is a
+ * struct common_options, and COMMON_OPTIONS. */
 #ifndef MKV_LAUNCHER_COMMON_H
 #define MKV_LAUNCHER_COMMON_H
 
 #include "index/base/log.h"
 #include "launcher/options.h"
 
-struct common_options {
+struct basic_options {
     bool help;
     bool version;
+    const char *log; /* file of our lines and nginx's, or NULL for stderr */
+    enum log_level log_level;
+};
+
+struct common_options {
+    struct basic_options basic;
     bool check;                /* test the config and exit */
     bool print_config;         /* write the config to stdout and exit */
     const char *template_path; /* or NULL for the one compiled in */
     const char *nginx;         /* a path, or a name to search for */
     unsigned workers;          /* nginx worker processes, 0 for one a CPU */
     const char *user;          /* that nginx runs as, or NULL; only root can choose */
-    const char *log;           /* file of our lines and nginx's, or NULL for stderr */
-    enum log_level log_level;
-    const char *access_log; /* file of nginx's access log, or NULL for none */
-    unsigned drain_ms;      /* how long a stop waits for requests in flight */
+    const char *access_log;    /* file of nginx's access log, or NULL for none */
+    unsigned drain_ms;         /* how long a stop waits for requests in flight */
 };
 
 #define COMMON_OPTION(name, argument, initial, help, set, field)                                   \
@@ -27,6 +32,12 @@ struct common_options {
     }
 
 /* clang-format off */
+#define BASIC_OPTIONS \
+    {"help", NULL, NULL, "print this text and exit", option_set_bool, \
+     offsetof(struct basic_options, help)}, \
+    {"version", NULL, NULL, "print the version and exit", option_set_bool, \
+     offsetof(struct basic_options, version)}
+
 #define COMMON_OPTIONS \
     COMMON_OPTION("template", "FILE", NULL, "nginx template to use instead of the built-in one", \
                   option_set_string, template_path), \
@@ -36,9 +47,9 @@ struct common_options {
     COMMON_OPTION("user", "NAME", NULL, "user that nginx runs as, when started by root", \
                   option_set_string, user), \
     COMMON_OPTION("log", "FILE", NULL, "log to FILE instead of stderr; USR1 opens it anew", \
-                  option_set_string, log), \
+                  option_set_string, basic.log), \
     COMMON_OPTION("log-level", "LEVEL", "info", "debug, info, warn or error", \
-                  option_set_log_level, log_level), \
+                  option_set_log_level, basic.log_level), \
     COMMON_OPTION("access-log", "FILE", NULL, "write nginx's access log to FILE", \
                   option_set_string, access_log), \
     COMMON_OPTION("drain-timeout", "SECONDS", "30", "how long a stop waits for open requests", \
@@ -46,8 +57,7 @@ struct common_options {
     COMMON_OPTION("check", NULL, NULL, "test the nginx config and exit", option_set_bool, check), \
     COMMON_OPTION("print-config", NULL, NULL, "print the nginx config and exit", \
                   option_set_bool, print_config), \
-    COMMON_OPTION("help", NULL, NULL, "print this text and exit", option_set_bool, help), \
-    COMMON_OPTION("version", NULL, NULL, "print the version and exit", option_set_bool, version)
+    BASIC_OPTIONS
 /* clang-format on */
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/base/io.h"
 #include "index/base/log.h"
 #include "launcher/files.h"
 
@@ -81,21 +82,6 @@ out:
     return rc;
 }
 
-static int write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, data, n);
-
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        if (written > 0) {
-            data += written;
-            n -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
 /* Makes a new file, mode 0600, open as *fd. Its path is the caller's to free and unlink; NULL after
  * a log line. */
 static char *make_file(const char *name, int *fd)
@@ -132,7 +118,7 @@ int config_write(const struct config *config, char **path)
         rc = -EIO;
         goto out;
     }
-    rc = write_all(fd, buf_bytes(&text), buf_size(&text));
+    rc = io_write_all(fd, buf_bytes(&text), buf_size(&text));
     if (rc == 0)
         rc = account_give(config->account, fd);
     close(fd);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,20 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "index/store/directory.h"
+
+/* Brings the name of a new directory to disk: what will be durable in it must not be lost with it.
+ * Where the one above can't be opened, that is not for us to do. */
+static int sync_name(const char *path)
+{
+    char above[PATH_MAX];
+    int rc;
+
+    if (snprintf(above, sizeof(above), "%s/..", path) >= (int)sizeof(above))
+        return -ENAMETOOLONG;
+    rc = directory_sync(above);
+    return rc == -EACCES ? 0 : rc;
+}
 
 /* mkdir(2) that is content with a directory that is there already. */
 static int make_directory(const char *path, mode_t mode)
@@ -17,7 +32,7 @@ static int make_directory(const char *path, mode_t mode)
     struct stat st;
 
     if (mkdir(path, mode) == 0)
-        return 0;
+        return sync_name(path);
     if (errno != EEXIST)
         return -errno;
     if (stat(path, &st) < 0)

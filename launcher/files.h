@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Makes the directory at `path` where it is missing, with `mode`, and those above it, 0755. 0 or
- * -errno. */
+/* Makes the directory at `path` where it is missing, with `mode`, and those above it, 0755, and
+ * brings their names to disk. 0 or -errno. */
 int files_make_directories(const char *path, mode_t mode);
 
 /* Deletes everything in the directory `fd` and follows no symbolic link. 0, or -errno of the first

@@ -7,7 +7,7 @@
 
 #include "index/server.h"
 #include "launcher/commands.h"
-#include "launcher/files.h"
+#include "launcher/index_dir.h"
 #include "launcher/prefix.h"
 
 struct index_options {
@@ -25,8 +25,7 @@ struct index_options {
 static const struct option index_option_table[] = {
     {"port", "[ADDR:]PORT", "3000", "where clients connect", option_set_listen,
      offsetof(struct index_options, listen)},
-    {"index", "DIR", "./mkv-index", "the index directory", option_set_string,
-     offsetof(struct index_options, directory)},
+    INDEX_DIR_OPTION(struct index_options, directory),
     {"subvolumes", "N", "1", "directories that each volume is split in, up to 256",
      option_set_subvolumes, offsetof(struct index_options, subvolumes)},
     {"fallback", "HOST:PORT", NULL, "where a GET of a missing key is sent", option_set_address,
@@ -147,18 +146,11 @@ static int open_directory(const char *path, const struct account *account, char 
 {
     char *real;
     int fd;
-    int rc = files_open_directory(path, 0700, &real, &fd);
+    int rc = index_dir_make(path, &real, &fd);
 
-    if (rc < 0) {
-        log_error("cannot use the index directory %s: %s", path, strerror(-rc));
+    if (rc < 0)
         return rc;
-    }
-    if (faccessat(fd, ".mkv/id", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        log_error("%s is a volume's directory: give the index another --index", real);
-        rc = -EEXIST;
-    } else {
-        rc = prefix_open(fd, "nginx", real, account, prefix);
-    }
+    rc = prefix_open(fd, "nginx", real, account, prefix);
     close(fd);
     if (rc < 0)
         free(real);
@@ -238,7 +230,7 @@ close_directory:
 
 int index_main(int argc, char **argv)
 {
-    struct index_options options = {.common = {.help = false}};
+    struct index_options options = {.common = {.check = false}};
     struct site_options site;
     struct listeners listeners;
     struct account account;

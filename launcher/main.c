@@ -14,8 +14,9 @@ static const struct {
     const struct command *command;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {&volume_command, volume_main},
-    {&index_command, index_main},
+    {&volume_command, volume_main},   {&index_command, index_main},
+    {&status_command, status_main},   {&dump_command, dump_main},
+    {&restore_command, restore_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -118,8 +118,9 @@ static void print_option(const struct option *o, FILE *out)
 
 void options_print_help(const struct command *command, FILE *out)
 {
-    fprintf(out, "usage: mkv %s %s [OPTIONS]\n\n%s\n\n%s\noptions:\n", command->name,
-            command->operands, command->summary, command->details);
+    fprintf(out, "usage: mkv %s %s%s[OPTIONS]\n\n%s\n\n%s\noptions:\n", command->name,
+            command->operands, command->operands[0] != '\0' ? " " : "", command->summary,
+            command->details);
     for (size_t i = 0; i < command->n_options; i++)
         print_option(&command->options[i], out);
 }

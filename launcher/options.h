@@ -24,7 +24,7 @@ struct option {
 
 struct command {
     const char *name;     /* "volume" */
-    const char *operands; /* "PORT DIR", for the usage line */
+    const char *operands; /* "PORT DIR", for the usage line; "" for none */
     const char *summary;  /* one line, for the list of subcommands */
     const char *details;  /* what --help says below the usage line, whole lines */
     const struct option *options;

@@ -64,7 +64,7 @@ static void set_variables(struct site *f, const struct site_options *o)
     snprintf(f->connections, sizeof(f->connections), "%lu", max_connections());
     set(f, "WORKERS", TEMPLATE_RAW, f->workers);
     set(f, "WORKER_CONNECTIONS", TEMPLATE_RAW, f->connections);
-    set(f, "LOG_LEVEL", TEMPLATE_RAW, nginx_log_level_name(c->log_level));
+    set(f, "LOG_LEVEL", TEMPLATE_RAW, nginx_log_level_name(c->basic.log_level));
     set(f, "LISTEN", TEMPLATE_RAW, buf_bytes(&f->listen));
     if (f->access_log != NULL)
         set(f, "ACCESS_LOG", TEMPLATE_STRING, f->access_log);

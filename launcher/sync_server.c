@@ -13,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "index/base/buf.h"
+#include "index/base/local_socket.h"
 #include "index/base/log.h"
 #include "index/http/http.h"
 #include "launcher/sync.h"
@@ -48,38 +47,14 @@ struct exchange {
 
 /* --- The socket ------------------------------------------------------------------------------ */
 
-/* By way of the directory that is open: its path may be longer than a socket's can be. */
-static int bind_in(int directory, int socket)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" SYNC_SOCKET,
-             directory);
-    if (unlinkat(directory, SYNC_SOCKET, 0) < 0 && errno != ENOENT)
-        return -errno;
-    return bind(socket, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-}
-
-/* Until listen(2) nobody can connect, whatever the mode is. Only we can write in the directory. */
-static int restrict_to(const struct account *account, int directory)
-{
-    if (fchmodat(directory, SYNC_SOCKET, 0600, 0) < 0)
-        return -errno;
-    if (account->privileged &&
-        fchownat(directory, SYNC_SOCKET, account->uid, account->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return -errno;
-    return 0;
-}
-
 int sync_server_listen(const struct prefix *prefix, const struct account *account, int *fd)
 {
-    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = s < 0 ? -errno : 0;
+    int s = local_socket_bind(prefix->fd, SYNC_SOCKET);
+    int rc = s < 0 ? s : 0;
 
-    if (rc == 0)
-        rc = bind_in(prefix->fd, s);
-    if (rc == 0)
-        rc = restrict_to(account, prefix->fd);
+    if (rc == 0 && account->privileged &&
+        fchownat(prefix->fd, SYNC_SOCKET, account->uid, account->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        rc = -errno;
     if (rc == 0 && listen(s, BACKLOG) < 0)
         rc = -errno;
     if (rc == 0) {

@@ -136,7 +136,7 @@ static int serve(const struct volume_options *options, const char *path,
 
 int volume_main(int argc, char **argv)
 {
-    struct volume_options options = {.common = {.help = false}};
+    struct volume_options options = {.common = {.check = false}};
     struct listeners listeners;
     struct address address;
     int exit_code;

@@ -22,6 +22,7 @@ header uv.h                 libuv1-dev
 header gdbm.h               libgdbm-dev
 header curl/curl.h          libcurl4-openssl-dev
 header openssl/evp.h        libssl-dev
+header jansson.h            libjansson-dev
 llhttp llhttp               libllhttp-dev|node-llhttp"
 
 test_needs="

@@ -3,17 +3,7 @@
 #include <string.h>
 
 #include "index/api/api.h"
-
-static void hex(const unsigned char *bytes, size_t n, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < n; i++) {
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    *out = '\0';
-}
+#include "index/base/hex.h"
 
 static void respond_missing(struct api *api, struct http_request *request)
 {
@@ -69,7 +59,7 @@ static void add_validators(struct http_request *request, const struct record *re
     char etag[64];
 
     if (record->flags & RECORD_MD5) {
-        hex(record->md5, RECORD_MD5_SIZE, md5);
+        hex_write(record->md5, RECORD_MD5_SIZE, md5);
         http_add_header(request, "Content-Md5", md5);
         snprintf(etag, sizeof(etag), "\"%s\"", md5);
     } else {

@@ -133,11 +133,10 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
 static void finish(struct checkpoint *c)
 {
     store_step("checkpoint: flipped");
-    c->freed = 0;
     if (sync_names(c->directory) < 0)
         return;
     store_step("checkpoint: flip on disk");
-    c->freed = journal_drop(c->directory, c->header.block);
+    journal_drop(c->directory, c->header.block);
 }
 
 int checkpoint_run(struct checkpoint *c)

@@ -28,7 +28,6 @@ struct checkpoint {
     const struct fences *old; /* of index.gdbm; count 0 when there is none */
     struct table_header header;
     atomic_bool cancel; /* set by any thread: end soon, with UV_ECANCELED */
-    uint64_t freed;     /* out: bytes of journal segments that were dropped */
     /* The result: the new index.gdbm, open for reading by any one thread, and its list of pages. */
     struct table *table;
     struct fences fences;

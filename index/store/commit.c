@@ -25,7 +25,7 @@ static void checkpoint_work_cb(uv_work_t *work)
 {
     struct store *s = work->data;
 
-    s->stats.checkpoint_error = checkpoint_run(&s->checkpoint);
+    s->checkpoint_rc = checkpoint_run(&s->checkpoint);
 }
 
 static void take_checkpoint(struct store *s)
@@ -37,7 +37,7 @@ static void take_checkpoint(struct store *s)
     s->table = s->checkpoint.table;
     s->fences = s->checkpoint.fences;
     s->header = s->checkpoint.header;
-    s->journal_bytes -= s->checkpoint.freed;
+    s->frozen_bytes = 0;
     s->stats.checkpoints++;
     s->stats.checkpoint_ms = uv_now(s->loop) - s->checkpoint_started;
 }
@@ -48,6 +48,7 @@ static void checkpoint_done_cb(uv_work_t *work, int status)
 
     (void)status;
     s->checkpoint_running = false;
+    s->stats.checkpoint_error = s->checkpoint_rc;
     if (s->stats.checkpoint_error == 0)
         take_checkpoint(s);
     else
@@ -83,6 +84,7 @@ static int freeze(struct store *s)
     }
     s->frozen = s->active;
     s->active = fresh;
+    s->frozen_bytes = s->unfrozen_bytes;
     s->unfrozen_bytes = 0;
     s->checkpoint.header = (struct table_header){
         .block = journal_rotate(s->journal),
@@ -113,7 +115,7 @@ void store_checkpoint_if_due(struct store *s)
             checkpoint_now(s);
     } else if (s->checkpoint_wanted || memtable_bytes(s->active) >= MEMTABLE_LIMIT ||
                s->unfrozen_bytes >= s->options.checkpoint_bytes) {
-        bool empty = memtable_count(s->active) == 0 && s->unfrozen_bytes == 0;
+        bool empty = memtable_count(s->active) == 0 && s->unfrozen_bytes == 0 && s->table != NULL;
 
         s->checkpoint_wanted = !empty && checkpoint_now(s) < 0;
     }
@@ -174,7 +176,6 @@ static void flush_done_cb(uv_work_t *work, int status)
     if (s->flush_rc == 0) {
         ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, apply_cb, s);
         s->n_saved_volumes = s->flushing_volumes;
-        s->journal_bytes += bytes;
         s->unfrozen_bytes += bytes;
         store_checkpoint_if_due(s);
     }

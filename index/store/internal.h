@@ -25,7 +25,6 @@ struct store {
     struct store_options options;
     int lock;
     struct journal *journal;
-    uint64_t journal_bytes; /* of all segments */
     /* Reads look into these in this order. */
     struct memtable *active; /* takes what is committed */
     struct memtable *frozen; /* what a checkpoint is to write, or NULL */
@@ -46,9 +45,11 @@ struct store {
     uv_work_t flush_work;
     uv_prepare_t prepare;    /* starts a flush at the end of a turn of the loop */
     uint64_t unfrozen_bytes; /* of the journal, in no checkpoint yet */
+    uint64_t frozen_bytes;   /* of the journal, in a checkpoint that isn't done yet */
     /* The checkpoint. */
     struct checkpoint checkpoint;
     bool checkpoint_running;
+    int checkpoint_rc;           /* of the worker */
     bool checkpoint_wanted;      /* by store_checkpoint() */
     uint64_t checkpoint_started; /* loop time */
     uint64_t checkpoint_failed;  /* loop time */

@@ -260,29 +260,31 @@ int journal_append(struct journal *j, const void *payload, size_t n)
     return rc;
 }
 
+uint64_t journal_last(const struct journal *j)
+{
+    return j->last;
+}
+
 uint64_t journal_rotate(struct journal *j)
 {
     j->rotate = true;
     return j->last;
 }
 
-uint64_t journal_drop(const char *directory, uint64_t block)
+void journal_drop(const char *directory, uint64_t block)
 {
     struct segment_list list = {0};
-    uint64_t freed = 0;
 
     if (segment_list_read(directory, &list) < 0)
-        return 0;
+        return;
     for (size_t i = 0; i + 1 < list.count; i++) {
         char path[PATH_MAX];
 
         if (list.segments[i + 1].first > block + 1)
             break;
         snprintf(path, sizeof(path), "%s/" SEGMENT_NAME, directory, list.segments[i].first);
-        if (unlink(path) == 0)
-            freed += list.segments[i].size;
+        unlink(path);
         store_step("journal: segment dropped");
     }
     segment_list_deinit(&list);
-    return freed;
 }

@@ -45,11 +45,13 @@ void journal_close(struct journal *journal);
  * a new one begun. */
 int journal_append(struct journal *journal, const void *payload, size_t n);
 
+/* The number of the last block. Not during an append. */
+uint64_t journal_last(const struct journal *journal);
+
 /* The number of the last block; the next one will begin a new segment. Not during an append. */
 uint64_t journal_rotate(struct journal *journal);
 
-/* Removes the segments of `directory` that hold only blocks up to `block`. Any thread. Returns the
- * bytes that were freed. */
-uint64_t journal_drop(const char *directory, uint64_t block);
+/* Removes the segments of `directory` that hold only blocks up to `block`. Any thread. */
+void journal_drop(const char *directory, uint64_t block);
 
 #endif

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "index/base/lockfile.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/internal.h"
+#include "index/store/segment.h"
 
 #define VOLUME_NAME_MAX 255
 #define PATH_ROOM       64 /* that the names of files below the directory need */
@@ -178,8 +180,10 @@ static int open_table(struct store *s)
 
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
     rc = table_open(path, TABLE_READ, &s->table);
-    if (rc == UV_ENOENT)
+    if (rc == UV_ENOENT) {
+        s->header.block = s->options.after_block;
         return 0;
+    }
     if (rc == 0)
         rc = table_read_header(s->table, &s->header);
     if (rc == 0)
@@ -229,7 +233,6 @@ static int replay_journal(struct store *s)
 
     if (rc < 0)
         return rc;
-    s->journal_bytes = replay.bytes;
     if (replay.blocks > 0 || replay.cut_bytes > 0)
         log_info("the index replayed %llu blocks of its journal (%llu bytes) in %llu ms%s",
                  (unsigned long long)replay.blocks, (unsigned long long)replay.bytes,
@@ -260,6 +263,8 @@ static int recover(struct store *s)
 {
     int rc = checkpoint_clean_up(s->directory);
 
+    if (rc == 0)
+        rc = store_remove_stage(s->directory);
     if (rc == 0)
         rc = open_table(s);
     if (rc == 0)
@@ -341,6 +346,28 @@ void store_close(struct store *s, store_close_cb cb, void *arg)
 
 /* --- State ----------------------------------------------------------------------------------- */
 
+static void measure_journal(const struct store *s, struct store_stats *stats)
+{
+    struct segment_list list = {0};
+
+    segment_list_read(s->directory, &list);
+    stats->segments = list.count;
+    for (size_t i = 0; i < list.count; i++)
+        stats->journal_bytes += list.segments[i].size;
+    segment_list_deinit(&list);
+}
+
+static uint64_t checkpoint_time(const struct store *s)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
+    if (stat(path, &st) < 0)
+        return 0;
+    return (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
+}
+
 void store_stats(const struct store *s, struct store_stats *stats)
 {
     *stats = s->stats;
@@ -348,7 +375,10 @@ void store_stats(const struct store *s, struct store_stats *stats)
     stats->unlinked = s->counts[OP_UNLINKED];
     stats->orphans = s->counts[OP_ORPHANED];
     stats->table_bytes = s->table != NULL ? table_size(s->table) : 0;
-    stats->journal_bytes = s->journal_bytes;
+    measure_journal(s, stats);
+    stats->pending_bytes = s->unfrozen_bytes + s->frozen_bytes;
+    stats->checkpoint_time = checkpoint_time(s);
+    stats->sync = s->options.sync;
     stats->memory_bytes = memtable_bytes(s->active);
     if (s->frozen != NULL)
         stats->memory_bytes += memtable_bytes(s->frozen);

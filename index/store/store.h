@@ -5,6 +5,7 @@
  *     DIR/journal.N       what was committed since, in segments (journal.h)
  *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
  *     DIR/next.gdbm       a table in the making; worthless after a crash
+ *     DIR/restore.tmp/    a store in the making that is to replace this one (adopt.c); likewise
  *
  * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
  * memtable). A checkpoint brings the memtable into a new index.gdbm, in a worker thread, and drops
@@ -36,6 +37,8 @@ enum store_space {
 struct store_options {
     bool sync;               /* a commit waits for the disk; else for the page cache only */
     size_t checkpoint_bytes; /* journal bytes after which a checkpoint begins; 0: the default */
+    uint64_t after_block;    /* number that the blocks of a new journal follow; 0 but for a store
+                                that another one is to adopt */
 };
 
 /* Opens the store in `directory`, made 0700 when missing, and recovers what a crash left: replays
@@ -108,23 +111,46 @@ const char *store_volume_name(const struct store *store, uint32_t id);
 /* --- State ----------------------------------------------------------------------------------- */
 
 struct store_stats {
-    uint64_t keys;          /* without the unlinked ones */
-    uint64_t unlinked;      /* keys */
-    uint64_t orphans;       /* keys whose blobs are to be removed */
-    uint64_t table_bytes;   /* of index.gdbm */
-    uint64_t journal_bytes; /* of all segments */
-    uint64_t memory_bytes;  /* of the memtables */
-    uint64_t checkpoints;   /* since the store was opened */
-    uint64_t checkpoint_ms; /* the last one took */
+    uint64_t keys;            /* without the unlinked ones */
+    uint64_t unlinked;        /* keys */
+    uint64_t orphans;         /* keys whose blobs are to be removed */
+    uint64_t table_bytes;     /* of index.gdbm */
+    uint64_t segments;        /* of the journal */
+    uint64_t journal_bytes;   /* of all segments */
+    uint64_t pending_bytes;   /* of the journal, in no table yet */
+    uint64_t memory_bytes;    /* of the memtables */
+    uint64_t checkpoints;     /* since the store was opened */
+    uint64_t checkpoint_ms;   /* the last one of them took */
+    uint64_t checkpoint_time; /* when index.gdbm was made, ms since 1970; 0: there is none */
     bool checkpoint_running;
     int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
     int journal_error;    /* of the last write: 0 or a negative UV_E* */
+    bool sync;            /* as it was opened */
 };
 
 void store_stats(const struct store *store, struct store_stats *stats);
 
-/* Begins a checkpoint, or has one begun when the one that runs has ended, unless there is nothing
- * to write. */
+/* Begins a checkpoint, or has one begun when the one that runs has ended, unless the table has
+ * everything. */
 void store_checkpoint(struct store *store);
+
+/* --- Replacing -------------------------------------------------------------------------------- */
+
+#define STORE_STAGE                                                                                \
+    "restore.tmp" /* the directory below the store's own in which its successor is made */
+
+/* The number of the journal's last block. Not while a commit is on its way. */
+uint64_t store_last_block(const struct store *store);
+
+/* Puts the store in DIR/STORE_STAGE in place of this one: at every instant, a crash or power cut
+ * leaves the one or the other, whole. The stage was opened with after_block = store_last_block(),
+ * filled, brought into its table by a checkpoint, and closed. Neither a commit nor a checkpoint of
+ * this store may run; afterwards it can only be closed. 0, or a negative UV_E* after a log line,
+ * and this store is as it was; or, when all that failed was to sync the directory, replaced. */
+int store_adopt(struct store *store);
+
+/* Removes a stage that comes to nothing; store_open() does so too, after a crash. 0, or a negative
+ * UV_E* after a log line. */
+int store_remove_stage(const char *directory);
 
 #endif

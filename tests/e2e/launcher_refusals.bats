@@ -10,33 +10,15 @@ before_each() {
     V=127.0.0.1:1
 }
 
-# Runs mkv, which must exit with the status, printing one line on stderr that matches. (It may also
-# tell, at level info, what it did before.)
-refused() { # STATUS REGEX MKV-ARGUMENTS...
-    local status=$1 regex=$2 before
-    shift 2
-    before=$(ls -A "$T/tmp")
-    hatch refused ${AS:+"${AS[@]}"} "$MKV" "$@"
-    within 10 ended refused || fail "it hangs: mkv $*" || return 1
-    await_end refused
-    within 2 gone refused
-    if [[ $RC != "$status" || $(grep -vc '^[^ ]* info ' "$(log_of refused)") != 1 ]] || ! logged refused "$regex" ||
-        logged refused 'nginx: *\[|^nginx'; then
-        fail "wanted exit $status and one line with '$regex', got exit $RC and:
-$(cat "$(log_of refused)")
-from: mkv $*"
-        return 1
-    fi
-    same "$before" "$(ls -A "$T/tmp")" 'what is in TMPDIR' || return 1
-    rm "$T/proc/refused.log"
-}
-
 @test "--help and --version print to stdout and exit 0" {
     local words
-    for words in --help --version 'volume --help' 'index --help'; do
+    for words in --help --version 'volume --help' 'index --help' 'status --help' 'dump --help' 'restore --help'; do
         # shellcheck disable=SC2086 # words
         "$MKV" $words >"$T/out" 2>"$T/err"
         [[ -s $T/out && ! -s $T/err ]]
+    done
+    for words in volume index status dump restore; do
+        "$MKV" --help | grep -Eq "^  $words " || fail "mkv --help does not tell of $words"
     done
     "$MKV" --version | grep -Eq '^mkv [0-9]+\.[0-9]+\.[0-9]+'
     "$MKV" index --help >"$T/out"

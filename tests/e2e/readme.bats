@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # The README's console block that follows the comment <!-- tested --> does what it says. In it a
 # line "$ COMMAND" is run, and the lines up to the next command or empty line are its output.
-# Port 3000 and the volumes' ports stand for those of a cluster brought up here.
+# Port 3000 and the volumes' ports stand for those of a cluster brought up here, and ./mkv-index for
+# its index.
 
 load ../support/lib
 
@@ -13,6 +14,7 @@ before_all() {
 
 before_each() {
     [[ -e $README ]] || skip "needs README.md"
+    ln -s "$F/data/i" "$T/mkv-index"
 }
 
 # Prints the lines within the fences after each <!-- tested -->.
@@ -32,11 +34,12 @@ option_lines() {
 # Runs one command of the README against the cluster, and compares its output.
 check() { # COMMAND OUTPUT
     local command=$1 output
-    if [[ $command != *curl*localhost:3000/* ]]; then
-        fail "a command of the README that asks nothing of port 3000: $command" || return 1
+    if [[ $command != *curl*localhost:3000/* && $command != 'mkv '* ]]; then
+        fail "a command of the README that asks nothing of mkv: $command" || return 1
     fi
     command=${command//localhost:3000/$(at i)}
     output=$(cd "$T" && bash -o pipefail -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
+mkv() { '$MKV' \"\$@\"; }
 $command" 2>&1)
     same "$2" "$(printf %s "$output" | tr -d '\r')" "output of '$1'"
 }
@@ -61,8 +64,13 @@ $command" 2>&1)
 }
 
 @test "the README lists every option as --help does, and no other" {
-    { "$MKV" index --help && "$MKV" volume --help; } | grep '^  --' | sort -u >"$T/help"
+    local command
+    for command in $("$MKV" --help | awk '/^  / { print $1 }'); do
+        "$MKV" "$command" --help
+    done >"$T/all"
+    grep '^  --' "$T/all" | sort -u >"$T/help"
     option_lines | grep '^  --' | sort >"$T/readme"
     [[ -s $T/help ]]
     diff "$T/help" "$T/readme"
+    diff <(grep -o '^usage: .*' "$T/all") <(option_lines | grep '^usage: ')
 }

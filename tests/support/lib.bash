@@ -188,6 +188,29 @@ nginx_workers() { # NAME
     master=$(nginx_master "$1") && children "$master"
 }
 
+# --- Refusals ------------------------------------------------------------------------------------
+
+# Runs mkv, which must exit with the status, printing one line on stderr that matches. (It may also
+# tell, at level info, what it did before.)
+refused() { # STATUS REGEX MKV-ARGUMENTS...
+    local status=$1 regex=$2 before
+    shift 2
+    before=$(ls -A "$T/tmp")
+    hatch refused ${AS:+"${AS[@]}"} "$MKV" "$@"
+    within 10 ended refused || fail "it hangs: mkv $*" || return 1
+    await_end refused
+    within 2 gone refused
+    if [[ $RC != "$status" || $(grep -vc '^[^ ]* info ' "$(log_of refused)") != 1 ]] || ! logged refused "$regex" ||
+        logged refused 'nginx: *\[|^nginx'; then
+        fail "wanted exit $status and one line with '$regex', got exit $RC and:
+$(cat "$(log_of refused)")
+from: mkv $*"
+        return 1
+    fi
+    same "$before" "$(ls -A "$T/tmp")" 'what is in TMPDIR' || return 1
+    rm "$T/proc/refused.log"
+}
+
 # --- Ports ----------------------------------------------------------------------------------------
 
 # Prints the port of NAME, leased at the first call.

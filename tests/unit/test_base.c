@@ -1,13 +1,18 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "index/base/address.h"
 #include "index/base/buf.h"
 #include "index/base/crc32c.h"
+#include "index/base/hex.h"
+#include "index/base/local_socket.h"
 #include "index/base/lockfile.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
@@ -137,6 +142,54 @@ static void test_lockfile_second_holder_is_told_the_first(void **state)
     unlink(path);
 }
 
+static void test_hex_round_trip_and_refusals(void **state)
+{
+    static const char *const bad[] = {"", "00ff1", "00ff100", "00FF10", "00fg10", "00 f10"};
+    const unsigned char bytes[] = {0x00, 0xff, 0x10};
+    unsigned char again[3];
+    char text[7];
+
+    (void)state;
+    hex_write(bytes, sizeof(bytes), text);
+    assert_string_equal(text, "00ff10");
+    assert_true(hex_read(text, again, sizeof(again)));
+    assert_memory_equal(again, bytes, sizeof(bytes));
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(hex_read(bad[i], again, sizeof(again)));
+}
+
+/* Its mode is looked at before anything else could have changed it. */
+static void test_local_socket_bind_is_private_and_replaces(void **state)
+{
+    char path[] = "/tmp/mkv-test-XXXXXX";
+    struct stat st;
+    mode_t mask = umask(0);
+    int directory;
+    int server;
+    int client;
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(local_socket_connect(directory, "s"), -ENOENT);
+    server = local_socket_bind(directory, "s");
+    assert_true(server >= 0);
+    assert_int_equal(fstatat(directory, "s", &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(st.st_mode, S_IFSOCK | 0600);
+    assert_int_equal(local_socket_connect(directory, "s"), -ECONNREFUSED);
+    close(server);
+    server = local_socket_bind(directory, "s");
+    assert_int_equal(listen(server, 1), 0);
+    client = local_socket_connect(directory, "s");
+    assert_true(client >= 0);
+    close(client);
+    close(server);
+    unlinkat(directory, "s", 0);
+    close(directory);
+    rmdir(path);
+    umask(mask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +200,8 @@ int main(void)
         cmocka_unit_test(test_buf_append_and_consume),
         cmocka_unit_test(test_buf_reserve_refuses_a_size_that_overflows),
         cmocka_unit_test(test_crc32c_known_values),
+        cmocka_unit_test(test_hex_round_trip_and_refusals),
+        cmocka_unit_test(test_local_socket_bind_is_private_and_replaces),
         cmocka_unit_test(test_lockfile_second_holder_is_told_the_first),
     };
 

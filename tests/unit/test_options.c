@@ -71,13 +71,13 @@ static void test_parse_fills_in_defaults(void **state)
     assert_int_equal(n, 0);
     assert_string_equal(said, "");
     assert_string_equal(s.common.nginx, "nginx");
-    assert_int_equal(s.common.log_level, LOG_LEVEL_INFO);
+    assert_int_equal(s.common.basic.log_level, LOG_LEVEL_INFO);
     assert_int_equal(s.common.drain_ms, 30000);
     assert_int_equal(s.common.workers, 0);
     assert_int_equal(s.listen.port, 3000);
     assert_int_equal(s.subvolumes, 1);
     assert_null(s.fallback);
-    assert_false(s.common.help);
+    assert_false(s.common.basic.help);
 }
 
 static void test_parse_takes_options_anywhere(void **state)
@@ -96,7 +96,7 @@ static void test_parse_takes_options_anywhere(void **state)
     assert_string_equal(operands[1], "b");
     assert_string_equal(operands[2], "c");
     assert_string_equal(s.listen.host, "::1");
-    assert_int_equal(s.common.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(s.common.basic.log_level, LOG_LEVEL_DEBUG);
     assert_true(s.common.check);
     assert_string_equal(s.fallback, "h:1");
 }
@@ -114,7 +114,7 @@ static void test_parse_ends_options_at_two_dashes(void **state)
     assert_string_equal(operands[0], "--help");
     assert_string_equal(operands[1], "--");
     assert_string_equal(operands[2], "-");
-    assert_false(s.common.help);
+    assert_false(s.common.basic.help);
 }
 
 static void test_parse_refuses_by_name(void **state)

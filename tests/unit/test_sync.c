@@ -143,11 +143,11 @@ static int setup(void **state)
     f->deadline.data = f;
     disk.held = disk.syncfs = disk.of_folders = false;
     disk.failure = 0;
-    disk.files = disk.folders = disk.systems = 0;
     make_file(f, "aa/bb/YQ==");
     make_file(f, "aa/bb/Yg==");
     make_file(f, "aa/cc/Yw==");
     make_file(f, "sv01/aa/bb/YQ==");
+    disk.files = disk.folders = disk.systems = 0;
     *state = f;
     return sync_new(&f->loop, f->directory, &f->sync);
 }

@@ -1,0 +1,24 @@
+/* A store's content as the lines of dump_line.h, some at a time. Between two calls the store may
+ * change: each key then is as it was at some instant of the dump. Keys come before orphans, so that
+ * a blob which becomes a key's meanwhile isn't taken for one to be removed. */
+#ifndef MKV_MAINTENANCE_DUMP_H
+#define MKV_MAINTENANCE_DUMP_H
+
+#include "index/maintenance/dump_line.h"
+
+/* Set `store`, borrowed, and zero the rest. */
+struct dump {
+    struct store *store;
+    bool begun;
+    enum store_space space; /* where it is */
+    struct key next;        /* and from which key on it is to continue */
+    struct dump_counts counts;
+    struct buf *out; /* during a call */
+    size_t bytes;
+};
+
+/* Appends lines until `out` has `bytes` or the dump is whole. 1 when there is more to come, 0 when
+ * the last line was appended, or a negative UV_E* after a log line. */
+int dump_fill(struct dump *dump, struct buf *out, size_t bytes);
+
+#endif

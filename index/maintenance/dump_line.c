@@ -1,0 +1,285 @@
+#include "index/maintenance/dump_line.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/address.h"
+#include "index/base/hex.h"
+#include "index/base/json.h"
+
+#define FORMAT  "mkv-dump"
+#define VERSION 1
+
+/* What JSON readers, ours too, take for an integer. */
+#define NUMBER_MAX INT64_MAX
+
+void dump_count(struct dump_counts *counts, enum store_space space, const struct record *record)
+{
+    if (space == STORE_ORPHANS)
+        counts->orphans++;
+    else if (record->flags & RECORD_UNLINKED)
+        counts->unlinked++;
+    else
+        counts->keys++;
+}
+
+/* --- Writing --------------------------------------------------------------------------------- */
+
+static bool is_volume_name(const char *name)
+{
+    struct address address;
+
+    return strlen(name) <= DUMP_VOLUME_MAX && address_parse(name, false, &address) == 0;
+}
+
+int dump_append_header(struct buf *out)
+{
+    return buf_append_format(out, "{\"format\":\"" FORMAT "\",\"version\":%d}\n", VERSION);
+}
+
+int dump_append_end(struct buf *out, const struct dump_counts *counts)
+{
+    return buf_append_format(out,
+                             "{\"end\":true,\"keys\":%" PRIu64 ",\"unlinked\":%" PRIu64
+                             ",\"orphans\":%" PRIu64 "}\n",
+                             counts->keys, counts->unlinked, counts->orphans);
+}
+
+static int append_md5(struct buf *out, const struct record *record)
+{
+    char text[2 * RECORD_MD5_SIZE + 1];
+
+    if (!(record->flags & RECORD_MD5))
+        return 0;
+    hex_write(record->md5, RECORD_MD5_SIZE, text);
+    return buf_append_format(out, ",\"md5\":\"%s\"", text);
+}
+
+static int append_volumes(struct buf *out, const struct record *record, const char *const *volumes)
+{
+    int rc = buf_append_string(out, ",\"volumes\":[");
+
+    for (unsigned i = 0; i < record->n_replicas && rc == 0; i++) {
+        const struct replica *replica = &record->replicas[i];
+        const char *comma = i > 0 ? "," : "";
+
+        if (!is_volume_name(volumes[i]))
+            return -EINVAL;
+        if (replica->has_subvolume)
+            rc = buf_append_format(out, "%s\"%s/sv%02" PRIX32 "\"", comma, volumes[i],
+                                   replica->subvolume);
+        else
+            rc = buf_append_format(out, "%s\"%s\"", comma, volumes[i]);
+    }
+    return rc == 0 ? buf_append_string(out, "]}\n") : rc;
+}
+
+int dump_append_record(struct buf *out, enum store_space space, const void *key, size_t len,
+                       const struct record *record, const char *const *volumes)
+{
+    int rc;
+
+    if (record->size > NUMBER_MAX || record->time > NUMBER_MAX)
+        return -EINVAL;
+    rc = buf_append_string(out, space == STORE_KEYS ? "{\"key\":" : "{\"orphan\":");
+    if (rc == 0)
+        rc = json_append_bytes(out, key, len);
+    if (rc == 0)
+        rc = buf_append_format(out, ",\"size\":%" PRIu64 ",\"time\":%" PRIu64, record->size,
+                               record->time);
+    if (rc == 0 && (record->flags & RECORD_UNLINKED))
+        rc = buf_append_string(out, ",\"unlinked\":true");
+    if (rc == 0)
+        rc = append_md5(out, record);
+    return rc == 0 ? append_volumes(out, record, volumes) : rc;
+}
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+/* A JSON object, of which `taken` fields have been looked at. */
+struct fields {
+    json_t *object;
+    size_t taken;
+};
+
+/* The value, borrowed, or NULL. */
+static json_t *take(struct fields *fields, const char *name)
+{
+    json_t *value = json_object_get(fields->object, name);
+
+    fields->taken += value != NULL;
+    return value;
+}
+
+static bool take_number(struct fields *fields, const char *name, uint64_t *number)
+{
+    const json_t *value = take(fields, name);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *number = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static const char *parse_plain_key(const json_t *value, struct key *key)
+{
+    const char *bytes = json_string_value(value);
+    size_t len = json_string_length(value);
+
+    if (len < 2 || len > KEY_MAX || bytes[0] != '/')
+        return "has a key that doesn't begin with '/', is empty, or is over 1,024 bytes";
+    key->len = len;
+    memcpy(key->bytes, bytes, len);
+    return NULL;
+}
+
+static const char *parse_key(const json_t *value, struct key *key)
+{
+    const json_t *percent = json_object_get(value, "percent");
+
+    if (json_is_string(value))
+        return parse_plain_key(value, key);
+    if (!json_is_string(percent) || json_object_size(value) != 1)
+        return "has a key that is neither a string nor {\"percent\":\"...\"}";
+    if (key_decode(json_string_value(percent), json_string_length(percent), key) != NULL)
+        return "has a percent-encoded key that is none";
+    return NULL;
+}
+
+/* "host:port/svXX": cuts the end off `name`. As it is written, and not otherwise. */
+static bool parse_subvolume(char *name, struct replica *replica)
+{
+    char *slash = strchr(name, '/');
+    char again[16];
+
+    replica->has_subvolume = slash != NULL;
+    if (slash == NULL)
+        return true;
+    if (strncmp(slash, "/sv", 3) != 0)
+        return false;
+    replica->subvolume = (uint32_t)strtoul(slash + 3, NULL, 16);
+    snprintf(again, sizeof(again), "/sv%02" PRIX32, replica->subvolume);
+    if (strcmp(slash, again) != 0)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+static const char *parse_volume(const json_t *value, unsigned i, struct dump_line *line)
+{
+    char name[DUMP_VOLUME_MAX + 16];
+    struct replica *replica = &line->record.replicas[i];
+
+    if (!json_is_string(value) || json_string_length(value) >= sizeof(name))
+        return "has a volume that is no HOST:PORT or HOST:PORT/svXX";
+    strcpy(name, json_string_value(value));
+    if (!parse_subvolume(name, replica) || !is_volume_name(name))
+        return "has a volume that is no HOST:PORT or HOST:PORT/svXX";
+    replica->volume = i;
+    strcpy(line->volumes[i], name);
+    return NULL;
+}
+
+static const char *parse_volumes(const json_t *values, struct dump_line *line)
+{
+    size_t n = json_array_size(values);
+    const char *problem = NULL;
+
+    if (n < 1 || n > RECORD_REPLICAS_MAX)
+        return "has no list of 1 to 16 volumes";
+    line->record.n_replicas = (unsigned)n;
+    for (unsigned i = 0; i < n && problem == NULL; i++)
+        problem = parse_volume(json_array_get(values, i), i, line);
+    return problem;
+}
+
+static const char *parse_flags(struct fields *fields, struct record *record)
+{
+    const json_t *unlinked = take(fields, "unlinked");
+    const json_t *md5 = take(fields, "md5");
+
+    if (unlinked != NULL && !json_is_true(unlinked))
+        return "has an \"unlinked\" that isn't true";
+    if (unlinked != NULL)
+        record->flags |= RECORD_UNLINKED;
+    if (md5 == NULL)
+        return NULL;
+    if (!json_is_string(md5) || !hex_read(json_string_value(md5), record->md5, RECORD_MD5_SIZE))
+        return "has an \"md5\" that isn't 32 lower-case hexadecimal digits";
+    record->flags |= RECORD_MD5;
+    return NULL;
+}
+
+static const char *parse_record(struct fields *fields, const char *name, struct dump_line *line)
+{
+    const char *problem = parse_key(take(fields, name), &line->key);
+
+    if (problem == NULL && !take_number(fields, "size", &line->record.size))
+        problem = "has no \"size\" that is a number of bytes";
+    if (problem == NULL && !take_number(fields, "time", &line->record.time))
+        problem = "has no \"time\" that is a number of milliseconds";
+    if (problem == NULL)
+        problem = parse_flags(fields, &line->record);
+    return problem != NULL ? problem : parse_volumes(take(fields, "volumes"), line);
+}
+
+static const char *parse_header(struct fields *fields)
+{
+    const char *format = json_string_value(take(fields, "format"));
+    uint64_t version;
+
+    if (format == NULL || strcmp(format, FORMAT) != 0)
+        return "is of another format than " FORMAT;
+    if (!take_number(fields, "version", &version) || version < 1)
+        return "lacks the version of the format";
+    return version == VERSION ? NULL : "says that a newer mkv made this dump: use that one";
+}
+
+static const char *parse_end(struct fields *fields, struct dump_counts *counts)
+{
+    const json_t *end = take(fields, "end");
+
+    if (!json_is_true(end) || !take_number(fields, "keys", &counts->keys) ||
+        !take_number(fields, "unlinked", &counts->unlinked) ||
+        !take_number(fields, "orphans", &counts->orphans))
+        return "lacks the counts of keys, unlinked ones and orphans";
+    return NULL;
+}
+
+static const char *parse_object(struct fields *fields, struct dump_line *line)
+{
+    static const char *const names[] = {
+        [DUMP_HEADER] = "format", [DUMP_KEY] = "key", [DUMP_ORPHAN] = "orphan", [DUMP_END] = "end"};
+    unsigned kind = DUMP_HEADER;
+
+    while (kind <= DUMP_END && json_object_get(fields->object, names[kind]) == NULL)
+        kind++;
+    if (kind > DUMP_END)
+        return "is none of a dump's";
+    line->kind = kind;
+    if (kind == DUMP_HEADER)
+        return parse_header(fields);
+    if (kind == DUMP_END)
+        return parse_end(fields, &line->counts);
+    return parse_record(fields, names[kind], line);
+}
+
+const char *dump_line_parse(const char *text, size_t len, struct dump_line *line)
+{
+    struct fields fields = {.object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL)};
+    const char *problem = NULL;
+
+    if (!json_is_object(fields.object))
+        problem = "is no JSON object";
+    memset(line, 0, offsetof(struct dump_line, volumes));
+    if (problem == NULL)
+        problem = parse_object(&fields, line);
+    if (problem == NULL && fields.taken != json_object_size(fields.object))
+        problem = "has a field too many";
+    json_decref(fields.object);
+    return problem;
+}

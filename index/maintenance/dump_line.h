@@ -1,0 +1,56 @@
+/* The lines of a dump, each a JSON object:
+ *
+ *     {"format":"mkv-dump","version":1}
+ *     {"key":"/a","size":5,"time":1763740800123,"md5":"...","volumes":["host:3001/sv0A"]}
+ *     {"key":{"percent":"/%FF"},"size":5,"time":1763740800123,"unlinked":true,"volumes":[...]}
+ *     {"orphan":"/b","size":5,"time":1763740800123,"volumes":[...]}
+ *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
+ *
+ * The first and the last line are there once, the keys come in byte order, and after them the
+ * orphans do too: blobs that are to be removed. `time` is that of the PUT, in ms since 1970; `md5`
+ * and `unlinked` stand only where they say something. `keys` counts those that aren't unlinked. */
+#ifndef MKV_MAINTENANCE_DUMP_LINE_H
+#define MKV_MAINTENANCE_DUMP_LINE_H
+
+#include <stdint.h>
+
+#include "index/api/key.h"
+#include "index/base/buf.h"
+#include "index/store/store.h"
+
+#define DUMP_LINE_MAX   16384 /* bytes; none that we write is longer */
+#define DUMP_VOLUME_MAX 255   /* bytes of a volume's name */
+
+enum dump_kind { DUMP_HEADER, DUMP_KEY, DUMP_ORPHAN, DUMP_END };
+
+struct dump_counts {
+    uint64_t keys; /* without the unlinked ones */
+    uint64_t unlinked;
+    uint64_t orphans;
+};
+
+struct dump_line {
+    enum dump_kind kind;
+    struct dump_counts counts; /* DUMP_END */
+    struct key key;            /* DUMP_KEY, DUMP_ORPHAN, as all below */
+    struct record record;      /* its replicas' volumes are places in `volumes`: 0, 1, ... */
+    char volumes[RECORD_REPLICAS_MAX][DUMP_VOLUME_MAX + 1]; /* names */
+};
+
+/* Reads a line of `len` bytes, DUMP_LINE_MAX at most, without its end. NULL; or what is wrong, to
+ * be put behind "line 3 ", and *line is undefined. White space and the order of fields are free;
+ * others than these are refused. */
+const char *dump_line_parse(const char *text, size_t len, struct dump_line *line);
+
+/* Each appends a line with its end. 0; -ENOMEM; or -EINVAL for a number or a volume that
+ * dump_line_parse() would refuse. `volumes` are the names of the replicas' volumes, in their order.
+ */
+int dump_append_header(struct buf *out);
+int dump_append_record(struct buf *out, enum store_space space, const void *key, size_t len,
+                       const struct record *record, const char *const *volumes);
+int dump_append_end(struct buf *out, const struct dump_counts *counts);
+
+/* Counts a key or an orphan. */
+void dump_count(struct dump_counts *counts, enum store_space space, const struct record *record);
+
+#endif

@@ -1,0 +1,20 @@
+/* A dump made an index again. */
+#ifndef MKV_MAINTENANCE_RESTORE_H
+#define MKV_MAINTENANCE_RESTORE_H
+
+#include "index/maintenance/dump_line.h"
+
+struct restore_options {
+    const char *directory; /* of the index, which must not run; made 0700 when missing */
+    const char *name;      /* of the dump, for messages */
+    int input;             /* the dump, read from where it stands to its end; stays the caller's */
+    bool replace;          /* give up what the index holds */
+    bool skip_orphans;     /* check them, and leave them out */
+};
+
+/* Reads the dump into DIR/restore.tmp, and when it turned out whole and right, puts that in the
+ * index's place at once and durably. Blocks. 0, and the counts of what was in the dump; or a
+ * negative UV_E* after one log line, and the index holds what it did before. */
+int restore_run(const struct restore_options *options, struct dump_counts *counts);
+
+#endif

@@ -1,0 +1,119 @@
+/* One store in place of another:
+ *
+ *     DIR/restore.tmp/index.gdbm -> DIR/index.gdbm, by rename(2)
+ *
+ * The new table says that it holds all blocks of the old journal, since its own were numbered from
+ * there on. So with that one step the old segments mean nothing any more, as after a checkpoint.
+ * The spare must be gone before: a later checkpoint could take it for the table before the new one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "index/store/directory.h"
+#include "index/store/internal.h"
+#include "index/store/segment.h"
+
+static int failure(const char *verb, const char *path, int error)
+{
+    log_error("cannot %s %s: %s", verb, path, strerror(error));
+    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+}
+
+/* The table in the stage is whole and follows our journal. */
+static int check_table(const struct store *s, const char *path)
+{
+    struct table_header header;
+    struct table *table;
+    int rc = table_open(path, TABLE_READ, &table);
+
+    if (rc == UV_ENOENT)
+        return failure("open", path, ENOENT);
+    if (rc < 0)
+        return rc;
+    rc = table_read_header(table, &header);
+    table_close(table);
+    if (rc == 0 && header.block < journal_last(s->journal)) {
+        log_error("%s was not made to replace the index in %s", path, s->directory);
+        rc = UV_EINVAL;
+    }
+    return rc;
+}
+
+/* No harm if one stays: the next opening skips it. */
+static void remove_segments(const char *directory)
+{
+    struct segment_list list = {0};
+    char path[PATH_MAX];
+
+    segment_list_read(directory, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        snprintf(path, sizeof(path), "%s/" SEGMENT_NAME, directory, list.segments[i].first);
+        unlink(path);
+    }
+    segment_list_deinit(&list);
+}
+
+uint64_t store_last_block(const struct store *s)
+{
+    return journal_last(s->journal);
+}
+
+int store_adopt(struct store *s)
+{
+    char path[PATH_MAX];
+    char from[PATH_MAX];
+    int rc;
+
+    snprintf(from, sizeof(from), "%s/" STORE_STAGE "/" TABLE_NAME, s->directory);
+    snprintf(path, sizeof(path), "%s/" SPARE_NAME, s->directory);
+    rc = check_table(s, from);
+    if (rc < 0)
+        return rc;
+    if (unlink(path) < 0 && errno != ENOENT)
+        return failure("remove", path, errno);
+    rc = directory_sync(s->directory);
+    if (rc < 0)
+        return failure("sync", s->directory, -rc);
+    snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
+    if (rename(from, path) < 0)
+        return failure("rename", from, errno);
+    rc = directory_sync(s->directory);
+    if (rc < 0)
+        return failure("sync", s->directory, -rc);
+    remove_segments(s->directory);
+    store_remove_stage(s->directory);
+    return 0;
+}
+
+static int remove_files(DIR *stream, const char *path)
+{
+    const struct dirent *entry;
+
+    while ((entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(stream), entry->d_name, 0) < 0)
+            return failure("empty", path, errno);
+    }
+    return rmdir(path) < 0 ? failure("remove", path, errno) : 0;
+}
+
+int store_remove_stage(const char *directory)
+{
+    char path[PATH_MAX];
+    DIR *stream;
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/" STORE_STAGE, directory);
+    stream = opendir(path);
+    if (stream == NULL)
+        return errno == ENOENT ? 0 : failure("open", path, errno);
+    rc = remove_files(stream, path);
+    closedir(stream);
+    return rc;
+}
