@@ -1,6 +1,5 @@
-/* A dump goes as any streamed answer: more_cb() says that the client has taken the lines before, so
- * that however long it takes, little of it is in memory. The next ones wait for the loop's next
- * turn, and are few: between two turns of a dump everybody else gets one, too. */
+/* A dump goes as any streamed answer: the client has taken the lines before, so that however long
+ * it takes, little of it is in memory. */
 #include "index/api/admin.h"
 
 #include <errno.h>
@@ -24,36 +23,24 @@ static const struct http_limits limits = {
     .write_timeout = 3600000,
 };
 
-#define TURN_BYTES 16384
-
 struct dump_op {
-    struct http_request *request;
     struct dump dump;
     struct buf out;
-    uv_timer_t turn;
 };
 
-static void turn_closed_cb(uv_handle_t *handle)
+static void dump_free(struct dump_op *op)
 {
-    struct dump_op *op = handle->data;
-
     buf_deinit(&op->out);
     free(op);
 }
 
-static void dump_free(struct dump_op *op)
+static void more_cb(struct http_request *request)
 {
-    uv_close((uv_handle_t *)&op->turn, turn_closed_cb);
-}
-
-static void turn_cb(uv_timer_t *turn)
-{
-    struct dump_op *op = turn->data;
-    struct http_request *request = op->request;
+    struct dump_op *op = http_request_data(request);
     int rc;
 
     buf_clear(&op->out);
-    rc = dump_fill(&op->dump, &op->out, TURN_BYTES);
+    rc = dump_fill(&op->dump, &op->out, HTTP_STREAM_BOUND);
     if (rc >= 0)
         http_write(request, buf_bytes(&op->out), buf_size(&op->out));
     if (rc > 0)
@@ -63,13 +50,6 @@ static void turn_cb(uv_timer_t *turn)
         http_finish(request);
     else
         http_fail(request);
-}
-
-static void more_cb(struct http_request *request)
-{
-    struct dump_op *op = http_request_data(request);
-
-    uv_timer_start(&op->turn, turn_cb, 0, 0);
 }
 
 static void closed_cb(struct http_request *request)
@@ -86,10 +66,7 @@ static void respond_dump(const struct admin *admin, struct http_request *request
         api_respond_text(request, 503, "out of memory\n");
         return;
     }
-    op->request = request;
     op->dump.store = admin->api->store;
-    uv_timer_init(admin->loop, &op->turn);
-    op->turn.data = op;
     http_request_set_data(request, op);
     http_add_header(request, "Content-Type", "application/x-ndjson");
     if (!http_respond_start(request, 200, &writer))

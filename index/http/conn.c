@@ -89,6 +89,7 @@ void conn_close(struct http_conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     abandon_exchange(conn);
+    stream_forget(conn);
     conn_set_state(conn, CONN_CLOSED);
     if (!conn->reset || uv_tcp_close_reset(&conn->socket.tcp, closed_cb) < 0)
         uv_close(&conn->socket.handle, closed_cb);
@@ -105,7 +106,7 @@ static void write_cb(uv_write_t *write, int status)
         conn_close(conn);
         return;
     }
-    stream_fill(conn);
+    stream_wake(conn);
     conn_continue(conn);
 }
 

@@ -18,7 +18,7 @@ struct http_request;
 
 /* A streamed answer asks for more while less than this waits to be sent. What one callback writes
  * comes on top. */
-#define HTTP_STREAM_BOUND (64 * 1024)
+#define HTTP_STREAM_BOUND (16 * 1024)
 
 /* The methods that are served, as the header Allow lists them. */
 #define HTTP_ALLOWED "GET, HEAD, PUT, DELETE, UNLINK"

@@ -63,7 +63,8 @@ struct http_conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    LIST_ENTRY(http_conn) link; /* in server->conns */
+    LIST_ENTRY(http_conn) link;       /* in server->conns */
+    TAILQ_ENTRY(http_conn) turn_link; /* in server->turns, while `turning` */
     enum conn_state state;
     uint64_t deadline;       /* for the client to send, loop time in ms, UINT64_MAX for none */
     uint64_t write_deadline; /* for the client to take answers, likewise */
@@ -87,11 +88,13 @@ struct http_conn {
     bool chunked;      /* the streamed answer is */
     bool reset;   /* closing must be a reset: an orderly end would make a cut answer look whole */
     bool hungry;  /* the streamed answer has had something written since `more` fired */
+    bool turning; /* the streamed answer is filled in the loop's next turn */
     bool filling; /* inside `more`: what it writes gathers in `out` */
     bool broken;  /* the streamed answer can't be sent whole: close where callbacks may fire */
 };
 
 LIST_HEAD(http_conn_list, http_conn);
+TAILQ_HEAD(http_conn_queue, http_conn);
 
 struct http_listener {
     union socket_handle socket; /* first */
@@ -108,8 +111,12 @@ struct http_server {
     size_t n_listeners;
     struct http_conn_list conns;
     size_t n_conns;
+    struct http_conn_queue turns; /* streamed answers that wait for theirs */
+    size_t n_turns;
+    uv_idle_t turn;   /* runs while there are any */
     uv_timer_t sweep; /* every second: deadlines and the date */
     unsigned open;    /* listeners and connections whose close callback is to come */
+    unsigned handles; /* of the two before, likewise */
     bool refusing;    /* accept(2) failed in this second, and it was logged */
     bool stopping;
     void (*stop_cb)(void *arg);
@@ -157,8 +164,11 @@ bool response_begin(struct http_conn *conn);
 void response_end(struct http_conn *conn, bool linger);
 
 /* stream.c */
-/* Lets the handler write while the client takes what it has written. From the loop only. */
-void stream_fill(struct http_conn *conn);
+/* In the next turn of the loop the handler is asked for more, if it has had something written. */
+void stream_wake(struct http_conn *conn);
+/* Not any more. */
+void stream_forget(struct http_conn *conn);
+void stream_turn_cb(uv_idle_t *turn);
 
 /* server.c */
 /* Prepares `socket` for a connection or a listener, of a Unix socket where `local`. */

@@ -20,12 +20,14 @@ const struct http_limits http_default_limits = {
     .write_timeout = 60000,
 };
 
-static void sweep_closed_cb(uv_handle_t *handle)
+static void handle_closed_cb(uv_handle_t *handle)
 {
     struct http_server *server = handle->data;
     void (*cb)(void *) = server->stop_cb;
     void *arg = server->stop_arg;
 
+    if (--server->handles > 0)
+        return;
     assert(LIST_EMPTY(&server->conns));
     free(server->listeners);
     free(server);
@@ -36,8 +38,10 @@ static void sweep_closed_cb(uv_handle_t *handle)
 void server_handle_closed(struct http_server *server)
 {
     assert(server->open > 0);
-    if (--server->open == 0)
-        uv_close((uv_handle_t *)&server->sweep, sweep_closed_cb);
+    if (--server->open > 0)
+        return;
+    uv_close((uv_handle_t *)&server->sweep, handle_closed_cb);
+    uv_close((uv_handle_t *)&server->turn, handle_closed_cb);
 }
 
 static void listener_closed_cb(uv_handle_t *handle)
@@ -155,8 +159,11 @@ int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
     s->arg = arg;
     LIST_INIT(&s->conns);
     update_date(s);
+    TAILQ_INIT(&s->turns);
     uv_timer_init(loop, &s->sweep);
-    s->sweep.data = s;
+    uv_idle_init(loop, &s->turn);
+    s->sweep.data = s->turn.data = s;
+    s->handles = 2;
     for (size_t i = 0; i < n && rc == 0; i++, s->n_listeners++)
         rc = listener_start(s, &s->listeners[i], sockets[i]);
     if (rc < 0) {

@@ -1,8 +1,11 @@
 /* Streamed answers. Happy path: http_respond_start() appends the head to `out`, which is written as
  * any answer is, but never by uv_try_write(): so write_cb() follows every write, from the loop, and
- * calls stream_fill(). That asks for more until the bound is reached or the handler has no more for
- * now; in that case the handler's next http_write() starts the circle again. http_finish() lets the
- * exchange go where http_respond() would have.
+ * calls stream_wake(). In the loop's next turn the handler is asked for more until the bound is
+ * reached or it has no more for now; in that case its next http_write() starts the circle again.
+ * http_finish() lets the exchange go where http_respond() would have.
+ *
+ * Why in the next turn: libuv runs callbacks of finished writes several times before it looks at
+ * other sockets, and a client that takes all at once would leave little of the loop to others.
  *
  * Failures: the client goes, is too slow, or the server is aborted (conn_close() says `closed`);
  * the source fails (http_fail()); memory is short (`broken`: what is cut can't be sent whole, and
@@ -73,7 +76,7 @@ void http_write(struct http_request *request, const char *bytes, size_t len)
     conn_continue(conn);
 }
 
-void stream_fill(struct http_conn *conn)
+static void fill(struct http_conn *conn)
 {
     struct http_request *request = &conn->request;
 
@@ -84,6 +87,43 @@ void stream_fill(struct http_conn *conn)
         request->writer->more(request);
     }
     conn->filling = false;
+}
+
+void stream_wake(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (conn->request.writer == NULL || !conn->hungry || conn->turning)
+        return;
+    conn->turning = true;
+    TAILQ_INSERT_TAIL(&server->turns, conn, turn_link);
+    if (server->n_turns++ == 0)
+        uv_idle_start(&server->turn, stream_turn_cb);
+}
+
+void stream_forget(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (!conn->turning)
+        return;
+    conn->turning = false;
+    TAILQ_REMOVE(&server->turns, conn, turn_link);
+    if (--server->n_turns == 0)
+        uv_idle_stop(&server->turn);
+}
+
+void stream_turn_cb(uv_idle_t *turn)
+{
+    struct http_server *server = turn->data;
+    size_t n = server->n_turns;
+    struct http_conn *conn;
+
+    while (n-- > 0 && (conn = TAILQ_FIRST(&server->turns)) != NULL) {
+        stream_forget(conn);
+        fill(conn);
+        conn_continue(conn);
+    }
 }
 
 void http_finish(struct http_request *request)
