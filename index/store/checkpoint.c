@@ -176,6 +176,8 @@ static int remove_file(const char *path)
     return 0;
 }
 
+/* The flip may be one that was not yet on disk when the process was killed: it is brought there
+ * before the journal behind it is dropped. */
 int checkpoint_clean_up(const char *directory)
 {
     struct stat table;
@@ -188,5 +190,5 @@ int checkpoint_clean_up(const char *directory)
     if (rc == 0 && stat(p.table, &table) == 0 && stat(p.spare, &spare) == 0 &&
         table.st_ino == spare.st_ino)
         rc = remove_file(p.spare);
-    return rc;
+    return rc < 0 ? rc : sync_names(directory);
 }
