@@ -33,10 +33,24 @@ void ledger_note(struct ledger *ledger, const struct note *note)
                 ledger->next_version = note->changes[i].version + 1;
         return;
     }
-    STOREBOX_CHECK(note->kind == NOTE_ACKED && pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    STOREBOX_CHECK(pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    if (note->kind == NOTE_GONE) {
+        pending->kind = 0;
+        return;
+    }
+    STOREBOX_CHECK(note->kind == NOTE_ACKED, "slot %u", note->slot);
     STOREBOX_CHECK(note->rc == 0, "a commit failed: %s", uv_strerror(note->rc));
     apply(ledger, pending);
     ledger->acked++;
+}
+
+bool ledger_has(const struct ledger *ledger, const struct note *note)
+{
+    for (unsigned i = 0; i < note->n; i++)
+        if (ledger->versions[note->changes[i].space][note->changes[i].key] !=
+            note->changes[i].version)
+            return false;
+    return true;
 }
 
 /* --- Gets ------------------------------------------------------------------------------------ */

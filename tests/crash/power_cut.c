@@ -1,0 +1,305 @@
+/* Cuts the power of a store's disk: what the store does to its directory is recorded, and then
+ * looked at as a disk could have it after a power cut at any instant (disk_image.h). On each such
+ * disk the store must open by itself, with all that was acknowledged before the cut and nothing
+ * that wasn't issued, and go on.
+ *
+ *     power_cut [--seconds N] [--seed N]
+ *
+ * A round: the store works on a directory once or more; in between it is closed, or killed, which
+ * keeps what wasn't synced but doesn't bring it to disk. Then the power is cut, many times. The
+ * next round begins with nothing, or with one of these disks, so that recovery is cut short too.
+ *
+ * A failure leaves the disk as it was before the store saw it, names it and the seed, and exits 1.
+ * The seed repeats what is tried, though threads may take their turns otherwise. */
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "tests/crash/ledger.h"
+#include "tests/crash/workload.h"
+#include "tests/support/disk_image.h"
+#include "tests/support/disk_log.h"
+#include "tests/support/storebox.h"
+
+#define RUNS_MAX     5
+#define COMMITS_MAX  300 /* a run */
+#define IMAGES       60  /* a round */
+#define OPENING_OPS  20  /* what happens when a store is opened, about */
+#define MORE_COMMITS 12  /* on a disk that was recovered */
+#define NOTES_MAX    (2 * (RUNS_MAX * (COMMITS_MAX + UNIVERSE_IN_FLIGHT)))
+
+/* What the log's user saw, and how long the log was then. */
+struct event {
+    size_t at;
+    struct note note;
+};
+
+static struct {
+    struct rng rng;
+    uint64_t seed;
+    char top[32];
+    char dir[48];   /* of the store */
+    char image[48]; /* the disk after a cut */
+    char copy[48];
+    struct ledger base; /* as of the log's beginning */
+    struct ledger now;
+    struct event events[NOTES_MAX]; /* since */
+    size_t n_events;
+    size_t starts[RUNS_MAX]; /* how long the log was when each run began */
+    unsigned n_starts;
+    struct disk_cut cut; /* that is looked at */
+    bool cutting;
+    uint64_t next_version;
+    unsigned rounds;
+    unsigned images;
+    unsigned kills;
+} power;
+
+static void remove_directory(const char *dir)
+{
+    if (access(dir, F_OK) == 0)
+        storebox_remove_directory(dir);
+}
+
+/* --- What happened --------------------------------------------------------------------------- */
+
+static void add_event(const struct note *note)
+{
+    STOREBOX_CHECK(power.n_events < NOTES_MAX, "too many events");
+    power.events[power.n_events++] = (struct event){.at = disk_log_length(), .note = *note};
+    ledger_note(&power.now, note);
+}
+
+static void event_cb(const struct note *note, void *arg)
+{
+    (void)arg;
+    add_event(note);
+}
+
+static void find_ledger(struct ledger *ledger, size_t at)
+{
+    *ledger = power.base;
+    for (size_t i = 0; i < power.n_events && power.events[i].at <= at; i++)
+        ledger_note(ledger, &power.events[i].note);
+}
+
+/* How the commits that a crash cut short have ended, once the store that found out was opened.
+ * `settled` is the ledger that says so. */
+static void add_endings(const struct ledger *settled)
+{
+    for (unsigned i = 0; i < UNIVERSE_IN_FLIGHT; i++) {
+        struct note note = power.now.pending[i];
+
+        if (note.kind == 0)
+            continue;
+        note.kind = ledger_has(settled, &note) ? NOTE_ACKED : NOTE_GONE;
+        note.rc = 0;
+        add_event(&note);
+    }
+}
+
+/* --- Work ------------------------------------------------------------------------------------ */
+
+static void work(struct storebox *box, unsigned commits, void (*tell)(const struct note *, void *),
+                 void *arg)
+{
+    static struct workload w;
+
+    memset(&w, 0, sizeof(w));
+    w.box = box;
+    w.rng.state = rng_next(&power.rng);
+    w.version = power.next_version;
+    w.width = 1 + rng_below(&power.rng, rng_one_in(&power.rng, 2) ? 4 : UNIVERSE_IN_FLIGHT);
+    w.commits = commits;
+    w.tell = tell;
+    w.arg = arg;
+    workload_run(&w);
+    power.next_version = w.version;
+}
+
+static void run_store(void)
+{
+    static struct ledger settled;
+    struct store_options options = {.sync = true,
+                                    .checkpoint_bytes = 1UL << (9 + rng_below(&power.rng, 7))};
+    struct storebox box;
+
+    settled = power.now;
+    if (access(power.dir, F_OK) == 0)
+        storebox_copy_directory(power.dir, power.copy);
+    ledger_check(&settled, &power.rng, power.copy);
+    remove_directory(power.copy);
+    storebox_init(&box, power.dir, &options);
+    STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s", power.dir);
+    add_endings(&settled);
+    work(&box, rng_below(&power.rng, COMMITS_MAX), event_cb, NULL);
+    storebox_deinit(&box);
+}
+
+/* Takes back what happened after a moment of the last run. */
+static void kill_store(void)
+{
+    size_t at = disk_cut_choose(&power.rng, power.starts[power.n_starts - 1]);
+
+    disk_log_cut(at);
+    while (power.n_events > 0 && power.events[power.n_events - 1].at > at)
+        power.n_events--;
+    find_ledger(&power.now, at);
+    power.kills++;
+}
+
+/* --- Power cuts ------------------------------------------------------------------------------ */
+
+static void note_cb(const struct note *note, void *arg)
+{
+    ledger_note(arg, note);
+}
+
+static void go_on(struct ledger *ledger, const char *dir)
+{
+    static const struct store_options options = {.sync = true};
+    struct storebox box;
+    int rc;
+
+    storebox_init(&box, dir, &options);
+    STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s again", dir);
+    work(&box, MORE_COMMITS, note_cb, ledger);
+    rc = storebox_checkpoint(&box);
+    STOREBOX_CHECK(rc == 0, "checkpoint: %s", uv_strerror(rc));
+    storebox_deinit(&box);
+    ledger_check(ledger, &power.rng, dir);
+}
+
+/* One of two falls into the opening of a store. */
+static void choose_cut(void)
+{
+    size_t start = power.starts[rng_below(&power.rng, power.n_starts)];
+    size_t length = disk_log_length();
+
+    power.cut = disk_cut_random(&power.rng);
+    if (rng_one_in(&power.rng, 2))
+        return;
+    power.cut.at = start + rng_below(&power.rng, OPENING_OPS);
+    if (power.cut.at > length)
+        power.cut.at = length;
+}
+
+static void check_image(void)
+{
+    static struct ledger ledger;
+
+    choose_cut();
+    find_ledger(&ledger, power.cut.at);
+    power.cutting = true;
+    disk_image_write(&power.cut, power.image);
+    ledger_check(&ledger, &power.rng, power.image);
+    if (rng_one_in(&power.rng, 2))
+        go_on(&ledger, power.image);
+    power.cutting = false;
+    remove_directory(power.image);
+    power.images++;
+}
+
+/* Leaves the directory as one more power cut, or nothing, and the ledger as of then. */
+static void begin_anew(void)
+{
+    bool nothing = rng_one_in(&power.rng, 3);
+
+    choose_cut();
+    find_ledger(&power.base, power.cut.at);
+    remove_directory(power.dir);
+    if (nothing)
+        power.base = (struct ledger){.next_version = 1};
+    else
+        disk_image_write(&power.cut, power.dir);
+    disk_log_stop();
+    power.n_events = 0;
+}
+
+static void run_round(void)
+{
+    unsigned runs = 1 + rng_below(&power.rng, RUNS_MAX);
+
+    power.now = power.base;
+    power.n_starts = 0;
+    disk_log_start(power.dir, rng_next(&power.rng));
+    for (unsigned i = 0; i < runs; i++) {
+        power.starts[power.n_starts++] = disk_log_length();
+        run_store();
+        disk_log_verify();
+        if (!rng_one_in(&power.rng, 3))
+            kill_store();
+    }
+    for (unsigned i = 0; i < IMAGES; i++)
+        check_image();
+    begin_anew();
+    power.rounds++;
+}
+
+/* --- Start ----------------------------------------------------------------------------------- */
+
+static void say_where(void)
+{
+    char text[200];
+
+    if (access(power.top, F_OK) != 0)
+        return;
+    fprintf(stderr, "seed %llu, round %u, left behind: %s\n", (unsigned long long)power.seed,
+            power.rounds + 1, power.top);
+    if (!power.cutting)
+        return;
+    remove_directory(power.image);
+    disk_image_write(&power.cut, power.image);
+    disk_cut_describe(&power.cut, text, sizeof(text));
+    fprintf(stderr, "%s: %s\n", power.image, text);
+}
+
+static void make_directory(void)
+{
+    static const char template[] = "/tmp/mkv-power-XXXXXX";
+
+    strcpy(power.top, template);
+    STOREBOX_CHECK(mkdtemp(power.top) != NULL, "%s: %s", power.top, strerror(errno));
+    snprintf(power.dir, sizeof(power.dir), "%s/store", power.top);
+    snprintf(power.image, sizeof(power.image), "%s/image", power.top);
+    snprintf(power.copy, sizeof(power.copy), "%s/copy", power.top);
+    atexit(say_where);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
+                                            {"seed", required_argument, NULL, 'r'},
+                                            {NULL, 0, NULL, 0}};
+    uint64_t end = uv_hrtime();
+    unsigned seconds = 40;
+    int option;
+
+    power.seed = rng_seed("MKV_POWER_SEED");
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 's')
+            seconds = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'r')
+            power.seed = strtoull(optarg, NULL, 0);
+        else
+            return 2;
+    }
+    printf("seed %llu\n", (unsigned long long)power.seed);
+    fflush(stdout);
+    log_set_level(LOG_LEVEL_ERROR);
+    universe_init(power.seed);
+    power.rng.state = power.seed ^ 1;
+    power.next_version = 1;
+    power.base.next_version = 1;
+    make_directory();
+    end += (uint64_t)seconds * 1000000000;
+    do
+        run_round();
+    while (uv_hrtime() < end);
+    printf("%u rounds, %u kills, %u power cuts\n", power.rounds, power.kills, power.images);
+    remove_directory(power.dir);
+    rmdir(power.top);
+    return 0;
+}
