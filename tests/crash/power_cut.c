@@ -27,7 +27,8 @@
 #define COMMITS_MAX  300 /* a run */
 #define IMAGES       60  /* a round */
 #define OPENING_OPS  20  /* what happens when a store is opened, about */
-#define MORE_COMMITS 12  /* on a disk that was recovered */
+#define SYNC_US_MAX  400
+#define MORE_COMMITS 12 /* on a disk that was recovered */
 #define NOTES_MAX    (2 * (RUNS_MAX * (COMMITS_MAX + UNIVERSE_IN_FLIGHT)))
 
 /* What the log's user saw, and how long the log was then. */
@@ -224,7 +225,7 @@ static void run_round(void)
 
     power.now = power.base;
     power.n_starts = 0;
-    disk_log_start(power.dir, rng_next(&power.rng));
+    disk_log_start(power.dir, SYNC_US_MAX, rng_next(&power.rng));
     for (unsigned i = 0; i < runs; i++) {
         power.starts[power.n_starts++] = disk_log_length();
         run_store();

@@ -21,14 +21,14 @@
 #include "tests/support/rng.h"
 #include "tests/support/storebox.h"
 
-#define FDS         1024
-#define SYNC_NS_MAX 400000
+#define FDS 1024
 
 static struct {
     pthread_mutex_t lock;
     char directory[PATH_MAX];
     char top[PATH_MAX];
     struct rng rng;
+    unsigned sync_us; /* that a sync takes at most */
     struct disk_op *ops;
     size_t n;
     size_t room;
@@ -169,8 +169,8 @@ static void sleep_a_moment(void)
 {
     struct timespec moment = {.tv_nsec = 0};
 
-    if (rng_one_in(&disk.rng, 2))
-        moment.tv_nsec = rng_below(&disk.rng, SYNC_NS_MAX);
+    if (disk.sync_us > 0 && rng_one_in(&disk.rng, 2))
+        moment.tv_nsec = 1000L * rng_below(&disk.rng, disk.sync_us);
     pthread_mutex_unlock(&disk.lock);
     if (moment.tv_nsec > 0)
         nanosleep(&moment, NULL);
@@ -306,7 +306,7 @@ static void add_base(void)
     add_op(DISK_SYNC, DISK_DIRECTORY)->at = disk.n;
 }
 
-void disk_log_start(const char *directory, uint64_t seed)
+void disk_log_start(const char *directory, unsigned sync_us, uint64_t seed)
 {
     STOREBOX_CHECK(disk.n == 0 && directory[0] == '/' && strrchr(directory, '/') != directory,
                    "%s: not now, or not here", directory);
@@ -314,6 +314,7 @@ void disk_log_start(const char *directory, uint64_t seed)
     snprintf(disk.top, sizeof(disk.top), "%.*s", (int)(strrchr(directory, '/') - directory),
              directory);
     disk.rng.state = seed;
+    disk.sync_us = sync_us;
     disk.n_files = DISK_FIRST_FILE;
     disk.names.n = 0;
     memset(disk.fds, 0, sizeof(disk.fds));

@@ -54,8 +54,9 @@ struct disk_names {
     unsigned n;
 };
 
-/* Starts to record. The present state of the directory, which need not be there, is the base. */
-void disk_log_start(const char *directory, uint64_t seed);
+/* Starts to record. The present state of the directory, which need not be there, is the base. A
+ * sync takes `sync_us` microseconds at most. */
+void disk_log_start(const char *directory, unsigned sync_us, uint64_t seed);
 
 /* Stops and forgets all. No file of the directory is open. */
 void disk_log_stop(void);
