@@ -275,10 +275,9 @@ uint64_t journal_rotate(struct journal *j)
 void journal_drop(const char *directory, uint64_t block)
 {
     struct segment_list list = {0};
+    int rc = segment_list_read(directory, &list);
 
-    if (segment_list_read(directory, &list) < 0)
-        return;
-    for (size_t i = 0; i + 1 < list.count; i++) {
+    for (size_t i = 0; rc == 0 && i + 1 < list.count; i++) {
         char path[PATH_MAX];
 
         if (list.segments[i + 1].first > block + 1)
