@@ -288,7 +288,7 @@ DIR *opendir(const char *path)
 
 /* --- Memory ---------------------------------------------------------------------------------- */
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef INTERPOSE_SANITIZED
 #define REAL(name) __interceptor_##name
 #else
 #define REAL(name) __libc_##name
