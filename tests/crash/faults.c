@@ -46,10 +46,10 @@ static const struct fault_kind kinds[] = {
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static struct {
-    char top[32];
-    char template[48]; /* a store that was killed */
-    char dir[48];      /* a copy of it, on which a run goes */
-    char image[48];
+    char top[100];
+    char template[110]; /* a store that was killed */
+    char dir[110];      /* a copy of it, on which a run goes */
+    char image[110];
     struct ledger killed; /* what the template holds */
     struct ledger ledger; /* what the run's store holds */
     struct storebox box;
@@ -75,6 +75,7 @@ const char *__lsan_default_suppressions(void)
 static time_t skew;
 
 /* The store waits before it tries a checkpoint again; the test doesn't. */
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     long rc = syscall(SYS_clock_gettime, clock, now);
@@ -327,12 +328,13 @@ static unsigned count_fds(void)
 static bool try_fault(const struct fault_kind *kind, unsigned n, bool young)
 {
     static const struct store_options options = {.sync = true};
+    static const struct ledger nothing = {.next_version = 1};
     unsigned fds = count_fds();
     unsigned hits;
 
     run.kind = kind;
     run.n = n;
-    run.ledger = young ? (struct ledger){.next_version = 1} : run.killed;
+    run.ledger = young ? nothing : run.killed;
     run.n_failed = 0;
     run.key = 0;
     if (!young)
@@ -384,7 +386,7 @@ static void note_cb(const struct note *note, void *arg)
 static void make_remains(const char *dir)
 {
     static const unsigned char torn[] = {9, 0, 0, 0};
-    char path[128];
+    char path[130];
     off_t last = 0;
     FILE *next;
 
@@ -432,8 +434,7 @@ static void say_where(void)
 
 static void make_directory(void)
 {
-    strcpy(run.top, "/tmp/mkv-faults-XXXXXX");
-    STOREBOX_CHECK(mkdtemp(run.top) != NULL, "%s: %s", run.top, strerror(errno));
+    storebox_make_scratch(run.top, sizeof(run.top), "faults");
     snprintf(run.dir, sizeof(run.dir), "%s/store", run.top);
     snprintf(run.template, sizeof(run.template), "%s/template", run.top);
     snprintf(run.image, sizeof(run.image), "%s/image", run.top);

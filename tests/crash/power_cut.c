@@ -40,10 +40,10 @@ struct event {
 static struct {
     struct rng rng;
     uint64_t seed;
-    char top[32];
-    char dir[48];   /* of the store */
-    char image[48]; /* the disk after a cut */
-    char copy[48];
+    char top[100];
+    char dir[110];   /* of the store */
+    char image[110]; /* the disk after a cut */
+    char copy[110];
     struct ledger base; /* as of the log's beginning */
     struct ledger now;
     struct event events[NOTES_MAX]; /* since */
@@ -259,10 +259,7 @@ static void say_where(void)
 
 static void make_directory(void)
 {
-    static const char template[] = "/tmp/mkv-power-XXXXXX";
-
-    strcpy(power.top, template);
-    STOREBOX_CHECK(mkdtemp(power.top) != NULL, "%s: %s", power.top, strerror(errno));
+    storebox_make_scratch(power.top, sizeof(power.top), "power");
     snprintf(power.dir, sizeof(power.dir), "%s/store", power.top);
     snprintf(power.image, sizeof(power.image), "%s/image", power.top);
     snprintf(power.copy, sizeof(power.copy), "%s/copy", power.top);

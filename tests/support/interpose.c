@@ -16,6 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// libc names its parameters with underscores:
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+
 static interpose_fault_cb fault;
 static const struct interpose_watch *watch;
 static _Thread_local bool inside; /* a callback, or a call that another one makes */
@@ -312,3 +315,5 @@ void *realloc(void *block, size_t n)
 {
     return fails(INTERPOSE_MEMORY, -1, NULL) ? NULL : REAL(realloc)(block, n);
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
