@@ -77,12 +77,13 @@ void fault_end(void)
 
 void fault_pause(void)
 {
-    atomic_store(&active, false);
+    interpose_set_fault(NULL);
 }
 
 void fault_resume(void)
 {
-    atomic_store(&active, true);
+    if (atomic_load(&active))
+        interpose_set_fault(fault_cb);
 }
 
 unsigned fault_hits(void)

@@ -21,7 +21,8 @@ void fault_begin(const struct fault_kind *kind, unsigned n, const char *director
 /* The disk, or the memory, is well again. Nothing while none was begun. */
 void fault_end(void);
 
-/* Nothing fails, and nothing is counted, from the first to the second. */
+/* Nothing fails, and nothing is counted, from the first to the second. Nothing runs in the store.
+ */
 void fault_pause(void);
 void fault_resume(void);
 

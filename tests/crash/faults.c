@@ -25,6 +25,7 @@
 #define TEMPLATE_COMMITS 150
 #define CALLS_MAX        100000
 #define FDS_MAX          64
+#define HIT_IMAGES       3
 
 static const struct fault_kind kinds[] = {
     {"memory", INTERPOSE_MEMORY, ENOMEM, false}, {"memory-stays", INTERPOSE_MEMORY, ENOMEM, true},
@@ -48,6 +49,10 @@ static struct {
     struct ledger killed; /* what the template holds */
     struct rng rng;
     struct life life; /* that is run */
+    size_t began;     /* length of the log before the step at hand, */
+    uint64_t issued;  /* commits, */
+    unsigned hits;    /* and calls that had failed */
+    bool was_hit;     /* the step before */
 } run;
 
 /* GDBM 1.23 loses a block when memory is short while it opens a file. A file of ours that we forget
@@ -60,16 +65,54 @@ const char *__lsan_default_suppressions(void)
 
 /* --- A run ----------------------------------------------------------------------------------- */
 
-static void check_power_cut(void)
+static void check_disk(const struct disk_cut *cut)
 {
     static struct ledger ledger;
-    struct disk_cut cut = {.at = disk_log_length(), .any_names = true, .seed = run.life.n};
 
     ledger = run.life.ledger;
     life_add_failed(&run.life, &ledger);
-    disk_image_write(&cut, run.image);
+    disk_image_write(cut, run.image);
     ledger_check(&ledger, &run.rng, run.image);
-    storebox_remove_directory(run.image);
+    if (access(run.image, F_OK) == 0)
+        storebox_remove_directory(run.image);
+}
+
+/* The disk as it must at least be, and as it may be; without commits in the step, at any moment of
+ * it. */
+static void check_power_cuts(unsigned n)
+{
+    struct disk_cut bare = {.at = disk_log_length(), .any_names = true};
+
+    check_disk(&bare);
+    for (unsigned i = 0; i < n; i++) {
+        struct disk_cut cut = disk_cut_random(&run.rng);
+
+        if (run.issued != run.life.ledger.issued || cut.at < run.began)
+            cut.at = disk_log_length();
+        check_disk(&cut);
+    }
+}
+
+static void before_step(struct life *life)
+{
+    run.began = disk_log_length();
+    run.issued = life->ledger.issued;
+    run.hits = fault_hits();
+}
+
+/* Cuts the power after the step in which a call failed, and after the next one. */
+static void after_step(struct life *life)
+{
+    (void)life;
+    fault_pause();
+    if (fault_hits() > run.hits) {
+        check_power_cuts(HIT_IMAGES);
+        run.was_hit = true;
+    } else if (run.was_hit) {
+        check_power_cuts(0);
+        run.was_hit = false;
+    }
+    fault_resume();
 }
 
 static unsigned count_fds(void)
@@ -92,11 +135,12 @@ static bool try_fault(const struct fault_kind *kind, unsigned n, bool young)
     run.life.ledger = young ? nothing : run.killed;
     if (!young)
         storebox_copy_directory(run.template, run.dir);
+    run.was_hit = false;
     disk_log_start(run.dir, 0, n);
     life_run(&run.life, run.dir);
     STOREBOX_CHECK(count_fds() == fds, "%u files are left open", count_fds() - fds);
     disk_log_verify();
-    check_power_cut();
+    check_power_cuts(0);
     disk_log_stop();
     life_add_failed(&run.life, &run.life.ledger);
     ledger_check(&run.life.ledger, &run.rng, run.dir);
@@ -113,7 +157,8 @@ static unsigned try_all(const struct fault_kind *kind, unsigned first, bool youn
         if (!try_fault(kind, n, young))
             break;
         run.life.smaller = true;
-        try_fault(kind, n, young);
+        if (kind->call != INTERPOSE_MEMORY) /* which leaves nothing behind */
+            try_fault(kind, n, young);
     }
     return n - first;
 }
@@ -220,6 +265,8 @@ int main(int argc, char **argv)
     run.killed.next_version = 1;
     make_directory();
     make_template();
+    run.life.before_step = before_step;
+    run.life.after_step = after_step;
     for (size_t i = 0; i < KINDS; i++)
         if (only == NULL || strcmp(only, kinds[i].name) == 0)
             try_kind(&kinds[i], first);

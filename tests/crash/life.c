@@ -275,6 +275,32 @@ static void get_step(struct life *l)
 
 /* --- All ------------------------------------------------------------------------------------- */
 
+static void commit_one(struct life *l)
+{
+    commit_step(l, 1);
+}
+
+static void commit_three(struct life *l)
+{
+    commit_step(l, 3);
+}
+
+static void checkpoint_alone(struct life *l)
+{
+    checkpoint_step(l, false);
+}
+
+static void checkpoint_and_commit(struct life *l)
+{
+    checkpoint_step(l, true);
+}
+
+static void (*const steps[])(struct life *) = {
+    open_step,        commit_one, get_step,     commit_three,          checkpoint_and_commit,
+    burst_step,       list_step,  get_step,     checkpoint_and_commit, commit_three,
+    checkpoint_alone, commit_one, commit_three, checkpoint_alone,      commit_three,
+};
+
 void life_run(struct life *l, const char *dir)
 {
     static const struct store_options options = {.sync = true};
@@ -283,18 +309,11 @@ void life_run(struct life *l, const char *dir)
     l->key = 0;
     storebox_init(&l->box, dir, &options);
     fault_begin(l->kind, l->n, dir);
-    open_step(l);
-    commit_step(l, 1);
-    get_step(l);
-    commit_step(l, 3);
-    checkpoint_step(l, true);
-    burst_step(l);
-    list_step(l);
-    get_step(l);
-    checkpoint_step(l, true);
-    commit_step(l, 2);
-    checkpoint_step(l, false);
-    commit_step(l, 3);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        l->before_step(l);
+        steps[i](l);
+        l->after_step(l);
+    }
     storebox_close(&l->box);
     fault_end();
     storebox_deinit(&l->box);

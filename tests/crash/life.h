@@ -15,6 +15,8 @@ struct life {
     struct ledger ledger;          /* what the store holds, kept up to date */
     struct rng rng;
     bool smaller; /* a commit that failed is followed by a smaller one, rather than tried again */
+    void (*before_step)(struct life *life); /* around each operation; nothing runs in the store */
+    void (*after_step)(struct life *life);
     /* Its own. */
     struct storebox box;
     unsigned hits;                          /* before the step at hand */
