@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "tests/crash/history.h"
 #include "tests/crash/life.h"
 #include "tests/crash/workload.h"
 #include "tests/support/disk_image.h"
@@ -25,7 +26,7 @@
 #define TEMPLATE_COMMITS 150
 #define CALLS_MAX        100000
 #define FDS_MAX          64
-#define HIT_IMAGES       3
+#define HIT_IMAGES       2
 
 static const struct fault_kind kinds[] = {
     {"memory", INTERPOSE_MEMORY, ENOMEM, false}, {"memory-stays", INTERPOSE_MEMORY, ENOMEM, true},
@@ -50,9 +51,9 @@ static struct {
     struct rng rng;
     struct life life; /* that is run */
     size_t began;     /* length of the log before the step at hand, */
-    uint64_t issued;  /* commits, */
     unsigned hits;    /* and calls that had failed */
-    bool was_hit;     /* the step before */
+    struct history history;
+    bool was_hit; /* the step before */
 } run;
 
 /* GDBM 1.23 loses a block when memory is short while it opens a file. A file of ours that we forget
@@ -69,16 +70,14 @@ static void check_disk(const struct disk_cut *cut)
 {
     static struct ledger ledger;
 
-    ledger = run.life.ledger;
-    life_add_failed(&run.life, &ledger);
+    history_find(&run.history, cut->at, &ledger);
     disk_image_write(cut, run.image);
     ledger_check(&ledger, &run.rng, run.image);
     if (access(run.image, F_OK) == 0)
         storebox_remove_directory(run.image);
 }
 
-/* The disk as it must at least be, and as it may be; without commits in the step, at any moment of
- * it. */
+/* The disk as it must at least be now, and as it may be at any moment since the step began. */
 static void check_power_cuts(unsigned n)
 {
     struct disk_cut bare = {.at = disk_log_length(), .any_names = true};
@@ -87,32 +86,33 @@ static void check_power_cuts(unsigned n)
     for (unsigned i = 0; i < n; i++) {
         struct disk_cut cut = disk_cut_random(&run.rng);
 
-        if (run.issued != run.life.ledger.issued || cut.at < run.began)
-            cut.at = disk_log_length();
+        cut.at = disk_cut_choose(&run.rng, run.began);
         check_disk(&cut);
     }
 }
 
 static void before_step(struct life *life)
 {
+    (void)life;
     run.began = disk_log_length();
-    run.issued = life->ledger.issued;
     run.hits = fault_hits();
 }
 
-/* Cuts the power after the step in which a call failed, and after the next one. */
+/* Cuts the power in the step in which a call failed, and in the next one. */
 static void after_step(struct life *life)
 {
-    (void)life;
+    bool is_hit = fault_hits() > run.hits;
+
     fault_pause();
-    if (fault_hits() > run.hits) {
-        check_power_cuts(HIT_IMAGES);
-        run.was_hit = true;
-    } else if (run.was_hit) {
-        check_power_cuts(0);
-        run.was_hit = false;
-    }
+    if (is_hit || run.was_hit)
+        check_power_cuts(life->kind->call == INTERPOSE_MEMORY ? 0 : HIT_IMAGES);
+    run.was_hit = is_hit;
     fault_resume();
+}
+
+static void tell(const struct note *note)
+{
+    history_add(&run.history, note);
 }
 
 static unsigned count_fds(void)
@@ -128,6 +128,7 @@ static unsigned count_fds(void)
 static bool try_fault(const struct fault_kind *kind, unsigned n, bool young)
 {
     static const struct ledger nothing = {.next_version = 1};
+    static struct ledger ledger;
     unsigned fds = count_fds();
 
     run.life.kind = kind;
@@ -136,14 +137,15 @@ static bool try_fault(const struct fault_kind *kind, unsigned n, bool young)
     if (!young)
         storebox_copy_directory(run.template, run.dir);
     run.was_hit = false;
+    history_begin(&run.history, &run.life.ledger);
     disk_log_start(run.dir, 0, n);
     life_run(&run.life, run.dir);
     STOREBOX_CHECK(count_fds() == fds, "%u files are left open", count_fds() - fds);
     disk_log_verify();
     check_power_cuts(0);
+    history_find(&run.history, disk_log_length(), &ledger);
     disk_log_stop();
-    life_add_failed(&run.life, &run.life.ledger);
-    ledger_check(&run.life.ledger, &run.rng, run.dir);
+    ledger_check(&ledger, &run.rng, run.dir);
     storebox_remove_directory(run.dir);
     return fault_hits() > 0;
 }
@@ -267,9 +269,11 @@ int main(int argc, char **argv)
     make_template();
     run.life.before_step = before_step;
     run.life.after_step = after_step;
+    run.life.tell = tell;
     for (size_t i = 0; i < KINDS; i++)
         if (only == NULL || strcmp(only, kinds[i].name) == 0)
             try_kind(&kinds[i], first);
+    history_deinit(&run.history);
     storebox_remove_directory(run.template);
     rmdir(run.top);
     return 0;

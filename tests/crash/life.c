@@ -103,7 +103,9 @@ static void begin_commit(struct life *l, struct try *try, struct note note)
     struct store_change changes[STORE_CHANGES_MAX];
     int rc = 0;
 
+    note.kind = NOTE_ISSUED;
     *try = (struct try){.commit.data = try, .note = note};
+    l->tell(&note);
     ledger_note(&l->ledger, &note);
     for (unsigned i = 0; i < note.n && rc == 0; i++) {
         const struct note_change *change = &note.changes[i];
@@ -124,20 +126,40 @@ static void begin_commit(struct life *l, struct try *try, struct note note)
         try_cb(&try->commit, rc);
 }
 
+static void tell(struct life *l, struct note *note, enum note_kind kind)
+{
+    note->kind = kind;
+    l->tell(note);
+}
+
+/* The last commits that failed may be in the store after all, when it is opened again: nothing was
+ * written behind them. */
+static void keep_failed(struct life *l, const struct note *note)
+{
+    struct note *failed = &l->failed[l->n_failed];
+
+    STOREBOX_CHECK(l->n_failed < LIFE_FAILED_SLOTS, "too many failures");
+    *failed = *note;
+    failed->slot = LIFE_FAILED_SLOT + l->n_failed++;
+    tell(l, failed, NOTE_ISSUED);
+}
+
+static void forget_failed(struct life *l)
+{
+    while (l->n_failed > 0)
+        tell(l, &l->failed[--l->n_failed], NOTE_GONE);
+}
+
 static int end_commit(struct life *l, struct try *try)
 {
     while (!try->done)
         storebox_turn(&l->box);
-    try->note.kind = try->rc == 0 ? NOTE_ACKED : NOTE_GONE;
+    tell(l, &try->note, try->rc == 0 ? NOTE_ACKED : NOTE_GONE);
     ledger_note(&l->ledger, &try->note);
-    if (try->rc == 0) {
-        l->n_failed = 0;
-        return 0;
-    }
-    STOREBOX_CHECK(l->n_failed < UNIVERSE_IN_FLIGHT, "too many failures");
-    try->note.kind = NOTE_ISSUED;
-    try->note.slot = l->n_failed;
-    l->failed[l->n_failed++] = try->note;
+    if (try->rc == 0)
+        forget_failed(l);
+    else
+        keep_failed(l, &try->note);
     return try->rc;
 }
 
@@ -193,20 +215,22 @@ static uint64_t count_checkpoints(struct life *l)
     return stats.checkpoints;
 }
 
+/* How it ended: when memory is too short to begin one, the next commit will. */
 static int try_checkpoint(struct life *l, bool commits)
 {
+    uint64_t before = count_checkpoints(l);
     int rc;
 
     storebox_checkpoint_wait(&l->box);
-    rc = store_checkpoint(l->box.store);
+    store_checkpoint(l->box.store);
     if (commits)
         commit_step(l, 1);
-    return rc < 0 ? rc : storebox_checkpoint_wait(&l->box);
+    rc = storebox_checkpoint_wait(&l->box);
+    return rc == 0 && count_checkpoints(l) == before ? UV_ENOMEM : rc;
 }
 
 static void checkpoint_step(struct life *l, bool commits)
 {
-    uint64_t before = count_checkpoints(l);
     unsigned hits = fault_hits();
     int rc = try_checkpoint(l, commits);
 
@@ -217,7 +241,6 @@ static void checkpoint_step(struct life *l, bool commits)
         rc = try_checkpoint(l, false);
     }
     STOREBOX_CHECK(rc == 0, "checkpoint: %s", uv_strerror(rc));
-    STOREBOX_CHECK(count_checkpoints(l) > before, "there was no checkpoint");
 }
 
 /* --- Reads ----------------------------------------------------------------------------------- */
@@ -317,10 +340,4 @@ void life_run(struct life *l, const char *dir)
     storebox_close(&l->box);
     fault_end();
     storebox_deinit(&l->box);
-}
-
-void life_add_failed(const struct life *l, struct ledger *ledger)
-{
-    for (unsigned i = 0; i < l->n_failed; i++)
-        ledger_note(ledger, &l->failed[i]);
 }

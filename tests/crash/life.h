@@ -8,6 +8,9 @@
 #include "tests/crash/ledger.h"
 #include "tests/support/storebox.h"
 
+#define LIFE_FAILED_SLOT  32
+#define LIFE_FAILED_SLOTS (UNIVERSE_IN_FLIGHT - LIFE_FAILED_SLOT)
+
 struct life {
     /* Given. */
     const struct fault_kind *kind; /* of the call that fails */
@@ -17,19 +20,18 @@ struct life {
     bool smaller; /* a commit that failed is followed by a smaller one, rather than tried again */
     void (*before_step)(struct life *life); /* around each operation; nothing runs in the store */
     void (*after_step)(struct life *life);
+    void (*tell)(const struct note *note); /* of each commit: NOTE_ISSUED, and how it ended. One
+                                              that failed is soon issued anew, to slots from
+                                              LIFE_FAILED_SLOT on, until it is known to be gone */
     /* Its own. */
     struct storebox box;
-    unsigned hits;                          /* before the step at hand */
-    unsigned key;                           /* that a commit took last */
-    struct note failed[UNIVERSE_IN_FLIGHT]; /* commits since the last one that did not */
+    unsigned hits; /* before the step at hand */
+    unsigned key;  /* that a commit took last */
     unsigned n_failed;
+    struct note failed[LIFE_FAILED_SLOTS]; /* commits since the last one that did not */
 };
 
 /* Lives it in `dir`. Ends the program with a line on stderr if anything is wrong. */
 void life_run(struct life *life, const char *dir);
-
-/* The last commits that failed may be in the store after all, when it is opened again: nothing was
- * written behind them. Adds them to a ledger as in flight. */
-void life_add_failed(const struct life *life, struct ledger *ledger);
 
 #endif

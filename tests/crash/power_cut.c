@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "tests/crash/ledger.h"
+#include "tests/crash/history.h"
 #include "tests/crash/workload.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/disk_log.h"
@@ -29,13 +29,6 @@
 #define OPENING_OPS  20  /* what happens when a store is opened, about */
 #define SYNC_US_MAX  400
 #define MORE_COMMITS 12 /* on a disk that was recovered */
-#define NOTES_MAX    (2 * (RUNS_MAX * (COMMITS_MAX + UNIVERSE_IN_FLIGHT)))
-
-/* What the log's user saw, and how long the log was then. */
-struct event {
-    size_t at;
-    struct note note;
-};
 
 static struct {
     struct rng rng;
@@ -44,10 +37,8 @@ static struct {
     char dir[110];   /* of the store */
     char image[110]; /* the disk after a cut */
     char copy[110];
-    struct ledger base; /* as of the log's beginning */
+    struct history history; /* since the log began */
     struct ledger now;
-    struct event events[NOTES_MAX]; /* since */
-    size_t n_events;
     size_t starts[RUNS_MAX]; /* how long the log was when each run began */
     unsigned n_starts;
     struct disk_cut cut; /* that is looked at */
@@ -66,24 +57,11 @@ static void remove_directory(const char *dir)
 
 /* --- What happened --------------------------------------------------------------------------- */
 
-static void add_event(const struct note *note)
-{
-    STOREBOX_CHECK(power.n_events < NOTES_MAX, "too many events");
-    power.events[power.n_events++] = (struct event){.at = disk_log_length(), .note = *note};
-    ledger_note(&power.now, note);
-}
-
 static void event_cb(const struct note *note, void *arg)
 {
     (void)arg;
-    add_event(note);
-}
-
-static void find_ledger(struct ledger *ledger, size_t at)
-{
-    *ledger = power.base;
-    for (size_t i = 0; i < power.n_events && power.events[i].at <= at; i++)
-        ledger_note(ledger, &power.events[i].note);
+    history_add(&power.history, note);
+    ledger_note(&power.now, note);
 }
 
 /* How the commits that a crash cut short have ended, once the store that found out was opened.
@@ -97,7 +75,7 @@ static void add_endings(const struct ledger *settled)
             continue;
         note.kind = ledger_has(settled, &note) ? NOTE_ACKED : NOTE_GONE;
         note.rc = 0;
-        add_event(&note);
+        event_cb(&note, NULL);
     }
 }
 
@@ -145,9 +123,8 @@ static void kill_store(void)
     size_t at = disk_cut_choose(&power.rng, power.starts[power.n_starts - 1]);
 
     disk_log_cut(at);
-    while (power.n_events > 0 && power.events[power.n_events - 1].at > at)
-        power.n_events--;
-    find_ledger(&power.now, at);
+    history_cut(&power.history, at);
+    history_find(&power.history, at, &power.now);
     power.kills++;
 }
 
@@ -192,7 +169,7 @@ static void check_image(void)
     static struct ledger ledger;
 
     choose_cut();
-    find_ledger(&ledger, power.cut.at);
+    history_find(&power.history, power.cut.at, &ledger);
     power.cutting = true;
     disk_image_write(&power.cut, power.image);
     ledger_check(&ledger, &power.rng, power.image);
@@ -206,24 +183,24 @@ static void check_image(void)
 /* Leaves the directory as one more power cut, or nothing, and the ledger as of then. */
 static void begin_anew(void)
 {
-    bool nothing = rng_one_in(&power.rng, 3);
+    static const struct ledger nothing = {.next_version = 1};
+    static struct ledger ledger;
+    bool empty = rng_one_in(&power.rng, 3);
 
     choose_cut();
-    find_ledger(&power.base, power.cut.at);
+    history_find(&power.history, power.cut.at, &ledger);
     remove_directory(power.dir);
-    if (nothing)
-        power.base = (struct ledger){.next_version = 1};
-    else
+    if (!empty)
         disk_image_write(&power.cut, power.dir);
+    history_begin(&power.history, empty ? &nothing : &ledger);
     disk_log_stop();
-    power.n_events = 0;
 }
 
 static void run_round(void)
 {
     unsigned runs = 1 + rng_below(&power.rng, RUNS_MAX);
 
-    power.now = power.base;
+    power.now = power.history.base;
     power.n_starts = 0;
     disk_log_start(power.dir, SYNC_US_MAX, rng_next(&power.rng));
     for (unsigned i = 0; i < runs; i++) {
@@ -290,13 +267,15 @@ int main(int argc, char **argv)
     universe_init(power.seed);
     power.rng.state = power.seed ^ 1;
     power.next_version = 1;
-    power.base.next_version = 1;
+    power.now.next_version = 1;
+    history_begin(&power.history, &power.now);
     make_directory();
     end += (uint64_t)seconds * 1000000000;
     do
         run_round();
     while (uv_hrtime() < end);
     printf("%u rounds, %u kills, %u power cuts\n", power.rounds, power.kills, power.images);
+    history_deinit(&power.history);
     remove_directory(power.dir);
     rmdir(power.top);
     return 0;
