@@ -7,9 +7,10 @@
  * that is acknowledged was synced, by calls that did not fail: the disk is also looked at as after
  * a power cut. Nothing is left open.
  *
- *     faults [--kind NAME] [--first N] [--verbose]
+ *     faults [--kind NAME] [--first N] [--seed N] [--verbose]
  *
- * A failure names the kind and the number of the call, leaves the directory, and exits 1. */
+ * The seed is of the power cuts. A failure names the kind and the number of the call, leaves the
+ * directory, and exits 1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,6 +20,7 @@
 #include "index/base/log.h"
 #include "tests/crash/history.h"
 #include "tests/crash/life.h"
+#include "tests/crash/sequel.h"
 #include "tests/crash/workload.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/disk_log.h"
@@ -49,9 +51,11 @@ static struct {
     char image[110];
     struct ledger killed; /* what the template holds */
     struct rng rng;
-    struct life life; /* that is run */
-    size_t began;     /* length of the log before the step at hand, */
-    unsigned hits;    /* and calls that had failed */
+    struct life life;    /* that is run */
+    size_t began;        /* length of the log before the step at hand, */
+    struct disk_cut cut; /* that is looked at */
+    bool cutting;
+    unsigned hits; /* and calls that had failed */
     struct history history;
     bool was_hit; /* the step before */
 } run;
@@ -66,15 +70,25 @@ const char *__lsan_default_suppressions(void)
 
 /* --- A run ----------------------------------------------------------------------------------- */
 
-static void check_disk(const struct disk_cut *cut)
+static void remove_directory(const char *dir)
+{
+    if (access(dir, F_OK) == 0)
+        storebox_remove_directory(dir);
+}
+
+static void check_disk(const struct disk_cut *cut, bool go_on)
 {
     static struct ledger ledger;
 
+    run.cut = *cut;
+    run.cutting = true;
     history_find(&run.history, cut->at, &ledger);
     disk_image_write(cut, run.image);
     ledger_check(&ledger, &run.rng, run.image);
-    if (access(run.image, F_OK) == 0)
-        storebox_remove_directory(run.image);
+    if (go_on)
+        sequel_run(&ledger, &run.rng, run.image);
+    remove_directory(run.image);
+    run.cutting = false;
 }
 
 /* The disk as it must at least be now, and as it may be at any moment since the step began. */
@@ -82,12 +96,12 @@ static void check_power_cuts(unsigned n)
 {
     struct disk_cut bare = {.at = disk_log_length(), .any_names = true};
 
-    check_disk(&bare);
+    check_disk(&bare, false);
     for (unsigned i = 0; i < n; i++) {
         struct disk_cut cut = disk_cut_random(&run.rng);
 
         cut.at = disk_cut_choose(&run.rng, run.began);
-        check_disk(&cut);
+        check_disk(&cut, rng_one_in(&run.rng, 4));
     }
 }
 
@@ -227,10 +241,19 @@ static void make_template(void)
 
 static void say_where(void)
 {
+    char text[200];
+
     fault_end();
-    if (run.life.kind != NULL && access(run.top, F_OK) == 0)
-        fprintf(stderr, "fault %s, call %u, left behind: %s\n", run.life.kind->name, run.life.n,
-                run.top);
+    if (run.life.kind == NULL || access(run.top, F_OK) != 0)
+        return;
+    fprintf(stderr, "fault %s, call %u, left behind: %s\n", run.life.kind->name, run.life.n,
+            run.top);
+    if (!run.cutting)
+        return;
+    remove_directory(run.image);
+    disk_image_write(&run.cut, run.image);
+    disk_cut_describe(&run.cut, text, sizeof(text));
+    fprintf(stderr, "%s: %s\n", run.image, text);
 }
 
 static void make_directory(void)
@@ -246,23 +269,28 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"kind", required_argument, NULL, 'k'},
                                             {"first", required_argument, NULL, 'f'},
+                                            {"seed", required_argument, NULL, 's'},
                                             {"verbose", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
     const char *only = NULL;
     unsigned first = 1;
     int option;
 
+    run.rng.state = rng_seed("MKV_FAULTS_SEED");
     log_open("/dev/null");
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'k')
             only = optarg;
         else if (option == 'f')
             first = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 's')
+            run.rng.state = strtoull(optarg, NULL, 0);
         else if (option == 'v')
             log_open(NULL);
         else
             return 2;
     }
+    printf("seed %llu\n", (unsigned long long)run.rng.state);
     universe_init(1);
     run.killed.next_version = 1;
     make_directory();

@@ -18,17 +18,17 @@
 
 #include "index/base/log.h"
 #include "tests/crash/history.h"
+#include "tests/crash/sequel.h"
 #include "tests/crash/workload.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/disk_log.h"
 #include "tests/support/storebox.h"
 
-#define RUNS_MAX     5
-#define COMMITS_MAX  300 /* a run */
-#define IMAGES       60  /* a round */
-#define OPENING_OPS  20  /* what happens when a store is opened, about */
-#define SYNC_US_MAX  400
-#define MORE_COMMITS 12 /* on a disk that was recovered */
+#define RUNS_MAX    5
+#define COMMITS_MAX 300 /* a run */
+#define IMAGES      60  /* a round */
+#define OPENING_OPS 20  /* what happens when a store is opened, about */
+#define SYNC_US_MAX 400
 
 static struct {
     struct rng rng;
@@ -43,7 +43,6 @@ static struct {
     unsigned n_starts;
     struct disk_cut cut; /* that is looked at */
     bool cutting;
-    uint64_t next_version;
     unsigned rounds;
     unsigned images;
     unsigned kills;
@@ -81,21 +80,18 @@ static void add_endings(const struct ledger *settled)
 
 /* --- Work ------------------------------------------------------------------------------------ */
 
-static void work(struct storebox *box, unsigned commits, void (*tell)(const struct note *, void *),
-                 void *arg)
+static void work(struct storebox *box)
 {
     static struct workload w;
 
     memset(&w, 0, sizeof(w));
     w.box = box;
     w.rng.state = rng_next(&power.rng);
-    w.version = power.next_version;
+    w.version = power.now.next_version;
     w.width = 1 + rng_below(&power.rng, rng_one_in(&power.rng, 2) ? 4 : UNIVERSE_IN_FLIGHT);
-    w.commits = commits;
-    w.tell = tell;
-    w.arg = arg;
+    w.commits = rng_below(&power.rng, COMMITS_MAX);
+    w.tell = event_cb;
     workload_run(&w);
-    power.next_version = w.version;
 }
 
 static void run_store(void)
@@ -113,7 +109,7 @@ static void run_store(void)
     storebox_init(&box, power.dir, &options);
     STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s", power.dir);
     add_endings(&settled);
-    work(&box, rng_below(&power.rng, COMMITS_MAX), event_cb, NULL);
+    work(&box);
     storebox_deinit(&box);
 }
 
@@ -129,26 +125,6 @@ static void kill_store(void)
 }
 
 /* --- Power cuts ------------------------------------------------------------------------------ */
-
-static void note_cb(const struct note *note, void *arg)
-{
-    ledger_note(arg, note);
-}
-
-static void go_on(struct ledger *ledger, const char *dir)
-{
-    static const struct store_options options = {.sync = true};
-    struct storebox box;
-    int rc;
-
-    storebox_init(&box, dir, &options);
-    STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s again", dir);
-    work(&box, MORE_COMMITS, note_cb, ledger);
-    rc = storebox_checkpoint(&box);
-    STOREBOX_CHECK(rc == 0, "checkpoint: %s", uv_strerror(rc));
-    storebox_deinit(&box);
-    ledger_check(ledger, &power.rng, dir);
-}
 
 /* One of two falls into the opening of a store. */
 static void choose_cut(void)
@@ -174,7 +150,7 @@ static void check_image(void)
     disk_image_write(&power.cut, power.image);
     ledger_check(&ledger, &power.rng, power.image);
     if (rng_one_in(&power.rng, 2))
-        go_on(&ledger, power.image);
+        sequel_run(&ledger, &power.rng, power.image);
     power.cutting = false;
     remove_directory(power.image);
     power.images++;
@@ -266,7 +242,6 @@ int main(int argc, char **argv)
     log_set_level(LOG_LEVEL_ERROR);
     universe_init(power.seed);
     power.rng.state = power.seed ^ 1;
-    power.next_version = 1;
     power.now.next_version = 1;
     history_begin(&power.history, &power.now);
     make_directory();
