@@ -29,6 +29,7 @@
 #define CALLS_MAX        100000
 #define FDS_MAX          64
 #define HIT_IMAGES       2
+#define SYNC_US_MAX      100 /* lets commits get ahead of a checkpoint */
 
 static const struct fault_kind kinds[] = {
     {"memory", INTERPOSE_MEMORY, ENOMEM, false}, {"memory-stays", INTERPOSE_MEMORY, ENOMEM, true},
@@ -152,7 +153,7 @@ static bool try_fault(const struct fault_kind *kind, unsigned n, bool young)
         storebox_copy_directory(run.template, run.dir);
     run.was_hit = false;
     history_begin(&run.history, &run.life.ledger);
-    disk_log_start(run.dir, 0, n);
+    disk_log_start(run.dir, SYNC_US_MAX, n);
     life_run(&run.life, run.dir);
     STOREBOX_CHECK(count_fds() == fds, "%u files are left open", count_fds() - fds);
     disk_log_verify();

@@ -319,9 +319,21 @@ static void checkpoint_and_commit(struct life *l)
 }
 
 static void (*const steps[])(struct life *) = {
-    open_step,        commit_one, get_step,     commit_three,          checkpoint_and_commit,
-    burst_step,       list_step,  get_step,     checkpoint_and_commit, commit_three,
-    checkpoint_alone, commit_one, commit_three, checkpoint_alone,      commit_three,
+    open_step,
+    commit_one,
+    get_step,
+    commit_three,
+    checkpoint_and_commit,
+    burst_step,
+    checkpoint_and_commit,
+    list_step,
+    get_step,
+    commit_three,
+    checkpoint_alone,
+    commit_one,
+    burst_step,
+    checkpoint_and_commit,
+    commit_three,
 };
 
 void life_run(struct life *l, const char *dir)

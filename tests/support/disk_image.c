@@ -15,10 +15,9 @@
 #define SECTOR 512
 
 /* What is known of an op when the power goes. */
-enum fate {
-    OPEN, /* may be on disk or not */
-    LOST, /* as OPEN, whatever is synced later: a sync of it failed */
-    SAFE
+struct fate {
+    bool safe;   /* on disk, else it may be or not */
+    size_t lost; /* the first sync of it that failed, 0: none */
 };
 
 /* A file's bytes. What is behind `size` may yet come to be in it. */
@@ -32,7 +31,7 @@ struct content {
 struct image {
     const struct disk_cut *cut;
     const struct disk_op *ops;
-    enum fate *fates;
+    struct fate *fates;
     struct rng rng;
     struct disk_names names;
     bool directory; /* is there */
@@ -118,22 +117,44 @@ static size_t choose_first(struct image *image, size_t n)
 
 /* --- What is on disk for sure ----------------------------------------------------------------- */
 
+/* A sync that failed, or succeeded. One that succeeded though another failed meanwhile has kept its
+ * promise; one that began later doesn't cover what that other one lost. */
+static void apply_sync(struct image *image, size_t i)
+{
+    const struct disk_op *sync = &image->ops[i];
+
+    for (size_t at = 0; at < sync->at; at++) {
+        struct fate *fate = &image->fates[at];
+
+        if (synced_with(&image->ops[at]) != sync->file || fate->safe)
+            continue;
+        if (sync->kind == DISK_SYNC)
+            fate->safe = fate->lost == 0 || fate->lost >= sync->at;
+        else if (fate->lost == 0)
+            fate->lost = i;
+    }
+}
+
+/* Most files are synced over and over: where none of it failed, ops are looked at once. */
 static void find_fates(struct image *image)
 {
     static size_t done[DISK_FILES];
+    static bool failed[DISK_FILES];
 
     memset(done, 0, sizeof(done));
+    memset(failed, 0, sizeof(failed));
+    for (size_t i = 0; i < image->cut->at; i++)
+        failed[image->ops[i].file] |= image->ops[i].kind == DISK_SYNC_FAILED;
     for (size_t i = 0; i < image->cut->at; i++) {
         const struct disk_op *sync = &image->ops[i];
 
         if (sync->kind != DISK_SYNC && sync->kind != DISK_SYNC_FAILED)
             continue;
-        for (; done[sync->file] < sync->at; done[sync->file]++) {
-            enum fate *fate = &image->fates[done[sync->file]];
-
+        if (failed[sync->file])
+            apply_sync(image, i);
+        for (; done[sync->file] < sync->at && !failed[sync->file]; done[sync->file]++)
             if (synced_with(&image->ops[done[sync->file]]) == sync->file)
-                *fate = sync->kind == DISK_SYNC ? SAFE : LOST;
-        }
+                image->fates[done[sync->file]].safe = true;
     }
 }
 
@@ -142,7 +163,7 @@ static size_t count_open(const struct image *image, unsigned file)
     size_t n = 0;
 
     for (size_t i = 0; i < image->cut->at; i++)
-        n += image->fates[i] != SAFE && synced_with(&image->ops[i]) == file;
+        n += !image->fates[i].safe && synced_with(&image->ops[i]) == file;
     return n;
 }
 
@@ -153,7 +174,7 @@ static void find_names(struct image *image)
 
     for (size_t i = 0; i < image->cut->at; i++) {
         const struct disk_op *op = &image->ops[i];
-        bool kept = image->fates[i] == SAFE;
+        bool kept = image->fates[i].safe;
 
         if (op->kind == DISK_MKDIR)
             image->directory = kept || percent(image, image->cut->keep_names);
@@ -252,7 +273,7 @@ static struct content find_content(struct image *image, unsigned file)
     make_room(&content, 1);
     for (size_t i = 0; i < image->cut->at; i++) {
         const struct disk_op *op = &image->ops[i];
-        bool safe = image->fates[i] == SAFE;
+        bool safe = image->fates[i].safe;
         bool sized = safe || sizes > 0;
 
         if (synced_with(op) != file)
