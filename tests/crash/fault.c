@@ -53,9 +53,10 @@ static int fault_cb(struct interpose_event *e)
     if (n != armed_n && (n < armed_n || !armed->stays))
         return 0;
     atomic_fetch_add(&hits, 1);
-    if (armed->error == 0)
-        e->limit = write_size(e) / 2;
-    return armed->error;
+    if (armed->error != 0 && !(armed->torn && n == armed_n))
+        return armed->error;
+    e->limit = write_size(e) / 2;
+    return 0;
 }
 
 void fault_begin(const struct fault_kind *kind, unsigned n, const char *directory)

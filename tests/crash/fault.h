@@ -13,6 +13,7 @@ struct fault_kind {
     enum interpose_call call;
     int error;  /* 0: a write is cut short, which is no failure */
     bool stays; /* until fault_end() */
+    bool torn;  /* half of the first write is done */
 };
 
 /* From now on. Counts from 1. */

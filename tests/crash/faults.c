@@ -32,15 +32,23 @@
 #define SYNC_US_MAX      100 /* lets commits get ahead of a checkpoint */
 
 static const struct fault_kind kinds[] = {
-    {"memory", INTERPOSE_MEMORY, ENOMEM, false}, {"memory-stays", INTERPOSE_MEMORY, ENOMEM, true},
-    {"open", INTERPOSE_OPEN, EMFILE, false},     {"open-stays", INTERPOSE_OPEN, EMFILE, true},
-    {"write", INTERPOSE_WRITE, ENOSPC, false},   {"write-stays", INTERPOSE_WRITE, ENOSPC, true},
-    {"write-eio", INTERPOSE_WRITE, EIO, false},  {"write-eintr", INTERPOSE_WRITE, EINTR, false},
-    {"write-short", INTERPOSE_WRITE, 0, false},  {"resize", INTERPOSE_RESIZE, EIO, false},
-    {"sync", INTERPOSE_SYNC, EIO, false},        {"sync-stays", INTERPOSE_SYNC, ENOSPC, true},
-    {"link", INTERPOSE_LINK, ENOSPC, false},     {"rename", INTERPOSE_RENAME, ENOSPC, false},
-    {"unlink", INTERPOSE_UNLINK, EIO, false},    {"mkdir", INTERPOSE_MKDIR, EACCES, false},
-    {"map", INTERPOSE_MAP, ENOMEM, false},       {"read", INTERPOSE_READ, EIO, false},
+    {.name = "memory", .call = INTERPOSE_MEMORY, .error = ENOMEM},
+    {.name = "memory-stays", .call = INTERPOSE_MEMORY, .error = ENOMEM, .stays = true},
+    {.name = "open", .call = INTERPOSE_OPEN, .error = EMFILE},
+    {.name = "open-stays", .call = INTERPOSE_OPEN, .error = EMFILE, .stays = true},
+    {.name = "write", .call = INTERPOSE_WRITE, .error = EIO},
+    {.name = "write-stays", .call = INTERPOSE_WRITE, .error = ENOSPC, .stays = true},
+    {.name = "write-torn", .call = INTERPOSE_WRITE, .error = ENOSPC, .stays = true, .torn = true},
+    {.name = "write-short", .call = INTERPOSE_WRITE},
+    {.name = "resize", .call = INTERPOSE_RESIZE, .error = EIO},
+    {.name = "sync", .call = INTERPOSE_SYNC, .error = EIO},
+    {.name = "sync-stays", .call = INTERPOSE_SYNC, .error = ENOSPC, .stays = true},
+    {.name = "link", .call = INTERPOSE_LINK, .error = ENOSPC},
+    {.name = "rename", .call = INTERPOSE_RENAME, .error = ENOSPC},
+    {.name = "unlink", .call = INTERPOSE_UNLINK, .error = EIO},
+    {.name = "mkdir", .call = INTERPOSE_MKDIR, .error = EACCES},
+    {.name = "map", .call = INTERPOSE_MAP, .error = ENOMEM},
+    {.name = "read", .call = INTERPOSE_READ, .error = EIO},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -174,7 +182,7 @@ static unsigned try_all(const struct fault_kind *kind, unsigned first, bool youn
         if (!try_fault(kind, n, young))
             break;
         run.life.smaller = true;
-        if (kind->call != INTERPOSE_MEMORY) /* which leaves nothing behind */
+        if (kind->call == INTERPOSE_SYNC || kind->torn) /* others leave nothing in the journal */
             try_fault(kind, n, young);
     }
     return n - first;
