@@ -69,7 +69,7 @@ static struct {
     bool was_hit; /* the step before */
 } run;
 
-/* GDBM 1.23 loses a block when memory is short while it opens a file. A file of ours that we forget
+/* GDBM 1.23 loses a block of memory when opening a file fails half-way. A file that we forget
  * to close would hide behind that, but for the descriptors, which are counted. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
