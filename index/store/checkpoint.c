@@ -129,12 +129,15 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
 }
 
 /* What was flipped is the table, even if it can't be said to be on disk: then the journal behind it
- * stays until the next checkpoint. */
-static void finish(struct checkpoint *c)
+ * stays until the next checkpoint, which must not write to the spare either: to the disk that file
+ * may still be the table. */
+static void finish(struct checkpoint *c, const struct paths *p)
 {
     store_step("checkpoint: flipped");
-    if (sync_names(c->directory) < 0)
+    if (sync_names(c->directory) < 0) {
+        unlink(p->spare);
         return;
+    }
     store_step("checkpoint: flip on disk");
     journal_drop(c->directory, c->header.block);
 }
@@ -159,7 +162,7 @@ int checkpoint_run(struct checkpoint *c)
     if (rc == 0)
         rc = flip(&p);
     if (rc == 0) {
-        finish(c);
+        finish(c, &p);
         return 0;
     }
     table_close(c->table);
@@ -176,6 +179,8 @@ static int remove_file(const char *path)
     return 0;
 }
 
+/* The flip may be one that was not yet on disk when the process was killed: it is brought there
+ * before the journal behind it is dropped. */
 int checkpoint_clean_up(const char *directory)
 {
     struct stat table;
@@ -188,5 +193,5 @@ int checkpoint_clean_up(const char *directory)
     if (rc == 0 && stat(p.table, &table) == 0 && stat(p.spare, &spare) == 0 &&
         table.st_ino == spare.st_ino)
         rc = remove_file(p.spare);
-    return rc;
+    return rc < 0 ? rc : sync_names(directory);
 }

@@ -37,7 +37,8 @@ struct checkpoint {
  * is on disk; or a negative UV_E* after a log line, and everything is as it was. */
 int checkpoint_run(struct checkpoint *c);
 
-/* Removes what a crash left in a directory. 0 or a negative UV_E* after a log line. */
+/* Removes what a crash left in a directory, and brings to disk what it did. 0 or a negative UV_E*
+ * after a log line. */
 int checkpoint_clean_up(const char *directory);
 
 #endif

@@ -51,7 +51,9 @@ static int missing_segment(const char *directory, uint64_t block)
     return UV_EILSEQ;
 }
 
-/* Replays one segment. `next` is the block it should begin with. */
+/* Replays one segment. The last one is brought to disk, whole or cut: a process that was killed may
+ * have left a block of it in the page cache only, and a power cut must not take that one once there
+ * are blocks behind it, or once somebody saw it. */
 static int replay_segment(struct journal *j, struct segment *segment, bool last,
                           struct segment_replay *replay, struct journal_replay *total)
 {
@@ -60,11 +62,10 @@ static int replay_segment(struct journal *j, struct segment *segment, bool last,
 
     if (rc != 0)
         return rc;
-    if (cut > 0) {
+    if (last)
         rc = segment_truncate(j->directory, segment);
-        total->cut_bytes += cut;
-    }
-    total->bytes += segment->size;
+    total->cut_bytes += cut;
+    total->bytes += segment->size > SEGMENT_HEAD ? segment->size : 0;
     return rc;
 }
 
@@ -274,10 +275,9 @@ uint64_t journal_rotate(struct journal *j)
 void journal_drop(const char *directory, uint64_t block)
 {
     struct segment_list list = {0};
+    int rc = segment_list_read(directory, &list);
 
-    if (segment_list_read(directory, &list) < 0)
-        return;
-    for (size_t i = 0; i + 1 < list.count; i++) {
+    for (size_t i = 0; rc == 0 && i + 1 < list.count; i++) {
         char path[PATH_MAX];
 
         if (list.segments[i + 1].first > block + 1)

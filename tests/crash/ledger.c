@@ -33,10 +33,24 @@ void ledger_note(struct ledger *ledger, const struct note *note)
                 ledger->next_version = note->changes[i].version + 1;
         return;
     }
-    STOREBOX_CHECK(note->kind == NOTE_ACKED && pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    STOREBOX_CHECK(pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    if (note->kind == NOTE_GONE) {
+        pending->kind = 0;
+        return;
+    }
+    STOREBOX_CHECK(note->kind == NOTE_ACKED, "slot %u", note->slot);
     STOREBOX_CHECK(note->rc == 0, "a commit failed: %s", uv_strerror(note->rc));
     apply(ledger, pending);
     ledger->acked++;
+}
+
+bool ledger_has(const struct ledger *ledger, const struct note *note)
+{
+    for (unsigned i = 0; i < note->n; i++)
+        if (ledger->versions[note->changes[i].space][note->changes[i].key] !=
+            note->changes[i].version)
+            return false;
+    return true;
 }
 
 /* --- Gets ------------------------------------------------------------------------------------ */
@@ -193,6 +207,16 @@ static void check_stats(const struct ledger *ledger, const struct store *store)
                    (unsigned long long)unlinked, (unsigned long long)orphans);
 }
 
+void ledger_check_store(struct ledger *ledger, struct rng *rng, struct store *store)
+{
+    for (unsigned i = 0; i < UNIVERSE_IN_FLIGHT; i++)
+        if (ledger->pending[i].kind != 0)
+            settle(ledger, store, &ledger->pending[i]);
+    check_gets(ledger, store);
+    check_lists(ledger, rng, store);
+    check_stats(ledger, store);
+}
+
 void ledger_check(struct ledger *ledger, struct rng *rng, const char *dir)
 {
     static const struct store_options options = {.sync = false};
@@ -202,11 +226,6 @@ void ledger_check(struct ledger *ledger, struct rng *rng, const char *dir)
     storebox_init(&box, dir, &options);
     rc = storebox_open(&box);
     STOREBOX_CHECK(rc == 0, "can't open %s: %s", dir, uv_strerror(rc));
-    for (unsigned i = 0; i < UNIVERSE_IN_FLIGHT; i++)
-        if (ledger->pending[i].kind != 0)
-            settle(ledger, box.store, &ledger->pending[i]);
-    check_gets(ledger, box.store);
-    check_lists(ledger, rng, box.store);
-    check_stats(ledger, box.store);
+    ledger_check_store(ledger, rng, box.store);
     storebox_deinit(&box);
 }

@@ -15,11 +15,17 @@ struct ledger {
     uint64_t settled[2]; /* commits in flight at a crash that were gone, and that were there */
 };
 
-/* Takes in one note of the writer, NOTE_ISSUED or NOTE_ACKED. */
+/* Takes in one note, NOTE_ISSUED, NOTE_ACKED or NOTE_GONE. */
 void ledger_note(struct ledger *ledger, const struct note *note);
 
-/* Opens a store in `dir`, compares it with the ledger, in all ways to ask it, and notes how the
- * commits in flight ended. Ends the program with a line on stderr if anything is wrong. */
+/* Compares a store with the ledger, in all ways to ask it, and notes how the commits in flight
+ * ended. Ends the program with a line on stderr if anything is wrong. */
+void ledger_check_store(struct ledger *ledger, struct rng *rng, struct store *store);
+
+/* Opens a store in `dir` for that, and closes it. */
 void ledger_check(struct ledger *ledger, struct rng *rng, const char *dir);
+
+/* Whether the ledger is as the commit would have made it. */
+bool ledger_has(const struct ledger *ledger, const struct note *note);
 
 #endif

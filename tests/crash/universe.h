@@ -9,7 +9,9 @@
 
 #include "index/store/store.h"
 
-#define UNIVERSE_KEYS      3000
+#ifndef UNIVERSE_KEYS
+#define UNIVERSE_KEYS 3000
+#endif
 #define UNIVERSE_SPACES    2
 #define UNIVERSE_IN_FLIGHT 64
 
@@ -35,6 +37,7 @@ bool universe_unlinked(uint64_t version);
 enum note_kind {
     NOTE_ISSUED = 1, /* a commit is about to start; each of its keys in no other */
     NOTE_ACKED,      /* its callback fired */
+    NOTE_GONE,       /* a crash cut it short, and it is known not to be there */
     NOTE_STEP,       /* the writer ends itself at this step */
     NOTE_END         /* the store was closed */
 };

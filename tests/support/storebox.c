@@ -129,6 +129,16 @@ int storebox_checkpoint(struct storebox *box)
 
 /* --- Files ----------------------------------------------------------------------------------- */
 
+void storebox_make_scratch(char *path, size_t size, const char *name)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    if (tmp == NULL)
+        tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(path, size, "%s/mkv-%s-XXXXXX", tmp, name);
+    STOREBOX_CHECK(mkdtemp(path) != NULL, "%s: %s", path, strerror(errno));
+}
+
 static void copy_file(const char *from, const char *to)
 {
     int in = open(from, O_RDONLY | O_CLOEXEC);

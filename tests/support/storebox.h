@@ -58,6 +58,10 @@ int storebox_checkpoint_wait(struct storebox *box);
 /* Begins a checkpoint and waits for it; one that runs already is waited for before that. */
 int storebox_checkpoint(struct storebox *box);
 
+/* Makes a temporary directory for files that need not reach a disk: in $TMPDIR, else in memory
+ * where there is such a place. Its path is under 40 bytes unless $TMPDIR is long. */
+void storebox_make_scratch(char *path, size_t size, const char *name);
+
 /* Copies the plain files of a directory into a new one, or removes one with its files. */
 void storebox_copy_directory(const char *from, const char *to);
 void storebox_remove_directory(const char *dir);
