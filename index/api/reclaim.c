@@ -14,6 +14,7 @@
 #define ROUND_INTERVAL 5000 /* ms from the end of a round to the next */
 #define AT_ONCE        16   /* orphans in hand */
 #define DOWN_MAX       64   /* volumes remembered; more are asked in vain */
+#define TURN_KEYS      1000 /* looked at, in hand or not, before others get the loop */
 
 struct reclaim_op {
     struct operation base;
@@ -27,6 +28,7 @@ struct reclaim {
     uv_timer_t timer;
     struct key after; /* the last key that this round has seen; len 0 at its start */
     unsigned n_ops;
+    unsigned looked_at; /* in this turn */
     uint64_t reclaimed; /* in this round */
     uint32_t down[DOWN_MAX];
     unsigned n_down;
@@ -132,8 +134,9 @@ static int orphan_cb(const void *key, size_t len, const struct record *orphans, 
 
     if (len == r->after.len && memcmp(key, r->after.bytes, len) == 0)
         return 0;
-    if (r->n_ops == AT_ONCE)
+    if (r->n_ops == AT_ONCE || r->looked_at == TURN_KEYS)
         return 1;
+    r->looked_at++;
     r->after.len = len;
     memcpy(r->after.bytes, key, len);
     op_start(r, &r->after, orphans);
@@ -161,6 +164,11 @@ static void timer_cb(uv_timer_t *timer)
     go_on(r);
 }
 
+static void turn_cb(uv_timer_t *timer)
+{
+    go_on(timer->data);
+}
+
 static void end_round(struct reclaim *r)
 {
     if (r->reclaimed > 0)
@@ -176,11 +184,14 @@ static void go_on(struct reclaim *r)
             uv_close((uv_handle_t *)&r->timer, stopped_cb);
         return;
     }
+    r->looked_at = 0;
     if (!r->at_end && r->n_ops < AT_ONCE / 2)
         r->at_end = store_list(r->api->store, STORE_ORPHANS, "", 0, r->after.bytes, r->after.len,
                                orphan_cb, r) <= 0;
     if (r->at_end && r->n_ops == 0)
         end_round(r);
+    else if (r->n_ops == 0) /* nothing in hand whose end would go on */
+        uv_timer_start(&r->timer, turn_cb, 1, 0);
 }
 
 int reclaim_start(uv_loop_t *loop, struct api *api, struct reclaim **reclaim)

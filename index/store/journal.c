@@ -26,6 +26,7 @@ struct journal {
     const char *directory;
     bool sync;
     bool rotate;    /* the next block begins a new segment */
+    bool failing;   /* the last write failed, and it was logged */
     bool mend;      /* the segment may hold more than it should: see mend_segment() */
     int fd;         /* of the segment that is written, or -1 */
     uint64_t first; /* its first block */
@@ -36,8 +37,10 @@ struct journal {
 
 static int failure(struct journal *j, const char *verb, int error)
 {
-    log_error("cannot %s the journal %s/" SEGMENT_NAME ": %s", verb, j->directory, j->first,
-              strerror(error));
+    if (!j->failing) /* a full disk fails every write, and there may be thousands a second */
+        log_error("cannot %s the journal %s/" SEGMENT_NAME ": %s", verb, j->directory, j->first,
+                  strerror(error));
+    j->failing = true;
     return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
 }
 
@@ -239,6 +242,9 @@ static int write_block(struct journal *j, const void *payload, size_t n)
     store_step("journal: block flushed");
     j->end += (off_t)(sizeof(head) + n);
     j->last++;
+    if (j->failing)
+        log_info("the journal in %s can be written again", j->directory);
+    j->failing = false;
     return 0;
 }
 
