@@ -40,8 +40,8 @@ int journal_open(const char *directory, uint64_t applied, bool sync, journal_blo
 void journal_close(struct journal *journal);
 
 /* Appends a block, 1 to JOURNAL_PAYLOAD_MAX bytes; blocks the thread until it is on disk. One call
- * at a time. 0, or UV_ENOSPC or UV_EIO after a log line for the first of several in a row, and then
- * the block is not there: before anything else is appended, what is left of it is cut off, the
+ * at a time. 0, or UV_ENOSPC or UV_EIO (after a log line, for the first of several in a row), and
+ * then the block is not there: before anything else is appended, what is left of it is cut off, the
  * segment read again and checked, and a new one begun. */
 int journal_append(struct journal *journal, const void *payload, size_t n);
 
