@@ -1,5 +1,5 @@
-/* What a request means: the native HTTP API over the store and the cluster. get.c, put.c and
- * delete.c are its verbs; api.c tells them apart. */
+/* What a request means: the native HTTP API over the store and the cluster. get.c, put.c,
+ * delete.c, unlink.c and list.c are its verbs; api.c tells them apart. */
 #ifndef MKV_API_H
 #define MKV_API_H
 

@@ -5,8 +5,9 @@
  *
  *     {"keys":["/a","/b"],"next":"/c"}
  *
- * `next` is what to give as start= for the rest, percent-encoded where need be, or "". A key that
- * isn't UTF-8 can't be a JSON string: it comes as {"percent":"/%FF"}. */
+ * With a limit, a page may have fewer keys and a `next` all the same, where many others lie between
+ * those it lists. `next` is what to give as start= for the rest, percent-encoded where need be, or
+ * "". A key that isn't UTF-8 can't be a JSON string: it comes as {"percent":"/%FF"}. */
 #include "index/api/list.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include "index/base/buf.h"
 #include "index/base/json.h"
 
-#define TURN_KEYS  2000 /* looked at, listed or not */
+#define TURN_KEYS  500    /* looked at, listed or not */
+#define LOOK_MAX   100000 /* likewise, of a page with a limit: it ends, and `next` tells where */
 #define TURN_BYTES HTTP_STREAM_BOUND
 
 struct list_op {
@@ -27,6 +29,7 @@ struct list_op {
     struct key next; /* where to go on */
     uint64_t left;   /* keys that may still be listed */
     uint64_t listed;
+    uint64_t look;      /* keys that may still be looked at */
     unsigned looked_at; /* in this turn */
     bool begun;         /* the head of the object is written */
     bool at_limit;
@@ -45,13 +48,14 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     struct list_op *op = arg;
     bool wanted = ((record->flags & RECORD_UNLINKED) != 0) == op->unlinked;
 
-    op->at_limit = wanted && op->left == 0;
+    op->at_limit = (wanted && op->left == 0) || op->look == 0;
     if (op->at_limit || op->looked_at == TURN_KEYS || buf_size(&op->out) >= TURN_BYTES) {
         op->next.len = len;
         memcpy(op->next.bytes, key, len);
         return 1;
     }
     op->looked_at++;
+    op->look--;
     if (!wanted)
         return 0;
     if ((op->listed > 0 && buf_append_string(&op->out, ",") < 0) ||
@@ -144,10 +148,12 @@ static const char *parse(struct list_op *op, struct http_request *request)
         problem = key_decode(path, path_len, &op->prefix);
     if (problem != NULL)
         return problem;
-    op->left = UINT64_MAX;
+    op->left = op->look = UINT64_MAX;
     rc = query_find(query, len, "limit", limit, sizeof(limit), &n);
     if (rc != -ENOENT && (rc < 0 || !parse_limit(limit, n, &op->left)))
-        return "limit must be a number of keys over 0\n";
+        return "limit must be a number of keys, from 1 to 18 digits\n";
+    if (rc == 0)
+        op->look = LOOK_MAX;
     rc = query_find(query, len, "start", op->next.bytes, sizeof(op->next.bytes), &op->next.len);
     if (rc < 0 && rc != -ENOENT)
         return "start must be a key, percent-encoded\n";

@@ -17,11 +17,13 @@ static int compare_keys(const void *a, const void *b)
     return memcmp(x->bytes, y->bytes, x->len);
 }
 
-static bool hold(struct api *api, const struct key *key)
+static int hold(struct api *api, const struct key *key)
 {
     const struct key **found = tsearch(key, &api->busy, compare_keys);
 
-    return found != NULL && *found == key;
+    if (found == NULL)
+        return UV_ENOMEM;
+    return *found == key ? 0 : UV_EBUSY;
 }
 
 static void let_go(struct api *api, const struct key *key)
@@ -44,17 +46,20 @@ void *operation_new(size_t size, struct api *api, struct http_request *request,
                     const struct key *key)
 {
     struct operation *op = calloc(1, size);
+    int rc = UV_ENOMEM;
 
-    if (op == NULL) {
-        refuse(request, 503, "out of memory\n");
-        return NULL;
+    if (op != NULL) {
+        op->api = api;
+        op->request = request;
+        op->key = *key;
+        rc = hold(api, &op->key);
     }
-    op->api = api;
-    op->request = request;
-    op->key = *key;
-    if (!hold(api, &op->key)) {
+    if (rc < 0) {
         free(op);
-        refuse(request, 409, "the key is being changed\n");
+        if (rc == UV_EBUSY)
+            refuse(request, 409, "the key is being changed\n");
+        else
+            refuse(request, 503, "out of memory\n");
         return NULL;
     }
     api->n_operations++;

@@ -93,6 +93,18 @@ static void removed_cb(struct removal *removal)
         op_end(op);
 }
 
+/* Where the key has its blob there is no orphan, whatever the store says: a dump of a running index
+ * that was restored may have called it one after it had listed the key. */
+static int without_named(struct api *api, const struct key *key, struct record *orphans)
+{
+    struct record record;
+    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &record);
+
+    if (rc == 0)
+        orphans_subtract(orphans, &record);
+    return rc == UV_ENOENT ? 0 : rc;
+}
+
 /* The orphans whose volumes haven't failed in this round. */
 static struct record worth_asking(const struct reclaim *r, const struct record *orphans)
 {
@@ -111,7 +123,7 @@ static void op_start(struct reclaim *r, const struct key *key, const struct reco
     struct record some = worth_asking(r, orphans);
     struct reclaim_op *op;
 
-    if (some.n_replicas == 0)
+    if (some.n_replicas == 0 || without_named(r->api, key, &some) < 0)
         return;
     op = operation_new(sizeof(*op), r->api, NULL, key);
     if (op == NULL) /* a PUT or DELETE has it in hand itself */

@@ -48,8 +48,19 @@ int log_open(const char *path)
         if (fd < 0)
             return -errno;
     }
-    if (sink.fd != STDERR_FILENO)
+    /* Other threads may be about to write: the descriptor stays what it is, a log. */
+    if (sink.fd != STDERR_FILENO && fd != STDERR_FILENO) {
+        if (dup3(fd, sink.fd, O_CLOEXEC) < 0) {
+            int rc = -errno;
+
+            close(fd);
+            return rc;
+        }
+        close(fd);
+        fd = sink.fd;
+    } else if (sink.fd != STDERR_FILENO) {
         close(sink.fd);
+    }
     sink.fd = fd;
     sink.path = path;
     return 0;

@@ -107,6 +107,8 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
 
     if (c->header.generation > 2)
         rc = open_spare(c->directory, p, c->header.generation - 2, c->old->count, &merge.to);
+    if (rc == UV_ENOENT && unlink(p->next) < 0 && errno != ENOENT)
+        return failure("remove", p->next, errno); /* it may be another name of the table */
     if (rc == UV_ENOENT) {
         merge.copy_all = true;
         rc = table_open(p->next, TABLE_CREATE, &merge.to);

@@ -127,9 +127,11 @@ void store_checkpoint(struct store *s)
     store_checkpoint_if_due(s);
 }
 
+/* The journal counts too: a key that is written over and over takes no more memory. */
 static bool is_full(const struct store *s)
 {
-    return s->frozen != NULL && memtable_bytes(s->active) >= MEMTABLE_MAX;
+    return s->frozen != NULL && (memtable_bytes(s->active) >= MEMTABLE_MAX ||
+                                 s->unfrozen_bytes >= 2 * s->options.checkpoint_bytes);
 }
 
 /* --- Flushes --------------------------------------------------------------------------------- */
@@ -172,7 +174,8 @@ static void flush_done_cb(uv_work_t *work, int status)
 
     (void)status;
     s->flush_running = false;
-    s->stats.journal_error = s->flush_rc;
+    if (s->flush_began && bytes > 0)
+        s->stats.journal_error = s->flush_rc;
     if (s->flush_rc == 0) {
         ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, apply_cb, s);
         s->n_saved_volumes = s->flushing_volumes;
@@ -219,6 +222,7 @@ static void start_flush(struct store *s, int rc)
     s->filling = swap;
     s->flush_running = true;
     s->flush_rc = rc;
+    s->flush_began = rc == 0;
     s->flush_work.data = s;
     uv_queue_work(s->loop, &s->flush_work, flush_work_cb, flush_done_cb);
 }

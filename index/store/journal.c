@@ -262,8 +262,9 @@ int journal_append(struct journal *j, const void *payload, size_t n)
     j->rotate = j->rotate && rc < 0;
     if (rc == 0)
         rc = write_block(j, payload, n);
+    /* At once: what was refused must not be there after a restart. */
     if (rc < 0 && j->fd >= 0)
-        j->mend = true;
+        mend_segment(j);
     return rc;
 }
 

@@ -261,6 +261,8 @@ static int merge_range(struct merger *m, size_t i)
     const unsigned char *limit = last ? NULL : fence_key(old, i + 1, &limit_len);
     int rc;
 
+    if (atomic_load_explicit(m->in->cancel, memory_order_relaxed))
+        return UV_ECANCELED;
     if (buf_size(&m->run) == 0) {
         size_t len;
         const unsigned char *key = fence_key(old, i, &len);
@@ -270,8 +272,6 @@ static int merge_range(struct merger *m, size_t i)
         memcpy(m->fence, key, len);
         m->fence_len = len;
     }
-    if (atomic_load_explicit(m->in->cancel, memory_order_relaxed))
-        return UV_ECANCELED;
     rc = free_number(m, old->list[i].number);
     if (rc == 0)
         rc = merge_page(m, old->list[i].number, limit, limit_len);

@@ -200,6 +200,7 @@ static int read_file(const char *path, unsigned char **bytes, size_t *n)
     struct stat st;
     size_t at = 0;
     ssize_t got = 1;
+    int error;
 
     *bytes = NULL;
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -219,11 +220,12 @@ static int read_file(const char *path, unsigned char **bytes, size_t *n)
     return 0;
 
 err:
-    file_failure("read", path, errno);
+    error = errno;
+    file_failure("read", path, error);
     free(*bytes);
     if (fd >= 0)
         close(fd);
-    return errno == ENOMEM ? UV_ENOMEM : UV_EIO;
+    return error == ENOMEM ? UV_ENOMEM : UV_EIO;
 }
 
 int segment_replay(const char *directory, struct segment *segment, bool last,
@@ -246,9 +248,8 @@ int segment_replay(const char *directory, struct segment *segment, bool last,
     if (end == SEGMENT_STOPPED)
         return stopped;
     if (end == SEGMENT_DAMAGED || (end == SEGMENT_TORN && !last)) {
-        log_error("%s is damaged at byte %zu, and good behind it: make a new index with mkv "
-                  "rebuild",
-                  path, good);
+        log_error("%s is damaged at byte %zu, and %s: make a new index with mkv rebuild", path,
+                  good, last ? "good behind it" : "there is a later one");
         return UV_EILSEQ;
     }
     if (cut != NULL)

@@ -69,7 +69,8 @@ static int open_failure(const char *path)
         log_error("%s is damaged (%s): make a new one with mkv rebuild", path,
                   gdbm_strerror(gdbm_errno));
     else
-        log_error("cannot open %s: %s", path, gdbm_strerror(gdbm_errno));
+        log_error("cannot open %s: %s (%s)", path, gdbm_strerror(gdbm_errno),
+                  strerror(system_errno));
     return rc;
 }
 
@@ -133,7 +134,8 @@ int table_finish(struct table *table)
         rc = db_failure(table, "sync");
     if (gdbm_close(table->db) != 0 && rc == 0) {
         rc = UV_EIO;
-        log_error("cannot close %s: %s", table->path, gdbm_strerror(gdbm_errno));
+        log_error("cannot close %s: %s (%s)", table->path, gdbm_strerror(gdbm_errno),
+                  strerror(errno));
     }
     free(table);
     return rc;

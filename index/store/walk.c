@@ -185,5 +185,7 @@ int store_list(struct store *store, enum store_space space, const void *prefix, 
     else
         from_len = store_internal_key(space, prefix, prefix_len, from);
     rc = store_walk(store, from, from_len, list_cb, &list);
-    return rc < 0 ? rc : list.rc;
+    if (rc >= 0)
+        rc = list.rc;
+    return rc == UV_EILSEQ ? UV_EIO : rc;
 }

@@ -118,7 +118,9 @@ static size_t choose_first(struct image *image, size_t n)
 /* --- What is on disk for sure ----------------------------------------------------------------- */
 
 /* A sync that failed, or succeeded. One that succeeded though another failed meanwhile has kept its
- * promise; one that began later doesn't cover what that other one lost. */
+ * promise; one that began later doesn't cover what that other one lost. Names are not lost like
+ * that: they aren't pages of a file but in a file system's own journal, which gets them to disk
+ * with the next sync of the directory, or takes no more writes at all. */
 static void apply_sync(struct image *image, size_t i)
 {
     const struct disk_op *sync = &image->ops[i];
@@ -130,7 +132,7 @@ static void apply_sync(struct image *image, size_t i)
             continue;
         if (sync->kind == DISK_SYNC)
             fate->safe = fate->lost == 0 || fate->lost >= sync->at;
-        else if (fate->lost == 0)
+        else if (fate->lost == 0 && sync->file >= DISK_FIRST_FILE)
             fate->lost = i;
     }
 }

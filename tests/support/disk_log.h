@@ -8,7 +8,7 @@
  * One log at a time in a process. It starts with what is on the disk for sure, the base, and goes
  * on until it is stopped. An fsync or fdatasync covers what had been done when it began; it takes a
  * random moment, so that other threads get ahead of it. One that fails covers nothing, and neither
- * does a later one what was written before it: the kernel takes such pages for clean. */
+ * does a later one what was written to a file before it: the kernel takes such pages for clean. */
 #ifndef MKV_TESTS_SUPPORT_DISK_LOG_H
 #define MKV_TESTS_SUPPORT_DISK_LOG_H
 
