@@ -1,6 +1,6 @@
-/* Start order: store, transfers, HTTP, admin socket, reclaiming. Stop order, each step in the
- * callback of the one before: HTTP and admin socket, reclaiming, the operations that outlive their
- * requests, transfers, the store. */
+/* Start order: store, transfers, replicas, HTTP, admin socket, reclaiming. Stop order, each step in
+ * the callback of the one before: HTTP and admin socket, reclaiming, the operations that outlive
+ * their requests, replicas, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -19,9 +19,7 @@ struct index_server {
     struct http_server *http; /* NULL once it has stopped */
     struct admin *admin;      /* likewise */
     struct reclaim *reclaim;
-    char **volumes;
-    uint32_t *volume_ids; /* of `volumes`, in the store */
-    size_t n_volumes;
+    struct replicas *replicas;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -34,43 +32,8 @@ struct index_server {
 
 static void server_free(struct index_server *s)
 {
-    for (size_t i = 0; i < s->n_volumes; i++)
-        free(s->volumes[i]);
-    free(s->volumes);
-    free(s->volume_ids);
     free(s->fallback);
     free(s);
-}
-
-static int copy_options(struct index_server *s, const struct index_server_options *options)
-{
-    s->volumes = calloc(options->n_volumes, sizeof(*s->volumes));
-    s->volume_ids = calloc(options->n_volumes, sizeof(*s->volume_ids));
-    if (s->volumes == NULL || s->volume_ids == NULL)
-        return UV_ENOMEM;
-    for (; s->n_volumes < options->n_volumes; s->n_volumes++) {
-        s->volumes[s->n_volumes] = strdup(options->volumes[s->n_volumes]);
-        if (s->volumes[s->n_volumes] == NULL)
-            return UV_ENOMEM;
-    }
-    if (options->fallback == NULL)
-        return 0;
-    s->fallback = strdup(options->fallback);
-    return s->fallback != NULL ? 0 : UV_ENOMEM;
-}
-
-/* Every volume has its id before the first request, so that no GET has to write. */
-static int resolve_volumes(struct index_server *s)
-{
-    for (size_t i = 0; i < s->n_volumes; i++) {
-        int rc = store_volume_id(s->store, s->volumes[i], &s->volume_ids[i]);
-
-        if (rc < 0) {
-            log_error("the index can't take up volume %s: %s", s->volumes[i], uv_strerror(rc));
-            return rc;
-        }
-    }
-    return 0;
 }
 
 static void init_api(struct index_server *s, const struct index_server_options *options)
@@ -78,10 +41,9 @@ static void init_api(struct index_server *s, const struct index_server_options *
     s->api = (struct api){
         .store = s->store,
         .transfers = s->transfers,
-        .volumes = (const char *const *)s->volumes,
-        .volume_ids = s->volume_ids,
-        .n_volumes = s->n_volumes,
-        .subvolumes = options->subvolumes,
+        .replicas = s->replicas,
+        .copies = options->copies,
+        .check_reads = options->check_reads,
         .fallback = s->fallback,
         .protect = options->protect,
         .sync = options->sync,
@@ -105,29 +67,34 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         return UV_ENOMEM;
     }
     s->loop = loop;
-    rc = copy_options(s, options);
-    if (rc < 0) {
-        log_error("the index cannot start: %s", uv_strerror(rc));
+    if (options->fallback != NULL && (s->fallback = strdup(options->fallback)) == NULL) {
+        log_error("the index cannot start: out of memory");
+        rc = UV_ENOMEM;
         goto err_free;
     }
     rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
                     &s->store);
     if (rc < 0)
         goto err_free;
-    rc = resolve_volumes(s);
-    if (rc < 0)
-        goto err_store;
     rc = transfers_new(loop, &transfer_default_limits, &s->transfers);
     if (rc < 0) {
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
+    }
+    rc = replicas_new(loop, s->store, s->transfers, options->subvolumes, &s->replicas);
+    if (rc < 0)
+        goto err_transfers;
+    rc = replicas_list(s->replicas, options->volumes, options->n_volumes);
+    if (rc < 0) {
+        log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
+        goto err_replicas;
     }
     init_api(s, options);
     rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
                            api_handle, &s->api, &s->http);
     if (rc < 0) {
         log_error("the index cannot listen: %s", uv_strerror(rc));
-        goto err_transfers;
+        goto err_replicas;
     }
     rc = admin_start(loop, &s->api, options->directory, &s->admin);
     if (rc < 0)
@@ -137,6 +104,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: %s", uv_strerror(rc));
         goto err_admin;
     }
+    replicas_start(s->replicas);
     *server = s;
     return 0;
 
@@ -144,6 +112,8 @@ err_admin:
     admin_stop(s->admin, ignore_cb, NULL);
 err_http:
     http_server_stop(s->http, ignore_cb, NULL);
+err_replicas:
+    replicas_stop(s->replicas, ignore_cb, NULL);
 err_transfers:
     transfers_free(s->transfers, NULL, NULL);
 err_store:
@@ -180,13 +150,28 @@ static void transfers_freed_cb(void *arg)
     uv_close((uv_handle_t *)&s->idle, timer_closed_cb);
 }
 
+/* By way of the loop, as below. */
+static void free_transfers_cb(uv_timer_t *timer)
+{
+    struct index_server *s = timer->data;
+
+    transfers_free(s->transfers, transfers_freed_cb, s);
+}
+
+static void replicas_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    uv_timer_start(&s->idle, free_transfers_cb, 0, 0);
+}
+
 static void idle_cb(uv_timer_t *timer)
 {
     struct index_server *s = timer->data;
 
     uv_timer_stop(&s->deadline);
     s->stop_until = 0;
-    transfers_free(s->transfers, transfers_freed_cb, s);
+    replicas_stop(s->replicas, replicas_stopped_cb, s);
 }
 
 /* By way of the loop: an operation may end in a callback of its transfer. */
@@ -238,6 +223,15 @@ static void deadline_cb(uv_timer_t *timer)
     if (s->admin != NULL)
         admin_abort(s->admin);
     transfers_abort(s->transfers);
+}
+
+int index_server_set_volumes(struct index_server *s, const char *const *names, size_t n)
+{
+    int rc = replicas_list(s->replicas, names, n);
+
+    if (rc < 0)
+        log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
+    return rc;
 }
 
 void index_server_close_public(struct index_server *s)

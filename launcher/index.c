@@ -5,10 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/api/api.h"
 #include "index/server.h"
 #include "launcher/commands.h"
 #include "launcher/index_dir.h"
 #include "launcher/prefix.h"
+#include "launcher/volume_list.h"
+
+#define UPSTREAM_MAX (2 * VOLUME_ADDRESS_MAX + 96) /* bytes of one in the config */
 
 struct index_options {
     struct common_options common;
@@ -16,20 +20,40 @@ struct index_options {
     struct address direct; /* port 0: not published */
     const char *directory;
     const char *fallback;
+    const char *volumes_file;
+    unsigned replicas;
     unsigned subvolumes;
+    bool check_reads;
+    bool proxy_reads;
     bool no_md5;
     bool no_sync;
     bool protect;
 };
 
+static const char *option_set_reads(void *target, const char *value)
+{
+    if (strcmp(value, "redirect") != 0 && strcmp(value, "proxy") != 0)
+        return "must be redirect or proxy";
+    *(bool *)target = *value == 'p';
+    return NULL;
+}
+
 static const struct option index_option_table[] = {
     {"port", "[ADDR:]PORT", "3000", "where clients connect", option_set_listen,
      offsetof(struct index_options, listen)},
     INDEX_DIR_OPTION(struct index_options, directory),
+    {"replicas", "N", "1", "volumes that hold each value, up to 16", option_set_replicas,
+     offsetof(struct index_options, replicas)},
     {"subvolumes", "N", "1", "directories that each volume is split in, up to 256",
      option_set_subvolumes, offsetof(struct index_options, subvolumes)},
     {"fallback", "HOST:PORT", NULL, "where a GET of a missing key is sent", option_set_address,
      offsetof(struct index_options, fallback)},
+    {"volumes-file", "FILE", NULL, "more volumes, one a line; HUP reads it anew", option_set_string,
+     offsetof(struct index_options, volumes_file)},
+    {"reads", "HOW", "redirect", "redirect clients to a volume, or proxy what it has",
+     option_set_reads, offsetof(struct index_options, proxy_reads)},
+    {"check-reads", NULL, NULL, "look whether a volume has the value before sending a client there",
+     option_set_bool, offsetof(struct index_options, check_reads)},
     {"no-md5", NULL, NULL, "keep no MD5 of the values", option_set_bool,
      offsetof(struct index_options, no_md5)},
     {"protect", NULL, NULL, "refuse to delete a key that was not unlinked before", option_set_bool,
@@ -44,7 +68,7 @@ static const struct option index_option_table[] = {
 
 const struct command index_command = {
     .name = "index",
-    .operands = "VOLUME...",
+    .operands = "[VOLUME...]",
     .summary = "Run the index of the given volumes, each HOST:PORT.",
     .details = "A volume's name decides which keys it holds: give the same names in every run.\n",
     .options = index_option_table,
@@ -53,6 +77,11 @@ const struct command index_command = {
 
 /* The index server and the sockets it is to take over. */
 struct backend {
+    const struct index_options *given;
+    char *const *operands;
+    int n_operands;
+    struct volume_list volumes; /* as of the start */
+    struct buf upstreams;       /* of the volumes, ending with a NUL; for the template */
     struct index_server_options options;
     struct listener private; /* where our nginx connects */
     unsigned port;           /* of it */
@@ -61,23 +90,25 @@ struct backend {
     struct index_server *server;
 };
 
-static int check_volumes(char *const *volumes, int n)
+/* The volumes of the command line and of the file. NULL, or what is wrong with them. */
+static const char *gather_volumes(const struct backend *b, struct volume_list *list,
+                                  char problem[VOLUME_LIST_TEXT_MAX])
 {
-    if (n == 0)
-        return options_usage_error(&index_command, "index takes at least one VOLUME");
-    for (int i = 0; i < n; i++) {
-        struct address address;
+    const struct index_options *o = b->given;
+    const char *bad = NULL;
 
-        if (address_parse(volumes[i], false, &address) < 0)
-            return options_usage_error(&index_command, "the volume '%s' is no HOST:PORT",
-                                       volumes[i]);
-        for (int j = 0; j < i; j++) {
-            if (strcasecmp(volumes[i], volumes[j]) == 0)
-                return options_usage_error(&index_command, "the volume %s is given twice",
-                                           volumes[i]);
-        }
+    for (int i = 0; i < b->n_operands && bad == NULL; i++)
+        bad = volume_list_add(list, b->operands[i], problem);
+    if (bad == NULL && o->volumes_file != NULL)
+        bad = volume_list_read(list, o->volumes_file, problem);
+    if (bad == NULL && list->count == 0)
+        bad = "index takes at least one VOLUME, or a --volumes-file with one";
+    if (bad == NULL && list->count < o->replicas) {
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "--replicas %u takes as many volumes: %zu %s given",
+                 o->replicas, list->count, list->count == 1 ? "is" : "are");
+        bad = problem;
     }
-    return 0;
+    return bad;
 }
 
 static void forget_sockets(struct backend *b)
@@ -125,6 +156,46 @@ static int backend_start(uv_loop_t *loop, void *arg)
     return rc;
 }
 
+/* The volumes as nginx is to know them, with room for as many as there may be: the template keeps a
+ * pointer. */
+static int write_upstreams(struct backend *b, const struct volume_list *list)
+{
+    buf_clear(&b->upstreams);
+    if (buf_reserve(&b->upstreams, 1) < 0 ||
+        (b->given->proxy_reads && buf_reserve(&b->upstreams, VOLUMES_MAX * UPSTREAM_MAX) < 0))
+        return UV_ENOMEM;
+    for (size_t i = 0; i < list->count && b->given->proxy_reads; i++) {
+        char name[VOLUME_ADDRESS_MAX];
+
+        api_upstream_name(list->names[i], name);
+        buf_append_format(&b->upstreams,
+                          "upstream mkv_volume_%s { server %s max_fails=0; keepalive 16; "
+                          "keepalive_timeout 60s; }\n",
+                          name, list->names[i]);
+    }
+    return buf_append(&b->upstreams, "", 1);
+}
+
+/* A file that can't be read, or says nonsense, changes nothing. */
+static void backend_reload(void *arg)
+{
+    struct backend *b = arg;
+    struct volume_list list = {0};
+    char text[VOLUME_LIST_TEXT_MAX];
+    const char *problem;
+
+    if (b->given->volumes_file == NULL || b->server == NULL)
+        return;
+    problem = gather_volumes(b, &list, text);
+    if (problem != NULL)
+        log_error("the volumes stay as they are: %s", problem);
+    else if (index_server_set_volumes(b->server, (const char *const *)list.names, list.count) ==
+                 0 &&
+             write_upstreams(b, &list) == 0)
+        log_info("the index has %zu volumes", list.count);
+    volume_list_deinit(&list);
+}
+
 static void backend_drain(void *arg)
 {
     struct backend *b = arg;
@@ -160,19 +231,20 @@ static int open_directory(const char *path, const struct account *account, char 
 }
 
 /* Renders `port` to `text`, of which the result keeps a pointer. */
-static struct site_options site_options_of(const struct index_options *options,
-                                           const struct account *account,
+static struct site_options site_options_of(const struct backend *b, const struct account *account,
                                            const struct listeners *listeners, unsigned port,
                                            char text[32])
 {
     snprintf(text, 32, "127.0.0.1:%u", port);
     return (struct site_options){
-        .common = &options->common,
+        .common = &b->given->common,
         .name = index_command.name,
         .built_in = template_index,
         .account = account,
         .listeners = listeners,
-        .extra = {{"BACKEND", TEMPLATE_RAW, text}},
+        .extra = {{"BACKEND", TEMPLATE_RAW, text},
+                  {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
+                  {"VOLUMES", TEMPLATE_RAW, buf_bytes(&b->upstreams)}},
     };
 }
 
@@ -180,9 +252,12 @@ static int run(const struct index_options *options, const struct account *accoun
                const struct prefix *prefix, struct backend *b, struct listeners *listeners)
 {
     char text[32];
-    const struct site_options site = site_options_of(options, account, listeners, b->port, text);
-    const struct service_backend backend = {
-        .start = backend_start, .drain = backend_drain, .stop = backend_stop, .arg = b};
+    const struct site_options site = site_options_of(b, account, listeners, b->port, text);
+    const struct service_backend backend = {.start = backend_start,
+                                            .reload = backend_reload,
+                                            .drain = backend_drain,
+                                            .stop = backend_stop,
+                                            .arg = b};
     const struct service_options service = {
         .title = "index",
         .prefix = prefix,
@@ -194,32 +269,39 @@ static int run(const struct index_options *options, const struct account *accoun
     return command_serve(&site, &service);
 }
 
-static int serve(const struct index_options *options, const struct account *account,
-                 char *const *volumes, int n, struct listeners *listeners)
+static void fill_server_options(struct backend *b, const char *directory)
 {
-    struct backend b = {
-        .options = {.volumes = (const char *const *)volumes,
-                    .n_volumes = (size_t)n,
-                    .subvolumes = options->subvolumes,
-                    .fallback = options->fallback,
-                    .protect = options->protect,
-                    .sync = !options->no_sync,
-                    .md5 = !options->no_md5},
-        .private = {.fd = -1},
+    const struct index_options *o = b->given;
+
+    b->options = (struct index_server_options){
+        .directory = directory,
+        .volumes = (const char *const *)b->volumes.names,
+        .n_volumes = b->volumes.count,
+        .copies = o->replicas,
+        .subvolumes = o->subvolumes,
+        .check_reads = o->check_reads,
+        .fallback = o->fallback,
+        .protect = o->protect,
+        .sync = !o->no_sync,
+        .md5 = !o->no_md5,
     };
+}
+
+static int serve(struct backend *b, const struct account *account, struct listeners *listeners)
+{
     struct prefix prefix;
     char *directory = NULL;
     int exit_code = EXIT_FAILURE;
 
-    if (open_directory(options->directory, account, &directory, &prefix) < 0)
+    if (open_directory(b->given->directory, account, &directory, &prefix) < 0)
         return EXIT_FAILURE;
-    b.options.directory = directory;
+    fill_server_options(b, directory);
     if (listeners_open(listeners) < 0)
         goto close_directory;
-    if (open_sockets(options, &b) < 0)
+    if (open_sockets(b->given, b) < 0)
         goto close_listeners;
-    exit_code = run(options, account, &prefix, &b, listeners);
-    close_sockets(&b);
+    exit_code = run(b->given, account, &prefix, b, listeners);
+    close_sockets(b);
 close_listeners:
     listeners_close(listeners);
 close_directory:
@@ -228,27 +310,42 @@ close_directory:
     return exit_code;
 }
 
+static int serve_or_inspect(struct backend *b)
+{
+    const struct common_options *common = &b->given->common;
+    struct listeners listeners;
+    struct account account;
+    struct site_options site;
+    char text[32];
+
+    if (account_choose(common->user, 0, &account) < 0 ||
+        listeners_resolve(&b->given->listen, &listeners) < 0)
+        return EXIT_FAILURE;
+    if (!common->check && !common->print_config)
+        return serve(b, &account, &listeners);
+    /* The backend's port is picked at the start of a run; here any will do. */
+    site = site_options_of(b, &account, &listeners, 1, text);
+    return command_inspect(&site);
+}
+
 int index_main(int argc, char **argv)
 {
     struct index_options options = {.common = {.check = false}};
-    struct site_options site;
-    struct listeners listeners;
-    struct account account;
-    char text[32];
+    struct backend b = {.given = &options, .operands = argv, .private = {.fd = -1}};
+    char text[VOLUME_LIST_TEXT_MAX];
+    const char *problem;
     int exit_code;
-    int n;
 
-    if (!command_begin(&index_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
         return exit_code;
-    exit_code = check_volumes(argv, n);
-    if (exit_code != 0)
-        return exit_code;
-    if (account_choose(options.common.user, 0, &account) < 0 ||
-        listeners_resolve(&options.listen, &listeners) < 0)
-        return EXIT_FAILURE;
-    if (!options.common.check && !options.common.print_config)
-        return serve(&options, &account, argv, n, &listeners);
-    /* The backend's port is picked at the start of a run; here any will do. */
-    site = site_options_of(&options, &account, &listeners, 1, text);
-    return command_inspect(&site);
+    problem = gather_volumes(&b, &b.volumes, text);
+    if (problem == NULL && write_upstreams(&b, &b.volumes) < 0)
+        problem = "out of memory";
+    if (problem != NULL)
+        exit_code = options_usage_error(&index_command, "%s", problem);
+    else
+        exit_code = serve_or_inspect(&b);
+    volume_list_deinit(&b.volumes);
+    buf_deinit(&b.upstreams);
+    return exit_code;
 }

@@ -77,6 +77,16 @@ const char *option_set_subvolumes(void *target, const char *value)
     return NULL;
 }
 
+const char *option_set_replicas(void *target, const char *value)
+{
+    unsigned n;
+
+    if (!parse_number(value, 16, &n) || n == 0)
+        return "must be a number from 1 to 16";
+    *(unsigned *)target = n;
+    return NULL;
+}
+
 const char *option_set_listen(void *target, const char *value)
 {
     if (address_parse(value, true, target) < 0)

@@ -54,6 +54,7 @@ const char *option_set_log_level(void *target, const char *value);  /* enum log_
 const char *option_set_seconds(void *target, const char *value);    /* unsigned: milliseconds */
 const char *option_set_workers(void *target, const char *value);    /* unsigned: 0 is auto */
 const char *option_set_subvolumes(void *target, const char *value); /* unsigned: 1 to 256 */
+const char *option_set_replicas(void *target, const char *value);   /* unsigned: 1 to 16 */
 const char *option_set_listen(void *target, const char *value);     /* struct address, any host */
 const char *option_set_address(void *target, const char *value);    /* const char *: HOST:PORT */
 

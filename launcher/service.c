@@ -124,6 +124,8 @@ static void service_signal_cb(uv_signal_t *handle, int signal)
     struct service *s = handle->data;
 
     if (signal == SIGHUP) {
+        if (s->options->backend != NULL && s->options->backend->reload != NULL && !s->stopping)
+            s->options->backend->reload(s->options->backend->arg);
         if (!s->nginx_gone)
             nginx_reload(&s->nginx);
     } else if (signal == SIGUSR1) {

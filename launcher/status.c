@@ -143,6 +143,28 @@ static void print_checkpoint(const json_t *status)
         printf("            the last try failed: %s\n", error(status, "checkpoint"));
 }
 
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "?";
+}
+
+static void print_volume(const json_t *volume)
+{
+    int64_t left = number(volume, NULL, "free_bytes");
+    char free_text[32];
+    char total_text[32];
+
+    printf("volume      %s %s", text_of(volume, "name"), text_of(volume, "state"));
+    if (*text_of(volume, "reason") != '\0')
+        printf(", %s", text_of(volume, "reason"));
+    if (left >= 0)
+        printf(", %s of %s free", size_text(left, free_text),
+               size_text(number(volume, NULL, "total_bytes"), total_text));
+    puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
+}
+
 static void print_volumes(const json_t *status)
 {
     const json_t *volumes = json_object_get(status, "volumes");
@@ -151,10 +173,7 @@ static void print_volumes(const json_t *status)
 
     json_array_foreach(volumes, i, volume)
     {
-        const char *name = json_string_value(json_object_get(volume, "name"));
-
-        printf("volume %-4" PRId64 " %s%s\n", number(volume, NULL, "id"), name != NULL ? name : "?",
-               json_is_true(json_object_get(volume, "used")) ? "" : " (not in use)");
+        print_volume(volume);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "index/base/local_socket.h"
 #include "index/base/log.h"
 #include "index/http/http.h"
+#include "launcher/space.h"
 #include "launcher/sync.h"
 #include "launcher/sync_path.h"
 
@@ -28,6 +29,7 @@
 
 struct sync_server {
     uv_loop_t *loop;
+    int directory;
     struct sync *sync;
     struct http_server *http; /* NULL once it has stopped */
     uv_timer_t deadline;      /* of the drain */
@@ -191,16 +193,26 @@ static void closed_cb(struct http_request *http)
         exchange_free(x);
 }
 
+static bool is_target(const char *path, size_t len, const char *target)
+{
+    return len == strlen(target) && memcmp(path, target, len) == 0;
+}
+
 static void sync_handler_cb(struct http_request *http, void *arg)
 {
     static const struct http_body_reader reader = {
         .data = data_cb, .end = end_cb, .closed = closed_cb};
+    struct sync_server *server = arg;
     struct exchange *x;
     size_t len;
     const char *path = http_request_path(http, &len);
 
-    if (len != strlen(TARGET) || memcmp(path, TARGET, len) != 0) {
-        respond(http, 404, "only " TARGET " is here", NULL);
+    if (is_target(path, len, SPACE_TARGET) && http_request_method(http) == HTTP_METHOD_GET) {
+        space_answer(server->loop, server->directory, http);
+        return;
+    }
+    if (!is_target(path, len, TARGET)) {
+        respond(http, 404, "only " TARGET " and " SPACE_TARGET " are here", NULL);
         return;
     }
     if (http_request_method(http) != HTTP_METHOD_POST) {
@@ -216,7 +228,7 @@ static void sync_handler_cb(struct http_request *http, void *arg)
         respond(http, 503, "out of memory", NULL);
         return;
     }
-    x->server = arg;
+    x->server = server;
     x->http = http;
     http_request_set_data(http, x);
     http_read_body(http, &reader);
@@ -239,6 +251,7 @@ int sync_server_start(uv_loop_t *loop, int socket, int directory, struct sync_se
     if (rc < 0)
         goto fail;
     s->loop = loop;
+    s->directory = directory;
     rc = http_server_start(loop, &socket, 1, &http_default_limits, sync_handler_cb, s, &s->http);
     if (rc < 0)
         goto fail_sync;

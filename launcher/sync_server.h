@@ -5,7 +5,7 @@
  *     400   a line is no such path     404   a file is missing     413   over 64 KiB
  *     500, 507   the disk failed, or is full     503   too much is waiting
  *
- * All but 204 carry a line of text that names the path. */
+ * All but 204 carry a line of text that names the path. GET /_mkv/space: see space.h. */
 #ifndef MKV_LAUNCHER_SYNC_SERVER_H
 #define MKV_LAUNCHER_SYNC_SERVER_H
 

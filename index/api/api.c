@@ -1,10 +1,8 @@
 #include "index/api/api.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "index/api/list.h"
-#include "index/base/log.h"
 
 /* "/_mkv" and all below it belong to mkv. */
 static bool is_reserved(const struct key *key)
@@ -89,56 +87,13 @@ void api_handle(struct http_request *request, void *arg)
     case HTTP_METHOD_UNLINK:
         api_unlink(api, request, &key);
         break;
+    case HTTP_METHOD_REBALANCE:
+        api_rebalance(api, request, &key);
+        break;
     case HTTP_METHOD_POST:
     case HTTP_METHOD_OTHER:
         break;
     }
-}
-
-/* --- Replicas -------------------------------------------------------------------------------- */
-
-void api_place(struct api *api, const struct key *key, unsigned count, struct replica *replicas)
-{
-    struct placement chosen[PLACEMENT_CHOOSE_MAX];
-    bool split = api->subvolumes > 1;
-
-    placement_choose(key->bytes, key->len, api->volumes, api->n_volumes, api->subvolumes, count,
-                     chosen);
-    for (unsigned i = 0; i < count; i++) {
-        replicas[i] = (struct replica){
-            .volume = api->volume_ids[chosen[i].volume],
-            .has_subvolume = split,
-            .subvolume = split ? chosen[i].subvolume : 0,
-        };
-    }
-}
-
-bool api_volume_text(struct api *api, const struct replica *replica, char text[API_VOLUME_MAX])
-{
-    const char *name = store_volume_name(api->store, replica->volume);
-    int n;
-
-    if (name == NULL) {
-        log_error("the index names a volume %u that it doesn't know", replica->volume);
-        return false;
-    }
-    if (replica->has_subvolume)
-        n = snprintf(text, API_VOLUME_MAX, "%s/sv%02X", name, replica->subvolume);
-    else
-        n = snprintf(text, API_VOLUME_MAX, "%s", name);
-    return n < API_VOLUME_MAX;
-}
-
-bool api_replica_url(struct api *api, const struct replica *replica, const struct key *key,
-                     char url[API_URL_MAX])
-{
-    char volume[API_VOLUME_MAX];
-    char path[PLACEMENT_PATH_MAX];
-
-    if (!api_volume_text(api, replica, volume))
-        return false;
-    placement_path(key->bytes, key->len, path);
-    return snprintf(url, API_URL_MAX, "http://%s%s", volume, path) < API_URL_MAX;
 }
 
 bool api_volume_succeeded(int rc, int status)

@@ -36,6 +36,17 @@ static void let_go(struct api *api, const struct key *key)
 
 /* --- Operations ------------------------------------------------------------------------------ */
 
+void operation_count(struct api *api)
+{
+    api->n_operations++;
+}
+
+void operation_uncount(struct api *api)
+{
+    if (--api->n_operations == 0 && api->idle != NULL)
+        api->idle(api->idle_arg);
+}
+
 static void refuse(struct http_request *request, int status, const char *text)
 {
     if (request != NULL)
@@ -62,7 +73,7 @@ void *operation_new(size_t size, struct api *api, struct http_request *request,
             refuse(request, 503, "out of memory\n");
         return NULL;
     }
-    api->n_operations++;
+    operation_count(api);
     return op;
 }
 
@@ -73,8 +84,7 @@ struct http_request *operation_end(struct operation *op)
 
     let_go(api, &op->key);
     free(op);
-    if (--api->n_operations == 0 && api->idle != NULL)
-        api->idle(api->idle_arg);
+    operation_uncount(api);
     return request;
 }
 
@@ -85,18 +95,6 @@ void operation_respond_failure(struct http_request *request, int rc)
 
 /* --- Requests whose body means nothing ------------------------------------------------------- */
 
-static void drop_cb(struct http_request *request, const char *bytes, size_t len)
-{
-    (void)request;
-    (void)bytes;
-    (void)len;
-}
-
-static void end_cb(struct http_request *request)
-{
-    (void)request;
-}
-
 static void closed_cb(struct http_request *request)
 {
     struct operation *op = http_request_data(request);
@@ -106,11 +104,7 @@ static void closed_cb(struct http_request *request)
 
 void operation_drop_body(struct operation *op)
 {
-    static const struct http_body_reader reader = {
-        .data = drop_cb,
-        .end = end_cb,
-        .closed = closed_cb,
-    };
+    static const struct http_body_reader reader = {.closed = closed_cb};
 
     http_request_set_data(op->request, op);
     http_read_body(op->request, &reader);

@@ -20,6 +20,10 @@ struct operation {
 void *operation_new(size_t size, struct api *api, struct http_request *request,
                     const struct key *key);
 
+/* Counts something in the api's n_operations that holds no key, and takes it out again. */
+void operation_count(struct api *api);
+void operation_uncount(struct api *api);
+
 /* Drops the request's body, and forgets the request when the client goes. */
 void operation_drop_body(struct operation *op);
 

@@ -6,25 +6,10 @@
 
 /* --- What is remembered ---------------------------------------------------------------------- */
 
-static bool same_place(const struct replica *a, const struct replica *b)
-{
-    return a->volume == b->volume && a->has_subvolume == b->has_subvolume &&
-           a->subvolume == b->subvolume;
-}
-
-static bool has_replica(const struct record *record, const struct replica *replica)
-{
-    for (unsigned i = 0; i < record->n_replicas; i++) {
-        if (same_place(&record->replicas[i], replica))
-            return true;
-    }
-    return false;
-}
-
 bool orphans_add(struct record *orphans, const struct record *record)
 {
     for (unsigned i = 0; i < record->n_replicas; i++) {
-        if (has_replica(orphans, &record->replicas[i]))
+        if (record_has_replica(orphans, &record->replicas[i]))
             continue;
         if (orphans->n_replicas == RECORD_REPLICAS_MAX)
             return false;
@@ -38,7 +23,7 @@ void orphans_subtract(struct record *orphans, const struct record *record)
     unsigned kept = 0;
 
     for (unsigned i = 0; i < orphans->n_replicas; i++) {
-        if (!has_replica(record, &orphans->replicas[i]))
+        if (!record_has_replica(record, &orphans->replicas[i]))
             orphans->replicas[kept++] = orphans->replicas[i];
     }
     orphans->n_replicas = kept;
@@ -65,34 +50,47 @@ struct store_change orphans_change(const struct key *key, const struct record *o
 
 /* --- The removal ----------------------------------------------------------------------------- */
 
-static void keep(struct removal *removal, unsigned i, int rc, int status)
+static void keep(struct removal *removal, unsigned i)
 {
-    char url[API_URL_MAX];
-
     removal->left.replicas[removal->left.n_replicas++] = removal->orphans.replicas[i];
-    if (!api_replica_url(removal->api, &removal->orphans.replicas[i], removal->key, url))
-        return;
-    if (rc < 0)
-        log_info("a blob without a key stays for now at %s: %s", url, uv_strerror(rc));
-    else
-        log_info("a blob without a key stays for now at %s: the volume answered %d", url, status);
 }
 
 static void deleted_cb(struct transfer *transfer, int rc, int status)
 {
     struct removal *removal = transfer->data;
+    unsigned i = (unsigned)(transfer - removal->transfers);
+    struct volume *volume = replica_volume(removal->api->replicas, &removal->orphans.replicas[i]);
 
-    if (!api_volume_succeeded(rc, status) && status != 404)
-        keep(removal, (unsigned)(transfer - removal->transfers), rc, status);
+    if (volume != NULL)
+        volume_report(volume, rc, status);
+    if (volume == NULL || strcmp(transfer->volume_id, volume->identity) != 0 ||
+        (!api_volume_succeeded(rc, status) && status != 404)) {
+        keep(removal, i);
+        if (volume != NULL && rc == 0)
+            log_info("volume %s answered %d to a DELETE", volume->name, status);
+    }
     if (--removal->n_pending == 0)
         removal->done(removal);
+}
+
+/* 0, or negative: it can't be asked now. */
+static int ask(struct removal *removal, unsigned i)
+{
+    const struct replica *replica = &removal->orphans.replicas[i];
+    struct volume *volume = replica_live(removal->api->replicas, replica);
+    struct transfer *transfer = &removal->transfers[i];
+    char url[REPLICA_URL_MAX];
+
+    if (volume == NULL || !replica_url(removal->api->replicas, replica, removal->key, url))
+        return UV_EINVAL;
+    transfer->data = removal;
+    transfer->is_suspect = &volume->is_suspect;
+    return transfer_delete(removal->api->transfers, transfer, url, deleted_cb);
 }
 
 int removal_start(struct removal *removal, struct api *api, const struct key *key,
                   const struct record *orphans, removal_cb done)
 {
-    char url[API_URL_MAX];
-
     removal->api = api;
     removal->key = key;
     removal->orphans = removal->left = *orphans;
@@ -100,15 +98,10 @@ int removal_start(struct removal *removal, struct api *api, const struct key *ke
     removal->done = done;
     removal->n_pending = 0;
     for (unsigned i = 0; i < orphans->n_replicas; i++) {
-        int rc = UV_EINVAL;
-
-        removal->transfers[i].data = removal;
-        if (api_replica_url(api, &orphans->replicas[i], key, url))
-            rc = transfer_delete(api->transfers, &removal->transfers[i], url, deleted_cb);
-        if (rc == 0)
+        if (ask(removal, i) == 0)
             removal->n_pending++;
         else
-            keep(removal, i, rc, 0);
+            keep(removal, i);
     }
-    return removal->n_pending > 0 ? 0 : UV_ENOMEM;
+    return removal->n_pending > 0 ? 0 : UV_EAGAIN;
 }

@@ -22,9 +22,9 @@ struct removal {
     struct transfer transfers[RECORD_REPLICAS_MAX];
 };
 
-/* Asks the volumes of the orphans' replicas, at least one, to delete the key's blob, all at once. A
- * volume that has no such blob counts as done; one that can't be told is left. 0, or UV_ENOMEM when
- * nothing could be started, and then `done` never fires. */
+/* Asks the volumes of the orphans' replicas to delete the key's blob, all at once. A volume that
+ * has no such blob counts as done; one that can't be told is left. 0, or UV_EAGAIN when none could
+ * be asked, and then `done` never fires. */
 int removal_start(struct removal *removal, struct api *api, const struct key *key,
                   const struct record *orphans, removal_cb done);
 

@@ -59,26 +59,45 @@ static int append_journal(struct buf *out, const struct store_stats *s)
     return rc < 0 ? rc : append_error(out, s->journal_error);
 }
 
-static bool is_used(const struct api *api, uint32_t id)
+static int append_free(struct buf *out, const struct volume *volume)
 {
-    for (size_t i = 0; i < api->n_volumes; i++) {
-        if (api->volume_ids[i] == id)
-            return true;
-    }
-    return false;
+    if (volume->total_bytes == UINT64_MAX)
+        return buf_append_string(out, ",\"total_bytes\":null,\"free_bytes\":null");
+    return buf_append_format(out, ",\"total_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64,
+                             volume->total_bytes, volume->free_bytes);
+}
+
+static int append_volume(struct buf *out, const struct volume *volume)
+{
+    int rc = buf_append_string(out, "{\"name\":");
+
+    if (rc == 0)
+        rc = json_append_bytes(out, volume->name, strlen(volume->name));
+    if (rc == 0)
+        rc = buf_append_format(out, ",\"state\":\"%s\",\"since_ms\":%" PRIu64 ",\"reason\":",
+                               volume_state_name(volume->state), volume->since);
+    if (rc == 0)
+        rc = json_append_bytes(out, volume->reason, strlen(volume->reason));
+    if (rc == 0)
+        rc = buf_append_string(out, ",\"identity\":");
+    if (rc == 0)
+        rc = json_append_bytes(out, volume->identity, strlen(volume->identity));
+    if (rc == 0)
+        rc = append_free(out, volume);
+    return rc < 0 ? rc
+                  : buf_append_format(out, ",\"used\":%s}", volume->is_listed ? "true" : "false");
 }
 
 static int append_volumes(struct buf *out, const struct api *api)
 {
+    struct volumes *volumes = replicas_volumes(api->replicas);
     int rc = buf_append_string(out, ",\"volumes\":[");
-    const char *name;
 
-    for (uint32_t id = 0; rc == 0 && (name = store_volume_name(api->store, id)) != NULL; id++) {
-        rc = buf_append_format(out, "%s{\"id\":%" PRIu32 ",\"name\":", id > 0 ? "," : "", id);
+    for (size_t i = 0; rc == 0 && i < volumes_count(volumes); i++) {
+        if (i > 0)
+            rc = buf_append_string(out, ",");
         if (rc == 0)
-            rc = json_append_bytes(out, name, strlen(name));
-        if (rc == 0)
-            rc = buf_append_format(out, ",\"used\":%s}", is_used(api, id) ? "true" : "false");
+            rc = append_volume(out, volumes_at(volumes, i));
     }
     return rc < 0 ? rc : buf_append_string(out, "]}\n");
 }

@@ -18,6 +18,7 @@ struct transfers {
     uv_idle_t ended_soon;          /* runs `ended` when no libcurl call is about to */
     struct transfer_list active;   /* known to libcurl */
     struct transfer_queue ended;   /* result known, `done` to be fired */
+    struct transfer_queue wakes;   /* to be woken */
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */

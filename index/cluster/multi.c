@@ -36,7 +36,8 @@ static void fire_ended(struct transfers *engine)
         STAILQ_REMOVE_HEAD(&engine->ended, ended_link);
         t->done(t, t->rc, t->status);
     }
-    uv_idle_stop(&engine->ended_soon);
+    if (STAILQ_EMPTY(&engine->wakes))
+        uv_idle_stop(&engine->ended_soon);
 }
 
 /* Takes what libcurl has finished, then tells everyone whose transfer has ended. */
@@ -65,7 +66,15 @@ static void collect(struct transfers *engine)
 
 static void ended_soon_cb(uv_idle_t *idle)
 {
-    fire_ended(idle->data);
+    struct transfers *engine = idle->data;
+    struct transfer *t;
+
+    while ((t = STAILQ_FIRST(&engine->wakes)) != NULL) {
+        STAILQ_REMOVE_HEAD(&engine->wakes, wake_link);
+        t->wake_soon = false;
+        transfer_wake(t);
+    }
+    fire_ended(engine);
 }
 
 void multi_fire_soon(struct transfers *engine)
@@ -164,6 +173,14 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     return 0;
 }
 
+static unsigned patience(const struct transfer *t)
+{
+    unsigned suspect = t->engine->limits.suspect_timeout;
+
+    return t->is_suspect != NULL && *t->is_suspect && suspect < t->stall_timeout ? suspect
+                                                                                 : t->stall_timeout;
+}
+
 static void stall_cb(uv_timer_t *timer)
 {
     struct transfers *engine = timer->data;
@@ -173,7 +190,7 @@ static void stall_cb(uv_timer_t *timer)
     while (t != NULL) {
         struct transfer *next = LIST_NEXT(t, link);
 
-        if (!t->starved && now - t->progress > t->stall_timeout)
+        if (!t->starved && now - t->progress > patience(t))
             transfer_end(t, UV_ETIMEDOUT, 0);
         t = next;
     }

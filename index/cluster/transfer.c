@@ -8,8 +8,10 @@
 #include "index/cluster/transfer.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
@@ -21,6 +23,7 @@
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
     .stall_timeout = 10000,
+    .suspect_timeout = 1000,
     .post_timeout = 300000,
 };
 
@@ -39,6 +42,7 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     e->limits = *limits;
     LIST_INIT(&e->active);
     STAILQ_INIT(&e->ended);
+    STAILQ_INIT(&e->wakes);
     rc = multi_start(e);
     if (rc < 0) {
         free(e);
@@ -84,14 +88,46 @@ static size_t read_cb(char *bytes, size_t size, size_t n, void *arg)
     return (size_t)got;
 }
 
-static size_t drop_cb(char *bytes, size_t size, size_t n, void *arg)
+static long status_of(const struct transfer *t)
+{
+    long status = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static size_t write_cb(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
 
-    (void)bytes;
     t->progress = uv_now(t->engine->loop);
+    if (t->write != NULL && status_of(t) == 200) {
+        if (t->write(t, bytes, size * n))
+            return size * n;
+        t->starved = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
     t->dropped += size * n;
     return t->dropped <= ANSWER_MAX ? size * n : 0;
+}
+
+/* Notes which volume it is that answers. */
+static size_t header_cb(char *line, size_t size, size_t n, void *arg)
+{
+    static const char name[] = "Mkv-Volume-Id:";
+    struct transfer *t = arg;
+    size_t len = size * n;
+    size_t at = sizeof(name) - 1;
+
+    if (len <= at || strncasecmp(line, name, at) != 0)
+        return len;
+    while (at < len && line[at] == ' ')
+        at++;
+    n = 0;
+    while (at < len && n < TRANSFER_VOLUME_ID_MAX && line[at] > ' ' && line[at] < 127)
+        t->volume_id[n++] = line[at++];
+    t->volume_id[n] = '\0';
+    return len;
 }
 
 /* Or an nginx that is started later would inherit it, and hold the volume's connection open. */
@@ -131,8 +167,10 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_made_cb);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->engine->limits.connect_timeout);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_cb);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, write_cb);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 }
 
 static int start(struct transfers *engine, struct transfer *t)
@@ -151,12 +189,14 @@ static int start(struct transfers *engine, struct transfer *t)
 static int prepare(struct transfers *engine, struct transfer *t, const char *url,
                    transfer_done_cb done)
 {
+    const bool *is_suspect = t->is_suspect;
     void *data = t->data;
 
     if (engine->aborted)
         return UV_ECANCELED;
     memset(t, 0, sizeof(*t));
     t->data = data;
+    t->is_suspect = is_suspect;
     t->engine = engine;
     t->done = done;
     t->stall_timeout = engine->limits.stall_timeout;
@@ -167,29 +207,49 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
     return 0;
 }
 
-/* The one header of its own that a request may have. */
+/* Adds a header of its own. On failure the handle and all headers are gone. */
 static int set_header(struct transfers *engine, struct transfer *t, const char *header)
 {
-    t->headers = curl_slist_append(NULL, header);
-    if (t->headers == NULL) {
+    struct curl_slist *headers = curl_slist_append(t->headers, header);
+
+    if (headers == NULL) {
+        curl_slist_free_all(t->headers);
         give_handle(engine, t->easy);
         return UV_ENOMEM;
     }
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+    t->headers = headers;
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);
     return 0;
 }
 
+/* RFC 9110, section 5.6.7, whatever the locale. */
+static void format_date(uint64_t time, char text[48])
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(time / 1000);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    snprintf(text, 48, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+             months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
 int transfer_put(struct transfers *engine, struct transfer *t, const char *url, int64_t size,
-                 transfer_read_cb read, transfer_done_cb done)
+                 uint64_t time, transfer_read_cb read, transfer_done_cb done)
 {
     int rc = prepare(engine, t, url, done);
+    char date[48];
 
     if (rc < 0)
         return rc;
     t->read = read;
     t->left = size;
-    rc =
-        set_header(engine, t, "Expect:"); /* else libcurl waits up to a second for "100 Continue" */
+    format_date(time, date);
+    rc = set_header(engine, t, date);
+    if (rc == 0) /* else libcurl waits up to a second for "100 Continue" */
+        rc = set_header(engine, t, "Expect:");
     if (rc < 0)
         return rc;
     curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
@@ -208,6 +268,30 @@ int transfer_delete(struct transfers *engine, struct transfer *t, const char *ur
     if (rc < 0)
         return rc;
     curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+    return start(engine, t);
+}
+
+int transfer_head(struct transfers *engine, struct transfer *t, const char *url,
+                  transfer_done_cb done)
+{
+    int rc = prepare(engine, t, url, done);
+
+    if (rc < 0)
+        return rc;
+    curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+    return start(engine, t);
+}
+
+int transfer_get(struct transfers *engine, struct transfer *t, const char *url, unsigned timeout,
+                 transfer_write_cb write, transfer_done_cb done)
+{
+    int rc = prepare(engine, t, url, done);
+
+    if (rc < 0)
+        return rc;
+    t->write = write;
+    if (timeout > 0)
+        curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)timeout);
     return start(engine, t);
 }
 
@@ -237,6 +321,9 @@ void transfer_end(struct transfer *t, int rc, int status)
     t->rc = rc;
     t->status = status;
     LIST_REMOVE(t, link);
+    if (t->wake_soon)
+        STAILQ_REMOVE(&engine->wakes, t, transfer, wake_link);
+    t->wake_soon = false;
     STAILQ_INSERT_TAIL(&engine->ended, t, ended_link);
 }
 
@@ -247,6 +334,15 @@ void transfer_wake(struct transfer *t)
     t->starved = false;
     t->progress = uv_now(t->engine->loop);
     curl_easy_pause(t->easy, CURLPAUSE_CONT);
+}
+
+void transfer_wake_soon(struct transfer *t)
+{
+    if (t->easy == NULL || !t->starved || t->wake_soon)
+        return;
+    t->wake_soon = true;
+    STAILQ_INSERT_TAIL(&t->engine->wakes, t, wake_link);
+    multi_fire_soon(t->engine);
 }
 
 void transfers_abort(struct transfers *engine)

@@ -23,8 +23,15 @@ typedef void (*transfer_done_cb)(struct transfer *transfer, int rc, int status);
  * nothing right now; transfer_wake() then asks again. Must not call into this module. */
 typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size_t n);
 
+/* Takes bytes of the answer's body, as long as its status is 200 (those of others are dropped).
+ * False leaves them all, and they come again after transfer_wake(). Must not call into this
+ * module, but for transfer_wake_soon(). */
+typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, size_t n);
+
+#define TRANSFER_VOLUME_ID_MAX 63
+
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired; all fields are this module's, but for `data`. */
+ * `done` has fired. `data` and `is_suspect` are set before the start, the rest is this module's. */
 struct transfer {
     void *data; /* the caller's */
     struct transfers *engine;
@@ -32,21 +39,27 @@ struct transfer {
     struct curl_slist *headers;
     transfer_read_cb read;
     transfer_done_cb done;
+    transfer_write_cb write;
     unsigned stall_timeout; /* ms without progress that the volume is granted */
-    uint64_t progress;      /* loop time of the last sign of life */
-    size_t dropped;         /* bytes of the answer's body */
-    bool starved;           /* read said UV_EAGAIN: it is not the volume that is slow */
-    int64_t left;           /* bytes of the body that are still to be read; negative when chunked */
-    bool body_sent;         /* all was read, so the volume may hold the whole body */
-    int rc;                 /* result, once on the ended list */
+    const bool *is_suspect; /* of its volume: true grants it less; NULL: never */
+    char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
+    uint64_t progress;                          /* loop time of the last sign of life */
+    size_t dropped;                             /* bytes of the answer's body */
+    bool starved; /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */
+    bool wake_soon;
+    int64_t left;   /* bytes of the body that are still to be read; negative when chunked */
+    bool body_sent; /* all was read, so the volume may hold the whole body */
+    int rc;         /* result, once on the ended list */
     int status;
     LIST_ENTRY(transfer) link;         /* in engine->active */
+    STAILQ_ENTRY(transfer) wake_link;  /* in engine->wakes */
     STAILQ_ENTRY(transfer) ended_link; /* in engine->ended, until `done` fires */
 };
 
 struct transfer_limits {
     unsigned connect_timeout; /* ms to a connection */
     unsigned stall_timeout;   /* ms without progress that a volume is granted */
+    unsigned suspect_timeout; /* the same, of one that is suspect */
     unsigned post_timeout;    /* ms to the answer to a POST */
 };
 
@@ -62,21 +75,34 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
 /* Cancels every transfer, and refuses new ones with UV_ECANCELED from now on. */
 void transfers_abort(struct transfers *engine);
 
-/* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". 0; or
- * UV_ENOMEM or UV_ECANCELED, and `done` never fires. */
+/* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". `time`, in ms
+ * since 1970, becomes the file's, and with it what nginx makes Last-Modified and ETag of: the same
+ * at every volume. 0; or UV_ENOMEM or UV_ECANCELED, and `done` never fires. */
 int transfer_put(struct transfers *engine, struct transfer *transfer, const char *url, int64_t size,
-                 transfer_read_cb read, transfer_done_cb done);
+                 uint64_t time, transfer_read_cb read, transfer_done_cb done);
 
 /* Starts a DELETE, likewise. */
 int transfer_delete(struct transfers *engine, struct transfer *transfer, const char *url,
                     transfer_done_cb done);
 
+/* Starts a HEAD, likewise. */
+int transfer_head(struct transfers *engine, struct transfer *transfer, const char *url,
+                  transfer_done_cb done);
+
+/* Starts a GET, likewise. `timeout`: ms that it may take in all, 0 for any time. */
+int transfer_get(struct transfers *engine, struct transfer *transfer, const char *url,
+                 unsigned timeout, transfer_write_cb write, transfer_done_cb done);
+
 /* Starts a POST of a text, which is borrowed until `done` has fired; likewise. */
 int transfer_post(struct transfers *engine, struct transfer *transfer, const char *url,
                   const char *text, transfer_done_cb done);
 
-/* Says that `read` has something to give again, or has come to the end. */
+/* Says that `read` has something to give again, or has come to the end; or that `write` can take
+ * more. */
 void transfer_wake(struct transfer *transfer);
+
+/* The same, from within another transfer's `read` or `write`: at the end of the loop's turn. */
+void transfer_wake_soon(struct transfer *transfer);
 
 /* Breaks the request off; the volume sees its connection close. `done` fires with UV_ECANCELED,
  * unless the transfer has ended already and `done` was about to tell how. */

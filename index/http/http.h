@@ -21,7 +21,7 @@ struct http_request;
 #define HTTP_STREAM_BOUND (16 * 1024)
 
 /* The methods that are served, as the header Allow lists them. */
-#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE, UNLINK"
+#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE, UNLINK, REBALANCE"
 
 enum http_method {
     HTTP_METHOD_GET,
@@ -30,6 +30,7 @@ enum http_method {
     HTTP_METHOD_DELETE,
     HTTP_METHOD_UNLINK,
     HTTP_METHOD_POST,
+    HTTP_METHOD_REBALANCE,
     HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
 };
 
@@ -50,7 +51,8 @@ extern const struct http_limits http_default_limits;
  * or starts to with http_respond_start(), at once or later; later only after http_read_body(). */
 typedef void (*http_handler_cb)(struct http_request *request, void *arg);
 
-/* What an exchange that isn't answered at once wants to hear. */
+/* What an exchange that isn't answered at once wants to hear. `data` and `end` may be NULL: then
+ * the body is dropped. */
 struct http_body_reader {
     /* Some bytes, len > 0, valid during the call. */
     void (*data)(struct http_request *request, const char *bytes, size_t len);

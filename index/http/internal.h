@@ -74,11 +74,14 @@ struct http_conn {
     struct buf out;    /* answers not yet handed to the socket */
     struct buf flight; /* answers that the socket is writing */
     size_t dropped;    /* bytes dropped while lingering */
+    size_t held;       /* bytes at a message's start that the parser hasn't seen: of "REBALANCE " */
     int refusal;       /* status that a parser callback wants to fail with, or 0 */
     bool parsing;      /* inside llhttp_execute(): answers gather in `out` */
     bool reading;      /* between uv_read_start() and uv_read_stop() */
     bool shut;         /* our side is closed, so that the client sees the end of its answer */
     bool writing;      /* `flight` is on its way */
+    bool begun;        /* the parser is within a message */
+    bool rebalance;    /* its method is REBALANCE */
     bool head_read;    /* the current exchange has its whole head */
     bool message_read; /* the current exchange has its whole message */
     bool answered;     /* the current exchange has its answer, or the start of one */

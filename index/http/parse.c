@@ -30,6 +30,7 @@ static int on_message_begin(llhttp_t *parser)
     r->writer = NULL;
     r->data = NULL;
     r->bad_headers = false;
+    conn->rebalance = false;
     conn->head_read = false;
     conn->message_read = false;
     conn->answered = false;
@@ -144,7 +145,7 @@ static int on_headers_complete(llhttp_t *parser)
         return refuse(conn, 400);
     if (parser->upgrade)
         parser->upgrade = 0; /* we speak nothing else: the message is an ordinary one */
-    r->method = translate_method(parser->method);
+    r->method = conn->rebalance ? HTTP_METHOD_REBALANCE : translate_method(parser->method);
     r->content_length = parser->flags & F_CHUNKED            ? -1
                         : parser->content_length > INT64_MAX ? INT64_MAX
                                                              : (int64_t)parser->content_length;
@@ -162,7 +163,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
 
-    if (!conn->answered)
+    if (!conn->answered && r->reader->data != NULL)
         r->reader->data(r, at, n);
     return conn->state >= CONN_LINGER ? HPE_USER : 0;
 }
@@ -174,17 +175,18 @@ static int on_message_complete(llhttp_t *parser)
     bool done;
 
     conn->message_read = true;
-    if (!conn->answered)
+    conn->begun = false;
+    conn->held = 0;
+    if (!conn->answered && r->reader->end != NULL)
         r->reader->end(r);
     if (conn->state >= CONN_LINGER)
         return HPE_USER;
     done = conn->answered && r->writer == NULL;
-    if (done && !conn->close_after) {
+    if (done && !conn->close_after)
         conn_set_state(conn, CONN_IDLE);
-        return 0;
-    }
-    conn_set_state(conn, done ? CONN_ENDING : CONN_ANSWER);
-    return HPE_PAUSED;
+    else
+        conn_set_state(conn, done ? CONN_ENDING : CONN_ANSWER);
+    return HPE_PAUSED; /* parse_bytes() goes on with the next message, if it may */
 }
 
 static const llhttp_settings_t settings = {
@@ -203,9 +205,7 @@ void parse_init(struct http_conn *conn)
     conn->parser.data = conn;
 }
 
-/* A method that llhttp doesn't know is no malformed request: it is a method we don't serve. (One
- * that we come to serve without llhttp knowing it, such as REBALANCE, has to be told to it as
- * another.) */
+/* A method that llhttp doesn't know is no malformed request: it is a method we don't serve. */
 static int refusal_status(struct http_conn *conn, llhttp_errno_t error)
 {
     const char *at = llhttp_get_error_pos(&conn->parser);
@@ -219,22 +219,79 @@ static int refusal_status(struct http_conn *conn, llhttp_errno_t error)
     return 400;
 }
 
-void parse_bytes(struct http_conn *conn, const char *bytes, size_t n)
+static llhttp_errno_t execute(struct http_conn *conn, const char *bytes, size_t n)
 {
     llhttp_errno_t error;
-    const char *stop;
 
     conn->parsing = true;
     error = llhttp_execute(&conn->parser, bytes, n);
     conn->parsing = false;
-    if (error == HPE_OK || conn->state >= CONN_LINGER)
-        return;
-    if (error != HPE_PAUSED) {
-        conn_refuse(conn, refusal_status(conn, error));
-        return;
+    return error;
+}
+
+/* llhttp doesn't know REBALANCE: it gets another method in its place, which we don't serve. Takes
+ * bytes at the start of a message, as many as *n says, off `bytes` once it is clear what they are;
+ * those of a beginning that came in pieces are only counted, since they are known. */
+static llhttp_errno_t begin_message(struct http_conn *conn, const char **bytes, size_t *n)
+{
+    static const char method[] = "REBALANCE ";
+    static const char other[] = "REPORT ";
+    const size_t len = sizeof(method) - 1;
+    size_t held = conn->held;
+    llhttp_errno_t error;
+
+    while (*n > 0 && held == 0 && (**bytes == '\r' || **bytes == '\n')) { /* as llhttp does */
+        (*bytes)++;
+        (*n)--;
     }
-    stop = llhttp_get_error_pos(&conn->parser);
-    llhttp_resume(&conn->parser);
-    if (stop < bytes + n && buf_append(&conn->in, stop, (size_t)(bytes + n - stop)) < 0)
+    while (*n > 0 && conn->held < len && **bytes == method[conn->held]) {
+        conn->held++;
+        (*bytes)++;
+        (*n)--;
+    }
+    if (*n == 0 && conn->held < len)
+        return HPE_OK; /* more is to come */
+    conn->begun = true;
+    if (conn->held == len) {
+        error = execute(conn, other, sizeof(other) - 1);
+        conn->rebalance = true;
+        return error;
+    }
+    /* It is something else: back to the first byte of this piece. */
+    *bytes -= conn->held - held;
+    *n += conn->held - held;
+    return held > 0 ? execute(conn, method, held) : HPE_OK;
+}
+
+static void parse_failed(struct http_conn *conn, llhttp_errno_t error)
+{
+    if (conn->state < CONN_LINGER)
+        conn_refuse(conn, refusal_status(conn, error));
+}
+
+void parse_bytes(struct http_conn *conn, const char *bytes, size_t n)
+{
+    llhttp_errno_t error;
+
+    while (n > 0) {
+        const char *stop;
+
+        error = conn->begun ? HPE_OK : begin_message(conn, &bytes, &n);
+        if (error == HPE_OK)
+            error = execute(conn, bytes, n);
+        if (error == HPE_OK)
+            return;
+        if (error != HPE_PAUSED || conn->state >= CONN_LINGER) {
+            parse_failed(conn, error);
+            return;
+        }
+        stop = llhttp_get_error_pos(&conn->parser);
+        llhttp_resume(&conn->parser);
+        n -= (size_t)(stop - bytes);
+        bytes = stop;
+        if (conn->state != CONN_IDLE)
+            break;
+    }
+    if (n > 0 && buf_append(&conn->in, bytes, n) < 0)
         conn->close_after = true; /* the requests behind this one can't be kept */
 }

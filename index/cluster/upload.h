@@ -1,0 +1,115 @@
+/* One value, streamed to several volumes at once from one buffer, until as many as wanted hold it
+ * durably. Where a volume fails, the next candidate takes its place: from the buffer while that has
+ * the value from its first byte, else by a copy of what another volume has.
+ *
+ *     write, write, ... end ──▶ buffer ──▶ PUT ──▶ POST /_mkv/sync ──▶ done
+ *                                     ├──▶ PUT ──▶ failed ──▶ next candidate
+ *                                     └──▶ PUT ──▶ ...
+ *
+ * The slowest sets the pace: the buffer is bounded, and the caller is told to pause. */
+#ifndef MKV_CLUSTER_UPLOAD_H
+#define MKV_CLUSTER_UPLOAD_H
+
+#include "index/base/buf.h"
+#include "index/cluster/placement.h"
+#include "index/cluster/relay.h"
+#include "index/cluster/transfer.h"
+#include "index/cluster/volumes.h"
+
+#define UPLOAD_TARGETS_MAX 16
+#define UPLOAD_TEXT_MAX    (VOLUME_ADDRESS_MAX + 96)
+#define UPLOAD_PATH_MAX    (5 + PLACEMENT_PATH_MAX)
+#define UPLOAD_URL_MAX     (7 + VOLUME_ADDRESS_MAX + UPLOAD_PATH_MAX)
+
+struct upload;
+
+/* Where the value may go. */
+struct upload_target {
+    struct volume *volume;
+    uint32_t id; /* the volume's when it was chosen: with another one it is another disk */
+    bool has_subvolume;
+    uint32_t subvolume;
+    bool tried;    /* this module's, as the next two; readable when done */
+    bool holds;    /* durably: it is one of the copies */
+    bool may_hold; /* it wasn't one in the end, but may have kept the bytes */
+};
+
+/* Fires once, never inside upload_start(): status 0, and `copies` targets hold the value; or the
+ * HTTP status to answer with, and why in upload->text; or -1 after upload_abort(). No transfer runs
+ * any more. */
+typedef void (*upload_done_cb)(struct upload *upload, int status);
+
+/* The buffer has room again, after upload_write() has returned false. May fire within libcurl: must
+ * not call this module. */
+typedef void (*upload_drained_cb)(struct upload *upload);
+
+/* What all uploads share. */
+struct upload_budget {
+    size_t used; /* bytes in buffers */
+};
+
+struct upload_options {
+    struct transfers *transfers;  /* borrowed, as all */
+    struct upload_budget *budget; /* borrowed */
+    const char *path;             /* at every volume, below its subvolume */
+    int64_t size;                 /* -1: unknown */
+    uint64_t time;                /* of the PUT, ms since 1970 */
+    unsigned copies;              /* at least 1 */
+    bool sync;
+    upload_drained_cb drained;
+    upload_done_cb done;
+};
+
+struct upload_copy;
+
+/* Embedded in an operation, all zero at first, which must keep it until `done` has fired. */
+struct upload {
+    void *data;
+    struct upload_target targets[UPLOAD_TARGETS_MAX];
+    size_t n_targets;
+    char text[UPLOAD_TEXT_MAX]; /* a line that says what failed last */
+    struct upload_options options;
+    struct upload_copy *copies;
+    unsigned n_copies; /* 0 before the start */
+    struct buf window; /* of the value, from byte `base` on */
+    uint64_t base;
+    uint64_t received;
+    bool ended;      /* all was written */
+    bool paused;     /* upload_write() has said false */
+    bool ending;     /* failed or aborted: nothing new is started */
+    int status;      /* to be done with */
+    int failure;     /* status for the failure of a volume, so far */
+    unsigned n_busy; /* transfers and relays that run */
+};
+
+/* Takes the volumes that can take the value, of `n` candidates, best first; at most
+ * UPLOAD_TARGETS_MAX. 0, and bytes can be added from now on; or, when they are too few, the HTTP
+ * status to refuse with, and upload->text. */
+int upload_init(struct upload *upload, const struct upload_options *options,
+                const struct upload_target *candidates, size_t n);
+
+/* Starts to send. 0; or the HTTP status to refuse with and upload->text, and `done` never fires. */
+int upload_start(struct upload *upload);
+
+/* Adds bytes, which are copied. 1 to go on, 0 to wait for `drained`, or UV_ENOMEM: abort it. Once
+ * it has failed, drops them until `done` tells. */
+int upload_write(struct upload *upload, const char *bytes, size_t n);
+
+/* All was written; more than nothing. */
+void upload_end(struct upload *upload);
+
+/* Breaks it off; `done` fires with -1, unless it is about to. */
+void upload_abort(struct upload *upload);
+
+/* Frees what it has kept; not between the start and `done`. All zero is fine, too. */
+void upload_deinit(struct upload *upload);
+
+/* Writes "/svXX/HH/HH/NAME": this path, "/HH/HH/NAME", as the target's volume knows it. */
+void upload_target_path(const struct upload_target *target, const char *path,
+                        char text[UPLOAD_PATH_MAX]);
+
+/* Writes "http://" and the volume's name before that. */
+void upload_target_url(const struct upload_target *target, const char *path,
+                       char url[UPLOAD_URL_MAX]);
+
+#endif

@@ -1,0 +1,355 @@
+/* A probe, happy path: one timer finds the volumes whose turn it is; GET /_mkv/space is answered
+ * with what is left on the disk, and the volume is up or full. A volume that is no mkv's (a plain
+ * nginx answers 404) is up, and what is left on it unknown.
+ *
+ * Failures: a volume that refuses connections is down at once; one that is silent is asked again,
+ * since it may only be busy, and is down when that fails, too. */
+#include "index/cluster/volumes.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "index/base/log.h"
+
+#define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next */
+#define PROBE_TIMEOUT  1000         /* ms that a probe may take */
+#define TICK           50           /* ms between looks for volumes whose turn it is */
+#define SILENT_MAX     2            /* probes without an answer, then it is down */
+#define FULL_SHARE     100          /* of the disk: less than a hundredth left ... */
+#define FULL_MAX       (1ULL << 30) /* ... or than this is full */
+
+struct volumes {
+    uv_loop_t *loop;
+    struct transfers *transfers;
+    volume_identified_cb cb;
+    void *arg;
+    struct volume *list[VOLUMES_MAX];
+    size_t count;
+    uv_timer_t timer;
+    unsigned n_probes; /* that run */
+    bool stopping;
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+};
+
+static void free_volumes(struct volumes *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        free(v->list[i]);
+    free(v);
+}
+
+/* --- States ---------------------------------------------------------------------------------- */
+
+const char *volume_state_name(enum volume_state state)
+{
+    static const char *const names[] = {
+        [VOLUME_UNKNOWN] = "unknown",
+        [VOLUME_UP] = "up",
+        [VOLUME_FULL] = "full",
+        [VOLUME_DOWN] = "down",
+    };
+
+    return names[state];
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void set_state(struct volume *volume, enum volume_state state, const char *reason)
+{
+    bool first = volume->state == VOLUME_UNKNOWN;
+
+    snprintf(volume->reason, sizeof(volume->reason), "%s", reason);
+    if (volume->state == state)
+        return;
+    volume->state = state;
+    volume->since = now_ms();
+    volume->is_suspect = state == VOLUME_DOWN;
+    if (state != VOLUME_UP)
+        log_warn("volume %s is %s: %s", volume->name, volume_state_name(state), reason);
+    else if (!first)
+        log_info("volume %s is up again", volume->name);
+}
+
+static void set_down(struct volume *volume, int rc)
+{
+    switch (rc) {
+    case UV_ECONNREFUSED:
+        set_state(volume, VOLUME_DOWN, "it can't be reached");
+        break;
+    case UV_ETIMEDOUT:
+        set_state(volume, VOLUME_DOWN, "it doesn't answer");
+        break;
+    default:
+        set_state(volume, VOLUME_DOWN, "it breaks connections off");
+    }
+}
+
+static bool is_full(const struct volume *volume)
+{
+    uint64_t reserve = volume->total_bytes / FULL_SHARE;
+
+    if (volume->free_bytes == UINT64_MAX)
+        return false;
+    return volume->free_bytes <= (reserve < FULL_MAX ? reserve : FULL_MAX);
+}
+
+bool volume_takes(const struct volume *volume, int64_t size)
+{
+    if (volume->state != VOLUME_UP || !volume->is_listed)
+        return false;
+    return size < 0 || volume->free_bytes == UINT64_MAX || (uint64_t)size < volume->free_bytes;
+}
+
+/* --- Probes ---------------------------------------------------------------------------------- */
+
+static void timer_closed_cb(uv_handle_t *handle)
+{
+    struct volumes *v = handle->data;
+    void (*cb)(void *) = v->stop_cb;
+    void *arg = v->stop_arg;
+
+    free_volumes(v);
+    cb(arg);
+}
+
+static void close_if_idle(struct volumes *v)
+{
+    if (v->stopping && v->n_probes == 0 && !uv_is_closing((uv_handle_t *)&v->timer))
+        uv_close((uv_handle_t *)&v->timer, timer_closed_cb);
+}
+
+/* {"total":N,"free":N}; anything else says nothing. */
+static void read_space(struct volume *volume)
+{
+    json_t *root = json_loadb(volume->answer, volume->answer_len, 0, NULL);
+    json_int_t total = json_integer_value(json_object_get(root, "total"));
+    json_t *free_bytes = json_object_get(root, "free");
+
+    volume->total_bytes = volume->free_bytes = UINT64_MAX;
+    if (total > 0 && json_is_integer(free_bytes) && json_integer_value(free_bytes) >= 0) {
+        volume->total_bytes = (uint64_t)total;
+        volume->free_bytes = (uint64_t)json_integer_value(free_bytes);
+    }
+    json_decref(root);
+}
+
+/* Another identity: what the caller knows of the volume is not on this disk. */
+static int identify(struct volume *volume, const char *identity)
+{
+    bool known = volume->identified;
+    int rc;
+
+    if (known && strcmp(volume->identity, identity) == 0)
+        return 0;
+    if (known)
+        log_warn("volume %s has another disk: %s was there, and now %s is", volume->name,
+                 volume->identity[0] != '\0' ? volume->identity : "one without identity",
+                 identity[0] != '\0' ? identity : "one without identity");
+    strcpy(volume->identity, identity);
+    volume->identified = true;
+    rc = volume->volumes->cb(volume, volume->volumes->arg);
+    if (rc < 0)
+        set_state(volume, VOLUME_DOWN, "the index can't take it up");
+    return rc;
+}
+
+static void answered(struct volume *volume, int status)
+{
+    char reason[VOLUME_REASON_MAX];
+
+    volume->silent = 0;
+    if (status >= 500) {
+        snprintf(reason, sizeof(reason), "it answers %d", status);
+        set_state(volume, VOLUME_DOWN, reason);
+        return;
+    }
+    if (identify(volume, volume->probe.volume_id) < 0)
+        return;
+    if (status == 200)
+        read_space(volume);
+    if (is_full(volume)) {
+        snprintf(reason, sizeof(reason), "%llu bytes are left",
+                 (unsigned long long)volume->free_bytes);
+        set_state(volume, VOLUME_FULL, reason);
+    } else {
+        set_state(volume, VOLUME_UP, "");
+    }
+}
+
+static void probe_done_cb(struct transfer *transfer, int rc, int status)
+{
+    struct volume *volume = transfer->data;
+    struct volumes *v = volume->volumes;
+
+    volume->probing = false;
+    v->n_probes--;
+    volume->probe_at = uv_now(v->loop) + (volume->probe_again ? 0 : PROBE_INTERVAL);
+    volume->probe_again = false;
+    if (v->stopping)
+        rc = UV_ECANCELED; /* whatever it was: the caller is about to go */
+    if (rc == 0)
+        answered(volume, status);
+    else if (rc == UV_ETIMEDOUT && ++volume->silent < SILENT_MAX)
+        volume->probe_at = uv_now(v->loop);
+    else if (rc != UV_ECANCELED && rc != UV_ENOMEM)
+        set_down(volume, rc);
+    close_if_idle(v);
+}
+
+static bool answer_cb(struct transfer *transfer, const char *bytes, size_t n)
+{
+    struct volume *volume = transfer->data;
+    size_t room = sizeof(volume->answer) - volume->answer_len;
+
+    if (n > room)
+        n = room;
+    memcpy(volume->answer + volume->answer_len, bytes, n);
+    volume->answer_len += n;
+    return true;
+}
+
+static void probe(struct volume *volume)
+{
+    struct volumes *v = volume->volumes;
+    char url[VOLUME_ADDRESS_MAX + 32];
+
+    snprintf(url, sizeof(url), "http://%s/_mkv/space", volume->name);
+    volume->answer_len = 0;
+    volume->probe.data = volume;
+    volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
+    if (transfer_get(v->transfers, &volume->probe, url, PROBE_TIMEOUT, answer_cb, probe_done_cb) <
+        0)
+        return;
+    volume->probing = true;
+    v->n_probes++;
+}
+
+static void tick_cb(uv_timer_t *timer)
+{
+    struct volumes *v = timer->data;
+
+    for (size_t i = 0; i < v->count; i++) {
+        if (!v->list[i]->probing && uv_now(v->loop) >= v->list[i]->probe_at)
+            probe(v->list[i]);
+    }
+}
+
+void volume_report(struct volume *volume, int rc, int status)
+{
+    if (rc == UV_ECONNREFUSED)
+        set_down(volume, rc);
+    else if (rc == 0 && status == 507)
+        set_state(volume, VOLUME_FULL, "it says so");
+    else if (rc == 0 && status < 500)
+        return;
+    /* Ask it, soon: an nginx whose disk is full answers 500. */
+    if (rc == UV_ECANCELED || rc == UV_ENOMEM)
+        return;
+    volume->probe_again = true;
+    volume->probe_at = 0;
+}
+
+/* --- The list -------------------------------------------------------------------------------- */
+
+static struct volume *find(const struct volumes *v, const char *name)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        if (strcasecmp(v->list[i]->name, name) == 0)
+            return v->list[i];
+    }
+    return NULL;
+}
+
+static struct volume *add(struct volumes *v, const char *name)
+{
+    struct volume *volume = calloc(1, sizeof(*volume));
+
+    if (volume == NULL)
+        return NULL;
+    assert(strlen(name) < VOLUME_ADDRESS_MAX);
+    strcpy(volume->name, name);
+    volume->volumes = v;
+    volume->free_bytes = volume->total_bytes = UINT64_MAX;
+    volume->id = UINT32_MAX;
+    v->list[v->count++] = volume;
+    return volume;
+}
+
+int volumes_set(struct volumes *v, const char *const *names, size_t n)
+{
+    size_t count = v->count;
+
+    for (size_t i = 0; i < n; i++) {
+        if (find(v, names[i]) != NULL)
+            continue;
+        if (v->count == VOLUMES_MAX || add(v, names[i]) == NULL) {
+            int rc = v->count == VOLUMES_MAX ? UV_E2BIG : UV_ENOMEM;
+
+            while (v->count > count)
+                free(v->list[--v->count]);
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < v->count; i++)
+        v->list[i]->is_listed = false;
+    for (size_t i = 0; i < n; i++)
+        find(v, names[i])->is_listed = true;
+    return 0;
+}
+
+size_t volumes_count(const struct volumes *v)
+{
+    return v->count;
+}
+
+struct volume *volumes_at(struct volumes *v, size_t i)
+{
+    return v->list[i];
+}
+
+int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_cb cb, void *arg,
+                struct volumes **volumes)
+{
+    struct volumes *v = calloc(1, sizeof(*v));
+
+    if (v == NULL)
+        return UV_ENOMEM;
+    v->loop = loop;
+    v->transfers = transfers;
+    v->cb = cb;
+    v->arg = arg;
+    uv_timer_init(loop, &v->timer);
+    v->timer.data = v;
+    *volumes = v;
+    return 0;
+}
+
+void volumes_start(struct volumes *v)
+{
+    uv_timer_start(&v->timer, tick_cb, 0, TICK);
+}
+
+void volumes_stop(struct volumes *v, void (*cb)(void *arg), void *arg)
+{
+    v->stopping = true;
+    v->stop_cb = cb;
+    v->stop_arg = arg;
+    uv_timer_stop(&v->timer);
+    for (size_t i = 0; i < v->count; i++) {
+        if (v->list[i]->probing)
+            transfer_cancel(&v->list[i]->probe);
+    }
+    close_if_idle(v);
+}

@@ -1,0 +1,91 @@
+/* The volumes, and how they are: each is asked every second (GET /_mkv/space), and what transfers
+ * meet with is taken into account at once. A change of state is logged once.
+ *
+ *            refused, or silent twice                     full: little space left,
+ *     UP ─────────────────────────────▶ DOWN              or a PUT was answered 507
+ *      ▲ ◀───────────────────────────── any answer     UP ◀──────────────────────▶ FULL
+ *
+ * A volume is known by its name and by its identity (Mkv-Volume-Id), which lies on its disk. When
+ * another disk stands behind a name, what the old one held is not there. */
+#ifndef MKV_CLUSTER_VOLUMES_H
+#define MKV_CLUSTER_VOLUMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "index/cluster/transfer.h"
+
+#define VOLUMES_MAX        1024
+#define VOLUME_REASON_MAX  128
+#define VOLUME_ADDRESS_MAX 264 /* "host:port" and a NUL */
+
+enum volume_state {
+    VOLUME_UNKNOWN, /* not asked yet: counts as down, but nothing is said about it */
+    VOLUME_UP,
+    VOLUME_FULL, /* answers, and can't take anything */
+    VOLUME_DOWN
+};
+
+struct volumes;
+
+struct volume {
+    struct volumes *volumes;
+    char name[VOLUME_ADDRESS_MAX];
+    char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
+    enum volume_state state;
+    char reason[VOLUME_REASON_MAX]; /* why it is full or down, else "" */
+    bool is_suspect;                /* down, as transfers look at it */
+    bool is_listed;                 /* new keys may go there */
+    uint64_t since;                 /* of the state; ms since 1970, 0 before the first answer */
+    uint64_t free_bytes;            /* UINT64_MAX: unknown */
+    uint64_t total_bytes;           /* likewise */
+    uint32_t id;                    /* the caller's: in the store, of this name and identity */
+    /* The rest is this module's. */
+    bool identified; /* it has answered */
+    unsigned silent; /* probes in a row without an answer */
+    bool probing;
+    bool probe_again; /* when this one has ended */
+    struct transfer probe;
+    char answer[256];
+    size_t answer_len;
+    uint64_t probe_at; /* loop time of the next one */
+};
+
+/* Fires when a volume has answered for the first time, or as another one than before: its identity
+ * is new. 0, or negative when the caller can't take it up: then it is down. */
+typedef int (*volume_identified_cb)(struct volume *volume, void *arg);
+
+/* 0 and *volumes, or UV_ENOMEM. Probing begins with volumes_start(). */
+int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_cb cb, void *arg,
+                struct volumes **volumes);
+
+/* Starts to probe. Each volume has its first answer, or not, a second later. */
+void volumes_start(struct volumes *volumes);
+
+/* Ends the probes, frees all and fires `cb`; never inside this call. */
+void volumes_stop(struct volumes *volumes, void (*cb)(void *arg), void *arg);
+
+/* The volumes that are listed from now on, by name; new ones are taken up, others stay known for
+ * what they hold. 0, UV_ENOMEM, or UV_E2BIG over VOLUMES_MAX; then nothing has changed. */
+int volumes_set(struct volumes *volumes, const char *const *names, size_t n);
+
+/* All that are known; stays in place until volumes_stop(). */
+size_t volumes_count(const struct volumes *volumes);
+struct volume *volumes_at(struct volumes *volumes, size_t i);
+
+/* What a transfer to the volume ended with, as transfer_done_cb has it. */
+void volume_report(struct volume *volume, int rc, int status);
+
+/* Whether the volume can be asked for what it holds. */
+static inline bool volume_is_live(const struct volume *volume)
+{
+    return volume->state == VOLUME_UP || volume->state == VOLUME_FULL;
+}
+
+/* Whether a new blob of `size` bytes, -1 for unknown, may go there. */
+bool volume_takes(const struct volume *volume, int64_t size);
+
+/* "up", "full", "down", "unknown". */
+const char *volume_state_name(enum volume_state state);
+
+#endif
