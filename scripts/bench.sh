@@ -130,22 +130,88 @@ put_ratio()
     done | sort -k1n | median "$1"
 }
 
-bring_up() # DIR PORT [OPTIONS of mkv index...]
+bring_up() # DIR VOLUMES PORT [OPTIONS of mkv index...]
 {
-    "$root/scripts/bringup.sh" --detach --port "$2" --dir "$dir/$1" -- "${@:3}" >"$dir/$1.log" 2>&1 || {
+    "$root/scripts/bringup.sh" --detach --volumes "$2" --port "$3" --dir "$dir/$1" -- "${@:4}" >"$dir/$1.log" 2>&1 || {
         cat "$dir/$1.log" >&2
         exit 1
     }
 }
 
-# The first of ten ports in a row that nobody listens on.
+now()
+{
+    date +%s.%N
+}
+
+# Seconds for 1 GiB to each of three volumes at once, and on their disks.
+three_direct() # FIRST-PORT NAME
+{
+    local port start pids=()
+    start=$(now)
+    for port in "$1" $(($1 + 1)) $(($1 + 2)); do
+        {
+            curl -sS -f -T "$dir/gib" "http://localhost:$port/be/be/$2" &&
+                curl -sS -f -X POST -d "/be/be/$2" "http://localhost:$port/_mkv/sync"
+        } &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    echo "$(now) $start" | awk '{ print $1 - $2 }'
+}
+
+one_put() # URL: seconds for 1 GiB
+{
+    curl -sS -f -o /dev/null -T "$dir/gib" -w '%{time_total}\n' "$1"
+}
+
+# The most memory that a process and its children ever had, in MiB.
+peak_mib() # PID
+{
+    local pid sum=0
+    for pid in "$1" $(pgrep -P "$1") $(pgrep -P "$(pgrep -P "$1" | head -n 1)"); do
+        sum=$((sum + $(awk '/VmHWM/ { print $2 }' "/proc/$pid/status")))
+    done
+    echo $((sum / 1024))
+}
+
+bench_gib() # PORT of an index with --replicas 3
+{
+    local i
+    head -c 1G /dev/zero | openssl enc -aes-128-ctr -pass pass:bench -nosalt 2>/dev/null >"$dir/gib"
+    for i in 1 2 3; do
+        echo "$(one_put "http://127.0.0.1:$1/gib$i") $(three_direct $(($1 + 1)) "gib$i")"
+        curl -sS -f -X DELETE "http://127.0.0.1:$1/gib$i"
+        for ((p = $1 + 1; p <= $1 + 3; p++)); do
+            curl -sS -f -X DELETE "http://localhost:$p/be/be/gib$i"
+        done
+    done | awk '{ printf "  1 GiB, 3 copies                 %.2f x  (%.1f s next to %.1f s)\n", $1 / $2, $1, $2 }'
+    rm "$dir/gib"
+    echo "  memory of index and front        $(peak_mib "$(cut -d' ' -f1 "$dir/triple/run/index.pid")") MiB at most"
+}
+
+thrash() # URL: operations per second
+{
+    "$root/build/release/thrasher" --url "$1" --clients 16 --count 5000 | tee -a "$dir/thrash.log" |
+        sed -n 's/.*: \([0-9]*\) operations.*/\1/p'
+}
+
+bench_thrashers() # NAME URL BASE-URL
+{
+    local i base
+    for i in 1 2 3; do
+        base=$(thrash "$3")
+        echo "$(thrash "$2") $base"
+    done | median "$1"
+}
+
+# The first of twenty ports in a row that nobody listens on.
 free_ports()
 {
     local first p
 
     while true; do
         first=$((20000 + RANDOM % 10000))
-        for ((p = first; p < first + 10; p++)); do
+        for ((p = first; p < first + 20; p++)); do
             if listens 127.0.0.1 "$p"; then
                 continue 2
             fi
@@ -160,12 +226,13 @@ main()
     local port
     port=$(free_ports)
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
-    local unsynced=http://127.0.0.1:$((port + 4))
+    local unsynced=http://127.0.0.1:$((port + 4)) triple=http://127.0.0.1:$((port + 10))
 
     start_nginx $((port + 9))
     write_put_script
-    bring_up cluster "$port" --direct "127.0.0.1:$((port + 8))"
-    bring_up unsynced $((port + 4)) --no-sync
+    bring_up cluster 3 "$port" --direct "127.0.0.1:$((port + 8))"
+    bring_up unsynced 3 $((port + 4)) --no-sync
+    bring_up triple 4 $((port + 10)) --replicas 3
     curl -sS -f -X PUT -d bigswag "$front/present"
     echo "wrk -t2 -c100, next to an nginx that answers 'return 404':"
     ratio "  missing key, --direct" "$direct/missing" "$plain/x"
@@ -176,6 +243,16 @@ main()
     echo "PUTs of 1 KiB through the front, next to those with --no-sync:"
     put_ratio "  1 client" 1 "$front" "$unsynced"
     put_ratio "  64 clients" 64 "$front" "$unsynced"
+    echo
+    echo "--replicas 3, next to three PUTs to volumes, and to --replicas 1:"
+    bench_gib $((port + 10))
+    bench_thrashers "  thrasher, 16 clients" "$triple" "$front"
+    local before after
+    before=$(put_rate "$triple" 1)
+    kill -9 "$(cut -d' ' -f1 "$dir/triple/run/volume1.pid")"
+    wait_until 10 sh -c "'$root/build/release/mkv' status --index '$dir/triple/index' | grep -q ' down'"
+    after=$(put_rate "$triple" 1)
+    echo "$before $after" | median "  PUT with a volume dead (time)"
     echo
     "$root/build/release/thrasher" --url "$front" --clients 16 --count 10000
 }
