@@ -145,12 +145,32 @@ static void read_space(struct volume *volume)
     json_decref(root);
 }
 
+/* Two names for one disk: a value with two copies there would have one. */
+static const struct volume *find_twin(const struct volume *volume, const char *identity)
+{
+    const struct volumes *v = volume->volumes;
+
+    for (size_t i = 0; i < v->count && *identity != '\0'; i++) {
+        if (v->list[i] != volume && volume_is_live(v->list[i]) &&
+            strcmp(v->list[i]->identity, identity) == 0)
+            return v->list[i];
+    }
+    return NULL;
+}
+
 /* Another identity: what the caller knows of the volume is not on this disk. */
 static int identify(struct volume *volume, const char *identity)
 {
+    const struct volume *twin = find_twin(volume, identity);
     bool known = volume->identified;
+    char reason[VOLUME_REASON_MAX];
     int rc;
 
+    if (twin != NULL) {
+        snprintf(reason, sizeof(reason), "it is volume %.80s by another name", twin->name);
+        set_state(volume, VOLUME_DOWN, reason);
+        return UV_EEXIST;
+    }
     if (known && strcmp(volume->identity, identity) == 0)
         return 0;
     if (known)
