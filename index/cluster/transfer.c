@@ -124,7 +124,8 @@ static size_t header_cb(char *line, size_t size, size_t n, void *arg)
     while (at < len && line[at] == ' ')
         at++;
     n = 0;
-    while (at < len && n < TRANSFER_VOLUME_ID_MAX && line[at] > ' ' && line[at] < 127)
+    while (at < len && n < TRANSFER_VOLUME_ID_MAX && line[at] != '\0' &&
+           strchr(TRANSFER_VOLUME_ID_CHARS, line[at]) != NULL)
         t->volume_id[n++] = line[at++];
     t->volume_id[n] = '\0';
     return len;

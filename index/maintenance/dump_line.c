@@ -10,9 +10,12 @@
 #include "index/base/address.h"
 #include "index/base/hex.h"
 #include "index/base/json.h"
+#include "index/cluster/transfer.h"
 
 #define FORMAT  "mkv-dump"
 #define VERSION 1
+
+#define NO_VOLUME "has a volume that is no HOST:PORT, alone or with \" IDENTITY\" and \"/svXX\" behind"
 
 /* What JSON readers, ours too, take for an integer. */
 #define NUMBER_MAX INT64_MAX
@@ -29,11 +32,23 @@ void dump_count(struct dump_counts *counts, enum store_space space, const struct
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
+/* As transfers take it from a volume. */
+static bool is_identity(const char *text)
+{
+    return *text != '\0' && text[strspn(text, TRANSFER_VOLUME_ID_CHARS)] == '\0';
+}
+
 static bool is_volume_name(const char *name)
 {
+    char host[DUMP_VOLUME_MAX + 1];
+    size_t n = strcspn(name, " ");
     struct address address;
 
-    return strlen(name) <= DUMP_VOLUME_MAX && address_parse(name, false, &address) == 0;
+    if (strlen(name) > DUMP_VOLUME_MAX || (name[n] == ' ' && !is_identity(name + n + 1)))
+        return false;
+    memcpy(host, name, n);
+    host[n] = '\0';
+    return address_parse(host, false, &address) == 0;
 }
 
 int dump_append_header(struct buf *out)
@@ -150,7 +165,7 @@ static const char *parse_key(const json_t *value, struct key *key)
     return NULL;
 }
 
-/* "host:port/svXX": cuts the end off `name`. As it is written, and not otherwise. */
+/* "host:port identity/svXX": cuts the end off `name`. As it is written, and not otherwise. */
 static bool parse_subvolume(char *name, struct replica *replica)
 {
     char *slash = strchr(name, '/');
@@ -175,10 +190,10 @@ static const char *parse_volume(const json_t *value, unsigned i, struct dump_lin
     struct replica *replica = &line->record.replicas[i];
 
     if (!json_is_string(value) || json_string_length(value) >= sizeof(name))
-        return "has a volume that is no HOST:PORT or HOST:PORT/svXX";
+        return NO_VOLUME;
     strcpy(name, json_string_value(value));
     if (!parse_subvolume(name, replica) || !is_volume_name(name))
-        return "has a volume that is no HOST:PORT or HOST:PORT/svXX";
+        return NO_VOLUME;
     replica->volume = i;
     strcpy(line->volumes[i], name);
     return NULL;

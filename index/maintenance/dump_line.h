@@ -1,14 +1,15 @@
 /* The lines of a dump, each a JSON object:
  *
  *     {"format":"mkv-dump","version":1}
- *     {"key":"/a","size":5,"time":1763740800123,"md5":"...","volumes":["host:3001/sv0A"]}
+ *     {"key":"/a","size":5,"time":1763740800123,"md5":"...","volumes":["host:3001 5d41.../sv0A"]}
  *     {"key":{"percent":"/%FF"},"size":5,"time":1763740800123,"unlinked":true,"volumes":[...]}
  *     {"orphan":"/b","size":5,"time":1763740800123,"volumes":[...]}
  *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
  *
  * The first and the last line are there once, the keys come in byte order, and after them the
  * orphans do too: blobs that are to be removed. `time` is that of the PUT, in ms since 1970; `md5`
- * and `unlinked` stand only where they say something. `keys` counts those that aren't unlinked. */
+ * and `unlinked` stand only where they say something, and so do a volume's identity, behind a space,
+ * and its subvolume. `keys` counts those that aren't unlinked. */
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 
@@ -19,7 +20,7 @@
 #include "index/store/store.h"
 
 #define DUMP_LINE_MAX   16384 /* bytes; none that we write is longer */
-#define DUMP_VOLUME_MAX 255   /* bytes of a volume's name */
+#define DUMP_VOLUME_MAX 255   /* bytes of a volume's name, "host:port" or "host:port identity" */
 
 enum dump_kind { DUMP_HEADER, DUMP_KEY, DUMP_ORPHAN, DUMP_END };
 

@@ -125,7 +125,7 @@ statuses() {
     for u in $WAYS; do
         for method in POST OPTIONS PATCH PROPFIND MKCOL LOCK FROBNICATE; do
             want 405 "$method" "$u/$K"
-            same 'GET, HEAD, PUT, DELETE, UNLINK' "$(header Allow)" "Allow for $method"
+            same 'GET, HEAD, PUT, DELETE, UNLINK, REBALANCE' "$(header Allow)" "Allow for $method"
         done
         printf 'POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nsome bodyGET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' \
             "$K" "$K" | talk "${u##*:}" >"$T/replies"

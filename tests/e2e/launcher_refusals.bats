@@ -181,6 +181,27 @@ before_each() {
     put "$(url i)/key" value
 }
 
+@test "options for replicas and volumes that can't be are refused with 2" {
+    local v2=127.0.0.1:2
+    refused 2 '--replicas 3 takes as many volumes: 2 are given' index "$V" $v2 --replicas 3 --index "$T/data/i"
+    refused 2 '--replicas 2 takes as many volumes: 1 is given' index "$V" --replicas 2 --index "$T/data/i"
+    refused 2 'replicas' index "$V" --replicas 0 --index "$T/data/i"
+    refused 2 'replicas' index "$V" --replicas 17 --index "$T/data/i"
+    refused 2 'replicas' index "$V" --replicas two --index "$T/data/i"
+    refused 2 'redirect or proxy' index "$V" --reads both --index "$T/data/i"
+    refused 2 'is given twice' index "$V" "$V" --index "$T/data/i"
+    refused 2 'at least one VOLUME' index --index "$T/data/i"
+    refused 2 "cannot read $T/none: No such file" index --volumes-file "$T/none" --index "$T/data/i"
+    : >"$T/empty"
+    refused 2 'at least one VOLUME' index --volumes-file "$T/empty" --index "$T/data/i"
+    printf '# all of them\n%s # one\n\n nonsense \n' $v2 >"$T/bad"
+    refused 2 "$T/bad, line 4: the volume 'nonsense' is no HOST:PORT" index --volumes-file "$T/bad" --index "$T/data/i"
+    printf '%s' "$V" >"$T/twice" # nor does a last line need an end
+    refused 2 "$T/twice, line 1: the volume $V is given twice" index "$V" --volumes-file "$T/twice" --index "$T/data/i"
+    refused 2 '--replicas 3 takes as many volumes: 2 are given' index $v2 --volumes-file "$T/twice" --replicas 3 --index "$T/data/i"
+    [[ ! -e $T/data/i ]]
+}
+
 @test "a bad template is refused by name" {
     local verb
     echo 'events {} http { server { @LISTEN@ } no_such_directive 1; }' >"$T/wrong.conf"

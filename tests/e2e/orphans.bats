@@ -10,8 +10,8 @@ before_each() {
 
 # Opens descriptor 7 with a PUT through the index whose value reaches the volume while the volume
 # can't bring it to disk: the blob is there, and the index waits.
-put_unsynced() { # PATH
-    signal v STOP
+put_unsynced() { # PATH [PROCESS-TO-STOP]
+    signal "${2:-v}" STOP
     exec 7<>"/dev/tcp/127.0.0.1/$(port i-direct)"
     printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nvalue' "$1" >&7
     within 5 holds v "$1" value
@@ -75,10 +75,15 @@ only() { # VOLUME [KEY]
     stop v
     want 204 DELETE "$(url i)/again"
     want 204 DELETE "$(url i)/behind"
-    volume v
-    put_unsynced /again
+    # A gate before what brings files to disk, and nothing else.
+    link gate "$T/data/v/.mkv/sync.sock"
+    sed "s|http://mkv_sync/_mkv/sync|http://$(at gate)/_mkv/sync|" \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/gated.conf"
+    volume v --template "$T/gated.conf"
+    within 5 sees i v up
+    put_unsynced /again gate
     within 20 lacks v /behind # it goes by key
-    signal v CONT
+    signal gate CONT
     answer 7
     exec 7>&-
     same 201 "$STATUS"

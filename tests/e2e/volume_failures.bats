@@ -163,7 +163,9 @@ try_put() { # MODE STATUS
     await_end v
     within 3 gone v
     want 503 PUT "$(url i)/after" --data-binary value
-    want 302 GET "$(url i)/before"
+    want 503 GET "$(url i)/before"
+    same 1 "$(header Retry-After)"
+    want 503 HEAD "$(url i)/before"
     assert_recovers /after
     got "$(url i)/before" value
 }
@@ -173,6 +175,7 @@ try_put() { # MODE STATUS
     cluster i v
     leaves_files
     for way in i i-direct; do
+        within 5 sees i v up
         exec 7<>"/dev/tcp/127.0.0.1/$(port "$way")"
         printf 'PUT /torn HTTP/1.1\r\nHost: x\r\nContent-Length: 100005\r\nConnection: close\r\n\r\n%0100000d' 0 >&7
         within 5 refute tidy v

@@ -19,7 +19,7 @@
 # What they print is seen only when a test fails: the logs of all processes.
 
 : "${MKV:?must be the path of the mkv program}"
-SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of hatch, freeport, fakevolume and notifysock}
+SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of the programs in tests/support}
 LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
 ASAN=${MKV_E2E_ASAN:-}
 SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
@@ -191,7 +191,7 @@ nginx_workers() { # NAME
 # --- Refusals ------------------------------------------------------------------------------------
 
 # Runs mkv, which must exit with the status, printing one line on stderr that matches. (It may also
-# tell, at level info, what it did before.)
+# tell, at level info, what it did before, and that a volume is down.)
 refused() { # STATUS REGEX MKV-ARGUMENTS...
     local status=$1 regex=$2 before
     shift 2
@@ -200,7 +200,7 @@ refused() { # STATUS REGEX MKV-ARGUMENTS...
     within 10 ended refused || fail "it hangs: mkv $*" || return 1
     await_end refused
     within 2 gone refused
-    if [[ $RC != "$status" || $(grep -vc '^[^ ]* info ' "$(log_of refused)") != 1 ]] || ! logged refused "$regex" ||
+    if [[ $RC != "$status" || $(grep -Evc '^[^ ]* (info |warn  mkv: volume [^ ]* is down)' "$(log_of refused)") != 1 ]] || ! logged refused "$regex" ||
         logged refused 'nginx: *\[|^nginx'; then
         fail "wanted exit $status and one line with '$regex', got exit $RC and:
 $(cat "$(log_of refused)")
@@ -325,6 +325,27 @@ cluster() { # INDEX "VOLUME..." [INDEX-OPTIONS...]
 fake() { # NAME MODE: a fakevolume on the port of NAME
     hatch "fake-$1" "$SUPPORT/fakevolume" "$(port "$1")" "$2"
     within 5 logged "fake-$1" '^up$'
+}
+
+# Starts a link: a volume is also reached at the port of NAME, through a proxy (tcpproxy.c).
+link() { # NAME VOLUME-OR-SOCKET [BYTES-PER-SECOND]
+    local name=$1 to=$2
+    shift 2
+    if [[ $to != /* ]]; then
+        to=$(port "$to")
+    fi
+    hatch "$name" "$SUPPORT/tcpproxy" "$(port "$name")" "$to" "$@"
+    within 5 logged "$name" '^up$'
+}
+
+# Prints the state of a volume as an index sees it.
+state_of() { # INDEX VOLUME
+    "$MKV" status --json --index "$(lookup data "$1")" |
+        jq -r --arg name "$(at "$2")" '.volumes[] | select(.name == $name) | .state'
+}
+
+sees() { # INDEX VOLUME STATE-REGEX
+    [[ $(state_of "$1" "$2") =~ ^($3)$ ]]
 }
 
 # --- The hooks of Bats ----------------------------------------------------------------------------
