@@ -8,10 +8,14 @@
 #include "index/cluster/transfer.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
@@ -139,6 +143,19 @@ static int socket_made_cb(void *arg, curl_socket_t fd, curlsocktype purpose)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
+/* What was sent and hasn't arrived must not arrive any more: the rest of a PUT that was broken off
+ * could become a blob after it has been deleted. A close with a reset drops it. */
+static int close_socket_cb(void *arg, curl_socket_t fd)
+{
+    const struct linger reset = {.l_onoff = 1};
+    int unsent = 0;
+
+    (void)arg;
+    if (ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    return close(fd);
+}
+
 static CURL *take_handle(struct transfers *engine)
 {
     return engine->n_pool > 0 ? engine->pool[--engine->n_pool] : curl_easy_init();
@@ -166,6 +183,7 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     /* A handle that ends while its name is being resolved must not wait for the resolver. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_made_cb);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket_cb);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->engine->limits.connect_timeout);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, write_cb);

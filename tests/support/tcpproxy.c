@@ -19,6 +19,7 @@
 
 #define PAIRS_MAX 1024
 #define PIECE     16384
+#define BUFFER    32768 /* of the kernel, each way: a link holds little */
 
 struct side {
     int fd;
@@ -51,6 +52,14 @@ static struct sockaddr_in loopback(const char *port)
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
+static void limit_buffers(int fd)
+{
+    int size = BUFFER;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 /* -1 when nobody is there. */
 static int dial(void)
 {
@@ -60,6 +69,7 @@ static int dial(void)
     int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int rc;
 
+    limit_buffers(fd);
     if (is_path) {
         snprintf(local.sun_path, sizeof(local.sun_path), "%s", target);
         rc = connect(fd, (struct sockaddr *)&local, sizeof(local));
@@ -190,6 +200,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    limit_buffers(fd); /* those accepted have the same */
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 256) != 0) {
         perror(argv[1]);
         return 1;
