@@ -333,7 +333,12 @@ void transfer_end(struct transfer *t, int rc, int status)
     struct transfers *engine = t->engine;
 
     curl_multi_remove_handle(engine->multi, t->easy);
-    give_handle(engine, t->easy);
+    /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its start,
+     * on a second connection: a PUT that failed so would make the next one of its handle fail. */
+    if (rc < 0)
+        curl_easy_cleanup(t->easy);
+    else
+        give_handle(engine, t->easy);
     curl_slist_free_all(t->headers);
     t->easy = NULL;
     t->headers = NULL;
