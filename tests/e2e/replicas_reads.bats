@@ -1,0 +1,381 @@
+#!/usr/bin/env bats
+# Where GETs go with three copies of each value: evenly to those volumes that are up and have it,
+# whatever happens to the others.
+
+load ../support/lib
+load ../support/replicas
+
+after_each() {
+    thaw_all
+}
+
+start() { # [INDEX-OPTIONS...]
+    cluster i "$VOLUMES" --replicas $COPIES "$@"
+    value blob 100000
+    want 201 PUT "$(url i)/key" -T "$T/blob"
+    read -r A B C < <(holders /key | paste -sd' ')
+}
+
+# Asks for a key so many times. Prints "COUNT HOST:PORT" of each volume that it was sent to, and
+# whatever else it got.
+spread() { # URL TIMES
+    curl -q -s --noproxy '*' -o /dev/null -w '%{http_code} %{redirect_url}\n' "$1?[1-$2]" |
+        sed -E 's|^302 http://([^/]*)/.*|\1|' | sort | uniq -c | awk '{ $1 = $1; print }'
+}
+
+# It is sent to each of these about as often.
+spreads_over() { # URL VOLUME...
+    local count where url=$1 times=300
+    shift
+    spread "$url" $times >"$T/spread"
+    same "$(for each in "$@"; do at "$each"; done | sort)" "$(cut -d' ' -f2 "$T/spread" | sort)" 'where GETs go' || return 1
+    while read -r count where; do
+        ((count > times / $# * 8 / 10 && count < times / $# * 12 / 10)) || fail "not even: $(cat "$T/spread")" || return 1
+    done <"$T/spread"
+}
+
+# The same, but for how often: who takes over from the one that lacks it isn't even.
+goes_only_to() { # URL VOLUME...
+    local url=$1
+    shift
+    spread "$url" 100 >"$T/spread"
+    same "$(for each in "$@"; do at "$each"; done | sort)" "$(cut -d' ' -f2 "$T/spread" | sort)" 'where GETs go'
+}
+
+# Gets keys over and over, each line of $T/load-N "MS STATUS SAME", until $T/stop is there.
+load_of_gets() { # URL [CURL-OPTIONS...]
+    local n url=$1
+    shift
+    for n in 1 2 3; do
+        {
+            while [[ ! -e $T/stop ]]; do
+                status=$(curl -q -s --noproxy '*' -m 30 -L -o "$T/loaded-$n" -w '%{http_code}' "$@" "$url")
+                echo "$(now_ms) $status $(cmp -s "$T/loaded-$n" "$T/blob" && echo same || echo cut)"
+            done
+        } >"$T/load-$n" 2>/dev/null 3>&- &
+    done
+    within 5 loaded 20
+}
+
+loaded() { # COUNT: of GETs that have ended
+    (($(cat "$T"/load-* | wc -l) >= $1))
+}
+
+# Lets so many more GETs end, and ends the load.
+load_end() { # COUNT
+    local more=$(($(cat "$T"/load-* | wc -l) + $1))
+    within 30 loaded $more
+    touch "$T/stop"
+    wait
+}
+
+# Prints the lines of GETs that failed, later than at a time.
+failed_after() { # MS
+    awk -v from="$1" '$1 > from && ($2 != 200 || $3 != "same")' "$T"/load-*
+}
+
+@test "GETs are spread evenly over the volumes that have the value, and HEADs too" {
+    start
+    spreads_over "$(url i)/key" "$A" "$B" "$C"
+    spreads_over "$(url i-direct)/key" "$A" "$B" "$C"
+    for each in {1..30}; do
+        got_file "$(url i)/key" "$T/blob"
+    done
+}
+
+@test "a volume that is down gets none, a full one does" {
+    local how
+    start
+    for how in killed stopped; do
+        break_volume $how "$B"
+        within 5 sees i "$B" down
+        spreads_over "$(url i)/key" "$A" "$C"
+        spreads_over "$(url i-direct)/key" "$A" "$C"
+        mend_volume $how "$B"
+        within 5 sees i "$B" up
+        spreads_over "$(url i)/key" "$A" "$B" "$C"
+    done
+    break_volume killed "$A"
+    break_volume killed "$B"
+    within 5 sees i "$A" down
+    within 5 sees i "$B" down
+    spreads_over "$(url i)/key" "$C"
+    got_file "$(url i)/key" "$T/blob"
+}
+
+@test "a volume killed under GETs: none fails that begins a second later" {
+    local killed
+    start
+    load_of_gets "$(url i)/key"
+    break_volume killed "$B"
+    killed=$(now_ms)
+    within 3 sees i "$B" down
+    (($(now_ms) - killed < 1700 * SLOW)) || fail "seen to be down only after $(($(now_ms) - killed)) ms"
+    load_end 200
+    # One that began within the second may end a little later.
+    same '' "$(failed_after $((killed + 1500 * SLOW)))" 'GETs that failed'
+    loaded 200
+}
+
+@test "volumes killed and back under GETs with --reads=proxy: no GET fails" {
+    local each more
+    start --reads proxy
+    load_of_gets "$(url i)/key"
+    for each in "$B" "$C" "$A"; do
+        break_volume killed "$each"
+        within 3 sees i "$each" down
+        more=$(($(cat "$T"/load-* | wc -l) + 60))
+        within 30 loaded $more
+        mend_volume killed "$each"
+        within 5 sees i "$each" up
+    done
+    load_end 60
+    # A kill can cut a body that has begun: nothing can be said to its client any more.
+    same '' "$(failed_after 0 | grep -v ' 200 cut$')" 'GETs that failed'
+    (($(failed_after 0 | wc -l) <= 9)) || fail "more bodies cut than kills can: $(failed_after 0)"
+}
+
+# --- Identities -----------------------------------------------------------------------------------
+
+@test "another disk behind a volume's port is told once, and read from again when the first is back" {
+    local n
+    start
+    for n in {1..30}; do
+        put "$(url i)/old/$n" "old $n"
+    done
+    crash "$B"
+    mv "$T/data/$B" "$T/data/first"
+    volume "$B"
+    within 5 logged i "volume $(at "$B") has another disk: [0-9a-f]{32} was there, and now [0-9a-f]{32} is"
+    within 5 sees i "$B" up
+    spreads_over "$(url i)/key" "$A" "$C"
+    for n in {1..30}; do
+        got "$(url i)/old/$n" "old $n"
+    done
+    # New keys go there.
+    for n in {1..30}; do
+        put "$(url i)/new/$n" "new $n"
+    done
+    [[ -n $(blobs "$B") ]]
+    for n in {1..30}; do
+        got "$(url i)/new/$n" "new $n"
+    done
+    # What is deleted is not deleted there by mistake: put there anew, it stays.
+    want 204 DELETE "$(url i)/key"
+    want 201 PUT "$(url i)/key" -T "$T/blob"
+    got_file "$(url i)/key" "$T/blob"
+    same 1 "$(grep -c 'has another disk' "$(log_of i)")" 'lines about it'
+    # Back to the first.
+    crash "$B"
+    mv "$T/data/$B" "$T/data/second"
+    mv "$T/data/first" "$T/data/$B"
+    volume "$B"
+    twice() { (($(grep -c 'has another disk' "$(log_of i)") == 2)); }
+    within 5 twice
+    within 5 sees i "$B" up
+    for n in {1..30}; do
+        got "$(url i)/old/$n" "old $n"
+        got "$(url i)/new/$n" "new $n"
+    done
+    for n in {1..30}; do
+        if holds "$B" "/old/$n" "old $n" 2>/dev/null; then
+            spreads_over "$(url i)/old/$n" $(holders "/old/$n")
+            break
+        fi
+    done
+    # The same over a restart of the index.
+    stop i
+    index i "$VOLUMES" --replicas $COPIES
+    all_up
+    for n in {1..30}; do
+        got "$(url i)/old/$n" "old $n"
+        got "$(url i)/new/$n" "new $n"
+    done
+}
+
+@test "a disk swapped while the index is away is told apart" {
+    local n
+    start
+    stop i
+    stop "$B"
+    mv "$T/data/$B" "$T/data/first"
+    volume "$B"
+    index i "$VOLUMES" --replicas $COPIES
+    all_up
+    spreads_over "$(url i)/key" "$A" "$C"
+    want 204 DELETE "$(url i)/key"
+    want 404 GET "$(url i)/key"
+    # Its blob on the disk that is away goes when that is back.
+    crash "$B"
+    rm -r "$T/data/$B"
+    mv "$T/data/first" "$T/data/$B"
+    volume "$B"
+    within 5 sees i "$B" up
+    settled
+}
+
+# --- --check-reads --------------------------------------------------------------------------------
+
+@test "with --check-reads no client is sent to a volume that lacks the file" {
+    start --check-reads
+    spreads_over "$(url i)/key" "$A" "$B" "$C"
+    rm "$T/data/$B$(path_of /key)"
+    goes_only_to "$(url i)/key" "$A" "$C"
+    logged i "a replica is missing: volume $(at "$B") answered 404"
+    rm "$T/data/$A$(path_of /key)"
+    spreads_over "$(url i-direct)/key" "$C"
+    got_file "$(url i)/key" "$T/blob"
+    want 302 HEAD "$(url i)/key"
+    rm "$T/data/$C$(path_of /key)"
+    want 503 GET "$(url i)/key"
+    want 404 GET "$(url i)/other"
+    want 204 DELETE "$(url i)/key"
+    settled
+}
+
+@test "with --check-reads a volume that dies or stops costs no client its GET" {
+    local n
+    start --check-reads
+    crash "$B"
+    for n in {1..12}; do
+        got_file "$(url i)/key" "$T/blob" # also in the first second
+    done
+    volume "$B"
+    within 5 sees i "$B" up
+    freeze "$B"
+    for n in {1..6}; do
+        got_file "$(url i)/key" "$T/blob"
+    done
+}
+
+# --- --reads=proxy --------------------------------------------------------------------------------
+
+@test "with --reads=proxy the front answers with the value itself" {
+    local etag when n
+    start --reads proxy
+    for n in 1 2 3; do
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+        same 100000 "$(header Content-Length)"
+        same "$(md5_of <"$T/blob")" "$(header Content-Md5)"
+        same balanced "$(header Key-Balance)"
+        [[ $(header Key-Volumes) == *,*,* ]]
+        refute header Location
+        refute header X-Accel-Redirect
+        refute header Mkv-Volume-Id
+        etag=$(header ETag) when=$(header Last-Modified)
+        [[ -n $etag && -n $when ]]
+        if ((n > 1)); then
+            same "$etag" "$first_etag" 'ETag of another volume'
+            same "$when" "$first_when" 'Last-Modified of another volume'
+        fi
+        first_etag=$etag first_when=$when
+    done
+    want 200 HEAD "$(url i)/key"
+    same 100000 "$(header Content-Length)"
+    for n in 1 2 3; do # from each volume
+        want 206 GET "$(url i)/key" -H 'Range: bytes=99990-'
+        same 'bytes 99990-99999/100000' "$(header Content-Range)"
+        tail -c 10 "$T/blob" | cmp - "$T/body"
+        want 416 GET "$(url i)/key" -H 'Range: bytes=100000-'
+        want 304 GET "$(url i)/key" -H "If-None-Match: $etag"
+        want 304 HEAD "$(url i)/key" -H "If-None-Match: $etag"
+        want 304 GET "$(url i)/key" -H "If-Modified-Since: $when"
+        want 200 GET "$(url i)/key" -H 'If-None-Match: "other"'
+        cmp "$T/blob" "$T/body"
+        want 200 GET "$(url i)/key" -H 'If-Modified-Since: Thu, 01 Jan 1970 00:00:01 GMT'
+        want 412 GET "$(url i)/key" -H 'If-Match: "other"'
+        want 206 GET "$(url i)/key" -H 'Range: bytes=0-9' -H "If-Range: $etag"
+        want 200 GET "$(url i)/key" -H 'Range: bytes=0-9' -H 'If-Range: "other"'
+    done
+    want 404 GET "$(url i)/other"
+    want 404 HEAD "$(url i)/other"
+    want 204 UNLINK "$(url i)/key"
+    want 404 GET "$(url i)/key"
+    # Without the front, clients are sent on.
+    want 201 PUT "$(url i-direct)/direct" -T "$T/blob"
+    want 302 GET "$(url i-direct)/direct"
+    got_file "$(url i-direct)/direct" "$T/blob"
+    want 200 GET "$(url i)/direct"
+    want 409 PUT "$(url i)/direct" -T "$T/blob"
+    want 204 DELETE "$(url i)/direct"
+    want 404 GET "$(url i)/direct"
+    settled
+}
+
+@test "with --reads=proxy values of all sizes, names and lengths come whole" {
+    local n key
+    start --reads proxy --subvolumes 7
+    value big 30000000
+    want 201 PUT "$(url i)/big" -T "$T/big"
+    want 200 GET "$(url i)/big"
+    cmp "$T/big" "$T/body"
+    # A client that takes it slowly gets it all.
+    curl -q -s --noproxy '*' -m 60 --limit-rate 15M "$(url i)/big" | cmp - "$T/big"
+    printf -v n '%01000d' 7
+    for key in 'caf%C3%A9%20%22%3F' '%FF%FE' 'a//b/' 'x%25y+z' "$n" '%09%0d%7f'; do
+        put "$(url i)/$key" "of $key"
+        want 200 GET "$(url i)/$key"
+        printf %s "of $key" | cmp - "$T/body"
+        want 200 GET "$(url i)/$key?version=1"
+        printf %s "of $key" | cmp - "$T/body"
+    done
+    list "$(url i)/?list"
+    same 8 ${#LISTED[@]}
+}
+
+@test "with --reads=proxy a volume that fails, or lacks the file, is stepped over" {
+    local n
+    start --reads proxy
+    rm "$T/data/$B$(path_of /key)"
+    for n in {1..9}; do
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+    done
+    crash "$C"
+    for n in {1..6}; do # from the first second on
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+        want 200 HEAD "$(url i)/key"
+    done
+    volume "$C"
+    within 5 sees i "$C" up
+    freeze "$C"
+    for n in {1..3}; do
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+    done
+    rm "$T/data/$A$(path_of /key)"
+    within 10 sees i "$C" down
+    want 503 GET "$(url i)/key"
+    same 1 "$(header Retry-After)"
+    thaw "$C"
+    within 5 sees i "$C" up
+    want 200 GET "$(url i)/key"
+    cmp "$T/blob" "$T/body"
+    # All volumes away.
+    for n in $VOLUMES; do
+        crash "$n"
+    done
+    want 503 GET "$(url i)/key"
+    want 404 GET "$(url i)/other"
+}
+
+@test "with --reads=proxy no client comes by the front's own ways" {
+    local path name
+    start --reads proxy
+    name=$(at "$A" | tr : _)
+    path=/_mkv/blob/$name$(path_of /key)
+    for n in i i-direct; do
+        want 404 GET "$(url $n)$path"
+        want 404 GET "$(url $n)//_mkv/blob/$name$(path_of /key)"
+        want 404 GET "$(url $n)/%5fmkv/blob/$name$(path_of /key)"
+        want '40[0-9]' DELETE "$(url $n)$path"
+        want '40[0-9]' PUT "$(url $n)$path" --data-binary x
+        want 404 GET "$(url $n)/_mkv/blob/x/y"
+    done
+    # Nor does a client's own header have a say.
+    want 200 GET "$(url i)/key" -H "Mkv-Failed: $name,$(at "$B" | tr : _),$(at "$C" | tr : _)"
+    want 200 GET "$(url i)/key" -H 'Mkv-Reads: redirect'
+    on_copies /key "$T/blob"
+}
