@@ -95,6 +95,8 @@ run_model() { # [INDEX-OPTIONS...]
     await_end model 60
     grep -v '^ops [0-9]*$' "$(log_of model)" || true
     same 0 "$RC" 'exit status of the clients'
+    # The index was there all the time, and so it has answered everything.
+    grep -q ' lost 0 ' "$(log_of model)"
     ((rounds >= 3)) || fail "only $rounds rounds of failures"
     settled
     end=$(grep '^end:' "$(log_of model)")

@@ -179,6 +179,7 @@ failed_after() { # MS
     done
     for n in {1..30}; do
         if holds "$B" "/old/$n" "old $n" 2>/dev/null; then
+            # shellcheck disable=SC2046 # a list
             spreads_over "$(url i)/old/$n" $(holders "/old/$n")
             break
         fi

@@ -381,6 +381,8 @@ static void do_put(struct client *c, struct owned_key *key)
 
     n_puts++;
     ask_until_free(c, key, "PUT", c->value, n);
+    if (a->status != 201) /* nginx says keep-alive there, and may close nevertheless */
+        hang_up(c);
     if (a->status == 201) {
         if (!may_be_gone(key))
             complain(key, a, "PUT over a key that exists");

@@ -131,3 +131,42 @@ receiving() {
 received_by() { # COUNT
     (($(receiving | wc -l) == $1))
 }
+
+# --- Many values --------------------------------------------------------------------------------
+
+# Starts the cluster, and makes three values.
+start_with_values() { # [INDEX-OPTIONS...]
+    cluster i "$VOLUMES" --replicas $COPIES "$@"
+    value small 1
+    value middle 100000
+    value large 3000000
+}
+
+# PUTs values of all sizes by both ways, known in length and not, and looks at them.
+put_many() { # PREFIX
+    local each
+    for each in small middle large; do
+        want 201 PUT "$(url i)/$1/$each" -T "$T/$each"
+        want 201 PUT "$(url i-direct)/$1/chunked/$each" -T - <"$T/$each"
+        on_copies "/$1/$each" "$T/$each"
+        on_copies "/$1/chunked/$each" "$T/$each"
+    done
+}
+
+get_many() { # PREFIX
+    local each
+    for each in small middle large; do
+        got_file "$(url i)/$1/$each" "$T/$each"
+        got_file "$(url i-direct)/$1/chunked/$each" "$T/$each"
+    done
+}
+
+delete_many() { # PREFIX
+    local each
+    for each in small middle large; do
+        want 204 DELETE "$(url i)/$1/$each"
+        want 404 GET "$(url i)/$1/$each"
+        want 204 DELETE "$(url i-direct)/$1/chunked/$each"
+        want 404 GET "$(url i)/$1/chunked/$each"
+    done
+}
