@@ -362,6 +362,8 @@ static void ask_until_free(struct client *c, struct owned_key *key, const char *
 
     for (;;) {
         ask(c, method, key->path, value, n, n % 2 == 0);
+        if (value != NULL && c->answer.status != 201)
+            hang_up(c); /* nginx says keep-alive there, and may close nevertheless */
         if (!is_busy(&c->answer))
             return;
         busy++;
@@ -381,8 +383,6 @@ static void do_put(struct client *c, struct owned_key *key)
 
     n_puts++;
     ask_until_free(c, key, "PUT", c->value, n);
-    if (a->status != 201) /* nginx says keep-alive there, and may close nevertheless */
-        hang_up(c);
     if (a->status == 201) {
         if (!may_be_gone(key))
             complain(key, a, "PUT over a key that exists");
