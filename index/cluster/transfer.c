@@ -171,6 +171,15 @@ static void give_handle(struct transfers *engine, CURL *easy)
     engine->pool[engine->n_pool++] = easy;
 }
 
+/* Of a request that could not be started. */
+static void forget_start(struct transfers *engine, struct transfer *t)
+{
+    curl_slist_free_all(t->headers);
+    give_handle(engine, t->easy);
+    t->headers = NULL;
+    t->easy = NULL;
+}
+
 /* What every request to a volume sets. */
 static void set_common_options(CURL *easy, struct transfer *t, const char *url)
 {
@@ -196,8 +205,7 @@ static int start(struct transfers *engine, struct transfer *t)
 {
     t->progress = uv_now(engine->loop);
     if (curl_multi_add_handle(engine->multi, t->easy) != CURLM_OK) {
-        curl_slist_free_all(t->headers);
-        give_handle(engine, t->easy);
+        forget_start(engine, t);
         return UV_ENOMEM;
     }
     LIST_INSERT_HEAD(&engine->active, t, link);
@@ -232,8 +240,7 @@ static int set_header(struct transfers *engine, struct transfer *t, const char *
     struct curl_slist *headers = curl_slist_append(t->headers, header);
 
     if (headers == NULL) {
-        curl_slist_free_all(t->headers);
-        give_handle(engine, t->easy);
+        forget_start(engine, t);
         return UV_ENOMEM;
     }
     t->headers = headers;
@@ -333,8 +340,9 @@ void transfer_end(struct transfer *t, int rc, int status)
     struct transfers *engine = t->engine;
 
     curl_multi_remove_handle(engine->multi, t->easy);
-    /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its start,
-     * on a second connection: a PUT that failed so would make the next one of its handle fail. */
+    /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its
+     * start, on a second connection: a PUT that failed so would make the next one of its handle
+     * fail. */
     if (rc < 0)
         curl_easy_cleanup(t->easy);
     else

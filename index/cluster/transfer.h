@@ -28,9 +28,8 @@ typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size
  * module, but for transfer_wake_soon(). */
 typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, size_t n);
 
-#define TRANSFER_VOLUME_ID_MAX 63
-#define TRANSFER_VOLUME_ID_CHARS                                                                   \
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
+#define TRANSFER_VOLUME_ID_MAX   63
+#define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
  * `done` has fired. `data` and `is_suspect` are set before the start, the rest is this module's. */

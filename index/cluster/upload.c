@@ -7,61 +7,17 @@
  * start, if that is the value's. If not, it waits for another copy to be done and is relayed from
  * there. When no candidate is left the upload has failed: all is cancelled, and what may lie at
  * volumes is marked in their targets. */
-#include "index/cluster/upload.h"
+#include "index/cluster/upload_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/base/log.h"
-
-#define LAG_HIGH                                                                                   \
-    (256 * 1024)                /* bytes that the slowest may lack before the client is paused ... \
-                                 */
-#define LAG_LOW    (64 * 1024)  /* ... until it has taken all but so many */
-#define KEEP       (256 * 1024) /* a value up to this is kept whole */
-#define BUDGET     (64UL << 20) /* with more than this in buffers, each gets LAG_LOW only */
-#define RELAYS_MAX 4            /* tries of one copy */
-
-enum copy_state {
-    COPY_IDLE,
-    COPY_STREAMING, /* the client, and the volume */
-    COPY_WAITING,   /* another copy, to be relayed from */
-    COPY_RELAYING,
-    COPY_SYNCING,
-    COPY_DONE,
-    COPY_STATES
-};
-
-static const bool legal_moves[COPY_STATES][COPY_STATES] = {
-    [COPY_IDLE] = {[COPY_STREAMING] = true, [COPY_WAITING] = true},
-    [COPY_STREAMING] = {[COPY_IDLE] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
-    [COPY_WAITING] = {[COPY_RELAYING] = true},
-    [COPY_RELAYING] =
-        {[COPY_IDLE] = true, [COPY_WAITING] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
-    [COPY_SYNCING] = {[COPY_IDLE] = true, [COPY_DONE] = true},
-};
-
-struct upload_copy {
-    struct upload *upload;
-    enum copy_state state;
-    struct upload_target *target;
-    uint64_t at;     /* bytes that the volume has taken */
-    unsigned relays; /* tried */
-    struct transfer transfer;
-    struct relay relay;
-    char sync_body[UPLOAD_PATH_MAX + 1]; /* a line */
-};
-
-static void copy_begin(struct upload_copy *c);
-static void relay_waiting(struct upload *u);
-
-static void set_state(struct upload_copy *c, enum copy_state state)
-{
-    assert(legal_moves[c->state][state]);
-    c->state = state;
-}
+#define LAG_HIGH (256 * 1024) /* bytes the slowest may lack before the client is paused ... */
+#define LAG_LOW  (64 * 1024)  /* ... until it has taken all but so many */
+#define KEEP     (256 * 1024) /* a value up to this is kept whole */
+#define BUDGET   (64UL << 20) /* with more than this in buffers, each gets LAG_LOW only */
 
 void upload_target_path(const struct upload_target *t, const char *path, char text[UPLOAD_PATH_MAX])
 {
@@ -81,31 +37,24 @@ void upload_target_url(const struct upload_target *t, const char *path, char url
 
 /* --- The end --------------------------------------------------------------------------------- */
 
-static void end_if_idle(struct upload *u)
+void upload_end_if_idle(struct upload *u)
 {
     if (!u->ending || u->n_busy > 0)
         return;
     u->options.done(u, u->status);
 }
 
-/* Everything that runs is cancelled; the last one to end tells. */
-static void stop(struct upload *u, int status)
+void upload_stop(struct upload *u, int status)
 {
     if (u->ending)
         return;
     u->ending = true;
     u->status = status;
-    for (unsigned i = 0; i < u->n_copies; i++) {
-        struct upload_copy *c = &u->copies[i];
-
-        if (c->state == COPY_STREAMING || c->state == COPY_SYNCING)
-            transfer_cancel(&c->transfer);
-        else if (c->state == COPY_RELAYING)
-            relay_cancel(&c->relay);
-    }
+    for (unsigned i = 0; i < u->n_copies; i++)
+        copy_cancel(&u->copies[i]);
 }
 
-static void end_if_all_done(struct upload *u)
+void upload_end_if_all_done(struct upload *u)
 {
     for (unsigned i = 0; i < u->n_copies; i++) {
         if (u->copies[i].state != COPY_DONE)
@@ -117,24 +66,6 @@ static void end_if_all_done(struct upload *u)
     }
     u->ending = true;
     u->status = 0;
-}
-
-/* Remembers what went wrong at a volume, for the log and for the client. */
-static void note_failure(struct upload *u, const struct volume *volume, int rc, int status)
-{
-    if (rc == UV_ECANCELED)
-        return;
-    if (rc < 0)
-        snprintf(u->text, sizeof(u->text), "volume %s: %s\n", volume->name, uv_strerror(rc));
-    else if (status >= 200 && status < 300)
-        snprintf(u->text, sizeof(u->text), "volume %s has another disk now\n", volume->name);
-    else
-        snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
-    log_warn("a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
-    if (rc < 0)
-        u->failure = 503;
-    else
-        u->failure = status == 507 ? 507 : 502;
 }
 
 /* --- The window ------------------------------------------------------------------------------ */
@@ -160,7 +91,7 @@ static bool is_full(const struct upload *u)
     return u->received - slowest(u) >= high;
 }
 
-static void trim(struct upload *u)
+void upload_trim(struct upload *u)
 {
     uint64_t taken = slowest(u);
     size_t n = (size_t)(taken - u->base);
@@ -176,24 +107,6 @@ static void trim(struct upload *u)
     }
 }
 
-static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
-{
-    struct upload_copy *c = transfer->data;
-    struct upload *u = c->upload;
-    size_t left = (size_t)(u->received - c->at);
-
-    if (left == 0)
-        return u->ended ? 0 : UV_EAGAIN;
-    if (n > left)
-        n = left;
-    memcpy(bytes, buf_bytes(&u->window) + (c->at - u->base), n);
-    c->at += n;
-    trim(u);
-    return (ssize_t)n;
-}
-
-/* --- One copy -------------------------------------------------------------------------------- */
-
 static bool takes(struct upload *u, const struct upload_target *t)
 {
     int64_t size = u->ended ? (int64_t)u->received : u->options.size;
@@ -201,8 +114,7 @@ static bool takes(struct upload *u, const struct upload_target *t)
     return volume_takes(t->volume, size) && t->volume->id == t->id;
 }
 
-/* The next candidate that can take it, or NULL. */
-static struct upload_target *next_target(struct upload *u)
+struct upload_target *upload_next_target(struct upload *u)
 {
     for (size_t i = 0; i < u->n_targets; i++) {
         struct upload_target *t = &u->targets[i];
@@ -215,7 +127,7 @@ static struct upload_target *next_target(struct upload *u)
     return NULL;
 }
 
-static int refuse(struct upload *u)
+int upload_refuse(struct upload *u)
 {
     size_t n = strcspn(u->text, "\n");
 
@@ -224,226 +136,6 @@ static int refuse(struct upload *u)
     else if (n == 0)
         snprintf(u->text, sizeof(u->text), "too few volumes are up\n");
     return u->failure != 0 ? u->failure : 503;
-}
-
-static void copy_done(struct upload_copy *c)
-{
-    set_state(c, COPY_DONE);
-    relay_waiting(c->upload);
-    end_if_all_done(c->upload);
-}
-
-/* Its volume has failed: on to the next one. */
-static void copy_failed(struct upload_copy *c, int rc, int status)
-{
-    struct upload *u = c->upload;
-
-    note_failure(u, c->target->volume, rc, status);
-    set_state(c, COPY_IDLE);
-    if (u->ending)
-        return;
-    copy_begin(c);
-    trim(u);
-}
-
-/* Success is an answer 2xx of the volume that we meant. */
-static bool succeeded(struct upload_copy *c, const struct transfer *transfer, int rc, int status)
-{
-    const struct volume *volume = c->target->volume;
-
-    if (rc < 0 || status < 200 || status >= 300)
-        return false;
-    return c->target->id == volume->id && strcmp(transfer->volume_id, volume->identity) == 0;
-}
-
-static void synced_cb(struct transfer *transfer, int rc, int status)
-{
-    struct upload_copy *c = transfer->data;
-    struct upload *u = c->upload;
-
-    u->n_busy--;
-    volume_report(c->target->volume, rc, status);
-    if (rc == 0 && (status == 404 || status == 405))
-        log_error("volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
-                  "--no-sync does without)",
-                  c->target->volume->name);
-    if (succeeded(c, transfer, rc, status))
-        copy_done(c);
-    else
-        copy_failed(c, rc, status);
-    end_if_idle(u);
-}
-
-/* The volume has the blob, but a power cut might take it away. */
-static void copy_stored(struct upload_copy *c)
-{
-    struct upload *u = c->upload;
-    char url[UPLOAD_URL_MAX];
-    int rc;
-
-    c->target->may_hold = true;
-    if (u->ending)
-        return;
-    if (!u->options.sync) {
-        copy_done(c);
-        return;
-    }
-    set_state(c, COPY_SYNCING);
-    snprintf(url, sizeof(url), "http://%s/_mkv/sync", c->target->volume->name);
-    upload_target_path(c->target, u->options.path, c->sync_body);
-    strcat(c->sync_body, "\n");
-    rc = transfer_post(u->options.transfers, &c->transfer, url, c->sync_body, synced_cb);
-    if (rc == 0)
-        u->n_busy++;
-    else
-        copy_failed(c, rc, 0);
-}
-
-static void put_cb(struct transfer *transfer, int rc, int status)
-{
-    struct upload_copy *c = transfer->data;
-    struct upload *u = c->upload;
-    bool stored = succeeded(c, transfer, rc, status);
-
-    u->n_busy--;
-    volume_report(c->target->volume, rc, status);
-    if (stored && u->ended && c->at == u->received) {
-        copy_stored(c);
-    } else {
-        if (stored || (rc < 0 && transfer_body_sent(transfer)))
-            c->target->may_hold = true;
-        copy_failed(c, rc, status);
-    }
-    end_if_idle(u);
-}
-
-static int stream(struct upload_copy *c)
-{
-    struct upload *u = c->upload;
-    char url[UPLOAD_URL_MAX];
-    int rc;
-
-    c->at = 0;
-    c->transfer.data = c;
-    c->transfer.is_suspect = &c->target->volume->is_suspect;
-    upload_target_url(c->target, u->options.path, url);
-    rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
-                      read_cb, put_cb);
-    if (rc < 0)
-        return rc;
-    u->n_busy++;
-    set_state(c, COPY_STREAMING);
-    return 0;
-}
-
-/* Takes a candidate; without one the upload has failed. */
-static void copy_begin(struct upload_copy *c)
-{
-    struct upload *u = c->upload;
-    int rc = 0;
-
-    c->target = next_target(u);
-    if (c->target == NULL) {
-        stop(u, refuse(u));
-        return;
-    }
-    if (u->base > 0) {
-        set_state(c, COPY_WAITING);
-        relay_waiting(u);
-        return;
-    }
-    rc = stream(c);
-    if (rc < 0) {
-        snprintf(u->text, sizeof(u->text), "the value can't be sent to a volume\n");
-        stop(u, 503);
-    }
-}
-
-/* --- Relays ---------------------------------------------------------------------------------- */
-
-static void relayed_cb(struct relay *relay, int rc, int status)
-{
-    struct upload_copy *c = relay->data;
-    struct upload *u = c->upload;
-
-    u->n_busy--;
-    volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
-    c->target->may_hold = c->target->may_hold || relay->may_hold;
-    if (rc == 0 && succeeded(c, &relay->put, rc, status)) {
-        copy_stored(c);
-    } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
-        note_failure(u, relay->from, rc, status);
-        set_state(c, COPY_WAITING);
-        relay_waiting(u);
-    } else {
-        copy_failed(c, rc, status);
-    }
-    end_if_idle(u);
-}
-
-static int relay_copy(struct upload_copy *c, const struct upload_target *from)
-{
-    struct upload *u = c->upload;
-    char from_url[UPLOAD_URL_MAX];
-    char to_url[UPLOAD_URL_MAX];
-    int rc;
-
-    upload_target_url(from, u->options.path, from_url);
-    upload_target_url(c->target, u->options.path, to_url);
-    c->relay.data = c;
-    rc = relay_start(&c->relay, u->options.transfers,
-                     &(struct relay_options){.from = from->volume,
-                                             .from_url = from_url,
-                                             .to = c->target->volume,
-                                             .to_url = to_url,
-                                             .size = u->received,
-                                             .time = u->options.time},
-                     relayed_cb);
-    if (rc < 0)
-        return rc;
-    u->n_busy++;
-    set_state(c, COPY_RELAYING);
-    return 0;
-}
-
-/* A copy that is done, another one for each try. */
-static struct upload_copy *source(struct upload *u, unsigned skip)
-{
-    struct upload_copy *found = NULL;
-
-    for (unsigned i = 0; i < u->n_copies; i++) {
-        if (u->copies[i].state != COPY_DONE)
-            continue;
-        found = &u->copies[i];
-        if (skip-- == 0)
-            break;
-    }
-    return found;
-}
-
-static bool any_under_way(const struct upload *u)
-{
-    for (unsigned i = 0; i < u->n_copies; i++) {
-        if (u->copies[i].state == COPY_STREAMING || u->copies[i].state == COPY_SYNCING)
-            return true;
-    }
-    return false;
-}
-
-/* Starts the relays that wait, if there is a copy to relay from, or there may still be. */
-static void relay_waiting(struct upload *u)
-{
-    for (unsigned i = 0; i < u->options.copies && !u->ending; i++) {
-        struct upload_copy *c = &u->copies[i];
-        struct upload_copy *from = source(u, c->relays);
-
-        if (c->state != COPY_WAITING)
-            continue;
-        if (from == NULL && any_under_way(u))
-            continue;
-        if (from == NULL || relay_copy(c, from->target) < 0)
-            stop(u, refuse(u));
-    }
 }
 
 /* --- The caller's side ----------------------------------------------------------------------- */
@@ -461,7 +153,7 @@ int upload_init(struct upload *u, const struct upload_options *options,
         else if (volume_is_live(candidates[i].volume))
             u->failure = 507;
     }
-    return u->n_targets >= options->copies ? 0 : refuse(u);
+    return u->n_targets >= options->copies ? 0 : upload_refuse(u);
 }
 
 int upload_start(struct upload *u)
@@ -488,10 +180,8 @@ int upload_write(struct upload *u, const char *bytes, size_t n)
         return UV_ENOMEM;
     u->options.budget->used += n;
     u->received += n;
-    for (unsigned i = 0; i < u->n_copies; i++) {
-        if (u->copies[i].state == COPY_STREAMING)
-            transfer_wake(&u->copies[i].transfer);
-    }
+    for (unsigned i = 0; i < u->n_copies; i++)
+        copy_wake(&u->copies[i]);
     u->paused = is_full(u);
     return !u->paused;
 }
@@ -500,15 +190,13 @@ void upload_end(struct upload *u)
 {
     assert(u->received > 0);
     u->ended = true;
-    for (unsigned i = 0; i < u->n_copies; i++) {
-        if (u->copies[i].state == COPY_STREAMING)
-            transfer_wake(&u->copies[i].transfer);
-    }
+    for (unsigned i = 0; i < u->n_copies; i++)
+        copy_wake(&u->copies[i]);
 }
 
 void upload_abort(struct upload *u)
 {
-    stop(u, -1);
+    upload_stop(u, -1);
 }
 
 void upload_deinit(struct upload *u)

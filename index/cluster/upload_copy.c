@@ -1,0 +1,295 @@
+/* One copy of an upload: the states of its way to a volume. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/cluster/upload_internal.h"
+
+#define RELAYS_MAX 4 /* tries of one copy */
+
+static const bool legal_moves[COPY_STATES][COPY_STATES] = {
+    [COPY_IDLE] = {[COPY_STREAMING] = true, [COPY_WAITING] = true},
+    [COPY_STREAMING] = {[COPY_IDLE] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
+    [COPY_WAITING] = {[COPY_RELAYING] = true},
+    [COPY_RELAYING] =
+        {[COPY_IDLE] = true, [COPY_WAITING] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
+    [COPY_SYNCING] = {[COPY_IDLE] = true, [COPY_DONE] = true},
+};
+
+static void relay_waiting(struct upload *u);
+
+static void set_state(struct upload_copy *c, enum copy_state state)
+{
+    assert(legal_moves[c->state][state]);
+    c->state = state;
+}
+
+/* Remembers what went wrong at a volume, for the log and for the client. */
+static void note_failure(struct upload *u, const struct volume *volume, int rc, int status)
+{
+    if (rc == UV_ECANCELED)
+        return;
+    if (rc < 0)
+        snprintf(u->text, sizeof(u->text), "volume %s: %s\n", volume->name, uv_strerror(rc));
+    else if (status >= 200 && status < 300)
+        snprintf(u->text, sizeof(u->text), "volume %s has another disk now\n", volume->name);
+    else
+        snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
+    log_warn("a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
+    if (rc < 0)
+        u->failure = 503;
+    else
+        u->failure = status == 507 ? 507 : 502;
+}
+
+static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
+{
+    struct upload_copy *c = transfer->data;
+    struct upload *u = c->upload;
+    size_t left = (size_t)(u->received - c->at);
+
+    if (left == 0)
+        return u->ended ? 0 : UV_EAGAIN;
+    if (n > left)
+        n = left;
+    memcpy(bytes, buf_bytes(&u->window) + (c->at - u->base), n);
+    c->at += n;
+    upload_trim(u);
+    return (ssize_t)n;
+}
+
+static void copy_done(struct upload_copy *c)
+{
+    set_state(c, COPY_DONE);
+    relay_waiting(c->upload);
+    upload_end_if_all_done(c->upload);
+}
+
+/* Its volume has failed: on to the next one. */
+static void copy_failed(struct upload_copy *c, int rc, int status)
+{
+    struct upload *u = c->upload;
+
+    note_failure(u, c->target->volume, rc, status);
+    set_state(c, COPY_IDLE);
+    if (u->ending)
+        return;
+    copy_begin(c);
+    upload_trim(u);
+}
+
+/* Success is an answer 2xx of the volume that we meant. */
+static bool succeeded(struct upload_copy *c, const struct transfer *transfer, int rc, int status)
+{
+    const struct volume *volume = c->target->volume;
+
+    if (rc < 0 || status < 200 || status >= 300)
+        return false;
+    return c->target->id == volume->id && strcmp(transfer->volume_id, volume->identity) == 0;
+}
+
+static void synced_cb(struct transfer *transfer, int rc, int status)
+{
+    struct upload_copy *c = transfer->data;
+    struct upload *u = c->upload;
+
+    u->n_busy--;
+    volume_report(c->target->volume, rc, status);
+    if (rc == 0 && (status == 404 || status == 405))
+        log_error("volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
+                  "--no-sync does without)",
+                  c->target->volume->name);
+    if (succeeded(c, transfer, rc, status))
+        copy_done(c);
+    else
+        copy_failed(c, rc, status);
+    upload_end_if_idle(u);
+}
+
+/* The volume has the blob, but a power cut might take it away. */
+static void copy_stored(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+    char url[UPLOAD_URL_MAX];
+    int rc;
+
+    c->target->may_hold = true;
+    if (u->ending)
+        return;
+    if (!u->options.sync) {
+        copy_done(c);
+        return;
+    }
+    set_state(c, COPY_SYNCING);
+    snprintf(url, sizeof(url), "http://%s/_mkv/sync", c->target->volume->name);
+    upload_target_path(c->target, u->options.path, c->sync_body);
+    strcat(c->sync_body, "\n");
+    rc = transfer_post(u->options.transfers, &c->transfer, url, c->sync_body, synced_cb);
+    if (rc == 0)
+        u->n_busy++;
+    else
+        copy_failed(c, rc, 0);
+}
+
+static void put_cb(struct transfer *transfer, int rc, int status)
+{
+    struct upload_copy *c = transfer->data;
+    struct upload *u = c->upload;
+    bool stored = succeeded(c, transfer, rc, status);
+
+    u->n_busy--;
+    volume_report(c->target->volume, rc, status);
+    if (stored && u->ended && c->at == u->received) {
+        copy_stored(c);
+    } else {
+        if (stored || (rc < 0 && transfer_body_sent(transfer)))
+            c->target->may_hold = true;
+        copy_failed(c, rc, status);
+    }
+    upload_end_if_idle(u);
+}
+
+static int stream(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+    char url[UPLOAD_URL_MAX];
+    int rc;
+
+    c->at = 0;
+    c->transfer.data = c;
+    c->transfer.is_suspect = &c->target->volume->is_suspect;
+    upload_target_url(c->target, u->options.path, url);
+    rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
+                      read_cb, put_cb);
+    if (rc < 0)
+        return rc;
+    u->n_busy++;
+    set_state(c, COPY_STREAMING);
+    return 0;
+}
+
+void copy_begin(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+    int rc = 0;
+
+    c->target = upload_next_target(u);
+    if (c->target == NULL) {
+        upload_stop(u, upload_refuse(u));
+        return;
+    }
+    if (u->base > 0) {
+        set_state(c, COPY_WAITING);
+        relay_waiting(u);
+        return;
+    }
+    rc = stream(c);
+    if (rc < 0) {
+        snprintf(u->text, sizeof(u->text), "the value can't be sent to a volume\n");
+        upload_stop(u, 503);
+    }
+}
+
+/* --- Relays ---------------------------------------------------------------------------------- */
+
+static void relayed_cb(struct relay *relay, int rc, int status)
+{
+    struct upload_copy *c = relay->data;
+    struct upload *u = c->upload;
+
+    u->n_busy--;
+    volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
+    c->target->may_hold = c->target->may_hold || relay->may_hold;
+    if (rc == 0 && succeeded(c, &relay->put, rc, status)) {
+        copy_stored(c);
+    } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
+        note_failure(u, relay->from, rc, status);
+        set_state(c, COPY_WAITING);
+        relay_waiting(u);
+    } else {
+        copy_failed(c, rc, status);
+    }
+    upload_end_if_idle(u);
+}
+
+static int relay_copy(struct upload_copy *c, const struct upload_target *from)
+{
+    struct upload *u = c->upload;
+    char from_url[UPLOAD_URL_MAX];
+    char to_url[UPLOAD_URL_MAX];
+    int rc;
+
+    upload_target_url(from, u->options.path, from_url);
+    upload_target_url(c->target, u->options.path, to_url);
+    c->relay.data = c;
+    rc = relay_start(&c->relay, u->options.transfers,
+                     &(struct relay_options){.from = from->volume,
+                                             .from_url = from_url,
+                                             .to = c->target->volume,
+                                             .to_url = to_url,
+                                             .size = u->received,
+                                             .time = u->options.time},
+                     relayed_cb);
+    if (rc < 0)
+        return rc;
+    u->n_busy++;
+    set_state(c, COPY_RELAYING);
+    return 0;
+}
+
+/* A copy that is done, another one for each try. */
+static struct upload_copy *source(struct upload *u, unsigned skip)
+{
+    struct upload_copy *found = NULL;
+
+    for (unsigned i = 0; i < u->n_copies; i++) {
+        if (u->copies[i].state != COPY_DONE)
+            continue;
+        found = &u->copies[i];
+        if (skip-- == 0)
+            break;
+    }
+    return found;
+}
+
+static bool any_under_way(const struct upload *u)
+{
+    for (unsigned i = 0; i < u->n_copies; i++) {
+        if (u->copies[i].state == COPY_STREAMING || u->copies[i].state == COPY_SYNCING)
+            return true;
+    }
+    return false;
+}
+
+/* Starts the relays that wait, if there is a copy to relay from, or there may still be. */
+static void relay_waiting(struct upload *u)
+{
+    for (unsigned i = 0; i < u->options.copies && !u->ending; i++) {
+        struct upload_copy *c = &u->copies[i];
+        struct upload_copy *from = source(u, c->relays);
+
+        if (c->state != COPY_WAITING)
+            continue;
+        if (from == NULL && any_under_way(u))
+            continue;
+        if (from == NULL || relay_copy(c, from->target) < 0)
+            upload_stop(u, upload_refuse(u));
+    }
+}
+
+/* --- What the upload asks for ---------------------------------------------------------------- */
+
+void copy_wake(struct upload_copy *c)
+{
+    if (c->state == COPY_STREAMING)
+        transfer_wake(&c->transfer);
+}
+
+void copy_cancel(struct upload_copy *c)
+{
+    if (c->state == COPY_STREAMING || c->state == COPY_SYNCING)
+        transfer_cancel(&c->transfer);
+    else if (c->state == COPY_RELAYING)
+        relay_cancel(&c->relay);
+}

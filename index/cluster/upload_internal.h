@@ -1,0 +1,51 @@
+/* What the two halves of an upload share: upload.c has the caller's side, the window and the end,
+ * upload_copy.c what happens at one volume. */
+#ifndef MKV_CLUSTER_UPLOAD_INTERNAL_H
+#define MKV_CLUSTER_UPLOAD_INTERNAL_H
+
+#include "index/cluster/upload.h"
+
+enum copy_state {
+    COPY_IDLE,
+    COPY_STREAMING, /* the client, and the volume */
+    COPY_WAITING,   /* another copy, to be relayed from */
+    COPY_RELAYING,
+    COPY_SYNCING,
+    COPY_DONE,
+    COPY_STATES
+};
+
+struct upload_copy {
+    struct upload *upload;
+    enum copy_state state;
+    struct upload_target *target;
+    uint64_t at;     /* bytes that the volume has taken */
+    unsigned relays; /* tried */
+    struct transfer transfer;
+    struct relay relay;
+    char sync_body[UPLOAD_PATH_MAX + 1]; /* a line */
+};
+
+/* upload_copy.c */
+
+/* Takes a candidate; without one the upload has failed. */
+void copy_begin(struct upload_copy *c);
+/* There is more to send, or the end. */
+void copy_wake(struct upload_copy *c);
+void copy_cancel(struct upload_copy *c);
+
+/* upload.c */
+
+/* Tells that it is over, if it is and nothing runs any more. The upload may be gone behind it. */
+void upload_end_if_idle(struct upload *u);
+void upload_end_if_all_done(struct upload *u);
+/* Cancels everything that runs; the last one to end tells `status`. */
+void upload_stop(struct upload *u, int status);
+/* The next candidate that can take it, or NULL. */
+struct upload_target *upload_next_target(struct upload *u);
+/* The status to refuse with, and u->text, when there is none. */
+int upload_refuse(struct upload *u);
+/* Drops what all have taken, and tells the caller to go on. */
+void upload_trim(struct upload *u);
+
+#endif
