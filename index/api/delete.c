@@ -67,7 +67,7 @@ static int find_orphans(struct api *api, const struct key *key, struct record *o
         return rc;
     if (api->protect && !(record.flags & RECORD_UNLINKED))
         return UV_EPERM;
-    return orphans_add(orphans, &record) ? 0 : UV_ENOBUFS;
+    return orphans_add(api->replicas, orphans, &record) ? 0 : UV_ENOBUFS;
 }
 
 static int delete_start(struct delete_op *op)

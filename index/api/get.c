@@ -34,7 +34,7 @@ static bool is_balanced(struct api *api, const struct key *key, const struct rec
     for (size_t i = 0; i < n; i++) {
         struct replica replica = replica_of(&wanted[i]);
 
-        if (!record_has_replica(record, &replica))
+        if (!record_has_replica(api->replicas, record, &replica))
             return false;
     }
     return true;

@@ -132,7 +132,7 @@ static struct record leftovers(const struct put_op *op)
         struct record one = {.n_replicas = 1, .replicas = {replica_of(target)}};
 
         if (target->may_hold || target->holds)
-            orphans_add(&orphans, &one);
+            orphans_add(op->base.api->replicas, &orphans, &one);
     }
     return orphans;
 }
@@ -144,7 +144,7 @@ static void clean_up(struct put_op *op, int status, const char *text)
     struct record orphans = leftovers(op);
     bool dirty = orphans.n_replicas > op->head.orphans.n_replicas;
 
-    orphans_subtract(&orphans, &op->head.unlinked);
+    orphans_subtract(op->base.api->replicas, &orphans, &op->head.unlinked);
     answer_early(op, status, text);
     if (!dirty) {
         forget(op, &op->head.orphans);
@@ -193,8 +193,8 @@ static void record_it(struct put_op *op)
             op->record.replicas[op->record.n_replicas++] = replica_of(&op->upload.targets[i]);
     }
     set_state(op, PUT_COMMITTING);
-    if (orphans_add(&orphans, &op->head.unlinked)) {
-        orphans_subtract(&orphans, &op->record);
+    if (orphans_add(op->base.api->replicas, &orphans, &op->head.unlinked)) {
+        orphans_subtract(op->base.api->replicas, &orphans, &op->record);
         changes[0] =
             (struct store_change){STORE_KEYS, op->base.key.bytes, op->base.key.len, &op->record};
         changes[1] = orphans_change(&op->base.key, &orphans);
@@ -258,10 +258,10 @@ static int announce(struct put_op *op)
     for (size_t i = 0; i < op->upload.n_targets; i++) {
         struct record one = {.n_replicas = 1, .replicas = {replica_of(&op->upload.targets[i])}};
 
-        if (!orphans_add(&orphans, &one))
+        if (!orphans_add(op->base.api->replicas, &orphans, &one))
             return UV_ENOBUFS;
     }
-    orphans_subtract(&orphans, &op->head.unlinked);
+    orphans_subtract(op->base.api->replicas, &orphans, &op->head.unlinked);
     change = orphans_change(&op->base.key, &orphans);
     op->base.commit.data = op;
     rc = store_commit(api->store, &op->base.commit, &change, 1, announced_cb);

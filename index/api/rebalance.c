@@ -85,8 +85,8 @@ static struct record announced(const struct rebalance_op *op)
 {
     struct record orphans = op->orphans;
 
-    orphans_add(&orphans, &op->record);
-    orphans_subtract(&orphans, &op->old);
+    orphans_add(op->base.api->replicas, &orphans, &op->record);
+    orphans_subtract(op->base.api->replicas, &orphans, &op->old);
     return orphans;
 }
 
@@ -111,8 +111,8 @@ static void recorded_cb(struct store_commit *commit, int rc)
         return;
     }
     op->status = 204;
-    orphans_add(&orphans, &op->old);
-    orphans_subtract(&orphans, &op->record);
+    orphans_add(op->base.api->replicas, &orphans, &op->old);
+    orphans_subtract(op->base.api->replicas, &orphans, &op->record);
     remove_orphans(op, &orphans);
 }
 
@@ -123,8 +123,8 @@ static void record_it(struct rebalance_op *op)
     struct store_change changes[2] = {{STORE_KEYS, key->bytes, key->len, &op->record}};
     int rc = UV_ENOBUFS;
 
-    if (orphans_add(&orphans, &op->old)) {
-        orphans_subtract(&orphans, &op->record);
+    if (orphans_add(op->base.api->replicas, &orphans, &op->old)) {
+        orphans_subtract(op->base.api->replicas, &orphans, &op->record);
         changes[1] = orphans_change(key, &orphans);
         rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
     }
@@ -230,7 +230,7 @@ static void copy_next(struct rebalance_op *op)
     for (; op->at < op->n_targets; op->at++) {
         struct replica replica = replica_of(&op->targets[op->at]);
 
-        if (!record_has_replica(&op->old, &replica))
+        if (!record_has_replica(op->base.api->replicas, &op->old, &replica))
             break;
     }
     if (op->at == op->n_targets) {
@@ -280,7 +280,7 @@ static int find_targets(struct rebalance_op *op)
         struct replica replica = replica_of(&op->targets[i]);
 
         op->record.replicas[op->record.n_replicas++] = replica;
-        if (record_has_replica(&op->old, &replica))
+        if (record_has_replica(op->base.api->replicas, &op->old, &replica))
             continue;
         missing++;
         if (!volume_takes(op->targets[i].volume, (int64_t)op->old.size)) {

@@ -84,8 +84,8 @@ static void removed_cb(struct removal *removal)
 
     note_down(op->reclaim, &removal->left);
     /* Those that weren't asked this time are still there. */
-    orphans_subtract(&op->orphans, &removal->orphans);
-    orphans_add(&op->orphans, &removal->left);
+    orphans_subtract(op->base.api->replicas, &op->orphans, &removal->orphans);
+    orphans_add(op->base.api->replicas, &op->orphans, &removal->left);
     change = orphans_change(&op->base.key, &op->orphans);
     op->base.commit.data = op;
     if (removal->left.n_replicas == removal->orphans.n_replicas ||

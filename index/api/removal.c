@@ -6,10 +6,11 @@
 
 /* --- What is remembered ---------------------------------------------------------------------- */
 
-bool orphans_add(struct record *orphans, const struct record *record)
+bool orphans_add(const struct replicas *replicas, struct record *orphans,
+                 const struct record *record)
 {
     for (unsigned i = 0; i < record->n_replicas; i++) {
-        if (record_has_replica(orphans, &record->replicas[i]))
+        if (record_has_replica(replicas, orphans, &record->replicas[i]))
             continue;
         if (orphans->n_replicas == RECORD_REPLICAS_MAX)
             return false;
@@ -18,12 +19,13 @@ bool orphans_add(struct record *orphans, const struct record *record)
     return true;
 }
 
-void orphans_subtract(struct record *orphans, const struct record *record)
+void orphans_subtract(const struct replicas *replicas, struct record *orphans,
+                      const struct record *record)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < orphans->n_replicas; i++) {
-        if (!record_has_replica(record, &orphans->replicas[i]))
+        if (!record_has_replica(replicas, record, &orphans->replicas[i]))
             orphans->replicas[kept++] = orphans->replicas[i];
     }
     orphans->n_replicas = kept;

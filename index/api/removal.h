@@ -28,11 +28,14 @@ struct removal {
 int removal_start(struct removal *removal, struct api *api, const struct key *key,
                   const struct record *orphans, removal_cb done);
 
-/* Adds to `orphans` the replicas of `record` that it lacks. False when they are too many. */
-bool orphans_add(struct record *orphans, const struct record *record);
+/* Adds to `orphans` the replicas of `record` that it lacks, as places go: replica_equal(). False
+ * when they are too many. */
+bool orphans_add(const struct replicas *replicas, struct record *orphans,
+                 const struct record *record);
 
-/* Takes those of `record` out of `orphans`. */
-void orphans_subtract(struct record *orphans, const struct record *record);
+/* Takes those of `record` out of `orphans`, likewise. */
+void orphans_subtract(const struct replicas *replicas, struct record *orphans,
+                      const struct record *record);
 
 /* What the store knows of the key's orphans; none is no error. 0 or UV_EIO. */
 int orphans_get(struct api *api, const struct key *key, struct record *orphans);

@@ -203,22 +203,37 @@ struct replica replica_of(const struct upload_target *target)
     };
 }
 
-bool replica_equal(const struct replica *a, const struct replica *b)
+/* Whether two ids are of one address, and one of them of any disk there. */
+static bool may_be_same(const struct replicas *r, uint32_t a, uint32_t b)
 {
-    return a->volume == b->volume && a->has_subvolume == b->has_subvolume &&
-           a->subvolume == b->subvolume;
+    const char *x = store_volume_name(r->store, a);
+    const char *y = store_volume_name(r->store, b);
+    size_t n;
+
+    if (x == NULL || y == NULL)
+        return false;
+    n = strcspn(x, " ");
+    return n == strcspn(y, " ") && strncasecmp(x, y, n) == 0 && (x[n] == '\0' || y[n] == '\0');
 }
 
-bool record_has_replica(const struct record *record, const struct replica *replica)
+bool replica_equal(const struct replicas *r, const struct replica *a, const struct replica *b)
+{
+    return a->has_subvolume == b->has_subvolume && a->subvolume == b->subvolume &&
+           (a->volume == b->volume || may_be_same(r, a->volume, b->volume));
+}
+
+bool record_has_replica(const struct replicas *r, const struct record *record,
+                        const struct replica *replica)
 {
     for (unsigned i = 0; i < record->n_replicas; i++) {
-        if (replica_equal(&record->replicas[i], replica))
+        if (replica_equal(r, &record->replicas[i], replica))
             return true;
     }
     return false;
 }
 
-/* An index made before identities were kept has volumes without one: any is right. */
+/* An index made before identities were kept has volumes without one: any is right, and so is
+ * replica_equal() about them. */
 struct volume *replica_volume(struct replicas *r, const struct replica *replica)
 {
     struct known *known;

@@ -37,10 +37,13 @@ size_t replicas_place(struct replicas *replicas, const struct key *key,
 /* A target, which has answered, as a record names it. */
 struct replica replica_of(const struct upload_target *target);
 
-/* Whether two name the same place. */
-bool replica_equal(const struct replica *a, const struct replica *b);
+/* Whether two name the same place, or may: an id without an identity is of whatever disk stands at
+ * its address. To remove a blob at one of them is to remove it at the other. */
+bool replica_equal(const struct replicas *replicas, const struct replica *a,
+                   const struct replica *b);
 
-bool record_has_replica(const struct record *record, const struct replica *replica);
+bool record_has_replica(const struct replicas *replicas, const struct record *record,
+                        const struct replica *replica);
 
 /* The volume that holds the replica, whether it is up or not; NULL when it isn't there: its id is
  * unknown, or another disk stands in its place. */

@@ -15,7 +15,8 @@
 #define FORMAT  "mkv-dump"
 #define VERSION 1
 
-#define NO_VOLUME "has a volume that is no HOST:PORT, alone or with \" IDENTITY\" and \"/svXX\" behind"
+#define NO_VOLUME                                                                                  \
+    "has a volume that is no HOST:PORT, alone or with \" IDENTITY\" and \"/svXX\" behind"
 
 /* What JSON readers, ours too, take for an integer. */
 #define NUMBER_MAX INT64_MAX

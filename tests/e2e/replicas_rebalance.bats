@@ -227,6 +227,52 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     settled
 }
 
+@test "keys of an index that knew no identities yet lose nothing to what is done with them" {
+    local n
+    start "$VOLUMES"
+    for n in {1..12}; do
+        want 201 PUT "$(url i)/key/$n" -T "$T/blob"
+    done
+    # As it would have been then, and as a dump made then is.
+    stop i
+    "$MKV" dump --index "$T/data/i" | sed -E 's/(:[0-9]+) [0-9a-f]{32}/\1/g' >"$T/bare"
+    "$MKV" restore --replace --index "$T/data/i" "$T/bare"
+    refute grep -q ' ' <(grep -o '"volumes":.*' "$T/bare")
+    index i '' --volumes-file "$T/volumes" --replicas $COPIES
+    all_up
+    value other 200000
+    for n in {1..12}; do
+        got_file "$(url i)/key/$n" "$T/blob"
+        want 302 GET "$(url i)/key/$n"
+        same balanced "$(header Key-Balance)"
+    done
+    for n in {1..3}; do
+        want 204 REBALANCE "$(url i)/key/$n"
+        on_copies "/key/$n" "$T/blob"
+    done
+    for n in {4..6}; do # a PUT over an unlinked value
+        want 204 UNLINK "$(url i)/key/$n"
+        want 201 PUT "$(url i)/key/$n" -T "$T/other"
+    done
+    crash v1
+    within 5 sees i v1 down
+    for n in {7..9}; do # a PUT while the old blob still waits to be removed
+        want 204 DELETE "$(url i)/key/$n"
+    done
+    volume v1
+    within 5 sees i v1 up
+    for n in {7..9}; do
+        want 201 PUT "$(url i)/key/$n" -T "$T/other"
+    done
+    settled
+    none_left() { "$MKV" status --index "$T/data/i" | grep -qx 'orphans     0'; }
+    within 20 none_left
+    for n in {1..12}; do
+        on_copies "/key/$n" "$T/$( ((n >= 4 && n <= 9)) && echo other || echo blob)"
+        got_file "$(url i)/key/$n" "$T/$( ((n >= 4 && n <= 9)) && echo other || echo blob)"
+    done
+}
+
 @test "no request is lost while the volumes' file is read anew, over and over" {
     local way n
     start "$VOLUMES" --reads proxy

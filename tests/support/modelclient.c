@@ -1,7 +1,7 @@
 /* modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED GO-FILE: clients of an index,
- * each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at random and
- * hold every answer against what the keys must be. An answer that leaves it open (lost, or an error
- * page of nginx) leaves both: a key has a set of states that it may be in.
+ * each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at random
+ * and hold every answer against what the keys must be. An answer that leaves it open (lost, or an
+ * error page of nginx) leaves both: a key has a set of states that it may be in.
  *
  * After so many seconds it prints "waiting", and when GO-FILE is there it looks at every key once
  * more, on each of its volumes. Prints a line "WRONG ..." for each answer that no state allows,
@@ -86,7 +86,8 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-/* --- What the keys may be ---------------------------------------------------------------------- */
+/* --- What the keys may be ----------------------------------------------------------------------
+ */
 
 static void complain(const struct owned_key *key, const struct answer *answer, const char *format,
                      ...)
@@ -101,8 +102,8 @@ static void complain(const struct owned_key *key, const struct answer *answer, c
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
     for (unsigned i = 0; i < key->n_states && n < sizeof(states); i++)
-        n += (size_t)snprintf(states + n, sizeof(states) - n, " %s-%u",
-                              names[key->states[i].kind], key->states[i].version);
+        n += (size_t)snprintf(states + n, sizeof(states) - n, " %s-%u", names[key->states[i].kind],
+                              key->states[i].version);
     printf("WRONG %s: %s, answer %d; may be%s; %.300s\n", key->path, what, answer->status, states,
            answer->head);
     wrong++;
@@ -152,7 +153,8 @@ static void keep(struct owned_key *key, bool present)
     key->n_states = kept;
 }
 
-/* --- Values: a version of a key has one ---------------------------------------------------------- */
+/* --- Values: a version of a key has one ----------------------------------------------------------
+ */
 
 static size_t make_value(const struct owned_key *key, unsigned version, char *bytes)
 {
@@ -170,7 +172,8 @@ static size_t make_value(const struct owned_key *key, unsigned version, char *by
     return n;
 }
 
-/* --- HTTP ---------------------------------------------------------------------------------------- */
+/* --- HTTP ----------------------------------------------------------------------------------------
+ */
 
 static int dial(const struct sockaddr_in *address, int wait)
 {
@@ -292,8 +295,8 @@ static void ask(struct client *c, const char *method, const char *path, const ch
                        "%s %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
                        method, path, n);
     else
-        len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
-                       method, path, n);
+        len = snprintf(head, sizeof(head),
+                       "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", method, path, n);
     if (send_all(c->fd, head, (size_t)len) && value != NULL && send_all(c->fd, value, n) && chunked)
         send_all(c->fd, tail, sizeof(tail) - 1);
     /* Whatever was not sent: the answer may be there. */
@@ -330,7 +333,8 @@ static int fetch(struct client *c, const char *url)
     return c->answer.status;
 }
 
-/* --- Operations ---------------------------------------------------------------------------------- */
+/* --- Operations ----------------------------------------------------------------------------------
+ */
 
 /* The key is in the hands of something that goes on behind an answer. */
 static bool is_busy(const struct answer *a)
@@ -408,8 +412,9 @@ static void do_aborted_put(struct client *c, struct owned_key *key)
     size_t n = make_value(key, key->last + 1000000, c->value);
     int fd = dial_index(c);
     char head[256];
-    int len = snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
-                       key->path, n + 1);
+    int len =
+        snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                 key->path, n + 1);
 
     aborted++;
     if (fd < 0)
@@ -548,7 +553,8 @@ static void do_get(struct client *c, struct owned_key *key)
     }
 }
 
-/* --- The end ------------------------------------------------------------------------------------- */
+/* --- The end -------------------------------------------------------------------------------------
+ */
 
 /* The key is on as many volumes as it should be, and on each the same. */
 static void look_at_copies(struct client *c, struct owned_key *key)
@@ -566,7 +572,8 @@ static void look_at_copies(struct client *c, struct owned_key *key)
         complain(key, &c->answer, "no redirect at the end");
         return;
     }
-    snprintf(volumes, sizeof(volumes), "%.*s", (int)strcspn(header(&c->answer, "Key-Volumes"), "\r"),
+    snprintf(volumes, sizeof(volumes), "%.*s",
+             (int)strcspn(header(&c->answer, "Key-Volumes"), "\r"),
              header(&c->answer, "Key-Volumes"));
     slash = strchr(header(&c->answer, "Location") + 7, '/');
     snprintf(path, sizeof(path), "%.*s", (int)strcspn(slash, "\r"), slash);
@@ -595,7 +602,8 @@ static void look_at_key(struct client *c, struct owned_key *key)
     }
 }
 
-/* --- The clients --------------------------------------------------------------------------------- */
+/* --- The clients ---------------------------------------------------------------------------------
+ */
 
 static void do_something(struct client *c, struct owned_key *key)
 {
@@ -669,8 +677,9 @@ int main(int argc, char **argv)
     static struct client clients[1024];
 
     if (argc != 9) {
-        fprintf(stderr, "usage: modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED "
-                        "GO-FILE\n");
+        fprintf(stderr,
+                "usage: modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED "
+                "GO-FILE\n");
         return 2;
     }
     seconds = atoi(argv[3]);

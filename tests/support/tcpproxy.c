@@ -1,7 +1,7 @@
-/* tcpproxy PORT TARGET [BYTES]: passes what comes to 127.0.0.1:PORT on to TARGET, a port there or the
- * path of a Unix socket, and back; all connections and both directions together at BYTES a second,
- * without that as fast as they go. One process: SIGSTOP makes it a link that takes connections and
- * moves no byte, SIGKILL one that refuses them. */
+/* tcpproxy PORT TARGET [BYTES]: passes what comes to 127.0.0.1:PORT on to TARGET, a port there or
+ * the path of a Unix socket, and back; all connections and both directions together at BYTES a
+ * second, without that as fast as they go. One process: SIGSTOP makes it a link that takes
+ * connections and moves no byte, SIGKILL one that refuses them. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -46,7 +46,8 @@ static void test_dump_line_parse_and_append_round_trip(void **state)
         "\"unlinked\":true,\"md5\":\"" MD5 "\",\"volumes\":[\"a:1/sv00\",\"b:65535/svFF\","
         "\"[::1]:1/svFFFFFFFF\",\"a:1\"]}\n",
         "{\"orphan\":\"/a\",\"size\":5,\"time\":7,\"unlinked\":true,\"volumes\":[\"a:1\"]}\n",
-        "{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 5d41-x._Z\",\"[::1]:1 0/sv0A\"]}\n",
+        "{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 5d41-x._Z\",\"[::1]:1 "
+        "0/sv0A\"]}\n",
         "{\"end\":true,\"keys\":1,\"unlinked\":2,\"orphans\":3}\n",
     };
     struct dump_line line;
@@ -184,7 +185,8 @@ static void test_dump_line_longest_record_fits_in_a_line(void **state)
 
 static void test_dump_append_record_refuses_what_would_not_be_read(void **state)
 {
-    static const char *const names[] = {"a", "a:1/sv00", "a:1\"", "", "a:1 ", "a:1 b c", "a:1 b\"", LONGN LONGN LONGN LONGN ":1"};
+    static const char *const names[] = {
+        "a", "a:1/sv00", "a:1\"", "", "a:1 ", "a:1 b c", "a:1 b\"", LONGN LONGN LONGN LONGN ":1"};
     const char *good = "a:1";
     struct record record = {.size = (uint64_t)INT64_MAX + 1, .n_replicas = 1};
     struct buf out = {0};

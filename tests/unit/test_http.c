@@ -432,20 +432,24 @@ static void test_http_query_and_unlink(void **state)
 
 /* llhttp doesn't know REBALANCE, so what comes before it, in it and behind it is told apart by us;
  * REPORT and REBIND begin as it does, and one of them is what llhttp sees in its place. */
-static const char rebalances[] = "\r\n\r\nREBALANCE /rebalanced/one HTTP/1.1\r\nHost: h\r\n\r\n"
-                                 "REBIND /two HTTP/1.1\r\nHost: h\r\n\r\n"
-                                 "\r\n"
-                                 "REBALANCE /rebalanced/three HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
-                                 "REBALANCE "
-                                 "GET /four HTTP/1.1\r\n\r\n"
-                                 "REPORT /five HTTP/1.1\r\n\r\n"
-                                 "REBALANCE /rebalanced/six HTTP/1.1\r\nConnection: close\r\n\r\n";
+static const char rebalances[] =
+    "\r\n\r\nREBALANCE /rebalanced/one HTTP/1.1\r\nHost: h\r\n\r\n"
+    "REBIND /two HTTP/1.1\r\nHost: h\r\n\r\n"
+    "\r\n"
+    "REBALANCE /rebalanced/three HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    "REBALANCE "
+    "GET /four HTTP/1.1\r\n\r\n"
+    "REPORT /five HTTP/1.1\r\n\r\n"
+    "REBALANCE /rebalanced/six HTTP/1.1\r\nConnection: close\r\n\r\n";
 
 static void expect_rebalances(struct fixture *f)
 {
-    static const char *const in_order[] = {"rebalance:/rebalanced/one", "other:/two",
-                                           "rebalance:/rebalanced/three", "\r\n\r\n/four",
-                                           "other:/five", "rebalance:/rebalanced/six"};
+    static const char *const in_order[] = {"rebalance:/rebalanced/one",
+                                           "other:/two",
+                                           "rebalance:/rebalanced/three",
+                                           "\r\n\r\n/four",
+                                           "other:/five",
+                                           "rebalance:/rebalanced/six"};
     const char *at = f->answers;
 
     expect_close(f);
