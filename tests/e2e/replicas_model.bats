@@ -72,12 +72,12 @@ descriptors() { # NAME
     find "/proc/$(pid_of "$1")/fd" -mindepth 1 | wc -l
 }
 
-run_model() { # [INDEX-OPTIONS...]
+@test "clients under random failures of volumes get no wrong answer and lose no key" {
     local before after keys end
     leaves_files
     echo "seed $SEED, $CLIENTS clients, $SECONDS_OF_LOAD s"
     RANDOM=$((SEED % 32768))
-    cluster i "$VOLUMES" --replicas $COPIES "$@"
+    cluster i "$VOLUMES" --replicas $COPIES
     hatch model "$SUPPORT/modelclient" "$(port i-direct)" "$(port i)" "$SECONDS_OF_LOAD" "$CLIENTS" 8 $COPIES "$SEED" "$T/go"
     rounds=0
     let_pass 1000
@@ -109,8 +109,4 @@ run_model() { # [INDEX-OPTIONS...]
     # Kept connections to volumes, 256 at most, are no leak.
     ((${after#* } < ${before#* } + 300)) || fail "descriptors: $before, then $after"
     ((ASAN || ${after% *} < ${before% *} + 64000)) || fail "kB: $before, then $after"
-}
-
-@test "clients under random failures of volumes get no wrong answer and lose no key" {
-    run_model
 }

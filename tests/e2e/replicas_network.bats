@@ -56,7 +56,7 @@ answers() { # VOLUME
     [[ $(curl -q -s --noproxy '*' -m 2 -o /dev/null -w '%{http_code}' "http://$(name "$1")/_mkv/health") == 200 ]]
 }
 
-start() { # [INDEX-OPTIONS...]
+start() {
     local each names=()
     for each in $VOLUMES; do
         mkdir "$T/data/$each"
@@ -69,7 +69,7 @@ start() { # [INDEX-OPTIONS...]
         within 10 answers "$each"
     done
     mkv_start i index "${names[@]}" --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i" \
-        --replicas $COPIES "$@"
+        --replicas $COPIES
     await_ready i
     value small 1
     value middle 100000
