@@ -101,7 +101,7 @@ static int without_named(struct api *api, const struct key *key, struct record *
     int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &record);
 
     if (rc == 0)
-        orphans_subtract(orphans, &record);
+        orphans_subtract(api->replicas, orphans, &record);
     return rc == UV_ENOENT ? 0 : rc;
 }
 
