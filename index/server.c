@@ -56,6 +56,20 @@ static void ignore_cb(void *arg)
     (void)arg;
 }
 
+static int take_volumes(struct index_server *s, const struct index_server_options *options)
+{
+    int rc = replicas_new(s->loop, s->store, s->transfers, options->subvolumes, &s->replicas);
+
+    if (rc < 0)
+        return rc;
+    rc = replicas_list(s->replicas, options->volumes, options->n_volumes);
+    if (rc == 0)
+        return 0;
+    log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
+    replicas_stop(s->replicas, ignore_cb, NULL);
+    return rc;
+}
+
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server)
 {
@@ -81,14 +95,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
     }
-    rc = replicas_new(loop, s->store, s->transfers, options->subvolumes, &s->replicas);
+    rc = take_volumes(s, options);
     if (rc < 0)
         goto err_transfers;
-    rc = replicas_list(s->replicas, options->volumes, options->n_volumes);
-    if (rc < 0) {
-        log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
-        goto err_replicas;
-    }
     init_api(s, options);
     rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
                            api_handle, &s->api, &s->http);

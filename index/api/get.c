@@ -88,7 +88,7 @@ void api_upstream_name(const char *volume, char name[VOLUME_ADDRESS_MAX])
 {
     size_t n = 0;
 
-    for (; volume[n] != '\0' && n < VOLUME_ADDRESS_MAX - 1; n++) {
+    for (; n < VOLUME_ADDRESS_MAX - 1 && volume[n] != '\0'; n++) {
         if (volume[n] == ':')
             name[n] = '_';
         else

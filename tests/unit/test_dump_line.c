@@ -82,70 +82,72 @@ static void test_dump_line_parse_takes_any_order_and_white_space(void **state)
     assert_string_equal(line.volumes[0], "a:1");
 }
 
+/* Lines that are none, and a part of what is said of each. */
+static const struct {
+    const char *text;
+    const char *problem; /* a part of it */
+} refused[] = {
+    {"", "no JSON object"},
+    {"[]", "no JSON object"},
+    {LINE LINE, "no JSON object"},
+    {"{\"key\":\"/a\",\"key\":\"/a\"," REST, "no JSON object"},
+    {"{\"key\":\"/\xff\"," REST, "no JSON object"},
+    {"{\"key\":\"/\\u0000\"," REST, "no JSON object"},
+    {"{\"key\":\"/a\",\"size\":9223372036854775808,\"time\":7,\"volumes\":[\"a:1\"]}",
+     "no JSON object"},
+    {"{}", "none of a dump's"},
+    {"{\"format\":\"csv\",\"version\":1}", "another format"},
+    {"{\"format\":\"mkv-dump\"}", "version"},
+    {"{\"format\":\"mkv-dump\",\"version\":2}", "newer mkv"},
+    {"{\"format\":\"mkv-dump\",\"version\":1,\"x\":1}", "field too many"},
+    {"{\"key\":\"a\"," REST, "begin with '/'"},
+    {"{\"key\":\"/\"," REST, "is empty"},
+    {"{\"key\":5," REST, "neither a string"},
+    {"{\"key\":{\"percent\":5}," REST, "neither a string"},
+    {"{\"key\":{\"percent\":\"/a\",\"x\":1}," REST, "neither a string"},
+    {"{\"key\":{\"percent\":\"/%F\"}," REST, "percent-encoded"},
+    {"{\"key\":{\"percent\":\"/%00\"}," REST, "percent-encoded"},
+    {"{\"key\":\"/a\",\"orphan\":\"/a\"," REST, "field too many"},
+    {"{\"key\":\"/a\",\"color\":1," REST, "field too many"},
+    {"{\"key\":\"/a\",\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
+    {"{\"key\":\"/a\",\"size\":-1,\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
+    {"{\"key\":\"/a\",\"size\":5.0,\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":\"7\",\"volumes\":[\"a:1\"]}", "\"time\""},
+    {"{\"key\":\"/a\",\"unlinked\":false," REST, "\"unlinked\""},
+    {"{\"key\":\"/a\",\"md5\":\"5D41402ABC4B2A76B9719D911017C592\"," REST, "\"md5\""},
+    {"{\"key\":\"/a\",\"md5\":\"5d\"," REST, "\"md5\""},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7}", "1 to 16 volumes"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[]}", "1 to 16 volumes"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1\",\"a:1\",\"a:1\",\"a:1\","
+     "\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\","
+     "\"a:1\",\"a:1\",\"a:1\"]}",
+     "1 to 16 volumes"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[5]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv0a\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv000\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 \"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 b c\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 b\\\"\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv00 b\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv1FFFFFFFF\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/\"]}", "HOST:PORT"},
+    {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"" LONGN LONGN LONGN LONGN ":1\"]}",
+     "HOST:PORT"},
+    {"{\"end\":false,\"keys\":1,\"unlinked\":2,\"orphans\":3}", "counts"},
+    {"{\"end\":true,\"keys\":1,\"unlinked\":2}", "counts"},
+};
+
 static void test_dump_line_parse_refuses_the_rest(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *problem; /* a part of it */
-    } cases[] = {
-        {"", "no JSON object"},
-        {"[]", "no JSON object"},
-        {LINE LINE, "no JSON object"},
-        {"{\"key\":\"/a\",\"key\":\"/a\"," REST, "no JSON object"},
-        {"{\"key\":\"/\xff\"," REST, "no JSON object"},
-        {"{\"key\":\"/\\u0000\"," REST, "no JSON object"},
-        {"{\"key\":\"/a\",\"size\":9223372036854775808,\"time\":7,\"volumes\":[\"a:1\"]}",
-         "no JSON object"},
-        {"{}", "none of a dump's"},
-        {"{\"format\":\"csv\",\"version\":1}", "another format"},
-        {"{\"format\":\"mkv-dump\"}", "version"},
-        {"{\"format\":\"mkv-dump\",\"version\":2}", "newer mkv"},
-        {"{\"format\":\"mkv-dump\",\"version\":1,\"x\":1}", "field too many"},
-        {"{\"key\":\"a\"," REST, "begin with '/'"},
-        {"{\"key\":\"/\"," REST, "is empty"},
-        {"{\"key\":5," REST, "neither a string"},
-        {"{\"key\":{\"percent\":5}," REST, "neither a string"},
-        {"{\"key\":{\"percent\":\"/a\",\"x\":1}," REST, "neither a string"},
-        {"{\"key\":{\"percent\":\"/%F\"}," REST, "percent-encoded"},
-        {"{\"key\":{\"percent\":\"/%00\"}," REST, "percent-encoded"},
-        {"{\"key\":\"/a\",\"orphan\":\"/a\"," REST, "field too many"},
-        {"{\"key\":\"/a\",\"color\":1," REST, "field too many"},
-        {"{\"key\":\"/a\",\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
-        {"{\"key\":\"/a\",\"size\":-1,\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
-        {"{\"key\":\"/a\",\"size\":5.0,\"time\":7,\"volumes\":[\"a:1\"]}", "\"size\""},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":\"7\",\"volumes\":[\"a:1\"]}", "\"time\""},
-        {"{\"key\":\"/a\",\"unlinked\":false," REST, "\"unlinked\""},
-        {"{\"key\":\"/a\",\"md5\":\"5D41402ABC4B2A76B9719D911017C592\"," REST, "\"md5\""},
-        {"{\"key\":\"/a\",\"md5\":\"5d\"," REST, "\"md5\""},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7}", "1 to 16 volumes"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[]}", "1 to 16 volumes"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1\",\"a:1\",\"a:1\",\"a:1\","
-         "\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\","
-         "\"a:1\",\"a:1\",\"a:1\"]}",
-         "1 to 16 volumes"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[5]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv0a\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv000\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 \"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 b c\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 b\\\"\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv00 b\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/sv1FFFFFFFF\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1/\"]}", "HOST:PORT"},
-        {"{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"" LONGN LONGN LONGN LONGN ":1\"]}",
-         "HOST:PORT"},
-        {"{\"end\":false,\"keys\":1,\"unlinked\":2,\"orphans\":3}", "counts"},
-        {"{\"end\":true,\"keys\":1,\"unlinked\":2}", "counts"},
-    };
     struct dump_line line;
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const char *problem = parse(cases[i].text, &line);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        const char *problem = parse(refused[i].text, &line);
 
-        if (problem == NULL || strstr(problem, cases[i].problem) == NULL)
-            fail_msg("%s: %s", cases[i].text, problem != NULL ? problem : "taken");
+        if (problem == NULL || strstr(problem, refused[i].problem) == NULL)
+            fail_msg("%s: %s", refused[i].text, problem != NULL ? problem : "taken");
     }
 }
 
