@@ -50,7 +50,7 @@ load_of_gets() { # URL [CURL-OPTIONS...]
         {
             while [[ ! -e $T/stop ]]; do
                 begun=$(now_ms)
-                status=$(curl -q -s --noproxy '*' -m 30 -L -o "$T/loaded-$n" -w '%{http_code}' "$@" "$url")
+                status=$(curl -q -s --noproxy '*' -m 30 -L -o "$T/loaded-$n" -w '%{http_code}' "$@" "$url") || true
                 echo "$begun $status $(cmp -s "$T/loaded-$n" "$T/blob" && echo same || echo cut)"
             done
         } >"$T/load-$n" 2>/dev/null 3>&- &
