@@ -1,15 +1,19 @@
 #include "launcher/volume_list.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "index/base/address.h"
 #include "index/cluster/volumes.h"
 
-#define SPACE " \t\r\n"
+#define SPACE         " \t\r\n"
+#define NAME_MAX_HERE 190 /* bytes: the store keeps 255, with the identity behind it */
 
 void volume_list_deinit(struct volume_list *list)
 {
@@ -26,6 +30,11 @@ const char *volume_list_add(struct volume_list *list, const char *name,
     char **names;
     char *copy;
 
+    if (strlen(name) > NAME_MAX_HERE) {
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "the volume %.100s... has a name of over %d bytes",
+                 name, NAME_MAX_HERE);
+        return problem;
+    }
     if (address_parse(name, false, &address) < 0) {
         snprintf(problem, VOLUME_LIST_TEXT_MAX, "the volume '%.300s' is no HOST:PORT", name);
         return problem;
@@ -65,10 +74,30 @@ static char *trim(char *line)
     return line;
 }
 
+/* Anything else, such as a FIFO, could make the reader wait. */
+static FILE *open_regular(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    FILE *in;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        errno = EINVAL;
+        return NULL;
+    }
+    in = fdopen(fd, "r");
+    if (in == NULL)
+        close(fd);
+    return in;
+}
+
 const char *volume_list_read(struct volume_list *list, const char *path,
                              char problem[VOLUME_LIST_TEXT_MAX])
 {
-    FILE *in = fopen(path, "re");
+    FILE *in = open_regular(path);
     size_t count = list->count;
     const char *bad = NULL;
     char inner[VOLUME_LIST_TEXT_MAX];

@@ -32,9 +32,7 @@ static bool is_balanced(struct api *api, const struct key *key, const struct rec
     if (n != record->n_replicas)
         return false;
     for (size_t i = 0; i < n; i++) {
-        struct replica replica = replica_of(&wanted[i]);
-
-        if (!record_has_replica(api->replicas, record, &replica))
+        if (!record_has_target(api->replicas, record, &wanted[i]))
             return false;
     }
     return true;
@@ -219,7 +217,8 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
 
     if (volume != NULL)
         volume_report(volume, rc, status);
-    if (volume != NULL && api_volume_succeeded(rc, status)) {
+    if (volume != NULL && api_volume_succeeded(rc, status) &&
+        strcmp(transfer->volume_id, volume->identity) == 0) {
         check_end(op);
         return;
     }

@@ -193,6 +193,7 @@ static void record_it(struct put_op *op)
             op->record.replicas[op->record.n_replicas++] = replica_of(&op->upload.targets[i]);
     }
     set_state(op, PUT_COMMITTING);
+    orphans_subtract(op->base.api->replicas, &orphans, &op->record);
     if (orphans_add(op->base.api->replicas, &orphans, &op->head.unlinked)) {
         orphans_subtract(op->base.api->replicas, &orphans, &op->record);
         changes[0] =
@@ -270,6 +271,23 @@ static int announce(struct put_op *op)
     return rc;
 }
 
+/* Volumes that may have an older blob of the key come last: should one of them still carry out a
+ * request that was given up, it must not be on this value. */
+static void put_back_leftovers(struct put_op *op, struct upload_target *candidates, size_t n)
+{
+    struct upload_target sorted[UPLOAD_TARGETS_MAX];
+    size_t at = 0;
+
+    for (int leftover = 0; leftover <= 1; leftover++) {
+        for (size_t i = 0; i < n; i++) {
+            if (record_has_target(op->base.api->replicas, &op->head.orphans, &candidates[i]) ==
+                (leftover != 0))
+                sorted[at++] = candidates[i];
+        }
+    }
+    memcpy(candidates, sorted, n * sizeof(sorted[0]));
+}
+
 /* 0, or the status to refuse the PUT with. */
 static int choose_volumes(struct put_op *op)
 {
@@ -278,6 +296,7 @@ static int choose_volumes(struct put_op *op)
     size_t n = replicas_place(api->replicas, &op->base.key, candidates,
                               UPLOAD_TARGETS_MAX - op->head.orphans.n_replicas);
 
+    put_back_leftovers(op, candidates, n);
     placement_path(op->base.key.bytes, op->base.key.len, op->path);
     op->upload.data = op;
     return upload_init(&op->upload,

@@ -111,6 +111,11 @@ static int add_known(struct replicas *r)
 
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(stored, " "), stored);
         rc = volumes_set(r->volumes, names, 1);
+        if (rc == UV_E2BIG) {
+            log_warn("more than %d volumes are known: those from %s on are forgotten", VOLUMES_MAX,
+                     name);
+            break;
+        }
         if (rc < 0)
             return rc;
     }
@@ -203,7 +208,8 @@ struct replica replica_of(const struct upload_target *target)
     };
 }
 
-/* Whether two ids are of one address, and one of them of any disk there. */
+/* Whether two ids are of one disk, whatever its address; or of one address, and one of them of any
+ * disk there. */
 static bool may_be_same(const struct replicas *r, uint32_t a, uint32_t b)
 {
     const char *x = store_volume_name(r->store, a);
@@ -213,7 +219,9 @@ static bool may_be_same(const struct replicas *r, uint32_t a, uint32_t b)
     if (x == NULL || y == NULL)
         return false;
     n = strcspn(x, " ");
-    return n == strcspn(y, " ") && strncasecmp(x, y, n) == 0 && (x[n] == '\0' || y[n] == '\0');
+    if (x[n] != '\0' && strchr(y, ' ') != NULL)
+        return strcmp(x + n, strchr(y, ' ')) == 0;
+    return n == strcspn(y, " ") && strncasecmp(x, y, n) == 0;
 }
 
 bool replica_equal(const struct replicas *r, const struct replica *a, const struct replica *b)
@@ -232,6 +240,45 @@ bool record_has_replica(const struct replicas *r, const struct record *record,
     return false;
 }
 
+bool record_has_target(const struct replicas *r, const struct record *record,
+                       const struct upload_target *target)
+{
+    struct replica replica = replica_of(target);
+    size_t len = strlen(target->volume->name);
+
+    if (target->id != UINT32_MAX)
+        return record_has_replica(r, record, &replica);
+    for (unsigned i = 0; i < record->n_replicas; i++) { /* it hasn't answered yet */
+        const struct replica *at = &record->replicas[i];
+        const char *name = store_volume_name(r->store, at->volume);
+
+        if (name != NULL && strcspn(name, " ") == len &&
+            strncasecmp(name, target->volume->name, len) == 0 &&
+            at->has_subvolume == target->has_subvolume && at->subvolume == target->subvolume)
+            return true;
+    }
+    return false;
+}
+
+static bool is_disk(const struct volume *volume, const char *identity)
+{
+    return volume->identified && strcmp(volume->identity, identity) == 0;
+}
+
+/* The disk may be at another address by now: the listed one counts, if it has several. */
+static struct volume *find_disk(struct replicas *r, const char *identity)
+{
+    struct volume *found = NULL;
+
+    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
+        struct volume *volume = volumes_at(r->volumes, i);
+
+        if (is_disk(volume, identity) && (found == NULL || volume->is_listed))
+            found = volume;
+    }
+    return found;
+}
+
 /* An index made before identities were kept has volumes without one: any is right, and so is
  * replica_equal() about them. */
 struct volume *replica_volume(struct replicas *r, const struct replica *replica)
@@ -244,10 +291,10 @@ struct volume *replica_volume(struct replicas *r, const struct replica *replica)
     if (known->volume == NULL)
         known->volume = find(r, store_volume_name(r->store, replica->volume),
                              strcspn(store_volume_name(r->store, replica->volume), " "));
-    if (known->volume == NULL ||
-        (known->identity[0] != '\0' && strcmp(known->identity, known->volume->identity) != 0))
-        return NULL;
-    return known->volume;
+    if (known->identity[0] == '\0' || (known->volume != NULL && volume_is_live(known->volume) &&
+                                       is_disk(known->volume, known->identity)))
+        return known->volume;
+    return find_disk(r, known->identity);
 }
 
 struct volume *replica_live(struct replicas *r, const struct replica *replica)
@@ -259,7 +306,8 @@ struct volume *replica_live(struct replicas *r, const struct replica *replica)
 
 bool replica_text(struct replicas *r, const struct replica *replica, char text[REPLICA_TEXT_MAX])
 {
-    const char *name = store_volume_name(r->store, replica->volume);
+    const struct volume *volume = replica_volume(r, replica);
+    const char *name = volume != NULL ? volume->name : store_volume_name(r->store, replica->volume);
     size_t n;
 
     if (name == NULL) {

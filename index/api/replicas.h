@@ -45,6 +45,10 @@ bool replica_equal(const struct replicas *replicas, const struct replica *a,
 bool record_has_replica(const struct replicas *replicas, const struct record *record,
                         const struct replica *replica);
 
+/* The same of a target; of one that has never answered, by its address. */
+bool record_has_target(const struct replicas *replicas, const struct record *record,
+                       const struct upload_target *target);
+
 /* The volume that holds the replica, whether it is up or not; NULL when it isn't there: its id is
  * unknown, or another disk stands in its place. */
 struct volume *replica_volume(struct replicas *replicas, const struct replica *replica);

@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAG_HIGH (256 * 1024) /* bytes the slowest may lack before the client is paused ... */
-#define LAG_LOW  (64 * 1024)  /* ... until it has taken all but so many */
-#define KEEP     (256 * 1024) /* a value up to this is kept whole */
-#define BUDGET   (64UL << 20) /* with more than this in buffers, each gets LAG_LOW only */
+#define LAG_HIGH   (256 * 1024)  /* bytes the slowest may lack before the client is paused ... */
+#define LAG_LOW    (64 * 1024)   /* ... until it has taken all but so many */
+#define KEEP       (256 * 1024)  /* a value up to this is kept whole */
+#define BUDGET_MAX (256UL << 20) /* with more than this no upload begins */
+#define BUDGET     (64UL << 20)  /* with more than this in buffers, each gets LAG_LOW only */
 
 void upload_target_path(const struct upload_target *t, const char *path, char text[UPLOAD_PATH_MAX])
 {
@@ -100,6 +101,8 @@ void upload_trim(struct upload *u)
         buf_consume(&u->window, n);
         u->base = taken;
         u->options.budget->used -= n;
+        if (buf_size(&u->window) == 0 && u->options.budget->used > BUDGET)
+            buf_deinit(&u->window);
     }
     if (u->paused && u->received - taken <= LAG_LOW) {
         u->paused = false;
@@ -144,6 +147,10 @@ int upload_init(struct upload *u, const struct upload_options *options,
                 const struct upload_target *candidates, size_t n)
 {
     u->options = *options;
+    if (options->budget->used > BUDGET_MAX) {
+        snprintf(u->text, sizeof(u->text), "too many values are on their way\n");
+        return 503;
+    }
     for (size_t i = 0; i < n; i++) {
         assert(i < UPLOAD_TARGETS_MAX);
         u->targets[u->n_targets] = candidates[i];

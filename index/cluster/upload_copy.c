@@ -143,7 +143,7 @@ static void put_cb(struct transfer *transfer, int rc, int status)
     if (stored && u->ended && c->at == u->received) {
         copy_stored(c);
     } else {
-        if (stored || (rc < 0 && transfer_body_sent(transfer)))
+        if (stored || transfer_body_sent(transfer)) /* whatever it says */
             c->target->may_hold = true;
         copy_failed(c, rc, status);
     }

@@ -146,7 +146,7 @@ static void read_space(struct volume *volume)
 }
 
 /* Two names for one disk: a value with two copies there would have one. */
-static const struct volume *find_twin(const struct volume *volume, const char *identity)
+static struct volume *find_twin(const struct volume *volume, const char *identity)
 {
     const struct volumes *v = volume->volumes;
 
@@ -161,11 +161,15 @@ static const struct volume *find_twin(const struct volume *volume, const char *i
 /* Another identity: what the caller knows of the volume is not on this disk. */
 static int identify(struct volume *volume, const char *identity)
 {
-    const struct volume *twin = find_twin(volume, identity);
+    struct volume *twin = find_twin(volume, identity);
     bool known = volume->identified;
     char reason[VOLUME_REASON_MAX];
     int rc;
 
+    if (twin != NULL && volume->is_listed && !twin->is_listed) {
+        set_state(twin, VOLUME_DOWN, "it is listed by another name");
+        twin = NULL;
+    }
     if (twin != NULL) {
         snprintf(reason, sizeof(reason), "it is volume %.80s by another name", twin->name);
         set_state(volume, VOLUME_DOWN, reason);
@@ -178,8 +182,8 @@ static int identify(struct volume *volume, const char *identity)
                  volume->identity[0] != '\0' ? volume->identity : "one without identity",
                  identity[0] != '\0' ? identity : "one without identity");
     strcpy(volume->identity, identity);
-    volume->identified = true;
     rc = volume->volumes->cb(volume, volume->volumes->arg);
+    volume->identified = rc == 0; /* else it is asked again */
     if (rc < 0)
         set_state(volume, VOLUME_DOWN, "the index can't take it up");
     return rc;
