@@ -58,7 +58,8 @@ int main(int argc, char **argv)
 
     ensure_standard_streams();
     raise_file_limit();
-    /* libuv's four could all be waiting for one disk to sync, with questions about it behind them. */
+    /* libuv's four could all be waiting for one disk to sync, with questions about it behind them.
+     */
     setenv("UV_THREADPOOL_SIZE", "8", 0);
     if (strcmp(name, "--version") == 0) {
         puts("mkv " MKV_VERSION);
