@@ -96,18 +96,21 @@ int page_reader_next(struct page_reader *reader, struct page_entry *entry)
     return 1;
 }
 
+bool page_is_intact(const unsigned char *bytes, uint32_t number)
+{
+    size_t size = load_u16(bytes + SIZE_AT);
+
+    return load_u32(bytes + NUMBER_AT) == number && size >= PAGE_HEAD && size <= PAGE_SIZE &&
+           load_u32(bytes) == crc32c(0, bytes + CRC_SIZE, size - CRC_SIZE);
+}
+
 bool page_check(const unsigned char *bytes, size_t n, uint32_t number)
 {
     struct page_reader reader;
     struct page_entry entry;
-    size_t size;
     int rc;
 
-    if (n != PAGE_SIZE || load_u32(bytes + NUMBER_AT) != number)
-        return false;
-    size = load_u16(bytes + SIZE_AT);
-    if (size < PAGE_HEAD || size > PAGE_SIZE ||
-        load_u32(bytes) != crc32c(0, bytes + CRC_SIZE, size - CRC_SIZE))
+    if (n != PAGE_SIZE || !page_is_intact(bytes, number))
         return false;
     page_reader_init(&reader, bytes);
     do

@@ -30,6 +30,9 @@ struct page_entry {
 /* Whether `n` bytes are page `number`, whole: size, checksum and each entry. */
 bool page_check(const unsigned char *bytes, size_t n, uint32_t number);
 
+/* Whether PAGE_SIZE bytes are page `number` as it was written, by its checksum. */
+bool page_is_intact(const unsigned char *bytes, uint32_t number);
+
 /* The number of its entries. */
 unsigned page_count(const unsigned char *bytes);
 

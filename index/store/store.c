@@ -46,7 +46,7 @@ static int table_lookup(struct store *s, const unsigned char *key, size_t len, u
     if (rc == 0) {
         memcpy(value, found, n);
         *value_len = n;
-    } else if (rc == UV_ENOENT && !page_check(page, PAGE_SIZE, number)) {
+    } else if (rc == UV_ENOENT && !page_is_intact(page, number)) {
         rc = UV_EILSEQ; /* a key that is found has a checksum of its own; one that isn't has none */
     }
     free(page);
