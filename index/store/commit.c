@@ -13,7 +13,7 @@
 #include "index/store/internal.h"
 
 #define MEMTABLE_LIMIT   (32UL << 20) /* bytes after which a checkpoint begins */
-#define MEMTABLE_MAX     (64UL << 20) /* bytes at which commits wait for the one that runs */
+#define MEMTABLE_MAX     (56UL << 20) /* bytes at which commits wait for the one that runs */
 #define CHECKPOINT_BYTES (64UL << 20) /* of the journal, likewise */
 #define RETRY_INTERVAL   1000         /* ms before a failed checkpoint is tried again */
 
