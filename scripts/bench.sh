@@ -21,7 +21,7 @@ pids=()
 finish()
 {
     local cluster
-    for cluster in cluster unsynced; do
+    for cluster in cluster unsynced triple; do
         "$root/scripts/teardown.sh" --dir "$dir/$cluster" >/dev/null || true
     done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
