@@ -9,14 +9,12 @@
 
 struct index_server;
 
-#define INDEX_SERVER_COPIES_MAX 16
-
 struct index_server_options {
     const char *directory;      /* the index directory, created 0700 when missing */
     const char *const *volumes; /* "host:port", as address_parse() takes them; no duplicates */
     size_t n_volumes;           /* at least 1 */
     unsigned subvolumes;        /* 1 to 256 */
-    unsigned copies;            /* volumes that each value goes to: 1 to INDEX_SERVER_COPIES_MAX */
+    unsigned copies;            /* volumes that each value goes to: 1 to 16 */
     bool check_reads;           /* a GET looks whether the replica is there before it redirects */
     const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool protect;               /* only unlinked keys can be deleted */

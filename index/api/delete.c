@@ -13,23 +13,11 @@ struct delete_op {
     struct removal removal;
 };
 
-static void delete_finish(struct delete_op *op, int rc)
-{
-    struct http_request *request = operation_end(&op->base);
-
-    if (request == NULL)
-        return;
-    if (rc == 0)
-        api_respond_text(request, 204, "");
-    else
-        operation_respond_failure(request, rc);
-}
-
 /* The orphan that the store couldn't forget is reclaimed once more later: no harm. */
 static void forgotten_cb(struct store_commit *commit, int rc)
 {
     (void)rc;
-    delete_finish(commit->data, 0);
+    operation_finish(commit->data, 0);
 }
 
 static void removed_cb(struct removal *removal)
@@ -39,7 +27,7 @@ static void removed_cb(struct removal *removal)
 
     if (removal->left.n_replicas == op->orphans.n_replicas ||
         store_commit(op->base.api->store, &op->base.commit, &change, 1, forgotten_cb) < 0)
-        delete_finish(op, 0);
+        operation_finish(&op->base, 0);
 }
 
 static void deleted_cb(struct store_commit *commit, int rc)
@@ -47,12 +35,12 @@ static void deleted_cb(struct store_commit *commit, int rc)
     struct delete_op *op = commit->data;
 
     if (rc < 0) {
-        delete_finish(op, rc);
+        operation_finish(&op->base, rc);
         return;
     }
     op->removal.data = op;
     if (removal_start(&op->removal, op->base.api, &op->base.key, &op->orphans, removed_cb) < 0)
-        delete_finish(op, 0);
+        operation_finish(&op->base, 0);
 }
 
 /* What to delete: the key's replicas, and what was an orphan before. */
@@ -108,7 +96,7 @@ void api_delete(struct api *api, struct http_request *request, const struct key 
     op->orphans = orphans;
     rc = delete_start(op);
     if (rc < 0)
-        delete_finish(op, rc);
+        operation_finish(&op->base, rc);
     else
         operation_drop_body(&op->base);
 }

@@ -93,6 +93,18 @@ void operation_respond_failure(struct http_request *request, int rc)
     api_respond_text(request, api_store_status(rc), "the index can't be changed\n");
 }
 
+void operation_finish(struct operation *op, int rc)
+{
+    struct http_request *request = operation_end(op);
+
+    if (request == NULL)
+        return;
+    if (rc == 0)
+        api_respond_text(request, 204, "");
+    else
+        operation_respond_failure(request, rc);
+}
+
 /* --- Requests whose body means nothing ------------------------------------------------------- */
 
 static void closed_cb(struct http_request *request)

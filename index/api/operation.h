@@ -31,6 +31,9 @@ void operation_drop_body(struct operation *op);
  * or NULL. Answering comes last: it may run the client's next request, which finds the key free. */
 struct http_request *operation_end(struct operation *op);
 
+/* Ends it and answers: 204, or that the store failed with `rc`. */
+void operation_finish(struct operation *op, int rc);
+
 /* Answers that the store failed with `rc`. */
 void operation_respond_failure(struct http_request *request, int rc);
 

@@ -3,14 +3,7 @@
 
 static void unlinked_cb(struct store_commit *commit, int rc)
 {
-    struct http_request *request = operation_end(commit->data);
-
-    if (request == NULL)
-        return;
-    if (rc == 0)
-        api_respond_text(request, 204, "");
-    else
-        operation_respond_failure(request, rc);
+    operation_finish(commit->data, rc);
 }
 
 static int unlink_start(struct operation *op, struct record *record)
