@@ -17,8 +17,9 @@
 #define FENCE_PAGE    0x80000000U
 #define HEADER_NUMBER 0xffffffffU
 #define HEADER_SIZE   48
-#define VERSION       1
-#define BLOCK_PAGES   80 /* of which a block of GDBM's index tells where they are; up to 165 */
+#define VERSION       2
+#define BLOCK_SIZE    16384 /* of GDBM's index; more is faster to read and slower to write */
+#define BLOCK_PAGES   320   /* of which a block tells where they are, at least; up to 677 */
 
 static const char magic[8] = "mkvtable";
 
@@ -33,9 +34,11 @@ struct number_key {
     unsigned char bytes[4];
 };
 
+/* GDBM's hash adds up the bytes, each 5 bits further on: of numbers in a row, some 30 would share
+ * one. So they are spread first; the factor is odd, so that none are lost (Knuth, vol. 3, 6.4). */
 static datum key_datum(struct number_key *key, uint32_t number)
 {
-    put_u32(key->bytes, number);
+    put_u32(key->bytes, number * 0x9e3779b1U);
     return (datum){.dptr = (char *)key->bytes, .dsize = sizeof(key->bytes)};
 }
 
@@ -106,7 +109,7 @@ int table_open(const char *path, enum table_mode mode, struct table **table)
         return UV_ENOMEM;
     }
     snprintf(t->path, sizeof(t->path), "%s", path);
-    t->db = gdbm_open(path, 0, flags[mode] | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
+    t->db = gdbm_open(path, BLOCK_SIZE, flags[mode] | GDBM_NOLOCK | GDBM_CLOEXEC, 0600, NULL);
     if (t->db == NULL) {
         int rc = open_failure(path);
 
@@ -253,6 +256,10 @@ int table_read_fences(struct table *table, struct fences *fences)
 
     for (uint32_t number = FENCE_PAGE; rc == 0 && !last; number++)
         rc = read_fence_page(table, number, fences, &last);
+    if (rc == 0 && fences_index(fences) < 0) {
+        rc = UV_ENOMEM;
+        log_error("cannot open %s: out of memory", table->path);
+    }
     return rc;
 }
 

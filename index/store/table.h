@@ -7,7 +7,8 @@
  *                              empty page ends it
  *     0xffffffff               the header
  *
- * each under GDBM's key of 4 bytes, little-endian. A handle is one thread's at a time. */
+ * each under GDBM's key of 4 bytes: the number by 0x9e3779b1 mod 2^32, little-endian. A handle is
+ * one thread's at a time. */
 #ifndef MKV_STORE_TABLE_H
 #define MKV_STORE_TABLE_H
 
