@@ -304,6 +304,8 @@ int merge_run(const struct merge *merge)
     rc = init_numbers(m);
     if (rc == 0)
         rc = merge_all(m);
+    if (rc == 0 && fences_index(merge->fences) < 0)
+        rc = out_of_memory();
     buf_deinit(&m->run);
     buf_deinit(&m->freed);
     free(m->taken);
