@@ -1,6 +1,7 @@
-/* Start order: store, transfers, replicas, HTTP, admin socket, reclaiming. Stop order, each step in
- * the callback of the one before: HTTP and admin socket, reclaiming, the operations that outlive
- * their requests, replicas, transfers, the store. */
+/* Start order: store, transfers, replicas, HTTP, admin socket, reclaiming; requests wait until each
+ * volume was asked how it is. Stop order, each step in the callback of the one before: HTTP and
+ * admin socket, reclaiming, the operations that outlive their requests, replicas, transfers, the
+ * store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -70,6 +71,15 @@ static int take_volumes(struct index_server *s, const struct index_server_option
     return rc;
 }
 
+/* Requests that came before would have found no volume up. */
+static void volumes_settled_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    if (s->http != NULL)
+        http_server_release(s->http);
+}
+
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server)
 {
@@ -113,7 +123,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: %s", uv_strerror(rc));
         goto err_admin;
     }
-    replicas_start(s->replicas);
+    http_server_hold(s->http);
+    replicas_start(s->replicas, volumes_settled_cb, s);
     *server = s;
     return 0;
 

@@ -163,9 +163,9 @@ err:
     return rc;
 }
 
-void replicas_start(struct replicas *r)
+void replicas_start(struct replicas *r, void (*settled)(void *arg), void *arg)
 {
-    volumes_start(r->volumes);
+    volumes_start(r->volumes, settled, arg);
 }
 
 void replicas_stop(struct replicas *r, void (*cb)(void *arg), void *arg)

@@ -22,8 +22,8 @@ int replicas_new(uv_loop_t *loop, struct store *store, struct transfers *transfe
 /* Makes these the volumes that new keys go to. 0, or a negative UV_E* with nothing changed. */
 int replicas_list(struct replicas *replicas, const char *const *names, size_t n);
 
-/* Starts to look after the volumes. */
-void replicas_start(struct replicas *replicas);
+/* Starts to look after the volumes; `settled` fires as volumes_start() has it. */
+void replicas_start(struct replicas *replicas, void (*settled)(void *arg), void *arg);
 
 /* Frees all, then fires `cb`; never inside this call. */
 void replicas_stop(struct replicas *replicas, void (*cb)(void *arg), void *arg);

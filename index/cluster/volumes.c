@@ -33,6 +33,8 @@ struct volumes {
     uv_timer_t timer;
     unsigned n_probes; /* that run */
     bool stopping;
+    void (*settled_cb)(void *arg); /* NULL once it has fired */
+    void *settled_arg;
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
@@ -218,6 +220,7 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
     struct volumes *v = volume->volumes;
 
     volume->probing = false;
+    volume->asked = true;
     v->n_probes--;
     volume->probe_at = uv_now(v->loop) + (volume->probe_again ? 0 : PROBE_INTERVAL);
     volume->probe_again = false;
@@ -260,6 +263,18 @@ static void probe(struct volume *volume)
     v->n_probes++;
 }
 
+static void settle(struct volumes *v)
+{
+    void (*cb)(void *) = v->settled_cb;
+
+    for (size_t i = 0; i < v->count; i++) {
+        if (!v->list[i]->asked)
+            return;
+    }
+    v->settled_cb = NULL;
+    cb(v->settled_arg);
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
     struct volumes *v = timer->data;
@@ -268,6 +283,8 @@ static void tick_cb(uv_timer_t *timer)
         if (!v->list[i]->probing && uv_now(v->loop) >= v->list[i]->probe_at)
             probe(v->list[i]);
     }
+    if (v->settled_cb != NULL)
+        settle(v);
 }
 
 void volume_report(struct volume *volume, int rc, int status)
@@ -360,8 +377,10 @@ int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_
     return 0;
 }
 
-void volumes_start(struct volumes *v)
+void volumes_start(struct volumes *v, void (*settled)(void *arg), void *arg)
 {
+    v->settled_cb = settled;
+    v->settled_arg = arg;
     uv_timer_start(&v->timer, tick_cb, 0, TICK);
 }
 

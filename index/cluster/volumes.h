@@ -41,6 +41,7 @@ struct volume {
     uint64_t total_bytes;           /* likewise */
     uint32_t id;                    /* the caller's: in the store, of this name and identity */
     /* The rest is this module's. */
+    bool asked;      /* a probe has ended */
     bool identified; /* it has answered */
     unsigned silent; /* probes in a row without an answer */
     bool probing;
@@ -59,8 +60,9 @@ typedef int (*volume_identified_cb)(struct volume *volume, void *arg);
 int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_cb cb, void *arg,
                 struct volumes **volumes);
 
-/* Starts to probe. Each volume has its first answer, or not, a second later. */
-void volumes_start(struct volumes *volumes);
+/* Starts to probe. `settled` fires once, from the loop, when each volume has answered or failed to:
+ * a second later at most. It doesn't fire once volumes_stop() was called. */
+void volumes_start(struct volumes *volumes, void (*settled)(void *arg), void *arg);
 
 /* Ends the probes, frees all and fires `cb`; never inside this call. */
 void volumes_stop(struct volumes *volumes, void (*cb)(void *arg), void *arg);

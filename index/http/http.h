@@ -82,6 +82,10 @@ int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);
 
+/* Lets connections wait in the sockets' queues, from now on, until http_server_release(). */
+void http_server_hold(struct http_server *server);
+void http_server_release(struct http_server *server);
+
 /* Stops accepting on the listening sockets from the one at index `first` on. */
 void http_server_close_listeners(struct http_server *server, size_t first);
 

@@ -102,7 +102,8 @@ TAILQ_HEAD(http_conn_queue, http_conn);
 struct http_listener {
     union socket_handle socket; /* first */
     struct http_server *server;
-    bool waiting; /* a connection could not be accepted for lack of memory: the sweep tries again */
+    bool waiting; /* a connection is not accepted: the server is held, or lacks memory, and then
+                     the sweep tries again */
 };
 
 struct http_server {
@@ -120,6 +121,7 @@ struct http_server {
     uv_timer_t sweep; /* every second: deadlines and the date */
     unsigned open;    /* listeners and connections whose close callback is to come */
     unsigned handles; /* of the two before, likewise */
+    bool held;        /* connections wait */
     bool refusing;    /* accept(2) failed in this second, and it was logged */
     bool stopping;
     void (*stop_cb)(void *arg);

@@ -51,7 +51,7 @@ static void listener_closed_cb(uv_handle_t *handle)
 
 static void accept_some(struct http_listener *listener)
 {
-    listener->waiting = !conn_accept(listener->server, &listener->socket);
+    listener->waiting = listener->server->held || !conn_accept(listener->server, &listener->socket);
 }
 
 static void connection_cb(uv_stream_t *stream, int status)
@@ -66,6 +66,25 @@ static void connection_cb(uv_stream_t *stream, int status)
     if (!server->refusing)
         log_warn("a connection can't be accepted: %s", uv_strerror(status));
     server->refusing = true;
+}
+
+static void accept_waiting(struct http_server *server)
+{
+    for (size_t i = 0; i < server->n_listeners; i++) {
+        if (server->listeners[i].waiting)
+            accept_some(&server->listeners[i]);
+    }
+}
+
+void http_server_hold(struct http_server *server)
+{
+    server->held = true;
+}
+
+void http_server_release(struct http_server *server)
+{
+    server->held = false;
+    accept_waiting(server);
 }
 
 static void update_date(struct http_server *server)
@@ -85,10 +104,7 @@ static void sweep_cb(uv_timer_t *timer)
 
     update_date(server);
     server->refusing = false;
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        if (server->listeners[i].waiting)
-            accept_some(&server->listeners[i]);
-    }
+    accept_waiting(server);
     /* Closing a connection takes it off the list later, in its close callback. */
     LIST_FOREACH(conn, &server->conns, link)
     {

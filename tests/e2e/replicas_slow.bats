@@ -101,3 +101,17 @@ after_each() {
         on_copies "/probe/$first" "$T/$each"
     done
 }
+
+@test "requests that come before the volumes' first answers wait for them" {
+    value value 10
+    volume v1
+    link slow v1 1000 # an answer to a probe takes half a second
+    index i slow
+    want 201 PUT "$(url i-direct)/key" -T "$T/value"
+    stop i
+    volume v2
+    freeze v2
+    index i 'slow v2'
+    want 302 GET "$(url i)/key"
+    thaw_all
+}
