@@ -249,8 +249,11 @@ static llhttp_errno_t begin_message(struct http_conn *conn, const char **bytes, 
         (*bytes)++;
         (*n)--;
     }
-    if (*n == 0 && conn->held < len)
-        return HPE_OK; /* more is to come */
+    if (*n == 0 && conn->held < len) { /* more is to come */
+        if (conn->held > 0 && conn->state == CONN_IDLE)
+            conn_set_state(conn, CONN_HEAD);
+        return HPE_OK;
+    }
     conn->begun = true;
     if (conn->held == len) {
         error = execute(conn, other, sizeof(other) - 1);

@@ -368,6 +368,29 @@ static void test_http_slow_clients_time_out(void **state)
     assert_int_equal(f->closed, 1);
 }
 
+/* llhttp hasn't seen anything of the first ones yet. */
+static void test_http_slow_rebalances_time_out(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const halves[] = {
+        "R",
+        "\r\nREB",
+        "REBALANCE",
+        "REBALANCE ",
+        "REBALANCE /one HTTP/1.1\r\nHost:",
+        "GET /one HTTP/1.1\r\n\r\nREBAL", /* held back behind an answer */
+    };
+
+    for (size_t i = 0; i < COUNT_OF(halves); i++) {
+        ask(f, halves[i]);
+        expect(f, "HTTP/1.1 408 ", 1);
+        expect(f, "Connection: close\r\n", 1);
+        expect_close(f);
+        assert_int_equal(f->handled, 0);
+    }
+    assert_int_equal(f->closed, 0);
+}
+
 static void test_http_too_many_connections(void **state)
 {
     struct fixture *f = *state;
@@ -547,6 +570,7 @@ int main(void)
         TEST(test_http_requests_behind_one_without_answer_wait),
         TEST(test_http_pause_stops_reading),
         TEST(test_http_slow_clients_time_out),
+        TEST(test_http_slow_rebalances_time_out),
         TEST(test_http_too_many_connections),
         TEST(test_http_add_header_refuses_line_breaks),
         TEST(test_http_stop_lets_an_exchange_end),
