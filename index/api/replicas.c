@@ -265,7 +265,13 @@ static bool is_disk(const struct volume *volume, const char *identity)
     return volume->identified && strcmp(volume->identity, identity) == 0;
 }
 
-/* The disk may be at another address by now: the listed one counts, if it has several. */
+static int rank(const struct volume *volume)
+{
+    return 2 * volume_is_live(volume) + volume->is_listed;
+}
+
+/* The disk may be at another address by now. Of several, the one that is up counts, then one that
+ * is listed: those where it was are down, and still say that it is there. */
 static struct volume *find_disk(struct replicas *r, const char *identity)
 {
     struct volume *found = NULL;
@@ -273,7 +279,7 @@ static struct volume *find_disk(struct replicas *r, const char *identity)
     for (size_t i = 0; i < volumes_count(r->volumes); i++) {
         struct volume *volume = volumes_at(r->volumes, i);
 
-        if (is_disk(volume, identity) && (found == NULL || volume->is_listed))
+        if (is_disk(volume, identity) && (found == NULL || rank(volume) > rank(found)))
             found = volume;
     }
     return found;
