@@ -1,0 +1,250 @@
+#!/usr/bin/env bats
+# A volume is its disk, whatever its names and wherever it stands: one disk under two names, disks that
+# move or change places, and names that the index can't keep.
+
+load ../support/lib
+load ../support/replicas
+
+COPIES=2
+
+after_each() {
+    thaw_all
+}
+
+# Starts an index over these names, or starts it again.
+index_over() { # "HOST:PORT..." [INDEX-OPTIONS...]
+    local names=$1
+    shift
+    # shellcheck disable=SC2086 # a list
+    mkv_start i index $names --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i" "$@"
+    await_ready i
+}
+
+# Prints "STATE REASON" of a name as the index sees it.
+how_is() { # HOST:PORT
+    "$MKV" status --json --index "$T/data/i" |
+        jq -r --arg name "$1" '.volumes[] | select(.name == $name) | "\(.state) \(.reason)"'
+}
+
+is() { # HOST:PORT REGEX
+    [[ $(how_is "$1") =~ ^($2)$ ]]
+}
+
+# One of the two is up, and the other one down since it is the same.
+are_one() { # HOST:PORT HOST:PORT
+    is "$1" 'up ' && is "$2" "down it is volume $1 by another name" ||
+        { is "$2" 'up ' && is "$1" "down it is volume $2 by another name"; }
+}
+
+# PUTs so many keys below a prefix, each with a value of its own.
+put_some() { # PREFIX COUNT
+    local n
+    for ((n = 1; n <= $2; n++)); do
+        put "$(url i)$1/$n" "$1 $n"
+    done
+}
+
+# They are what they were, and each on as many disks as it should be.
+some_are_right() { # PREFIX COUNT
+    local n
+    for ((n = 1; n <= $2; n++)); do
+        got "$(url i)$1/$n" "$1 $n" || return 1
+        printf '%s' "$1 $n" >"$T/wanted"
+        on_copies "$1/$n" "$T/wanted" || return 1
+    done
+}
+
+rebalance_some() { # PREFIX COUNT
+    local n
+    for ((n = 1; n <= $2; n++)); do
+        want 204 REBALANCE "$(url i)$1/$n"
+        want 302 GET "$(url i)$1/$n"
+        same balanced "$(header Key-Balance)"
+    done
+}
+
+# The index lists the volumes named in $VOLUMES.
+relist() {
+    local each
+    for each in $VOLUMES; do
+        at "$each"
+    done >"$T/volumes.new"
+    mv "$T/volumes.new" "$T/volumes"
+}
+
+start_with_file() {
+    local each
+    for each in $VOLUMES; do
+        volume "$each"
+    done
+    relist
+    index i '' --volumes-file "$T/volumes" --replicas $COPIES
+    all_up
+}
+
+# --- Two names -----------------------------------------------------------------------------------
+
+@test "a disk that is listed under two names counts once: copies lie on different disks, or it is 503" {
+    local twin
+    VOLUMES='v1 v2'
+    volume v1
+    volume v2
+    twin=localhost:$(port v1)
+    index_over "$(at v1) $twin $(at v2)" --replicas 2
+    within 5 are_one "$(at v1)" "$twin"
+    within 5 is "$(at v2)" 'up '
+    "$MKV" status --index "$T/data/i" | grep -Eq "^volume +[^ ]+ down, it is volume [^ ]+:$(port v1) by another name"
+    put_some /two 20
+    some_are_right /two 20
+    only_copies
+    same 1 "$(grep -c 'by another name' "$(log_of i)")" 'lines about it'
+    # Three copies need three disks, not three names.
+    stop i
+    index_over "$(at v1) $twin $(at v2)" --replicas 3
+    within 5 are_one "$(at v1)" "$twin"
+    within 5 is "$(at v2)" 'up '
+    want 503 PUT "$(url i)/three" --data-binary value
+    want 404 GET "$(url i)/three"
+    some_are_right /two 20
+    only_copies
+}
+
+@test "when one name of a disk fails the other takes over, and no copy is made or removed by that" {
+    local n before after
+    VOLUMES='v1 v2 v3'
+    for n in $VOLUMES; do
+        volume "$n"
+    done
+    link a v1
+    link b v1
+    index i 'a b v2 v3' --replicas $COPIES
+    within 5 are_one "$(at a)" "$(at b)"
+    within 5 sees i v2 up
+    within 5 sees i v3 up
+    put_some /before 12
+    before=a after=b
+    if sees i b up; then
+        before=b after=a
+    fi
+    crash $before
+    within 10 sees i $after up
+    some_are_right /before 12
+    for n in {1..12}; do # what lies on that disk is read by its other name
+        if [[ $(holders /before/$n) == v1* ]]; then
+            curl -q -s --noproxy '*' -o /dev/null -w '%{redirect_url}\n' "$(url i)/before/$n?[1-4]" |
+                grep -q "^$(url $after)/" || fail "/before/$n isn't read at $after"
+        fi
+    done
+    put_some /after 12
+    # Back, it is the one that is down now.
+    link $before v1
+    within 5 is "$(at $before)" "down it is volume $(at $after) by another name"
+    sees i $after up
+    some_are_right /before 12
+    some_are_right /after 12
+    # The name that is up isn't always where a key is due: REBALANCE may refuse, and harms nothing.
+    for n in {1..12}; do
+        want '204|502' REBALANCE "$(url i)/before/$n"
+        want '204|502' REBALANCE "$(url i)/after/$n"
+    done
+    some_are_right /before 12
+    some_are_right /after 12
+    settled
+    # With one name left, all can be where it is due.
+    stop i
+    index i "$after v2 v3" --replicas $COPIES
+    within 5 sees i $after up
+    within 5 sees i v2 up
+    within 5 sees i v3 up
+    rebalance_some /before 12
+    rebalance_some /after 12
+    some_are_right /before 12
+    some_are_right /after 12
+    settled
+    for n in {1..12}; do
+        want 204 DELETE "$(url i)/before/$n"
+    done
+    settled
+}
+
+# --- Other addresses -----------------------------------------------------------------------------
+
+@test "a disk that moves to another address: its keys are read, deleted and moved there" {
+    local n at_v1=()
+    COPIES=1
+    VOLUMES='v1 v2 v3'
+    start_with_file
+    put_some /key 24
+    for n in {1..24}; do
+        if [[ $(holders /key/$n) == v1 ]]; then
+            at_v1+=("$n")
+        fi
+    done
+    ((${#at_v1[@]} >= 4)) || fail "only ${#at_v1[@]} of 24 keys on v1"
+    # One of its blobs is to be removed when the disk is back, wherever that is.
+    stop v1
+    within 5 sees i v1 down
+    want 204 DELETE "$(url i)/key/${at_v1[0]}"
+    want 503 GET "$(url i)/key/${at_v1[1]}"
+    mv "$T/data/v1" "$T/data/moved"
+    volume moved
+    volume v1 # and at its old address there is another disk
+    VOLUMES='moved v1 v2 v3'
+    relist
+    signal i HUP
+    within 5 sees i moved up
+    within 5 sees i v1 up
+    within 20 lacks moved "/key/${at_v1[0]}"
+    put "$(url i)/key/${at_v1[0]}" "/key ${at_v1[0]}"
+    some_are_right /key 24
+    for n in "${at_v1[@]:1}"; do
+        same moved "$(holders "/key/$n")" "where /key/$n is"
+        want 302 GET "$(url i)/key/$n"
+        same "$(at moved)" "$(header Key-Volumes)"
+    done
+    # The same after a restart.
+    stop i
+    index i '' --volumes-file "$T/volumes" --replicas $COPIES
+    all_up
+    some_are_right /key 24
+    want 204 DELETE "$(url i)/key/${at_v1[1]}"
+    lacks moved "/key/${at_v1[1]}"
+    put "$(url i)/key/${at_v1[1]}" "/key ${at_v1[1]}"
+    rebalance_some /key 24
+    some_are_right /key 24
+    only_copies
+    for n in {1..24}; do
+        want 204 DELETE "$(url i)/key/$n"
+    done
+    only_copies
+}
+
+@test "two disks that change places keep their keys, and REBALANCE moves what is due elsewhere now" {
+    local n unbalanced=0
+    VOLUMES='v1 v2 v3'
+    start_with_file
+    put_some /key 20
+    stop v1
+    stop v2
+    mv "$T/data/v1" "$T/data/first"
+    mv "$T/data/v2" "$T/data/v1"
+    mv "$T/data/first" "$T/data/v2"
+    volume v1
+    volume v2
+    within 5 logged i "volume $(at v1) has another disk"
+    within 5 logged i "volume $(at v2) has another disk"
+    all_up
+    some_are_right /key 20
+    for n in {1..20}; do
+        want 302 GET "$(url i)/key/$n"
+        [[ $(header Key-Balance) == balanced ]] || unbalanced=$((unbalanced + 1))
+    done
+    ((unbalanced > 3 && unbalanced < 20)) || fail "$unbalanced of 20 keys are unbalanced"
+    for n in {1..5}; do
+        want 204 DELETE "$(url i)/key/$n"
+        put "$(url i)/key/$n" "/key $n"
+    done
+    rebalance_some /key 20
+    some_are_right /key 20
+    only_copies
+}
