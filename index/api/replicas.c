@@ -70,11 +70,7 @@ static int identified_cb(struct volume *volume, void *arg)
     snprintf(name, sizeof(name), "%s%s%s", volume->name, volume->identity[0] != '\0' ? " " : "",
              volume->identity);
     rc = store_volume_id(r->store, name, &volume->id);
-    if (rc == 0)
-        rc = learn_ids(r);
-    if (rc < 0)
-        log_error("the index can't take up volume %s: %s", volume->name, uv_strerror(rc));
-    return rc;
+    return rc == 0 ? learn_ids(r) : rc;
 }
 
 static void relist(struct replicas *r)

@@ -186,8 +186,10 @@ static int identify(struct volume *volume, const char *identity)
     strcpy(volume->identity, identity);
     rc = volume->volumes->cb(volume, volume->volumes->arg);
     volume->identified = rc == 0; /* else it is asked again */
-    if (rc < 0)
-        set_state(volume, VOLUME_DOWN, "the index can't take it up");
+    if (rc < 0) {
+        snprintf(reason, sizeof(reason), "the index can't take it up: %s", uv_strerror(rc));
+        set_state(volume, VOLUME_DOWN, reason);
+    }
     return rc;
 }
 
