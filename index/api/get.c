@@ -209,6 +209,16 @@ static void check_end(struct check_op *op)
     free(op);
 }
 
+static void log_missing(const struct volume *volume, int status)
+{
+    const char *name = volume != NULL ? volume->name : "?";
+
+    if (api_volume_succeeded(0, status))
+        log_warn("a replica is missing: volume %s has another disk now", name);
+    else
+        log_warn("a replica is missing: volume %s answered %d", name, status);
+}
+
 static void checked_cb(struct transfer *transfer, int rc, int status)
 {
     struct check_op *op = transfer->data;
@@ -223,8 +233,7 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
         return;
     }
     if (rc == 0)
-        log_warn("a replica is missing: volume %s answered %d", volume != NULL ? volume->name : "?",
-                 status);
+        log_missing(volume, status);
     op->tried |= 1U << op->replica;
     check_next(op);
 }
