@@ -249,6 +249,82 @@ failed_after() { # MS
     done
 }
 
+@test "with --check-reads no client is sent to another disk, though it has such a file" {
+    local identity
+    start --check-reads
+    identity=$("$MKV" status --json --index "$T/data/i" | jq -r --arg name "$(at "$B")" '.volumes[] | select(.name == $name) | .identity')
+    [[ $identity =~ ^[0-9a-f]{32}$ ]]
+    # The index must not find it out in another way: asked how it is, it says that it is the first disk.
+    sed "s|location = /_mkv/space {|&\nadd_header Mkv-Volume-Id $identity always;|" \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/double.conf"
+    crash "$B"
+    within 5 sees i "$B" down
+    mv "$T/data/$B" "$T/data/first"
+    volume "$B" --template "$T/double.conf"
+    mkdir -p "$(dirname "$T/data/$B$(path_of /key)")"
+    tr '\0-\377' x <"$T/blob" >"$T/data/$B$(path_of /key)"
+    within 5 sees i "$B" up
+    refute logged i 'has another disk'
+    goes_only_to "$(url i)/key" "$A" "$C"
+    goes_only_to "$(url i-direct)/key" "$A" "$C"
+    logged i "a replica is missing: volume $(at "$B") has another disk now"
+    got_file "$(url i)/key" "$T/blob"
+    crash "$A"
+    crash "$C"
+    want 503 GET "$(url i)/key"
+    same 1 "$(header Retry-After)"
+}
+
+# --- Key-Balance ----------------------------------------------------------------------------------
+
+@test "Key-Balance is right while a volume hasn't answered yet, as just behind the index's start" {
+    local how n each
+    for each in v1 v2 v3 v4 v5; do
+        volume $each
+    done
+    index i 'v1 v2 v3 v4' --replicas $COPIES
+    VOLUMES='v1 v2 v3 v4' all_up
+    for n in {1..20}; do
+        put "$(url i)/$n" value
+    done
+    stop i
+    index i "$VOLUMES" --replicas $COPIES
+    all_up
+    balances >"$T/all-up"
+    grep -q ' balanced$' "$T/all-up"
+    grep -q ' unbalanced$' "$T/all-up"
+    for how in stopped killed; do # unknown for two seconds, and down from the first on
+        for each in v1 v5; do
+            stop i
+            break_volume $how $each
+            index i "$VOLUMES" --replicas $COPIES
+            others_up $each
+            balances >"$T/without"
+            if [[ $how == stopped ]]; then
+                sees i $each 'unknown|down'
+            fi
+            diff "$T/all-up" "$T/without"
+            mend_volume $how $each
+        done
+    done
+}
+
+# Prints "KEY balanced|unbalanced" of each key.
+balances() {
+    local n
+    for n in {1..20}; do
+        want 302 GET "$(url i)/$n"
+        echo "$n $(header Key-Balance)"
+    done
+}
+
+others_up() { # VOLUME
+    local each
+    for each in $VOLUMES; do
+        [[ $each == "$1" ]] || within 5 sees i "$each" up
+    done
+}
+
 # --- --reads=proxy --------------------------------------------------------------------------------
 
 @test "with --reads=proxy the front answers with the value itself" {
@@ -323,6 +399,50 @@ failed_after() { # MS
     done
     list "$(url i)/?list"
     same 8 ${#LISTED[@]}
+}
+
+# Prints what the workers of the front have open below their directory for temporary files, also what
+# is deleted already.
+front_spools() {
+    local pid
+    for pid in $(nginx_workers i); do
+        find "/proc/$pid/fd" -lname "$T/data/i/nginx/tmp/*" -printf '%l\n' 2>/dev/null || true
+    done
+    find "$T/data/i/nginx/tmp" -mindepth 2 -type f
+}
+
+# So many clients have so much of their bodies, and are far from the end.
+are_midway() { # CLIENTS BYTES
+    local n size
+    for ((n = 1; n <= $1; n++)); do
+        size=$(stat -c %s "$T/slow-$n" 2>/dev/null) || return 1
+        ((size >= $2)) || return 1
+    done
+}
+
+@test "with --reads=proxy the front keeps nothing of a value on its disk, however slow the client" {
+    local n pids spools
+    start --reads proxy
+    value big 60000000
+    want 201 PUT "$(url i)/big" -T "$T/big"
+    # Two of three lack it: GETs begin with each in turn, so some come to it by a second try.
+    for n in $(holders /big | head -n 2); do
+        rm "$T/data/$n$(path_of /big)"
+    done
+    for n in 1 2 3 4; do
+        curl -q -s --noproxy '*' --limit-rate 2M -o "$T/slow-$n" "$(url i)/big" 3>&- &
+        pids+=" $!"
+    done
+    within 20 are_midway 4 3000000
+    spools=$(front_spools)
+    # shellcheck disable=SC2086 # a list
+    kill $pids
+    wait
+    same '' "$spools" 'what the front keeps'
+    for n in 1 2 3 4; do
+        refute cmp -s "$T/big" "$T/slow-$n" # none was over before we looked
+        head -c "$(stat -c %s "$T/slow-$n")" "$T/big" | cmp - "$T/slow-$n"
+    done
 }
 
 @test "with --reads=proxy a volume that fails, or lacks the file, is stepped over" {
