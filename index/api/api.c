@@ -23,6 +23,8 @@ static bool is_health(const struct key *key)
 
 void api_respond_text(struct http_request *request, int status, const char *text)
 {
+    if (status == 503)
+        http_add_header(request, "Retry-After", "1");
     http_respond(request, status, text, strlen(text));
 }
 

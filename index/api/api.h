@@ -46,7 +46,7 @@ void api_rebalance(struct api *api, struct http_request *request, const struct k
 /* The status for what the store failed with. */
 int api_store_status(int rc);
 
-/* Answers `status` with a line of text. */
+/* Answers `status` with a line of text; 503 with Retry-After. */
 void api_respond_text(struct http_request *request, int status, const char *text);
 
 /* How the front calls a volume in its upstreams, behind "mkv_volume_". */

@@ -161,7 +161,6 @@ static int pick(struct api *api, const struct http_request *request, const struc
 
 static void respond_none(struct http_request *request)
 {
-    http_add_header(request, "Retry-After", "1");
     api_respond_text(request, 503, "no volume that has the value can be read\n");
 }
 
