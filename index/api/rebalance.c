@@ -6,7 +6,8 @@
  * removed and forgotten, and the client has its 204.
  *
  * Failures: a volume that should have a copy is down or full, or no replica can be read (502, and
- * nothing has changed); a copy fails (502): what was copied is removed again. */
+ * nothing has changed); the key has too many orphans to add to them (503, likewise); a copy fails
+ * (502): what was copied is removed again. */
 #include <stdio.h>
 #include <string.h>
 
@@ -81,19 +82,24 @@ static void remove_orphans(struct rebalance_op *op, const struct record *orphans
 }
 
 /* All places that this operation may have copied to, and what was an orphan before. */
-static struct record announced(const struct rebalance_op *op)
+static bool announced(const struct rebalance_op *op, struct record *orphans)
 {
-    struct record orphans = op->orphans;
+    *orphans = op->orphans;
+    return orphans_merge(op->base.api->replicas, orphans, &op->record, &op->old);
+}
 
-    orphans_add(op->base.api->replicas, &orphans, &op->record);
-    orphans_subtract(op->base.api->replicas, &orphans, &op->old);
-    return orphans;
+/* The places that are named no more, likewise. */
+static bool outdated(const struct rebalance_op *op, struct record *orphans)
+{
+    *orphans = op->orphans;
+    return orphans_merge(op->base.api->replicas, orphans, &op->old, &op->record);
 }
 
 static void fail(struct rebalance_op *op)
 {
-    struct record orphans = announced(op);
+    struct record orphans;
 
+    announced(op, &orphans); /* as in announce() */
     log_warn("a REBALANCE failed: %.*s", (int)strcspn(op->text, "\n"), op->text);
     remove_orphans(op, &orphans);
 }
@@ -103,7 +109,7 @@ static void fail(struct rebalance_op *op)
 static void recorded_cb(struct store_commit *commit, int rc)
 {
     struct rebalance_op *op = commit->data;
-    struct record orphans = op->orphans;
+    struct record orphans;
 
     if (rc < 0) {
         refuse(op, api_store_status(rc), "the index can't be changed", "");
@@ -111,23 +117,20 @@ static void recorded_cb(struct store_commit *commit, int rc)
         return;
     }
     op->status = 204;
-    orphans_add(op->base.api->replicas, &orphans, &op->old);
-    orphans_subtract(op->base.api->replicas, &orphans, &op->record);
+    outdated(op, &orphans);
     remove_orphans(op, &orphans);
 }
 
 static void record_it(struct rebalance_op *op)
 {
-    struct record orphans = op->orphans;
+    struct record orphans;
     const struct key *key = &op->base.key;
     struct store_change changes[2] = {{STORE_KEYS, key->bytes, key->len, &op->record}};
-    int rc = UV_ENOBUFS;
+    int rc;
 
-    if (orphans_add(op->base.api->replicas, &orphans, &op->old)) {
-        orphans_subtract(op->base.api->replicas, &orphans, &op->record);
-        changes[1] = orphans_change(key, &orphans);
-        rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
-    }
+    outdated(op, &orphans);
+    changes[1] = orphans_change(key, &orphans);
+    rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
     if (rc < 0)
         recorded_cb(&op->base.commit, rc);
 }
@@ -257,13 +260,20 @@ static void announced_cb(struct store_commit *commit, int rc)
     finish(op);
 }
 
-static int announce(struct rebalance_op *op)
+/* If all that it may leave behind, done or failed, can be remembered. */
+static void announce(struct rebalance_op *op)
 {
-    struct record orphans = announced(op);
-    struct store_change change = orphans_change(&op->base.key, &orphans);
+    struct record orphans;
+    struct store_change change;
 
+    if (!outdated(op, &orphans) || !announced(op, &orphans)) {
+        refuse(op, 503, ORPHANS_TOO_MANY, "");
+        return;
+    }
+    change = orphans_change(&op->base.key, &orphans);
     op->base.commit.data = op;
-    return store_commit(op->base.api->store, &op->base.commit, &change, 1, announced_cb);
+    if (store_commit(op->base.api->store, &op->base.commit, &change, 1, announced_cb) < 0)
+        refuse(op, 503, "the index can't be changed", "");
 }
 
 /* --- The start ------------------------------------------------------------------------------- */
@@ -326,8 +336,8 @@ void api_rebalance(struct api *api, struct http_request *request, const struct k
     op->orphans = orphans;
     placement_path(key->bytes, key->len, op->path);
     op->status = find_targets(op);
-    if (op->status == 0 && announce(op) < 0)
-        refuse(op, 503, "the index can't be changed", "");
+    if (op->status == 0)
+        announce(op);
     if (op->status != 0)
         finish(op);
     else

@@ -31,6 +31,16 @@ void orphans_subtract(const struct replicas *replicas, struct record *orphans,
     orphans->n_replicas = kept;
 }
 
+bool orphans_merge(const struct replicas *replicas, struct record *orphans,
+                   const struct record *more, const struct record *named)
+{
+    struct record rest = *more;
+
+    orphans_subtract(replicas, &rest, named);
+    orphans_subtract(replicas, orphans, named);
+    return orphans_add(replicas, orphans, &rest);
+}
+
 int orphans_get(struct api *api, const struct key *key, struct record *orphans)
 {
     int rc;

@@ -33,9 +33,17 @@ int removal_start(struct removal *removal, struct api *api, const struct key *ke
 bool orphans_add(const struct replicas *replicas, struct record *orphans,
                  const struct record *record);
 
+/* To be answered with 503 then. */
+#define ORPHANS_TOO_MANY "too many old blobs of the key are still there"
+
 /* Takes those of `record` out of `orphans`, likewise. */
 void orphans_subtract(const struct replicas *replicas, struct record *orphans,
                       const struct record *record);
+
+/* Makes `orphans` what is left of it and of `more` once the record is `named`. False when that is
+ * too many. */
+bool orphans_merge(const struct replicas *replicas, struct record *orphans,
+                   const struct record *more, const struct record *named);
 
 /* What the store knows of the key's orphans; none is no error. 0 or UV_EIO. */
 int orphans_get(struct api *api, const struct key *key, struct record *orphans);
