@@ -55,7 +55,7 @@ static int find_orphans(struct api *api, const struct key *key, struct record *o
         return rc;
     if (api->protect && !(record.flags & RECORD_UNLINKED))
         return UV_EPERM;
-    return orphans_add(api->replicas, orphans, &record) ? 0 : UV_ENOBUFS;
+    return orphans_add(api->replicas, orphans, &record) ? 0 : UV_EMLINK;
 }
 
 static int delete_start(struct delete_op *op)
@@ -76,6 +76,8 @@ static void refuse(struct http_request *request, int rc)
         api_respond_text(request, 404, "");
     else if (rc == UV_EPERM)
         api_respond_text(request, 403, "the key is protected: UNLINK it first\n");
+    else if (rc == UV_EMLINK)
+        api_respond_text(request, 503, ORPHANS_TOO_MANY "\n");
     else
         operation_respond_failure(request, rc);
 }

@@ -132,7 +132,7 @@ static struct record leftovers(const struct put_op *op)
         struct record one = {.n_replicas = 1, .replicas = {replica_of(target)}};
 
         if (target->may_hold || target->holds)
-            orphans_add(op->base.api->replicas, &orphans, &one);
+            orphans_add(op->base.api->replicas, &orphans, &one); /* as in announce() */
     }
     return orphans;
 }
@@ -193,9 +193,7 @@ static void record_it(struct put_op *op)
             op->record.replicas[op->record.n_replicas++] = replica_of(&op->upload.targets[i]);
     }
     set_state(op, PUT_COMMITTING);
-    orphans_subtract(op->base.api->replicas, &orphans, &op->record);
-    if (orphans_add(op->base.api->replicas, &orphans, &op->head.unlinked)) {
-        orphans_subtract(op->base.api->replicas, &orphans, &op->record);
+    if (orphans_merge(op->base.api->replicas, &orphans, &op->head.unlinked, &op->record)) {
         changes[0] =
             (struct store_change){STORE_KEYS, op->base.key.bytes, op->base.key.len, &op->record};
         changes[1] = orphans_change(&op->base.key, &orphans);
@@ -272,20 +270,28 @@ static int announce(struct put_op *op)
 }
 
 /* Volumes that may have an older blob of the key come last: should one of them still carry out a
- * request that was given up, it must not be on this value. */
-static void put_back_leftovers(struct put_op *op, struct upload_target *candidates, size_t n)
+ * request that was given up, it must not be on this value. They are known as orphans already; of
+ * others, those are left out that the store couldn't remember. Returns how many candidates there
+ * are then. */
+static size_t sort_candidates(struct put_op *op, struct upload_target *candidates, size_t n)
 {
     struct upload_target sorted[UPLOAD_TARGETS_MAX];
+    unsigned room = RECORD_REPLICAS_MAX - op->head.orphans.n_replicas;
     size_t at = 0;
 
     for (int leftover = 0; leftover <= 1; leftover++) {
         for (size_t i = 0; i < n; i++) {
-            if (record_has_target(op->base.api->replicas, &op->head.orphans, &candidates[i]) ==
-                (leftover != 0))
-                sorted[at++] = candidates[i];
+            const struct upload_target *c = &candidates[i];
+
+            if (record_has_target(op->base.api->replicas, &op->head.orphans, c) != (leftover != 0))
+                continue;
+            if (leftover == 0 && volume_takes(c->volume, op->head.content_length) && room-- == 0)
+                break;
+            sorted[at++] = *c;
         }
     }
-    memcpy(candidates, sorted, n * sizeof(sorted[0]));
+    memcpy(candidates, sorted, at * sizeof(sorted[0]));
+    return at;
 }
 
 /* 0, or the status to refuse the PUT with. */
@@ -293,25 +299,30 @@ static int choose_volumes(struct put_op *op)
 {
     struct api *api = op->base.api;
     struct upload_target candidates[UPLOAD_TARGETS_MAX];
-    size_t n = replicas_place(api->replicas, &op->base.key, candidates,
-                              UPLOAD_TARGETS_MAX - op->head.orphans.n_replicas);
+    size_t placed = replicas_place(api->replicas, &op->base.key, candidates, UPLOAD_TARGETS_MAX);
+    size_t n = sort_candidates(op, candidates, placed);
+    int status;
 
-    put_back_leftovers(op, candidates, n);
     placement_path(op->base.key.bytes, op->base.key.len, op->path);
     op->upload.data = op;
-    return upload_init(&op->upload,
-                       &(struct upload_options){
-                           .transfers = api->transfers,
-                           .budget = &api->budget,
-                           .path = op->path,
-                           .size = op->head.content_length,
-                           .time = op->record.time,
-                           .copies = api->copies,
-                           .sync = api->sync,
-                           .drained = drained_cb,
-                           .done = uploaded_cb,
-                       },
-                       candidates, n);
+    status = upload_init(&op->upload,
+                         &(struct upload_options){
+                             .transfers = api->transfers,
+                             .budget = &api->budget,
+                             .path = op->path,
+                             .size = op->head.content_length,
+                             .time = op->record.time,
+                             .copies = api->copies,
+                             .sync = api->sync,
+                             .drained = drained_cb,
+                             .done = uploaded_cb,
+                         },
+                         candidates, n);
+    if (status != 0 && n < placed) {
+        snprintf(op->upload.text, sizeof(op->upload.text), "%s\n", ORPHANS_TOO_MANY);
+        return 503;
+    }
+    return status;
 }
 
 /* --- The client's side ----------------------------------------------------------------------- */

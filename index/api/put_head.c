@@ -28,6 +28,17 @@ static int read_md5(struct http_request *request, struct put_head *head, const c
     return 400;
 }
 
+/* The old value is one more when there is a new one. */
+static int check_orphans(struct api *api, const struct put_head *head, const char **text)
+{
+    struct record all = head->orphans;
+
+    if (orphans_add(api->replicas, &all, &head->unlinked))
+        return 0;
+    *text = ORPHANS_TOO_MANY "\n";
+    return 503;
+}
+
 static int read_store(struct api *api, const struct key *key, struct put_head *head,
                       const char **text)
 {
@@ -44,7 +55,7 @@ static int read_store(struct api *api, const struct key *key, struct put_head *h
     if (rc == 0)
         rc = orphans_get(api, key, &head->orphans);
     if (rc == 0)
-        return 0;
+        return check_orphans(api, head, text);
     *text = "the index can't be read\n";
     return 500;
 }
