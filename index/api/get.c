@@ -1,11 +1,11 @@
 /* GET and HEAD: where the blob is. The bytes never pass through here. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "index/api/get.h"
 
-#include "index/api/operation.h"
+#include <stdio.h>
+
+#include "index/api/check_read.h"
+#include "index/api/proxy_read.h"
 #include "index/base/hex.h"
-#include "index/base/log.h"
 
 static void respond_missing(struct api *api, struct http_request *request)
 {
@@ -79,73 +79,10 @@ static void add_volumes(struct api *api, struct http_request *request, const str
                     is_balanced(api, key, record) ? "balanced" : "unbalanced");
 }
 
-/* --- The front's proxy (--reads=proxy): it fetches the blob itself ---------------------------- */
-
-/* How the front calls a volume, in its upstreams and here. */
-void api_upstream_name(const char *volume, char name[VOLUME_ADDRESS_MAX])
-{
-    size_t n = 0;
-
-    for (; n < VOLUME_ADDRESS_MAX - 1 && volume[n] != '\0'; n++) {
-        if (volume[n] == ':')
-            name[n] = '_';
-        else
-            name[n] = volume[n] == '[' || volume[n] == ']' ? '-' : volume[n];
-    }
-    name[n] = '\0';
-}
-
-static bool is_proxied(const struct http_request *request)
-{
-    const char *reads = http_request_header(request, "Mkv-Reads");
-
-    return reads != NULL && strcmp(reads, "proxy") == 0;
-}
-
-/* Whether the front has tried the volume for this request: it is in the comma-separated list. */
-static bool has_failed(const struct http_request *request, const struct volume *volume)
-{
-    const char *at = http_request_header(request, "Mkv-Failed");
-    char name[VOLUME_ADDRESS_MAX];
-
-    api_upstream_name(volume->name, name);
-    while (at != NULL && *at != '\0') {
-        size_t n = strcspn(at, ",");
-
-        if (n == strlen(name) && strncasecmp(at, name, n) == 0)
-            return true;
-        at += at[n] == ',' ? n + 1 : n;
-    }
-    return false;
-}
-
-static bool respond_proxied(struct http_request *request, const struct key *key,
-                            const struct replica *replica, const struct volume *volume)
-{
-    char uri[sizeof("/_mkv/blob/") + VOLUME_ADDRESS_MAX + UPLOAD_PATH_MAX];
-    struct upload_target target = {.has_subvolume = replica->has_subvolume,
-                                   .subvolume = replica->subvolume};
-    char path[PLACEMENT_PATH_MAX];
-    char whole[UPLOAD_PATH_MAX];
-    char name[VOLUME_ADDRESS_MAX];
-
-    if (!volume->is_listed) /* the front knows the others only */
-        return false;
-    api_upstream_name(volume->name, name);
-    placement_path(key->bytes, key->len, path);
-    upload_target_path(&target, path, whole);
-    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", name, whole);
-    http_add_header(request, "X-Accel-Redirect", uri);
-    api_respond_text(request, 200, "");
-    return true;
-}
-
 /* --- Which replica --------------------------------------------------------------------------- */
 
-/* A replica that can be read now, each as often as the others, and none of `tried`, a bit each;
- * -1 when there is none. */
-static int pick(struct api *api, const struct http_request *request, const struct record *record,
-                unsigned tried)
+int get_pick(struct api *api, const struct http_request *request, const struct record *record,
+             unsigned tried)
 {
     int live[RECORD_REPLICAS_MAX];
     unsigned n = 0;
@@ -153,131 +90,34 @@ static int pick(struct api *api, const struct http_request *request, const struc
     for (unsigned i = 0; i < record->n_replicas; i++) {
         const struct volume *volume = replica_live(api->replicas, &record->replicas[i]);
 
-        if (volume != NULL && !(tried >> i & 1) && !has_failed(request, volume))
+        if (volume != NULL && !(tried >> i & 1) && !proxy_read_has_failed(request, volume))
             live[n++] = (int)i;
     }
     return n > 0 ? live[api->turn++ % n] : -1;
 }
 
-static void respond_none(struct http_request *request)
+void get_respond_none(struct http_request *request)
 {
     api_respond_text(request, 503, "no volume that has the value can be read\n");
 }
 
-static void respond_with(struct api *api, struct http_request *request, const struct key *key,
-                         const struct record *record, const struct replica *replica)
+void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
+                      const struct record *record, const struct replica *replica)
 {
     const struct volume *volume = replica_live(api->replicas, replica);
     char url[REPLICA_URL_MAX];
 
     add_volumes(api, request, key, record);
     add_validators(request, record);
-    if (volume != NULL && is_proxied(request) && respond_proxied(request, key, replica, volume))
+    if (volume != NULL && proxy_read_is_wanted(request) &&
+        proxy_read_respond(request, key, replica, volume))
         return;
     if (!replica_url(api->replicas, replica, key, url)) {
-        respond_none(request);
+        get_respond_none(request);
         return;
     }
     http_add_header(request, "Location", url);
     api_respond_text(request, 302, "");
-}
-
-/* --- With --check-reads: a replica is asked for the blob before a client is sent there -------- */
-
-struct check_op {
-    struct api *api;
-    struct http_request *request; /* NULL once the client is gone */
-    struct key key;
-    struct record record;
-    int replica;    /* that is asked */
-    unsigned tried; /* a bit each */
-    struct transfer transfer;
-};
-
-static void check_next(struct check_op *op);
-
-static void check_end(struct check_op *op)
-{
-    struct http_request *request = op->request;
-
-    if (request != NULL && op->replica >= 0)
-        respond_with(op->api, request, &op->key, &op->record, &op->record.replicas[op->replica]);
-    else if (request != NULL)
-        respond_none(request);
-    operation_uncount(op->api);
-    free(op);
-}
-
-static void log_missing(const struct volume *volume, int status)
-{
-    const char *name = volume != NULL ? volume->name : "?";
-
-    if (api_volume_succeeded(0, status))
-        log_warn("a replica is missing: volume %s has another disk now", name);
-    else
-        log_warn("a replica is missing: volume %s answered %d", name, status);
-}
-
-static void checked_cb(struct transfer *transfer, int rc, int status)
-{
-    struct check_op *op = transfer->data;
-    const struct replica *replica = &op->record.replicas[op->replica];
-    struct volume *volume = replica_volume(op->api->replicas, replica);
-
-    if (volume != NULL)
-        volume_report(volume, rc, status);
-    if (volume != NULL && api_volume_succeeded(rc, status) &&
-        strcmp(transfer->volume_id, volume->identity) == 0) {
-        check_end(op);
-        return;
-    }
-    if (rc == 0)
-        log_missing(volume, status);
-    op->tried |= 1U << op->replica;
-    check_next(op);
-}
-
-static void check_next(struct check_op *op)
-{
-    struct api *api = op->api;
-    char url[REPLICA_URL_MAX];
-
-    while (op->request != NULL &&
-           (op->replica = pick(api, op->request, &op->record, op->tried)) >= 0) {
-        const struct replica *replica = &op->record.replicas[op->replica];
-
-        op->transfer.data = op;
-        op->transfer.is_suspect = &replica_live(api->replicas, replica)->is_suspect;
-        if (replica_url(api->replicas, replica, &op->key, url) &&
-            transfer_head(api->transfers, &op->transfer, url, checked_cb) == 0)
-            return;
-        op->tried |= 1U << op->replica;
-    }
-    check_end(op);
-}
-
-static void check_closed_cb(struct http_request *request)
-{
-    struct check_op *op = http_request_data(request);
-
-    op->request = NULL;
-}
-
-static void check(struct api *api, struct http_request *request, const struct key *key,
-                  const struct record *record)
-{
-    static const struct http_body_reader reader = {.closed = check_closed_cb};
-    struct check_op *op = calloc(1, sizeof(*op));
-
-    if (op == NULL) {
-        api_respond_text(request, 503, "out of memory\n");
-        return;
-    }
-    http_request_set_data(request, op);
-    http_read_body(request, &reader);
-    *op = (struct check_op){.api = api, .request = request, .key = *key, .record = *record};
-    operation_count(api);
-    check_next(op);
 }
 
 /* --- GET ------------------------------------------------------------------------------------- */
@@ -288,14 +128,14 @@ static void respond_found(struct api *api, struct http_request *request, const s
     int replica;
 
     if (api->check_reads) {
-        check(api, request, key, record);
+        check_read(api, request, key, record);
         return;
     }
-    replica = pick(api, request, record, 0);
+    replica = get_pick(api, request, record, 0);
     if (replica >= 0)
-        respond_with(api, request, key, record, &record->replicas[replica]);
+        get_respond_with(api, request, key, record, &record->replicas[replica]);
     else
-        respond_none(request);
+        get_respond_none(request);
 }
 
 void api_get(struct api *api, struct http_request *request, const struct key *key)

@@ -1,0 +1,107 @@
+/* A replica is picked and asked with a HEAD; when it has the blob, the client is sent there. When
+ * it hasn't, or can't be reached, another one is picked, until none is left. */
+#include "index/api/check_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/api/get.h"
+#include "index/api/operation.h"
+#include "index/base/log.h"
+
+struct check_op {
+    struct api *api;
+    struct http_request *request; /* NULL once the client is gone */
+    struct key key;
+    struct record record;
+    int replica;    /* that is asked */
+    unsigned tried; /* a bit each */
+    struct transfer transfer;
+};
+
+static void check_next(struct check_op *op);
+
+static void check_end(struct check_op *op)
+{
+    struct http_request *request = op->request;
+
+    if (request != NULL && op->replica >= 0)
+        get_respond_with(op->api, request, &op->key, &op->record,
+                         &op->record.replicas[op->replica]);
+    else if (request != NULL)
+        get_respond_none(request);
+    operation_uncount(op->api);
+    free(op);
+}
+
+static void log_missing(const struct volume *volume, int status)
+{
+    const char *name = volume != NULL ? volume->name : "?";
+
+    if (api_volume_succeeded(0, status))
+        log_warn("a replica is missing: volume %s has another disk now", name);
+    else
+        log_warn("a replica is missing: volume %s answered %d", name, status);
+}
+
+static void checked_cb(struct transfer *transfer, int rc, int status)
+{
+    struct check_op *op = transfer->data;
+    const struct replica *replica = &op->record.replicas[op->replica];
+    struct volume *volume = replica_volume(op->api->replicas, replica);
+
+    if (volume != NULL)
+        volume_report(volume, rc, status);
+    if (volume != NULL && api_volume_succeeded(rc, status) &&
+        strcmp(transfer->volume_id, volume->identity) == 0) {
+        check_end(op);
+        return;
+    }
+    if (rc == 0)
+        log_missing(volume, status);
+    op->tried |= 1U << op->replica;
+    check_next(op);
+}
+
+static void check_next(struct check_op *op)
+{
+    struct api *api = op->api;
+    char url[REPLICA_URL_MAX];
+
+    while (op->request != NULL &&
+           (op->replica = get_pick(api, op->request, &op->record, op->tried)) >= 0) {
+        const struct replica *replica = &op->record.replicas[op->replica];
+
+        op->transfer.data = op;
+        op->transfer.is_suspect = &replica_live(api->replicas, replica)->is_suspect;
+        if (replica_url(api->replicas, replica, &op->key, url) &&
+            transfer_head(api->transfers, &op->transfer, url, checked_cb) == 0)
+            return;
+        op->tried |= 1U << op->replica;
+    }
+    check_end(op);
+}
+
+static void check_closed_cb(struct http_request *request)
+{
+    struct check_op *op = http_request_data(request);
+
+    op->request = NULL;
+}
+
+void check_read(struct api *api, struct http_request *request, const struct key *key,
+                const struct record *record)
+{
+    static const struct http_body_reader reader = {.closed = check_closed_cb};
+    struct check_op *op = calloc(1, sizeof(*op));
+
+    if (op == NULL) {
+        api_respond_text(request, 503, "out of memory\n");
+        return;
+    }
+    http_request_set_data(request, op);
+    http_read_body(request, &reader);
+    *op = (struct check_op){.api = api, .request = request, .key = *key, .record = *record};
+    operation_count(api);
+    check_next(op);
+}

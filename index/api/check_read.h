@@ -1,0 +1,11 @@
+/* With --check-reads a replica is asked for the blob before a client is sent there. */
+#ifndef MKV_API_CHECK_READ_H
+#define MKV_API_CHECK_READ_H
+
+#include "index/api/api.h"
+
+/* Answers, now or later; counts in the api's n_operations until then. */
+void check_read(struct api *api, struct http_request *request, const struct key *key,
+                const struct record *record);
+
+#endif

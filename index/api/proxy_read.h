@@ -1,0 +1,26 @@
+/* What the front and the index say to each other with --reads=proxy, where the front fetches the
+ * blob itself (templates/index.conf.in has its side):
+ *
+ *     front ──▶ index   GET /key, Mkv-Reads: proxy
+ *           ◀──         X-Accel-Redirect: /_mkv/blob/VOLUME/PATH
+ *     front ──▶ volume  GET /PATH; should that fail:
+ *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,VOLUME */
+#ifndef MKV_API_PROXY_READ_H
+#define MKV_API_PROXY_READ_H
+
+#include "index/api/key.h"
+#include "index/cluster/volumes.h"
+#include "index/http/http.h"
+#include "index/store/record.h"
+
+/* Whether it is the front that asks, to fetch the blob itself. */
+bool proxy_read_is_wanted(const struct http_request *request);
+
+/* Whether the front has tried the volume for this request. */
+bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume);
+
+/* Answers with where the front is to fetch the replica. False when it doesn't know the volume. */
+bool proxy_read_respond(struct http_request *request, const struct key *key,
+                        const struct replica *replica, const struct volume *volume);
+
+#endif
