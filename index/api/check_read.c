@@ -73,7 +73,7 @@ static void check_next(struct check_op *op)
         const struct replica *replica = &op->record.replicas[op->replica];
 
         op->transfer.data = op;
-        op->transfer.is_suspect = &replica_live(api->replicas, replica)->is_suspect;
+        op->transfer.volume = replica_live(api->replicas, replica);
         if (replica_url(api->replicas, replica, &op->key, url) &&
             transfer_head(api->transfers, &op->transfer, url, checked_cb) == 0)
             return;

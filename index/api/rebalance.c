@@ -182,7 +182,7 @@ static void sync_it(struct rebalance_op *op)
     upload_target_path(target, op->path, op->sync_body);
     strcat(op->sync_body, "\n");
     op->transfer.data = op;
-    op->transfer.is_suspect = &target->volume->is_suspect;
+    op->transfer.volume = target->volume;
     if (transfer_post(op->base.api->transfers, &op->transfer, url, op->sync_body, synced_cb) < 0) {
         refuse(op, 503, "can't be asked to sync", target->volume->name);
         fail(op);

@@ -96,7 +96,7 @@ static int ask(struct removal *removal, unsigned i)
     if (volume == NULL || !replica_url(removal->api->replicas, replica, removal->key, url))
         return UV_EINVAL;
     transfer->data = removal;
-    transfer->is_suspect = &volume->is_suspect;
+    transfer->volume = volume;
     return transfer_delete(removal->api->transfers, transfer, url, deleted_cb);
 }
 

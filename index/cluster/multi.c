@@ -6,6 +6,7 @@
 
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
+#include "index/cluster/volumes.h"
 
 #define STALL_INTERVAL 500 /* milliseconds between looks for stalled volumes */
 
@@ -175,10 +176,11 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 
 static unsigned patience(const struct transfer *t)
 {
-    unsigned suspect = t->engine->limits.suspect_timeout;
+    unsigned down = t->engine->limits.down_timeout;
 
-    return t->is_suspect != NULL && *t->is_suspect && suspect < t->stall_timeout ? suspect
-                                                                                 : t->stall_timeout;
+    if (t->volume == NULL || t->volume->state != VOLUME_DOWN || t->stall_timeout < down)
+        return t->stall_timeout;
+    return down;
 }
 
 static void stall_cb(uv_timer_t *timer)

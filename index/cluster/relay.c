@@ -132,8 +132,8 @@ int relay_start(struct relay *r, struct transfers *transfers, const struct relay
     r->to = o->to;
     r->size = o->size;
     r->get.data = r->put.data = r;
-    r->get.is_suspect = &o->from->is_suspect;
-    r->put.is_suspect = &o->to->is_suspect;
+    r->get.volume = o->from;
+    r->put.volume = o->to;
     rc = start_md5(r, o->md5);
     if (rc == 0)
         rc = transfer_put(transfers, &r->put, o->to_url, (int64_t)o->size, o->time, put_read_cb,

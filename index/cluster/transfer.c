@@ -27,7 +27,7 @@
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
     .stall_timeout = 10000,
-    .suspect_timeout = 1000,
+    .down_timeout = 1000,
     .post_timeout = 300000,
 };
 
@@ -216,14 +216,14 @@ static int start(struct transfers *engine, struct transfer *t)
 static int prepare(struct transfers *engine, struct transfer *t, const char *url,
                    transfer_done_cb done)
 {
-    const bool *is_suspect = t->is_suspect;
+    const struct volume *volume = t->volume;
     void *data = t->data;
 
     if (engine->aborted)
         return UV_ECANCELED;
     memset(t, 0, sizeof(*t));
     t->data = data;
-    t->is_suspect = is_suspect;
+    t->volume = volume;
     t->engine = engine;
     t->done = done;
     t->stall_timeout = engine->limits.stall_timeout;

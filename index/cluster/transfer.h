@@ -12,6 +12,7 @@
 
 struct transfers;
 struct transfer;
+struct volume;
 
 /* Fires once when the transfer has ended, never inside the call that started it. `rc` is 0 when the
  * volume answered, with its HTTP status in `status`; else a negative UV_E* and status 0:
@@ -32,7 +33,7 @@ typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, 
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired. `data` and `is_suspect` are set before the start, the rest is this module's. */
+ * `done` has fired. `data` and `volume` are set before the start, the rest is this module's. */
 struct transfer {
     void *data; /* the caller's */
     struct transfers *engine;
@@ -41,8 +42,8 @@ struct transfer {
     transfer_read_cb read;
     transfer_done_cb done;
     transfer_write_cb write;
-    unsigned stall_timeout; /* ms without progress that the volume is granted */
-    const bool *is_suspect; /* of its volume: true grants it less; NULL: never */
+    unsigned stall_timeout;      /* ms without progress that the volume is granted */
+    const struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     uint64_t progress;                          /* loop time of the last sign of life */
     size_t dropped;                             /* bytes of the answer's body */
@@ -60,7 +61,7 @@ struct transfer {
 struct transfer_limits {
     unsigned connect_timeout; /* ms to a connection */
     unsigned stall_timeout;   /* ms without progress that a volume is granted */
-    unsigned suspect_timeout; /* the same, of one that is suspect */
+    unsigned down_timeout;    /* the same, of one that is down */
     unsigned post_timeout;    /* ms to the answer to a POST */
 };
 

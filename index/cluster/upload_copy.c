@@ -158,7 +158,7 @@ static int stream(struct upload_copy *c)
 
     c->at = 0;
     c->transfer.data = c;
-    c->transfer.is_suspect = &c->target->volume->is_suspect;
+    c->transfer.volume = c->target->volume;
     upload_target_url(c->target, u->options.path, url);
     rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
                       read_cb, put_cb);

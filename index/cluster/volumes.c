@@ -77,7 +77,6 @@ static void set_state(struct volume *volume, enum volume_state state, const char
         return;
     volume->state = state;
     volume->since = now_ms();
-    volume->is_suspect = state == VOLUME_DOWN;
     if (state != VOLUME_UP)
         log_warn("volume %s is %s: %s", volume->name, volume_state_name(state), reason);
     else if (!first)

@@ -34,7 +34,6 @@ struct volume {
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
     enum volume_state state;
     char reason[VOLUME_REASON_MAX]; /* why it is full or down, else "" */
-    bool is_suspect;                /* down, as transfers look at it */
     bool is_listed;                 /* new keys may go there */
     uint64_t since;                 /* of the state; ms since 1970, 0 before the first answer */
     uint64_t free_bytes;            /* UINT64_MAX: unknown */
