@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "index/api/operation.h"
 #include "index/api/put_head.h"
 #include "index/api/removal.h"
+#include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/upload.h"
 
@@ -401,14 +401,6 @@ static const struct http_body_reader reader = {
 
 /* --- The start ------------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static bool start_md5(struct put_op *op)
 {
     if (!op->base.api->md5 && !op->head.check_md5)
@@ -432,7 +424,7 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     if (op == NULL)
         return;
     op->head = head;
-    op->record.time = now_ms();
+    op->record.time = clock_now_ms();
     if (!start_md5(op)) {
         put_end(op, 503, "out of memory\n");
         return;

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "index/base/clock.h"
 #include "index/base/log.h"
 
 #define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next */
@@ -60,14 +60,6 @@ const char *volume_state_name(enum volume_state state)
     return names[state];
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void set_state(struct volume *volume, enum volume_state state, const char *reason)
 {
     bool first = volume->state == VOLUME_UNKNOWN;
@@ -76,7 +68,7 @@ static void set_state(struct volume *volume, enum volume_state state, const char
     if (volume->state == state)
         return;
     volume->state = state;
-    volume->since = now_ms();
+    volume->since = clock_now_ms();
     if (state != VOLUME_UP)
         log_warn("volume %s is %s: %s", volume->name, volume_state_name(state), reason);
     else if (!first)
