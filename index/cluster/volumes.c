@@ -215,8 +215,8 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
     volume->probing = false;
     volume->asked = true;
     v->n_probes--;
-    volume->probe_at = uv_now(v->loop) + (volume->probe_again ? 0 : PROBE_INTERVAL);
-    volume->probe_again = false;
+    if (volume->probe_at != 0) /* else somebody has asked for another one */
+        volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
     if (v->stopping)
         rc = UV_ECANCELED; /* whatever it was: the caller is about to go */
     if (rc == 0)
@@ -291,7 +291,6 @@ void volume_report(struct volume *volume, int rc, int status)
     /* Ask it, soon: an nginx whose disk is full answers 500. */
     if (rc == UV_ECANCELED || rc == UV_ENOMEM)
         return;
-    volume->probe_again = true;
     volume->probe_at = 0;
 }
 

@@ -44,11 +44,10 @@ struct volume {
     bool identified; /* it has answered */
     unsigned silent; /* probes in a row without an answer */
     bool probing;
-    bool probe_again; /* when this one has ended */
     struct transfer probe;
     char answer[256];
     size_t answer_len;
-    uint64_t probe_at; /* loop time of the next one */
+    uint64_t probe_at; /* loop time of the next one, 0 for at once */
 };
 
 /* Fires when a volume has answered for the first time, or as another one than before: its identity

@@ -1,0 +1,193 @@
+/* How often volumes are asked, and what is known of them then: with a volume that is an HTTP server
+ * on the same loop. */
+#include "tests/unit/test.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "index/base/log.h"
+#include "index/cluster/volumes.h"
+#include "index/http/http.h"
+
+#define DEADLINE 10000 /* milliseconds that any one wait may take */
+
+struct fixture {
+    uv_loop_t loop;
+    uv_timer_t deadline;
+    struct http_server *server;
+    struct transfers *transfers;
+    struct volumes *volumes;
+    struct volume *volume; /* the one there is */
+    char name[32];         /* of it */
+    unsigned probes;       /* that it has answered */
+    uint64_t probed_at;    /* loop time of the last one */
+    unsigned settled;      /* calls */
+    bool late;
+    bool stopped;
+};
+
+static void volume_cb(struct http_request *request, void *arg)
+{
+    static const char space[] = "{\"total\":100000,\"free\":50000}";
+    struct fixture *f = arg;
+
+    f->probes++;
+    f->probed_at = uv_now(&f->loop);
+    http_add_header(request, "Mkv-Volume-Id", "the-disk");
+    http_respond(request, 200, space, sizeof(space) - 1);
+}
+
+static int identified_cb(struct volume *volume, void *arg)
+{
+    (void)arg;
+    volume->id = 7;
+    return 0;
+}
+
+static void deadline_cb(uv_timer_t *timer)
+{
+    struct fixture *f = timer->data;
+
+    f->late = true;
+}
+
+static void wait_for_probe(struct fixture *f, unsigned n)
+{
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (f->probes < n || f->volume->probing) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_false(f->late);
+    }
+}
+
+static int listen_on_loopback(char name[32])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(name, 32, "localhost:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+static void settled_cb(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->settled++;
+}
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+    const char *names[] = {f->name};
+    int fd;
+
+    *f = (struct fixture){.late = false};
+    *state = f;
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    uv_timer_init(&f->loop, &f->deadline);
+    f->deadline.data = f;
+    fd = listen_on_loopback(f->name);
+    assert_int_equal(
+        http_server_start(&f->loop, &fd, 1, &http_default_limits, volume_cb, f, &f->server), 0);
+    assert_int_equal(transfers_new(&f->loop, &transfer_default_limits, &f->transfers), 0);
+    assert_int_equal(volumes_new(&f->loop, f->transfers, identified_cb, NULL, &f->volumes), 0);
+    assert_int_equal(volumes_set(f->volumes, names, 1), 0);
+    f->volume = volumes_at(f->volumes, 0);
+    volumes_start(f->volumes, settled_cb, f);
+    wait_for_probe(f, 1);
+    return 0;
+}
+
+static void stopped_cb(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->stopped = true;
+}
+
+static void wait_for_stop(struct fixture *f)
+{
+    while (!f->stopped)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    f->stopped = false;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    volumes_stop(f->volumes, stopped_cb, f);
+    wait_for_stop(f);
+    transfers_free(f->transfers, stopped_cb, f);
+    wait_for_stop(f);
+    http_server_stop(f->server, stopped_cb, f);
+    wait_for_stop(f);
+    uv_close((uv_handle_t *)&f->deadline, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    return 0;
+}
+
+static void test_probe_answered(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(f->volume->state, VOLUME_UP);
+    assert_string_equal(f->volume->identity, "the-disk");
+    assert_int_equal(f->volume->id, 7);
+    assert_int_equal(f->volume->free_bytes, 50000);
+    assert_true(volume_takes(f->volume, 49999));
+    assert_false(volume_takes(f->volume, 50000));
+}
+
+/* A failed request is a reason to ask at once, and once only. */
+static void test_volume_report_of_a_failure(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first = f->probed_at;
+    uint64_t second;
+
+    volume_report(f->volume, 0, 899);
+    wait_for_probe(f, 2);
+    second = f->probed_at;
+    assert_in_range(second - first, 0, 899);
+    wait_for_probe(f, 3);
+    assert_in_range(f->probed_at - second, 900, DEADLINE);
+    assert_int_equal(f->settled, 1);
+}
+
+/* One that comes while the volume is asked is told of what came before: it is asked again. */
+static void test_volume_report_while_it_is_asked(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t second;
+
+    while (!f->volume->probing)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    volume_report(f->volume, 0, 899);
+    wait_for_probe(f, 2);
+    second = f->probed_at;
+    wait_for_probe(f, 3);
+    assert_in_range(f->probed_at - second, 0, 899);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_probe_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
