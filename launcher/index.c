@@ -5,14 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "index/api/api.h"
 #include "index/server.h"
 #include "launcher/commands.h"
 #include "launcher/index_dir.h"
 #include "launcher/prefix.h"
+#include "launcher/upstreams.h"
 #include "launcher/volume_list.h"
-
-#define UPSTREAM_MAX (2 * VOLUME_ADDRESS_MAX + 96) /* bytes of one in the config */
 
 struct index_options {
     struct common_options common;
@@ -81,7 +79,7 @@ struct backend {
     char *const *operands;
     int n_operands;
     struct volume_list volumes; /* as of the start */
-    struct buf upstreams;       /* of the volumes, ending with a NUL; for the template */
+    struct upstreams upstreams; /* for the template */
     struct index_server_options options;
     struct listener private; /* where our nginx connects */
     unsigned port;           /* of it */
@@ -156,26 +154,6 @@ static int backend_start(uv_loop_t *loop, void *arg)
     return rc;
 }
 
-/* The volumes as nginx is to know them, with room for as many as there may be: the template keeps a
- * pointer. */
-static int write_upstreams(struct backend *b, const struct volume_list *list)
-{
-    buf_clear(&b->upstreams);
-    if (buf_reserve(&b->upstreams, 1) < 0 ||
-        (b->given->proxy_reads && buf_reserve(&b->upstreams, VOLUMES_MAX * UPSTREAM_MAX) < 0))
-        return UV_ENOMEM;
-    for (size_t i = 0; i < list->count && b->given->proxy_reads; i++) {
-        char name[VOLUME_ADDRESS_MAX];
-
-        api_upstream_name(list->names[i], name);
-        buf_append_format(&b->upstreams,
-                          "upstream mkv_volume_%s { server %s max_fails=0; keepalive 16; "
-                          "keepalive_timeout 60s; }\n",
-                          name, list->names[i]);
-    }
-    return buf_append(&b->upstreams, "", 1);
-}
-
 /* A file that can't be read, or says nonsense, changes nothing. */
 static void backend_reload(void *arg)
 {
@@ -189,9 +167,7 @@ static void backend_reload(void *arg)
     problem = gather_volumes(b, &list, text);
     if (problem != NULL)
         log_error("the volumes stay as they are: %s", problem);
-    else if (index_server_set_volumes(b->server, (const char *const *)list.names, list.count) ==
-                 0 &&
-             write_upstreams(b, &list) == 0)
+    else if (index_server_set_volumes(b->server, (const char *const *)list.names, list.count) == 0)
         log_info("the index has %zu volumes", list.count);
     volume_list_deinit(&list);
 }
@@ -244,7 +220,8 @@ static struct site_options site_options_of(const struct backend *b, const struct
         .listeners = listeners,
         .extra = {{"BACKEND", TEMPLATE_RAW, text},
                   {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
-                  {"VOLUMES", TEMPLATE_RAW, buf_bytes(&b->upstreams)}},
+                  {"UPSTREAMS", TEMPLATE_RAW, buf_bytes(&b->upstreams.blocks)},
+                  {"UPSTREAM_OF", TEMPLATE_RAW, buf_bytes(&b->upstreams.map)}},
     };
 }
 
@@ -339,13 +316,13 @@ int index_main(int argc, char **argv)
     if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
         return exit_code;
     problem = gather_volumes(&b, &b.volumes, text);
-    if (problem == NULL && write_upstreams(&b, &b.volumes) < 0)
+    if (problem == NULL && upstreams_make(&b.upstreams, &b.volumes, options.proxy_reads) < 0)
         problem = "out of memory";
     if (problem != NULL)
         exit_code = options_usage_error(&index_command, "%s", problem);
     else
         exit_code = serve_or_inspect(&b);
     volume_list_deinit(&b.volumes);
-    buf_deinit(&b.upstreams);
+    upstreams_deinit(&b.upstreams);
     return exit_code;
 }

@@ -109,9 +109,10 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
 
     add_volumes(api, request, key, record);
     add_validators(request, record);
-    if (volume != NULL && proxy_read_is_wanted(request) &&
-        proxy_read_respond(request, key, replica, volume))
+    if (volume != NULL && proxy_read_is_wanted(request)) {
+        proxy_read_respond(request, key, replica, volume);
         return;
+    }
     if (!replica_url(api->replicas, replica, key, url)) {
         get_respond_none(request);
         return;

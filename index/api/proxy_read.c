@@ -2,23 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "index/api/api.h"
-
-/* How the front calls a volume, in its upstreams and here. */
-void api_upstream_name(const char *volume, char name[VOLUME_ADDRESS_MAX])
-{
-    size_t n = 0;
-
-    for (; n < VOLUME_ADDRESS_MAX - 1 && volume[n] != '\0'; n++) {
-        if (volume[n] == ':')
-            name[n] = '_';
-        else
-            name[n] = volume[n] == '[' || volume[n] == ']' ? '-' : volume[n];
-    }
-    name[n] = '\0';
-}
 
 bool proxy_read_is_wanted(const struct http_request *request)
 {
@@ -27,39 +12,44 @@ bool proxy_read_is_wanted(const struct http_request *request)
     return reads != NULL && strcmp(reads, "proxy") == 0;
 }
 
+/* Takes the next one off the comma-separated list of addresses; NULL when there is none. */
+static const char *next_failed(const char **list, size_t *len)
+{
+    const char *address;
+
+    if (*list == NULL)
+        return NULL;
+    address = *list + strspn(*list, ",");
+    *len = strcspn(address, ",");
+    *list = address + *len;
+    return *len > 0 ? address : NULL;
+}
+
 bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume)
 {
-    const char *at = http_request_header(request, "Mkv-Failed");
-    char name[VOLUME_ADDRESS_MAX];
+    const char *list = http_request_header(request, "Mkv-Failed");
+    const char *address;
+    size_t len;
 
-    api_upstream_name(volume->name, name);
-    while (at != NULL && *at != '\0') {
-        size_t n = strcspn(at, ",");
-
-        if (n == strlen(name) && strncasecmp(at, name, n) == 0)
+    while ((address = next_failed(&list, &len)) != NULL) {
+        if (len == strlen(volume->address) && memcmp(address, volume->address, len) == 0)
             return true;
-        at += at[n] == ',' ? n + 1 : n;
     }
     return false;
 }
 
-bool proxy_read_respond(struct http_request *request, const struct key *key,
+void proxy_read_respond(struct http_request *request, const struct key *key,
                         const struct replica *replica, const struct volume *volume)
 {
-    char uri[sizeof("/_mkv/blob/") + VOLUME_ADDRESS_MAX + UPLOAD_PATH_MAX];
+    char uri[sizeof("/_mkv/blob/") + TRANSFER_ADDRESS_MAX + UPLOAD_PATH_MAX];
     struct upload_target target = {.has_subvolume = replica->has_subvolume,
                                    .subvolume = replica->subvolume};
     char path[PLACEMENT_PATH_MAX];
     char whole[UPLOAD_PATH_MAX];
-    char name[VOLUME_ADDRESS_MAX];
 
-    if (!volume->is_listed) /* the front knows the others only */
-        return false;
-    api_upstream_name(volume->name, name);
     placement_path(key->bytes, key->len, path);
     upload_target_path(&target, path, whole);
-    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", name, whole);
+    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, whole);
     http_add_header(request, "X-Accel-Redirect", uri);
     api_respond_text(request, 200, "");
-    return true;
 }

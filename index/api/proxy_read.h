@@ -2,9 +2,12 @@
  * blob itself (templates/index.conf.in has its side):
  *
  *     front ──▶ index   GET /key, Mkv-Reads: proxy
- *           ◀──         X-Accel-Redirect: /_mkv/blob/VOLUME/PATH
+ *           ◀──         X-Accel-Redirect: /_mkv/blob/ADDRESS/PATH
  *     front ──▶ volume  GET /PATH; should that fail:
- *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,VOLUME */
+ *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,ADDRESS
+ *
+ * ADDRESS is the IP:PORT that the volume answers at: nginx needs to look up nothing, and to know
+ * nothing of the volumes. */
 #ifndef MKV_API_PROXY_READ_H
 #define MKV_API_PROXY_READ_H
 
@@ -19,8 +22,8 @@ bool proxy_read_is_wanted(const struct http_request *request);
 /* Whether the front has tried the volume for this request. */
 bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume);
 
-/* Answers with where the front is to fetch the replica. False when it doesn't know the volume. */
-bool proxy_read_respond(struct http_request *request, const struct key *key,
+/* Answers with where the front is to fetch the replica. The volume has answered before. */
+void proxy_read_respond(struct http_request *request, const struct key *key,
                         const struct replica *replica, const struct volume *volume);
 
 #endif

@@ -335,10 +335,24 @@ int transfer_post(struct transfers *engine, struct transfer *t, const char *url,
     return start(engine, t);
 }
 
+static void note_address(struct transfer *t)
+{
+    const char *ip = NULL;
+    long port = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
+    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
+    if (ip != NULL && *ip != '\0')
+        snprintf(t->address, sizeof(t->address), strchr(ip, ':') != NULL ? "[%s]:%ld" : "%s:%ld",
+                 ip, port);
+}
+
 void transfer_end(struct transfer *t, int rc, int status)
 {
     struct transfers *engine = t->engine;
 
+    if (rc == 0)
+        note_address(t);
     curl_multi_remove_handle(engine->multi, t->easy);
     /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its
      * start, on a second connection: a PUT that failed so would make the next one of its handle

@@ -30,6 +30,7 @@ typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size
 typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, size_t n);
 
 #define TRANSFER_VOLUME_ID_MAX   63
+#define TRANSFER_ADDRESS_MAX     56 /* "[IPv6]:port" and a NUL */
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
@@ -45,6 +46,7 @@ struct transfer {
     unsigned stall_timeout;      /* ms without progress that the volume is granted */
     const struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
+    char address[TRANSFER_ADDRESS_MAX];         /* that it came from, "IP:port"; likewise */
     uint64_t progress;                          /* loop time of the last sign of life */
     size_t dropped;                             /* bytes of the answer's body */
     bool starved; /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */

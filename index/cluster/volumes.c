@@ -189,6 +189,7 @@ static void answered(struct volume *volume, int status)
     char reason[VOLUME_REASON_MAX];
 
     volume->silent = 0;
+    strcpy(volume->address, volume->probe.address);
     if (status >= 500) {
         snprintf(reason, sizeof(reason), "it answers %d", status);
         set_state(volume, VOLUME_DOWN, reason);

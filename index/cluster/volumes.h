@@ -32,6 +32,7 @@ struct volume {
     struct volumes *volumes;
     char name[VOLUME_ADDRESS_MAX];
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
+    char address[TRANSFER_ADDRESS_MAX];        /* "IP:port", likewise; "" before the first */
     enum volume_state state;
     char reason[VOLUME_REASON_MAX]; /* why it is full or down, else "" */
     bool is_listed;                 /* new keys may go there */

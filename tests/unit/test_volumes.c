@@ -141,9 +141,12 @@ static int teardown(void **state)
 static void test_probe_answered(void **state)
 {
     struct fixture *f = *state;
+    char address[TRANSFER_ADDRESS_MAX];
 
     assert_int_equal(f->volume->state, VOLUME_UP);
     assert_string_equal(f->volume->identity, "the-disk");
+    snprintf(address, sizeof(address), "127.0.0.1%s", strchr(f->name, ':'));
+    assert_string_equal(f->volume->address, address);
     assert_int_equal(f->volume->id, 7);
     assert_int_equal(f->volume->free_bytes, 50000);
     assert_true(volume_takes(f->volume, 49999));
