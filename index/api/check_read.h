@@ -1,4 +1,5 @@
-/* With --check-reads a replica is asked for the blob before a client is sent there. */
+/* A replica is asked for the blob before a client is sent there: with --check-reads, or after the
+ * front has met with one that failed. */
 #ifndef MKV_API_CHECK_READ_H
 #define MKV_API_CHECK_READ_H
 

@@ -126,9 +126,14 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
 static void respond_found(struct api *api, struct http_request *request, const struct key *key,
                           const struct record *record)
 {
+    unsigned failures = proxy_read_failures(request);
     int replica;
 
-    if (api->check_reads) {
+    if (failures >= PROXY_READ_TRIES) {
+        get_respond_none(request);
+        return;
+    }
+    if (api->check_reads || failures > 0) { /* the tries are few */
         check_read(api, request, key, record);
         return;
     }

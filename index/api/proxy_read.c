@@ -25,6 +25,17 @@ static const char *next_failed(const char **list, size_t *len)
     return *len > 0 ? address : NULL;
 }
 
+unsigned proxy_read_failures(const struct http_request *request)
+{
+    const char *list = http_request_header(request, "Mkv-Failed");
+    unsigned n = 0;
+    size_t len;
+
+    while (next_failed(&list, &len) != NULL)
+        n++;
+    return n;
+}
+
 bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume)
 {
     const char *list = http_request_header(request, "Mkv-Failed");

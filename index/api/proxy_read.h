@@ -7,7 +7,8 @@
  *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,ADDRESS
  *
  * ADDRESS is the IP:PORT that the volume answers at: nginx needs to look up nothing, and to know
- * nothing of the volumes. */
+ * nothing of the volumes. After PROXY_READ_TRIES it would answer 500 itself, since it follows ten
+ * redirects for one request: two for each try. */
 #ifndef MKV_API_PROXY_READ_H
 #define MKV_API_PROXY_READ_H
 
@@ -16,10 +17,13 @@
 #include "index/http/http.h"
 #include "index/store/record.h"
 
+#define PROXY_READ_TRIES 5
+
 /* Whether it is the front that asks, to fetch the blob itself. */
 bool proxy_read_is_wanted(const struct http_request *request);
 
-/* Whether the front has tried the volume for this request. */
+/* How many volumes the front has tried for this request, and whether this is one of them. */
+unsigned proxy_read_failures(const struct http_request *request);
 bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume);
 
 /* Answers with where the front is to fetch the replica. The volume has answered before. */

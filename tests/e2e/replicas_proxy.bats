@@ -189,6 +189,40 @@ are_midway() { # CLIENTS BYTES
     on_copies /key "$T/blob"
 }
 
+@test "with --reads=proxy six copies that lack the file are stepped over, and all that fail are a 503" {
+    local each n
+    VOLUMES='v1 v2 v3 v4 v5 v6' COPIES=6
+    # Where a flag is, a volume has the value as long as nobody wants it.
+    sed "s|dav_methods PUT DELETE;|set \$get \$request_method; if (-f $T/flag) { set \$get \"\${get}s fail\"; } \
+        if (\$get = 'GETs fail') { return 500; } &|" "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
+    chmod a+rx "$T"
+    for each in $VOLUMES; do
+        volume "$each" --template "$T/template"
+    done
+    index i "$VOLUMES" --replicas $COPIES --reads proxy
+    value blob 1000
+    want 201 PUT "$(url i)/key" -T "$T/blob"
+    touch "$T/flag"
+    for n in {1..3}; do
+        want 503 GET "$(url i)/key"
+        same 'no volume that has the value can be read' "$(<"$T/body")"
+        same 1 "$(header Retry-After)"
+        want 200 HEAD "$(url i)/key"
+    done
+    rm "$T/flag"
+    want 200 GET "$(url i)/key"
+    for each in v1 v2 v3 v4 v5; do
+        rm "$T/data/$each$(path_of /key)"
+    done
+    for n in {1..18}; do
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+    done
+    rm "$T/data/v6$(path_of /key)"
+    want 503 GET "$(url i)/key"
+    same 'no volume that has the value can be read' "$(<"$T/body")"
+}
+
 # --- Volumes that the front knows nothing of --------------------------------------------------------
 
 @test "with --reads=proxy a volume whose name can't be resolved is said once, and keeps nothing from starting" {
