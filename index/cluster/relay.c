@@ -98,7 +98,7 @@ static void put_done_cb(struct transfer *put, int rc, int status)
     struct relay *r = put->data;
 
     r->put_running = false;
-    r->may_hold = (rc == 0 && status >= 200 && status < 300) || transfer_body_sent(put);
+    r->may_hold = transfer_may_have_stored(put, rc, status);
     if (r->bad)
         settle(r, UV_EILSEQ, 0, true);
     else

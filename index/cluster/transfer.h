@@ -112,10 +112,11 @@ void transfer_wake_soon(struct transfer *transfer);
  * unless the transfer has ended already and `done` was about to tell how. */
 void transfer_cancel(struct transfer *transfer);
 
-/* Whether the volume was given the whole body, so that it may keep the blob however this ended. */
-static inline bool transfer_body_sent(const struct transfer *transfer)
+/* Whether the volume may keep the blob of a PUT that has ended so: it says that it does, or was
+ * given the whole body, whatever it says. */
+static inline bool transfer_may_have_stored(const struct transfer *transfer, int rc, int status)
 {
-    return transfer->body_sent;
+    return transfer->body_sent || (rc == 0 && status >= 200 && status < 300);
 }
 
 #endif

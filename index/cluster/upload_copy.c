@@ -114,7 +114,6 @@ static void copy_stored(struct upload_copy *c)
     char url[UPLOAD_URL_MAX];
     int rc;
 
-    c->target->may_hold = true;
     if (u->ending)
         return;
     if (!u->options.sync) {
@@ -136,17 +135,14 @@ static void put_cb(struct transfer *transfer, int rc, int status)
 {
     struct upload_copy *c = transfer->data;
     struct upload *u = c->upload;
-    bool stored = succeeded(c, transfer, rc, status);
 
     u->n_busy--;
     volume_report(c->target->volume, rc, status);
-    if (stored && u->ended && c->at == u->received) {
+    c->target->may_hold |= transfer_may_have_stored(transfer, rc, status);
+    if (u->ended && c->at == u->received && succeeded(c, transfer, rc, status))
         copy_stored(c);
-    } else {
-        if (stored || transfer_body_sent(transfer)) /* whatever it says */
-            c->target->may_hold = true;
+    else
         copy_failed(c, rc, status);
-    }
     upload_end_if_idle(u);
 }
 
@@ -200,7 +196,7 @@ static void relayed_cb(struct relay *relay, int rc, int status)
 
     u->n_busy--;
     volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
-    c->target->may_hold = c->target->may_hold || relay->may_hold;
+    c->target->may_hold |= relay->may_hold;
     if (rc == 0 && succeeded(c, &relay->put, rc, status)) {
         copy_stored(c);
     } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
