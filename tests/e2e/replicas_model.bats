@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Clients that know what their keys must be (support/modelclient.c), while volumes are killed, stopped,
+# Clients that know what their keys must be (../model/modelclient.c), while volumes are killed, stopped,
 # ended and started again, two of five at a time: no answer is wrong, no key is lost, and when all
 # volumes are back each has what it should and nothing else.
 #

@@ -1,0 +1,119 @@
+/* modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED GO-FILE: clients of an index,
+ * each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at random
+ * and hold every answer against what the keys must be.
+ *
+ * After so many seconds it prints "waiting", and when GO-FILE is there it looks at every key once
+ * more, on each of its volumes. Prints a line "WRONG ..." for each answer that no state allows,
+ * "ops N" now and then, and at the end how often what happened. Exit status 0 when nothing was
+ * wrong. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/model/client.h"
+
+struct worker {
+    pthread_t thread;
+    struct client client;
+    struct model_key *keys;
+};
+
+static int n_keys; /* of each */
+static unsigned n_copies;
+static double end_at;
+static pthread_barrier_t barrier;
+
+static void *run_worker(void *arg)
+{
+    struct worker *w = arg;
+    struct client *c = &w->client;
+
+    while (client_now() < end_at)
+        client_act(c, &w->keys[rng_below(&c->rng, (uint64_t)n_keys)]);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier); /* all is well again */
+    for (int i = 0; i < n_keys; i++)
+        client_look_at(c, &w->keys[i]);
+    wire_hang_up(&c->wire);
+    return NULL;
+}
+
+static void start_worker(struct worker *w, unsigned number, int port, uint64_t seed)
+{
+    struct client *c = &w->client;
+
+    c->wire.port = port;
+    c->wire.fd = -1;
+    c->wire.answer.body = malloc(MODEL_VALUE_MAX + WIRE_HEAD_MAX + 1);
+    c->rng.state = seed + number;
+    c->n_copies = n_copies;
+    c->value = malloc(MODEL_VALUE_MAX);
+    w->keys = calloc((size_t)n_keys, sizeof(*w->keys));
+    if (w->keys == NULL || c->value == NULL || c->wire.answer.body == NULL)
+        abort();
+    for (int i = 0; i < n_keys; i++) {
+        struct model_key *key = &w->keys[i];
+
+        key->number = number * (unsigned)n_keys + (unsigned)i;
+        snprintf(key->path, sizeof(key->path), "/model/%u/%d", number, i);
+        model_is_now(key, ABSENT, 0);
+    }
+    pthread_create(&w->thread, NULL, run_worker, w);
+}
+
+/* Tells of the progress until the time is up. */
+static void watch(void)
+{
+    unsigned long told = 0;
+
+    while (client_now() < end_at) {
+        if (tally.ops >= told + 100) {
+            told = tally.ops;
+            printf("ops %lu\n", told);
+        }
+        client_pause(50);
+    }
+}
+
+static void print_tally(void)
+{
+    printf("ops %lu: put %lu get %lu delete %lu unlink %lu rebalance %lu cut %lu; refused %lu busy "
+           "%lu lost %lu reread %lu\n",
+           tally.ops, tally.puts, tally.gets, tally.deletes, tally.unlinks, tally.rebalances,
+           tally.aborted, tally.refused, tally.busy, tally.lost, tally.reread);
+    printf("end: present %lu unlinked %lu wrong %lu\n", tally.present, tally.unlinked, tally.wrong);
+}
+
+int main(int argc, char **argv)
+{
+    static struct worker workers[1024];
+    unsigned n_workers;
+
+    if (argc != 9) {
+        fprintf(stderr,
+                "usage: modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED "
+                "GO-FILE\n");
+        return 2;
+    }
+    n_workers = (unsigned)atoi(argv[4]);
+    n_keys = atoi(argv[5]);
+    n_copies = (unsigned)atoi(argv[6]);
+    setlinebuf(stdout);
+    signal(SIGPIPE, SIG_IGN);
+    end_at = client_now() + atoi(argv[3]);
+    pthread_barrier_init(&barrier, NULL, n_workers + 1);
+    for (unsigned i = 0; i < n_workers; i++)
+        start_worker(&workers[i], i, atoi(argv[1 + i % 2]), strtoull(argv[7], NULL, 10));
+    watch();
+    pthread_barrier_wait(&barrier);
+    printf("waiting\n");
+    while (access(argv[8], F_OK) != 0)
+        client_pause(20);
+    pthread_barrier_wait(&barrier);
+    for (unsigned i = 0; i < n_workers; i++)
+        pthread_join(workers[i].thread, NULL);
+    print_tally();
+    return tally.wrong > 0;
+}
