@@ -109,7 +109,7 @@ before_all() {
     got "$(url name)/by-name" value
     want 302 GET "$(url name)/by-name"
     same "localhost:$(port v)" "$(header Key-Volumes)"
-    if [[ -s /proc/net/if_inet6 ]]; then
+    if has_ipv6; then
         mkdir "$T/data/v6"
         mkv_start v6 volume "[::1]:$(port v6)" "$T/data/v6"
         within 10 logged v6 'ready on'

@@ -192,7 +192,7 @@ raw_status() { # METHOD PATH
 
 @test "it listens on IPv4, [::1], a host name, or a plain port" {
     mkdir "$T/data/"{six,name,plain}
-    if [[ -s /proc/net/if_inet6 ]]; then
+    if has_ipv6; then
         mkv_start six volume "[::1]:$(port six)" "$T/data/six"
         within 10 logged six "ready on \[::1\]:$(port six)$"
         want 200 GET "http://[::1]:$(port six)/_mkv/health"

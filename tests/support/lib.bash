@@ -231,6 +231,11 @@ url() { # NAME
     echo "http://$(at "$1")"
 }
 
+# Whether [::1] is there. A file of /proc always looks empty, so it is read.
+has_ipv6() {
+    grep -qs '^0*1 ' /proc/net/if_inet6
+}
+
 listening() { # PORT
     (exec {fd}<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
