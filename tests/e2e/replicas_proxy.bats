@@ -288,3 +288,27 @@ all_read() {
     done
     refute logged i 'no resolver'
 }
+
+# --- Connections ------------------------------------------------------------------------------------
+
+@test "with --reads=proxy connections to volumes are kept, whichever way their addresses are written" {
+    local n three
+    has_ipv6 || skip 'needs IPv6'
+    sed 's|add_header Mkv-Volume-Id .*|& add_header Came-By "$server_port $connection" always;|' \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
+    three="$(at v1) localhost:$(port v2) [::1]:$(port v3)"
+    volume v1 --template "$T/template" --workers 1
+    volume v2 --template "$T/template" --workers 1
+    mkdir "$T/data/v3"
+    chown --reference="$T/data" "$T/data/v3"
+    mkv_start v3 volume "[::1]:$(port v3)" "$T/data/v3" --template "$T/template" --workers 1
+    # shellcheck disable=SC2086 # a list
+    mkv_start i index $three --port "$(at i)" --index "$T/data/i" --replicas 3 --reads proxy --workers 1
+    await_ready i
+    within 10 put "$(url i)/key" value
+    for n in {1..12}; do
+        want 200 GET "$(url i)/key"
+        header Came-By >>"$T/came-by"
+    done
+    same 3 "$(sort -u "$T/came-by" | wc -l)" 'connections for 12 GETs of 3 volumes'
+}
