@@ -245,6 +245,23 @@ are_midway() { # CLIENTS BYTES
     want 200 GET "$(url i)/1"
 }
 
+@test "with --reads=proxy a volume whose name is resolved only later is read from, without a HUP" {
+    need_root
+    unshare -m true 2>/dev/null || skip 'needs mount namespaces'
+    echo '127.0.0.1 localhost' >"$T/hosts"
+    volume v1
+    # shellcheck disable=SC2016 # for the shell within
+    AS=(unshare -m bash -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' - "$T/hosts")
+    mkv_start i index "later.invalid:$(port v1)" --port "$(at i)" --index "$T/data/i" --reads proxy
+    await_ready i
+    logged i "volume later.invalid:$(port v1) can't be resolved"
+    want 503 PUT "$(url i)/key" --data-binary value
+    echo '127.0.0.1 later.invalid' >>"$T/hosts"
+    within 10 put "$(url i)/key" value
+    want 200 GET "$(url i)/key"
+    same value "$(<"$T/body")"
+}
+
 # Every GET is the value itself, whichever volume has it.
 all_read() {
     local n
