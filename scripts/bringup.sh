@@ -116,7 +116,7 @@ build()
     "$root/scripts/deps.sh"
     [ -w "$root" ] || die "cannot build in $root: run as its owner, or give MKV=PATH"
     echo "building mkv"
-    if ! (cd "$root" && cmake --preset release && cmake --build --preset release) \
+    if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target mkv) \
         >"$dir/log/build.log" 2>&1; then
         tail -n 40 "$dir/log/build.log" >&2
         die "the build failed; all of it is in $dir/log/build.log"

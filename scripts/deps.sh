@@ -38,6 +38,9 @@ tool jq                     jq
 tool ps                     procps
 tool setcap                 libcap2-bin
 tool ss                     iproute2
+tool ip                     iproute2
+tool iptables               iptables
+tool python3                python3
 tool strace                 strace
 tool wrk                    wrk
 header cmocka.h             libcmocka-dev"
