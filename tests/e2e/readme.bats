@@ -63,6 +63,20 @@ $command" 2>&1)
     ((ran > 0)) || fail "no tested commands found in $README"
 }
 
+@test "the README's sed renames a volume in a dump, and changes nothing else" {
+    local program key
+    program=$(grep -o "sed 's#[^']*#'" "$README" | sed "s/^sed '//; s/'$//")
+    for key in 1 2 3 4 5 6 disk1.lan:3001; do
+        put "$(url i)/renamed/$key" x
+    done
+    "$MKV" dump --index "$T/mkv-index" | sed "s#$(at v1)#disk1.lan:3001#" >"$T/before"
+    printf '{"key":"/s","size":1,"time":1,"volumes":["disk1.lan:3001%s","other:1"]}\n' \
+        '' /sv0A ' 95747a2d/sv0A' 0 >>"$T/before"
+    sed 's#"disk1\.lan:3001\([ "/]\)#"disk7.lan:3001\1#' "$T/before" >"$T/after"
+    refute cmp -s "$T/before" "$T/after"
+    sed "$program" "$T/before" | diff - "$T/after"
+}
+
 @test "the README lists every option as --help does, and no other" {
     local command
     for command in $("$MKV" --help | awk '/^  / { print $1 }'); do
