@@ -128,22 +128,27 @@ resolve()
 
 # Debian's nginx package starts a server on port 80 and enables it at boot, which nobody asked for
 # who only wants to build mkv. Its maintainer script respects a masked unit under systemd and a
-# single-user runlevel under sysvinit; the mask goes right after, the unit stays disabled.
-masked=
+# single-user runlevel under sysvinit; the mask goes right after, the server stays disabled.
+held=
 hold_nginx()
 {
     if [ -d /run/systemd/system ]; then
         as_root systemctl mask --quiet nginx.service
-        masked=yes
     fi
+    held=yes
 }
 
 release_nginx()
 {
-    if [ -n "$masked" ]; then
+    if [ -z "$held" ]; then
+        return
+    fi
+    held=
+    if [ -d /run/systemd/system ]; then
         as_root systemctl unmask --quiet nginx.service
         as_root systemctl disable --quiet nginx.service || true
-        masked=
+    else
+        as_root update-rc.d nginx disable || true
     fi
 }
 
