@@ -301,7 +301,8 @@ http {
     }
 }
 EOF
-    hatch "$1" nginx -e stderr -c "$RUN/proc/$1.conf" -p "$dir"
+    # nginx is in sbin, which an ordinary user's PATH may lack.
+    PATH=$PATH:/usr/local/sbin:/usr/sbin hatch "$1" nginx -e stderr -c "$RUN/proc/$1.conf" -p "$dir"
     within 10 listening "$(port "$1")"
 }
 
