@@ -5,8 +5,8 @@
 #                                with libFuzzer, and once more under AddressSanitizer and UBSan
 #     scripts/test.sh --quick    the unit tests on the release build
 #
-# A failing step doesn't stop the ones after it: one run names all that is wrong. CTest runs as many
-# tests at once as there are processors; CTEST_PARALLEL_LEVEL=N changes that.
+# A failing step doesn't stop the ones after it, but for the dependencies: one run names all that is
+# wrong, and what was skipped. CTest runs as many tests at once as there are processors; CTEST_PARALLEL_LEVEL=N changes that.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -46,10 +46,27 @@ build()
 # run_tests PRESET [CTEST OPTION...]: a run that finds no tests has failed.
 run_tests()
 {
-    local preset=$1
+    local preset=$1 status=0
 
     shift
-    ctest --preset "$preset" --no-tests=error "$@"
+    ctest --preset "$preset" --no-tests=error "$@" || status=$?
+    # Bats marks what can't run here; CTest doesn't show that of tests that pass.
+    sed -n 's/^ok [0-9]* \(.*\) # skip */skipped: \1: /p' "build/$preset/Testing/Temporary/LastTest.log"
+    return $status
+}
+
+finish()
+{
+    if [ ${#failed[@]} -gt 0 ]; then
+        printf '\nFAILED: %s\n' "${failed[@]}"
+        exit 1
+    fi
+}
+
+dependencies()
+{
+    step "dependencies" scripts/deps.sh --test
+    finish
 }
 
 has_fuzzers()
@@ -59,7 +76,7 @@ has_fuzzers()
 
 everything()
 {
-    step "dependencies" scripts/deps.sh --test
+    dependencies
     step "lint" scripts/lint.sh
     step "build: asan" build asan
     step "build: release" build release
@@ -75,7 +92,7 @@ everything()
 case ${1-} in
     '') everything ;;
     --quick)
-        step "dependencies" scripts/deps.sh --test
+        dependencies
         step "build: release" build release
         step "test: release, unit" run_tests release -L unit
         ;;
@@ -86,7 +103,4 @@ case ${1-} in
         ;;
 esac
 
-if [ ${#failed[@]} -gt 0 ]; then
-    printf '\nFAILED: %s\n' "${failed[@]}"
-    exit 1
-fi
+finish
