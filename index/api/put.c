@@ -186,19 +186,21 @@ static void record_it(struct put_op *op)
 {
     struct record orphans = leftovers(op);
     struct store_change changes[2];
-    int rc = UV_ENOBUFS;
+    int rc;
 
     for (size_t i = 0; i < op->upload.n_targets; i++) {
         if (op->upload.targets[i].holds)
             op->record.replicas[op->record.n_replicas++] = replica_of(&op->upload.targets[i]);
     }
     set_state(op, PUT_COMMITTING);
-    if (orphans_merge(op->base.api->replicas, &orphans, &op->head.unlinked, &op->record)) {
-        changes[0] =
-            (struct store_change){STORE_KEYS, op->base.key.bytes, op->base.key.len, &op->record};
-        changes[1] = orphans_change(&op->base.key, &orphans);
-        rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
+    if (!orphans_merge(op->base.api->replicas, &orphans, &op->head.unlinked, &op->record)) {
+        clean_up(op, 503, ORPHANS_TOO_MANY "\n");
+        return;
     }
+    changes[0] =
+        (struct store_change){STORE_KEYS, op->base.key.bytes, op->base.key.len, &op->record};
+    changes[1] = orphans_change(&op->base.key, &orphans);
+    rc = store_commit(op->base.api->store, &op->base.commit, changes, 2, recorded_cb);
     if (rc < 0)
         clean_up(op, api_store_status(rc), "the index can't be changed\n");
 }
@@ -318,7 +320,7 @@ static int choose_volumes(struct put_op *op)
                              .done = uploaded_cb,
                          },
                          candidates, n);
-    if (status != 0 && n < placed) {
+    if (status != 0 && n < placed && !upload_budget_is_spent(&api->budget)) {
         snprintf(op->upload.text, sizeof(op->upload.text), "%s\n", ORPHANS_TOO_MANY);
         return 503;
     }

@@ -143,11 +143,16 @@ int upload_refuse(struct upload *u)
 
 /* --- The caller's side ----------------------------------------------------------------------- */
 
+bool upload_budget_is_spent(const struct upload_budget *budget)
+{
+    return budget->used > BUDGET_MAX;
+}
+
 int upload_init(struct upload *u, const struct upload_options *options,
                 const struct upload_target *candidates, size_t n)
 {
     u->options = *options;
-    if (options->budget->used > BUDGET_MAX) {
+    if (upload_budget_is_spent(options->budget)) {
         snprintf(u->text, sizeof(u->text), "too many values are on their way\n");
         return 503;
     }

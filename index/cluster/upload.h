@@ -48,6 +48,9 @@ struct upload_budget {
     size_t used; /* bytes in buffers */
 };
 
+/* Whether no upload begins any more. */
+bool upload_budget_is_spent(const struct upload_budget *budget);
+
 struct upload_options {
     struct transfers *transfers;  /* borrowed, as all */
     struct upload_budget *budget; /* borrowed */
