@@ -170,6 +170,21 @@ are_midway() { # CLIENTS BYTES
     want 404 GET "$(url i)/other"
 }
 
+@test "with --reads=proxy a volume can't send the front elsewhere" {
+    local n
+    start
+    sed "s|^ *server {|&\nadd_header X-Accel-Redirect /_mkv/blob/$(at "$A")/_mkv/space always;|" \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/sly.conf"
+    stop "$B"
+    volume "$B" --template "$T/sly.conf"
+    within 5 sees i "$B" up
+    curl -q -s --noproxy '*' -o /dev/null -D - "$(url "$B")$(path_of /key)" | grep -qi '^X-Accel-Redirect'
+    for n in 1 2 3; do
+        want 200 GET "$(url i)/key"
+        cmp "$T/blob" "$T/body"
+    done
+}
+
 @test "with --reads=proxy no client comes by the front's own ways" {
     local path name
     start
