@@ -54,11 +54,13 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
         volume_report(volume, rc, status);
     if (volume != NULL && api_volume_succeeded(rc, status) &&
         strcmp(transfer->volume_id, volume->identity) == 0) {
-        check_end(op);
-        return;
-    }
-    if (rc == 0)
+        if (volume_is_live(volume)) { /* it may have gone down since it was asked */
+            check_end(op);
+            return;
+        }
+    } else if (rc == 0) {
         log_missing(volume, status);
+    }
     op->tried |= 1U << op->replica;
     check_next(op);
 }

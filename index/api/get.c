@@ -107,14 +107,14 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
     const struct volume *volume = replica_live(api->replicas, replica);
     char url[REPLICA_URL_MAX];
 
-    add_volumes(api, request, key, record);
-    add_validators(request, record);
-    if (volume != NULL && proxy_read_is_wanted(request)) {
-        proxy_read_respond(request, key, replica, volume);
+    if (volume == NULL || !replica_url(api->replicas, replica, key, url)) {
+        get_respond_none(request);
         return;
     }
-    if (!replica_url(api->replicas, replica, key, url)) {
-        get_respond_none(request);
+    add_volumes(api, request, key, record);
+    add_validators(request, record);
+    if (proxy_read_is_wanted(request)) {
+        proxy_read_respond(request, key, replica, volume);
         return;
     }
     http_add_header(request, "Location", url);

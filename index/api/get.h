@@ -9,7 +9,7 @@
 int get_pick(struct api *api, const struct http_request *request, const struct record *record,
              unsigned tried);
 
-/* Answers with where the replica is. */
+/* Answers with where the replica is, if it can be read still. */
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
                       const struct record *record, const struct replica *replica);
 
