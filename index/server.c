@@ -80,21 +80,29 @@ static void volumes_settled_cb(void *arg)
         http_server_release(s->http);
 }
 
+static struct index_server *server_new(uv_loop_t *loop, const struct index_server_options *options)
+{
+    struct index_server *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->loop = loop;
+    if (options->fallback != NULL && (s->fallback = strdup(options->fallback)) == NULL) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server)
 {
-    struct index_server *s = calloc(1, sizeof(*s));
+    struct index_server *s = server_new(loop, options);
     int rc;
 
     if (s == NULL) {
         log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
-    }
-    s->loop = loop;
-    if (options->fallback != NULL && (s->fallback = strdup(options->fallback)) == NULL) {
-        log_error("the index cannot start: out of memory");
-        rc = UV_ENOMEM;
-        goto err_free;
     }
     rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
                     &s->store);

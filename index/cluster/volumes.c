@@ -251,8 +251,10 @@ static void probe(struct volume *volume)
     volume->probe.data = volume;
     volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
     if (transfer_get(v->transfers, &volume->probe, url, PROBE_TIMEOUT, answer_cb, probe_done_cb) <
-        0)
+        0) {
+        volume->asked = true;
         return;
+    }
     volume->probing = true;
     v->n_probes++;
 }

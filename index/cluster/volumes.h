@@ -41,7 +41,7 @@ struct volume {
     uint64_t total_bytes;           /* likewise */
     uint32_t id;                    /* the caller's: in the store, of this name and identity */
     /* The rest is this module's. */
-    bool asked;      /* a probe has ended */
+    bool asked;      /* a probe has ended, or could not begin */
     bool identified; /* it has answered */
     unsigned silent; /* probes in a row without an answer */
     bool probing;
@@ -60,7 +60,7 @@ int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_
                 struct volumes **volumes);
 
 /* Starts to probe. `settled` fires once, from the loop, when each volume has answered or failed to:
- * a second later at most. It doesn't fire once volumes_stop() was called. */
+ * some second later at most. It doesn't fire once volumes_stop() was called. */
 void volumes_start(struct volumes *volumes, void (*settled)(void *arg), void *arg);
 
 /* Ends the probes, frees all and fires `cb`; never inside this call. */

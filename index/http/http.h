@@ -82,7 +82,8 @@ int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server);
 
-/* Lets connections wait in the sockets' queues, from now on, until http_server_release(). */
+/* Lets connections wait in the sockets' queues, from now on, until http_server_release(); a stop
+ * before that drops them. */
 void http_server_hold(struct http_server *server);
 void http_server_release(struct http_server *server);
 
