@@ -277,7 +277,8 @@ static int serve(struct backend *b, const struct account *account, struct listen
         goto close_directory;
     if (open_sockets(b->given, b) < 0)
         goto close_listeners;
-    exit_code = run(b->given, account, &prefix, b, listeners);
+    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) == 0)
+        exit_code = run(b->given, account, &prefix, b, listeners);
     close_sockets(b);
 close_listeners:
     listeners_close(listeners);
@@ -300,6 +301,8 @@ static int serve_or_inspect(struct backend *b)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &account, &listeners);
+    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) < 0)
+        return EXIT_FAILURE;
     /* The backend's port is picked at the start of a run; here any will do. */
     site = site_options_of(b, &account, &listeners, 1, text);
     return command_inspect(&site);
@@ -316,8 +319,6 @@ int index_main(int argc, char **argv)
     if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
         return exit_code;
     problem = gather_volumes(&b, &b.volumes, text);
-    if (problem == NULL && upstreams_make(&b.upstreams, &b.volumes, options.proxy_reads) < 0)
-        problem = "out of memory";
     if (problem != NULL)
         exit_code = options_usage_error(&index_command, "%s", problem);
     else

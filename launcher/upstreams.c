@@ -75,7 +75,7 @@ static int compare(const void *a, const void *b)
 /* Each once: two names can be of one address. */
 static int write_all(struct upstreams *u, struct addresses *a)
 {
-    char(*texts)[ADDRESS_TEXT_MAX] = (char(*)[ADDRESS_TEXT_MAX])(a->texts.data + a->texts.head);
+    char(*texts)[ADDRESS_TEXT_MAX] = (void *)buf_bytes(&a->texts);
     int rc = 0;
 
     if (a->n > 0)
@@ -107,6 +107,8 @@ int upstreams_make(struct upstreams *u, const struct volume_list *volumes, bool 
     if (rc == 0)
         rc = buf_append(&u->map, "", 1);
     buf_deinit(&addresses.texts);
+    if (rc < 0)
+        log_error("cannot look the volumes up: out of memory");
     return rc;
 }
 

@@ -16,8 +16,9 @@ struct upstreams {
     struct buf map;    /* lines of a map from addresses to their names */
 };
 
-/* Looks the volumes up, which may take seconds; with `wanted` false, none. One that can't be
- * resolved is logged and left out. 0 or UV_ENOMEM. */
+/* Looks the volumes up; with `wanted` false, none. One that can't be resolved is logged and left
+ * out; after five seconds no other lookup is begun, but one may take longer. 0, or UV_ENOMEM after
+ * a log line. */
 int upstreams_make(struct upstreams *upstreams, const struct volume_list *volumes, bool wanted);
 
 void upstreams_deinit(struct upstreams *upstreams);

@@ -132,10 +132,10 @@ resolve()
 held=
 hold_nginx()
 {
+    held=yes
     if [ -d /run/systemd/system ]; then
         as_root systemctl mask --quiet nginx.service
     fi
-    held=yes
 }
 
 release_nginx()
