@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SIZE      2044 /* with the key in GDBM, of 4 bytes, half a block of its file */
+#define PAGE_SIZE      2044 /* with the key in GDBM, of 4 bytes, 2 KiB of its file */
 #define PAGE_HEAD      12
 #define PAGE_KEY_MAX   1032
 #define PAGE_VALUE_MAX 256

@@ -77,6 +77,23 @@ $command" 2>&1)
     sed "$program" "$T/before" | diff - "$T/after"
 }
 
+@test "the README's loop asks for a REBALANCE of each key, whatever its bytes" {
+    local loop n=0 key say="REBALANCE -w '%{http_code}\\n'"
+    for key in plain 'with%20space%3F' 'caf%C3%A9' '%FF%FE' 'a//b/%5Bx%5D%7By%7D%25' '%22quoted%22%5C'; do
+        put "$(url i)/loop/$key" x
+        n=$((n + 1))
+    done
+    loop=$(sed -n '/^  ```sh$/,/^  ```$/{/```/d;p}' "$README")
+    loop=${loop//localhost:3000\/?list/$(at i)/loop/?list}
+    loop=${loop//localhost:3000/$(at i)}
+    [[ $loop == *REBALANCE* ]]
+    loop=${loop//REBALANCE/"$say"}
+    bash -o pipefail -c "curl() { command curl -q --noproxy '*' -m 30 \"\$@\"; }
+$loop" >"$T/answers"
+    same "$n" "$(grep -c '^204$' "$T/answers")"
+    same "$n" "$(wc -l <"$T/answers")"
+}
+
 @test "the README lists every option as --help does, and no other" {
     local command
     for command in $("$MKV" --help | awk '/^  / { print $1 }'); do

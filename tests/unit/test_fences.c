@@ -9,8 +9,9 @@
 #include "index/store/key_order.h"
 #include "tests/support/rng.h"
 
-#define KEY_ROOM 40
-#define FENCES   70000 /* four levels */
+#define KEY_ROOM 1032
+#define KEY_TAIL 40
+#define FENCES   40000 /* four levels */
 #define PROBES   20000
 
 struct key {
@@ -26,24 +27,25 @@ static int compare_keys(const void *a, const void *b)
     return key_compare(x->bytes, x->len, y->bytes, y->len);
 }
 
-/* Half a dozen letters, NUL and 0xff among them, in runs, so that prefixes are long. */
-static void make_key(struct rng *rng, struct key *key)
+/* Half a dozen letters, NUL and 0xff among them, behind up to `prefix` others. */
+static void make_key(struct rng *rng, size_t prefix, struct key *key)
 {
     static const unsigned char letters[] = {0, 1, 'a', 'b', 0x7f, 0xff};
-    size_t same = rng_below(rng, 24);
+    size_t same = prefix - rng_below(rng, 24);
 
-    key->len = same + rng_below(rng, KEY_ROOM - same + 1);
+    key->len = same + rng_below(rng, KEY_TAIL - 24);
     for (size_t i = 0; i < key->len; i++)
         key->bytes[i] = i < same ? 'p' : letters[rng_below(rng, sizeof(letters))];
 }
 
 /* The fences, of which there are `n`; fewer are left where some were the same. */
-static size_t make_fences(struct rng *rng, size_t n, struct key *keys, struct fences *f)
+static size_t make_fences(struct rng *rng, size_t n, size_t prefix, struct key *keys,
+                          struct fences *f)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++)
-        make_key(rng, &keys[i]);
+        make_key(rng, prefix, &keys[i]);
     qsort(keys, n, sizeof(*keys), compare_keys);
     keys[0].len = 0;
     for (size_t i = 0; i < n; i++) {
@@ -70,7 +72,7 @@ static size_t find_plainly(const struct key *keys, size_t n, const struct key *w
     return first;
 }
 
-static void check_search(size_t n)
+static void check_search(size_t n, size_t prefix)
 {
     struct rng rng = {.state = n};
     struct key *keys = calloc(n, sizeof(*keys));
@@ -78,13 +80,13 @@ static void check_search(size_t n)
     struct key key;
 
     assert_non_null(keys);
-    n = make_fences(&rng, n, keys, &f);
+    n = make_fences(&rng, n, prefix, keys, &f);
     assert_int_equal(f.count, n);
     assert_int_equal(fences_index(&f), 0);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(fences_find(&f, keys[i].bytes, keys[i].len), i);
     for (unsigned i = 0; i < PROBES; i++) {
-        make_key(&rng, &key);
+        make_key(&rng, prefix, &key);
         assert_int_equal(fences_find(&f, key.bytes, key.len), find_plainly(keys, n, &key));
     }
     fences_deinit(&f);
@@ -94,11 +96,13 @@ static void check_search(size_t n)
 static void test_fences_find_agrees_with_plain_search(void **state)
 {
     (void)state;
-    for (size_t n = 1; n <= 100; n++)
-        check_search(n);
+    for (size_t n = 1; n <= 100; n++) {
+        check_search(n, 24);
+        check_search(n, KEY_ROOM - KEY_TAIL);
+    }
     for (size_t n = 1020; n <= 1060; n += 4)
-        check_search(n);
-    check_search(FENCES);
+        check_search(n, 24);
+    check_search(FENCES, 24);
 }
 
 static void test_fences_append_makes_first_fence_empty(void **state)
