@@ -174,13 +174,13 @@ start_with_file() {
     COPIES=1
     VOLUMES='v1 v2 v3'
     start_with_file
-    put_some /key 24
-    for n in {1..24}; do
+    put_some /key 40
+    for n in {1..40}; do
         if [[ $(holders /key/$n) == v1 ]]; then
             at_v1+=("$n")
         fi
     done
-    ((${#at_v1[@]} >= 4)) || fail "only ${#at_v1[@]} of 24 keys on v1"
+    ((${#at_v1[@]} >= 3)) || fail "only ${#at_v1[@]} of 40 keys on v1"
     # One of its blobs is to be removed when the disk is back, wherever that is.
     stop v1
     within 5 sees i v1 down
@@ -196,7 +196,7 @@ start_with_file() {
     within 5 sees i v1 up
     within 20 lacks moved "/key/${at_v1[0]}"
     put "$(url i)/key/${at_v1[0]}" "/key ${at_v1[0]}"
-    some_are_right /key 24
+    some_are_right /key 40
     for n in "${at_v1[@]:1}"; do
         same moved "$(holders "/key/$n")" "where /key/$n is"
         want 302 GET "$(url i)/key/$n"
@@ -206,14 +206,14 @@ start_with_file() {
     stop i
     index i '' --volumes-file "$T/volumes" --replicas $COPIES
     all_up
-    some_are_right /key 24
+    some_are_right /key 40
     want 204 DELETE "$(url i)/key/${at_v1[1]}"
     lacks moved "/key/${at_v1[1]}"
     put "$(url i)/key/${at_v1[1]}" "/key ${at_v1[1]}"
-    rebalance_some /key 24
-    some_are_right /key 24
+    rebalance_some /key 40
+    some_are_right /key 40
     only_copies
-    for n in {1..24}; do
+    for n in {1..40}; do
         want 204 DELETE "$(url i)/key/$n"
     done
     only_copies
@@ -223,7 +223,7 @@ start_with_file() {
     local n unbalanced=0
     VOLUMES='v1 v2 v3'
     start_with_file
-    put_some /key 20
+    put_some /key 30
     stop v1
     stop v2
     mv "$T/data/v1" "$T/data/first"
@@ -234,18 +234,18 @@ start_with_file() {
     within 5 logged i "volume $(at v1) has another disk"
     within 5 logged i "volume $(at v2) has another disk"
     all_up
-    some_are_right /key 20
-    for n in {1..20}; do
+    some_are_right /key 30
+    for n in {1..30}; do
         want 302 GET "$(url i)/key/$n"
         [[ $(header Key-Balance) == balanced ]] || unbalanced=$((unbalanced + 1))
     done
-    ((unbalanced > 3 && unbalanced < 20)) || fail "$unbalanced of 20 keys are unbalanced"
+    ((unbalanced > 3 && unbalanced < 30)) || fail "$unbalanced of 30 keys are unbalanced"
     for n in {1..5}; do
         want 204 DELETE "$(url i)/key/$n"
         put "$(url i)/key/$n" "/key $n"
     done
-    rebalance_some /key 20
-    some_are_right /key 20
+    rebalance_some /key 30
+    some_are_right /key 30
     only_copies
 }
 
