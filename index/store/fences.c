@@ -106,11 +106,8 @@ static size_t shared_by(const struct fences *f, unsigned shift, size_t a, size_t
     size_t b_len;
     const unsigned char *a_key = key_at(f, a, shift, &a_len);
     const unsigned char *b_key = key_at(f, b, shift, &b_len);
-    size_t n = 0;
 
-    while (n < a_len && n < b_len && a_key[n] == b_key[n])
-        n++;
-    return n;
+    return key_shared(a_key, a_len, b_key, b_len);
 }
 
 /* The four bytes of a key behind `skip` others, as a number; zeros where there are fewer. */

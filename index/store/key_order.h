@@ -14,4 +14,16 @@ static inline int key_compare(const void *a, size_t a_len, const void *b, size_t
     return (a_len > b_len) - (a_len < b_len);
 }
 
+/* Bytes that both begin with. */
+static inline size_t key_shared(const unsigned char *a, size_t a_len, const unsigned char *b,
+                                size_t b_len)
+{
+    size_t max = a_len < b_len ? a_len : b_len;
+    size_t n = 0;
+
+    while (n < max && a[n] == b[n])
+        n++;
+    return n;
+}
+
 #endif

@@ -112,10 +112,8 @@ static int run_add(struct merger *m, const unsigned char *key, size_t key_len,
 static void cut_fence(struct merger *m, const unsigned char *first, size_t first_len)
 {
     const struct page_writer *w = &m->writer;
-    size_t n = 0;
+    size_t n = key_shared(w->key, w->key_len, first, first_len);
 
-    while (n < w->key_len && n < first_len && w->key[n] == first[n])
-        n++;
     m->fence_len = n < first_len ? n + 1 : first_len;
     memcpy(m->fence, first, m->fence_len);
 }

@@ -119,17 +119,6 @@ bool page_check(const unsigned char *bytes, size_t n, uint32_t number)
     return rc == 0 && reader.at == reader.end;
 }
 
-static size_t common_prefix(const unsigned char *a, size_t a_len, const unsigned char *b,
-                            size_t b_len)
-{
-    size_t max = a_len < b_len ? a_len : b_len;
-    size_t n = 0;
-
-    while (n < max && a[n] == b[n])
-        n++;
-    return n;
-}
-
 /* Keys need not be put together: `match` bytes of the key looked for are those of the entry before,
  * which is less. An entry that shares more than those with it is less as well; one that shares
  * fewer is greater. */
@@ -153,7 +142,7 @@ int page_find(const unsigned char *bytes, const void *key, size_t key_len,
             continue;
         if (head.shared < match)
             return UV_ENOENT;
-        match += common_prefix(own, head.own, wanted + match, key_len - match);
+        match += key_shared(own, head.own, wanted + match, key_len - match);
         if (match == head.shared + head.own) {
             if (match < key_len)
                 continue;
@@ -177,7 +166,7 @@ static size_t length_size(size_t n)
 size_t page_entry_size(const void *before, size_t before_len, const void *key, size_t key_len,
                        size_t value_len)
 {
-    size_t shared = before != NULL ? common_prefix(before, before_len, key, key_len) : 0;
+    size_t shared = before != NULL ? key_shared(before, before_len, key, key_len) : 0;
 
     return length_size(shared) + length_size(key_len - shared) + length_size(value_len) + key_len -
            shared + value_len;
@@ -194,7 +183,7 @@ bool page_writer_add(struct page_writer *writer, const void *key, size_t key_len
                      size_t value_len)
 {
     unsigned char *out = writer->bytes + writer->size;
-    size_t shared = common_prefix(writer->key, writer->key_len, key, key_len);
+    size_t shared = key_shared(writer->key, writer->key_len, key, key_len);
     size_t size = page_entry_size(writer->key, writer->key_len, key, key_len, value_len);
 
     assert(key_len <= PAGE_KEY_MAX && value_len <= PAGE_VALUE_MAX);
