@@ -97,8 +97,3 @@ void api_handle(struct http_request *request, void *arg)
         break;
     }
 }
-
-bool api_volume_succeeded(int rc, int status)
-{
-    return rc == 0 && status >= 200 && status < 300;
-}

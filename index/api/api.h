@@ -49,7 +49,4 @@ int api_store_status(int rc);
 /* Answers `status` with a line of text; 503 with Retry-After. */
 void api_respond_text(struct http_request *request, int status, const char *text);
 
-/* Whether a volume's answer to a PUT or a DELETE means that it was done. */
-bool api_volume_succeeded(int rc, int status);
-
 #endif

@@ -38,7 +38,7 @@ static void log_missing(const struct volume *volume, int status)
 {
     const char *name = volume != NULL ? volume->name : "?";
 
-    if (api_volume_succeeded(0, status))
+    if (transfer_succeeded(0, status))
         log_warn("a replica is missing: volume %s has another disk now", name);
     else
         log_warn("a replica is missing: volume %s answered %d", name, status);
@@ -52,8 +52,7 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
 
     if (volume != NULL)
         volume_report(volume, rc, status);
-    if (volume != NULL && api_volume_succeeded(rc, status) &&
-        strcmp(transfer->volume_id, volume->identity) == 0) {
+    if (volume != NULL && transfer_succeeded(rc, status) && volume_has_answered(volume, transfer)) {
         if (volume_is_live(volume)) { /* it may have gone down since it was asked */
             check_end(op);
             return;

@@ -52,7 +52,7 @@ bool proxy_read_has_failed(const struct http_request *request, const struct volu
 void proxy_read_respond(struct http_request *request, const struct key *key,
                         const struct replica *replica, const struct volume *volume)
 {
-    char uri[sizeof("/_mkv/blob/") + TRANSFER_ADDRESS_MAX + UPLOAD_PATH_MAX];
+    char uri[sizeof("/_mkv/blob/") + ADDRESS_TEXT_MAX + UPLOAD_PATH_MAX];
     struct upload_target target = {.has_subvolume = replica->has_subvolume,
                                    .subvolume = replica->subvolume};
     char path[PLACEMENT_PATH_MAX];

@@ -141,16 +141,15 @@ static bool succeeded(struct rebalance_op *op, const struct transfer *transfer, 
     const struct upload_target *target = &op->targets[op->at];
     char text[64];
 
+    if (upload_target_succeeded(target, transfer, rc, status))
+        return true;
     if (rc < 0) {
         refuse(op, 502, uv_strerror(rc), target->volume->name);
-    } else if (!api_volume_succeeded(rc, status)) {
+    } else if (!transfer_succeeded(rc, status)) {
         snprintf(text, sizeof(text), "answered %d", status);
         refuse(op, 502, text, target->volume->name);
-    } else if (target->id != target->volume->id ||
-               strcmp(transfer->volume_id, target->volume->identity) != 0) {
-        refuse(op, 502, "has another disk now", target->volume->name);
     } else {
-        return true;
+        refuse(op, 502, "has another disk now", target->volume->name);
     }
     return false;
 }
@@ -171,19 +170,15 @@ static void synced_cb(struct transfer *transfer, int rc, int status)
 static void sync_it(struct rebalance_op *op)
 {
     const struct upload_target *target = &op->targets[op->at];
-    char url[UPLOAD_URL_MAX];
 
     if (!op->base.api->sync) {
         op->at++;
         copy_next(op);
         return;
     }
-    snprintf(url, sizeof(url), "http://%s/_mkv/sync", target->volume->name);
-    upload_target_path(target, op->path, op->sync_body);
-    strcat(op->sync_body, "\n");
     op->transfer.data = op;
-    op->transfer.volume = target->volume;
-    if (transfer_post(op->base.api->transfers, &op->transfer, url, op->sync_body, synced_cb) < 0) {
+    if (upload_target_sync(target, op->base.api->transfers, &op->transfer, op->path, op->sync_body,
+                           synced_cb) < 0) {
         refuse(op, 503, "can't be asked to sync", target->volume->name);
         fail(op);
     }

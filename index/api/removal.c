@@ -75,8 +75,8 @@ static void deleted_cb(struct transfer *transfer, int rc, int status)
 
     if (volume != NULL)
         volume_report(volume, rc, status);
-    if (volume == NULL || strcmp(transfer->volume_id, volume->identity) != 0 ||
-        (!api_volume_succeeded(rc, status) && status != 404)) {
+    if (volume == NULL || !volume_has_answered(volume, transfer) ||
+        (!transfer_succeeded(rc, status) && status != 404)) {
         keep(removal, i);
         if (volume != NULL && rc == 0)
             log_info("volume %s answered %d to a DELETE", volume->name, status);

@@ -28,17 +28,6 @@ struct replicas {
     size_t n_listed;
 };
 
-static struct volume *find(struct replicas *r, const char *name, size_t len)
-{
-    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
-        struct volume *volume = volumes_at(r->volumes, i);
-
-        if (strlen(volume->name) == len && strncasecmp(volume->name, name, len) == 0)
-            return volume;
-    }
-    return NULL;
-}
-
 /* Makes `known` reach to all ids that the store has. */
 static int learn_ids(struct replicas *r)
 {
@@ -52,7 +41,7 @@ static int learn_ids(struct replicas *r)
             return UV_ENOMEM;
         r->known = known;
         known += r->n_known;
-        known->volume = find(r, name, len);
+        known->volume = volumes_find(r->volumes, name, len);
         snprintf(known->identity, sizeof(known->identity), "%s",
                  name[len] != '\0' ? name + len + 1 : "");
         r->n_known++;
@@ -290,9 +279,11 @@ struct volume *replica_volume(struct replicas *r, const struct replica *replica)
     if (replica->volume >= r->n_known)
         return NULL;
     known = &r->known[replica->volume];
-    if (known->volume == NULL)
-        known->volume = find(r, store_volume_name(r->store, replica->volume),
-                             strcspn(store_volume_name(r->store, replica->volume), " "));
+    if (known->volume == NULL) {
+        const char *name = store_volume_name(r->store, replica->volume);
+
+        known->volume = volumes_find(r->volumes, name, strcspn(name, " "));
+    }
     if (known->identity[0] == '\0' || (known->volume != NULL && volume_is_live(known->volume) &&
                                        is_disk(known->volume, known->identity)))
         return known->volume;

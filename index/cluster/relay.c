@@ -80,8 +80,7 @@ static void get_done_cb(struct transfer *get, int rc, int status)
     struct relay *r = get->data;
 
     r->get_running = false;
-    if (rc == 0 && status == 200 &&
-        (r->received < r->size || strcmp(get->volume_id, r->from->identity) != 0))
+    if (rc == 0 && status == 200 && (r->received < r->size || !volume_has_answered(r->from, get)))
         r->bad = true;
     if (r->bad) {
         settle(r, UV_EILSEQ, 0, true);

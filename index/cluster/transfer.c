@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "index/base/address.h"
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
 
@@ -337,14 +338,17 @@ int transfer_post(struct transfers *engine, struct transfer *t, const char *url,
 
 static void note_address(struct transfer *t)
 {
+    struct address address;
     const char *ip = NULL;
     long port = 0;
 
     curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
     curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
-    if (ip != NULL && *ip != '\0')
-        snprintf(t->address, sizeof(t->address), strchr(ip, ':') != NULL ? "[%s]:%ld" : "%s:%ld",
-                 ip, port);
+    if (ip == NULL || *ip == '\0')
+        return;
+    snprintf(address.host, sizeof(address.host), "%s", ip);
+    address.port = (uint16_t)port;
+    address_format(&address, t->address);
 }
 
 void transfer_end(struct transfer *t, int rc, int status)

@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "index/base/address.h"
+
 struct transfers;
 struct transfer;
 struct volume;
@@ -30,7 +32,6 @@ typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size
 typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, size_t n);
 
 #define TRANSFER_VOLUME_ID_MAX   63
-#define TRANSFER_ADDRESS_MAX     56 /* "[IPv6]:port" and a NUL */
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
@@ -46,7 +47,7 @@ struct transfer {
     unsigned stall_timeout;      /* ms without progress that the volume is granted */
     const struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
-    char address[TRANSFER_ADDRESS_MAX];         /* that it came from, "IP:port"; likewise */
+    char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
     uint64_t progress;                          /* loop time of the last sign of life */
     size_t dropped;                             /* bytes of the answer's body */
     bool starved; /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */
@@ -112,11 +113,17 @@ void transfer_wake_soon(struct transfer *transfer);
  * unless the transfer has ended already and `done` was about to tell how. */
 void transfer_cancel(struct transfer *transfer);
 
+/* Whether the volume has done what it was asked: RFC 9110, section 15.3. */
+static inline bool transfer_succeeded(int rc, int status)
+{
+    return rc == 0 && status >= 200 && status < 300;
+}
+
 /* Whether the volume may keep the blob of a PUT that has ended so: it says that it does, or was
  * given the whole body, whatever it says. */
 static inline bool transfer_may_have_stored(const struct transfer *transfer, int rc, int status)
 {
-    return transfer->body_sent || (rc == 0 && status >= 200 && status < 300);
+    return transfer->body_sent || transfer_succeeded(rc, status);
 }
 
 #endif

@@ -36,6 +36,26 @@ void upload_target_url(const struct upload_target *t, const char *path, char url
     snprintf(url, UPLOAD_URL_MAX, "http://%s%s", t->volume->name, text);
 }
 
+bool upload_target_succeeded(const struct upload_target *t, const struct transfer *transfer, int rc,
+                             int status)
+{
+    return transfer_succeeded(rc, status) && t->id == t->volume->id &&
+           volume_has_answered(t->volume, transfer);
+}
+
+int upload_target_sync(const struct upload_target *t, struct transfers *transfers,
+                       struct transfer *transfer, const char *path, char body[UPLOAD_PATH_MAX + 1],
+                       transfer_done_cb done)
+{
+    char url[UPLOAD_URL_MAX];
+
+    snprintf(url, sizeof(url), "http://%s/_mkv/sync", t->volume->name);
+    upload_target_path(t, path, body);
+    strcat(body, "\n");
+    transfer->volume = t->volume;
+    return transfer_post(transfers, transfer, url, body, done);
+}
+
 /* --- The end --------------------------------------------------------------------------------- */
 
 void upload_end_if_idle(struct upload *u)

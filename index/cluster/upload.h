@@ -107,6 +107,16 @@ void upload_abort(struct upload *upload);
 /* Frees what it has kept; not between the start and `done`. All zero is fine, too. */
 void upload_deinit(struct upload *upload);
 
+/* Whether an answer to a request of the target is that it was done, by the disk that was chosen. */
+bool upload_target_succeeded(const struct upload_target *target, const struct transfer *transfer,
+                             int rc, int status);
+
+/* Asks the target's volume to bring the blob at this path to disk (POST /_mkv/sync); `body` is
+ * written, and borrowed until `done` has fired. As transfer_post(). */
+int upload_target_sync(const struct upload_target *target, struct transfers *transfers,
+                       struct transfer *transfer, const char *path, char body[UPLOAD_PATH_MAX + 1],
+                       transfer_done_cb done);
+
 /* Writes "/svXX/HH/HH/NAME": this path, "/HH/HH/NAME", as the target's volume knows it. */
 void upload_target_path(const struct upload_target *target, const char *path,
                         char text[UPLOAD_PATH_MAX]);

@@ -32,7 +32,7 @@ static void note_failure(struct upload *u, const struct volume *volume, int rc, 
         return;
     if (rc < 0)
         snprintf(u->text, sizeof(u->text), "volume %s: %s\n", volume->name, uv_strerror(rc));
-    else if (status >= 200 && status < 300)
+    else if (transfer_succeeded(rc, status))
         snprintf(u->text, sizeof(u->text), "volume %s has another disk now\n", volume->name);
     else
         snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
@@ -79,16 +79,6 @@ static void copy_failed(struct upload_copy *c, int rc, int status)
     upload_trim(u);
 }
 
-/* Success is an answer 2xx of the volume that we meant. */
-static bool succeeded(struct upload_copy *c, const struct transfer *transfer, int rc, int status)
-{
-    const struct volume *volume = c->target->volume;
-
-    if (rc < 0 || status < 200 || status >= 300)
-        return false;
-    return c->target->id == volume->id && strcmp(transfer->volume_id, volume->identity) == 0;
-}
-
 static void synced_cb(struct transfer *transfer, int rc, int status)
 {
     struct upload_copy *c = transfer->data;
@@ -100,7 +90,7 @@ static void synced_cb(struct transfer *transfer, int rc, int status)
         log_error("volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
                   "--no-sync does without)",
                   c->target->volume->name);
-    if (succeeded(c, transfer, rc, status))
+    if (upload_target_succeeded(c->target, transfer, rc, status))
         copy_done(c);
     else
         copy_failed(c, rc, status);
@@ -111,7 +101,6 @@ static void synced_cb(struct transfer *transfer, int rc, int status)
 static void copy_stored(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    char url[UPLOAD_URL_MAX];
     int rc;
 
     if (u->ending)
@@ -121,10 +110,8 @@ static void copy_stored(struct upload_copy *c)
         return;
     }
     set_state(c, COPY_SYNCING);
-    snprintf(url, sizeof(url), "http://%s/_mkv/sync", c->target->volume->name);
-    upload_target_path(c->target, u->options.path, c->sync_body);
-    strcat(c->sync_body, "\n");
-    rc = transfer_post(u->options.transfers, &c->transfer, url, c->sync_body, synced_cb);
+    rc = upload_target_sync(c->target, u->options.transfers, &c->transfer, u->options.path,
+                            c->sync_body, synced_cb);
     if (rc == 0)
         u->n_busy++;
     else
@@ -139,7 +126,8 @@ static void put_cb(struct transfer *transfer, int rc, int status)
     u->n_busy--;
     volume_report(c->target->volume, rc, status);
     c->target->may_hold |= transfer_may_have_stored(transfer, rc, status);
-    if (u->ended && c->at == u->received && succeeded(c, transfer, rc, status))
+    if (u->ended && c->at == u->received &&
+        upload_target_succeeded(c->target, transfer, rc, status))
         copy_stored(c);
     else
         copy_failed(c, rc, status);
@@ -197,7 +185,7 @@ static void relayed_cb(struct relay *relay, int rc, int status)
     u->n_busy--;
     volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
     c->target->may_hold |= relay->may_hold;
-    if (rc == 0 && succeeded(c, &relay->put, rc, status)) {
+    if (upload_target_succeeded(c->target, &relay->put, rc, status)) {
         copy_stored(c);
     } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
         note_failure(u, relay->from, rc, status);

@@ -299,13 +299,20 @@ void volume_report(struct volume *volume, int rc, int status)
 
 /* --- The list -------------------------------------------------------------------------------- */
 
-static struct volume *find(const struct volumes *v, const char *name)
+struct volume *volumes_find(const struct volumes *v, const char *name, size_t len)
 {
     for (size_t i = 0; i < v->count; i++) {
-        if (strcasecmp(v->list[i]->name, name) == 0)
-            return v->list[i];
+        struct volume *volume = v->list[i];
+
+        if (strlen(volume->name) == len && strncasecmp(volume->name, name, len) == 0)
+            return volume;
     }
     return NULL;
+}
+
+static struct volume *find(const struct volumes *v, const char *name)
+{
+    return volumes_find(v, name, strlen(name));
 }
 
 static struct volume *add(struct volumes *v, const char *name)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "index/cluster/transfer.h"
 
@@ -32,7 +33,7 @@ struct volume {
     struct volumes *volumes;
     char name[VOLUME_ADDRESS_MAX];
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
-    char address[TRANSFER_ADDRESS_MAX];        /* "IP:port", likewise; "" before the first */
+    char address[ADDRESS_TEXT_MAX];            /* "IP:port", likewise; "" before the first */
     enum volume_state state;
     char reason[VOLUME_REASON_MAX]; /* why it is full or down, else "" */
     bool is_listed;                 /* new keys may go there */
@@ -74,8 +75,18 @@ int volumes_set(struct volumes *volumes, const char *const *names, size_t n);
 size_t volumes_count(const struct volumes *volumes);
 struct volume *volumes_at(struct volumes *volumes, size_t i);
 
+/* The one with this name, `len` bytes; letters of either case are the same. NULL if there is none.
+ */
+struct volume *volumes_find(const struct volumes *volumes, const char *name, size_t len);
+
 /* What a transfer to the volume ended with, as transfer_done_cb has it. */
 void volume_report(struct volume *volume, int rc, int status);
+
+/* Whether it was the disk that is known to be there which answered the transfer. */
+static inline bool volume_has_answered(const struct volume *volume, const struct transfer *transfer)
+{
+    return strcmp(transfer->volume_id, volume->identity) == 0;
+}
 
 /* Whether the volume can be asked for what it holds. */
 static inline bool volume_is_live(const struct volume *volume)

@@ -141,7 +141,7 @@ static int teardown(void **state)
 static void test_probe_answered(void **state)
 {
     struct fixture *f = *state;
-    char address[TRANSFER_ADDRESS_MAX];
+    char address[ADDRESS_TEXT_MAX];
 
     assert_int_equal(f->volume->state, VOLUME_UP);
     assert_string_equal(f->volume->identity, "the-disk");
