@@ -127,11 +127,7 @@ before() { # HOW
                 want 503 GET "$(url i)/$each"
             fi
         done
-        for each in v1 v2 v3; do
-            mend_volume $how $each
-        done
-        all_up
-        settled
+        mend_volumes $how v1 v2 v3
     done
     put_many new
     get_many new

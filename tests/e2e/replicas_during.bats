@@ -62,11 +62,7 @@ during() { # HOW VALUE BYTES
         put_end "$T/large" 1500000
         [[ $STATUS == 50[23] ]] || fail "$STATUS"
         want 404 GET "$(url i)/torn"
-        for each in v1 v2 v3; do
-            mend_volume $how $each
-        done
-        all_up
-        settled
+        mend_volumes $how v1 v2 v3
     done
     got "$(url i)/kept" value
     put "$(url i)/torn" whole
@@ -86,12 +82,7 @@ during() { # HOW VALUE BYTES
     within 5 received_by $COPIES
     break_volume killed "$(receiving | head -n 1)"
     exec 7>&-
-    for n in $VOLUMES; do
-        if ended "$n"; then
-            volume "$n"
-        fi
-    done
-    all_up
+    restart_ended
     settled
     list "$(url i)/?list"
     same 0 ${#LISTED[@]}

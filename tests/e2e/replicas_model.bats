@@ -85,12 +85,7 @@ descriptors() { # NAME
     until over; do
         havoc
     done
-    for each in $VOLUMES; do
-        if ended "$each"; then
-            volume "$each"
-        fi
-    done
-    all_up
+    restart_ended
     touch "$T/go"
     await_end model 60
     grep -v '^ops [0-9]*$' "$(log_of model)" || true

@@ -198,12 +198,7 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     crash "$(holders "$key" | head -n 1)"
     want 204 REBALANCE "$(url i)$key"
     cmp "$T/blob" "$T/data/v5$(path_of "$key")"
-    for n in $VOLUMES; do
-        if ended "$n"; then
-            volume "$n"
-        fi
-    done
-    all_up
+    restart_ended
     settled
     on_copies "$key" "$T/blob"
 }

@@ -47,6 +47,28 @@ mend_volume() { # HOW VOLUME
     esac
 }
 
+# Mends volumes that failed in the same way, until nothing is left of it.
+mend_volumes() { # HOW VOLUME...
+    local how=$1 each
+    shift
+    for each in "$@"; do
+        mend_volume "$how" "$each"
+    done
+    all_up
+    settled
+}
+
+# Starts those volumes again that have ended.
+restart_ended() {
+    local each
+    for each in $VOLUMES; do
+        if ended "$each"; then
+            volume "$each"
+        fi
+    done
+    all_up
+}
+
 # Waits until the index has all volumes up.
 all_up() {
     local each

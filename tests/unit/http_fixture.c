@@ -204,6 +204,27 @@ void send_text(struct fixture *f, const char *text)
     send_bytes(f, text, strlen(text));
 }
 
+void send_split_at_every_byte(struct fixture *f, const char *bytes, size_t n,
+                              void (*expect_all)(struct fixture *f))
+{
+    for (size_t split = 0; split <= n; split++) {
+        fresh_client(f);
+        send_bytes(f, bytes, split);
+        spin(f);
+        send_bytes(f, bytes + split, n - split);
+        expect_all(f);
+    }
+}
+
+void send_byte_by_byte(struct fixture *f, const char *bytes, size_t n,
+                       void (*expect_all)(struct fixture *f))
+{
+    fresh_client(f);
+    for (size_t i = 0; i < n; i++)
+        send_bytes(f, bytes + i, 1);
+    expect_all(f);
+}
+
 void ask(struct fixture *f, const char *text)
 {
     fresh_client(f);

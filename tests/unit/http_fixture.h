@@ -56,6 +56,13 @@ void send_bytes(struct fixture *f, const char *bytes, size_t n);
 void send_text(struct fixture *f, const char *text);
 void ask(struct fixture *f, const char *text); /* with a fresh client */
 
+/* Sends the bytes in two parts, cut at each place in turn, or one at a time, each time with a fresh
+ * client, and has `expect_all` wait for the answers. */
+void send_split_at_every_byte(struct fixture *f, const char *bytes, size_t n,
+                              void (*expect_all)(struct fixture *f));
+void send_byte_by_byte(struct fixture *f, const char *bytes, size_t n,
+                       void (*expect_all)(struct fixture *f));
+
 /* Reads what is there, as far as there is room; false at the end of the stream. */
 bool read_answers(struct fixture *f);
 

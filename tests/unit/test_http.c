@@ -126,26 +126,12 @@ static void expect_pipeline(struct fixture *f)
 
 static void test_http_pipeline_split_at_every_byte(void **state)
 {
-    struct fixture *f = *state;
-    size_t n = sizeof(pipeline) - 1;
-
-    for (size_t split = 0; split <= n; split++) {
-        fresh_client(f);
-        send_bytes(f, pipeline, split);
-        spin(f);
-        send_bytes(f, pipeline + split, n - split);
-        expect_pipeline(f);
-    }
+    send_split_at_every_byte(*state, pipeline, sizeof(pipeline) - 1, expect_pipeline);
 }
 
 static void test_http_pipeline_byte_by_byte(void **state)
 {
-    struct fixture *f = *state;
-
-    fresh_client(f);
-    for (size_t i = 0; i < sizeof(pipeline) - 1; i++)
-        send_bytes(f, pipeline + i, 1);
-    expect_pipeline(f);
+    send_byte_by_byte(*state, pipeline, sizeof(pipeline) - 1, expect_pipeline);
 }
 
 static void test_http_refuses_what_is_no_http(void **state)
@@ -485,26 +471,12 @@ static void expect_rebalances(struct fixture *f)
 
 static void test_http_rebalance_split_at_every_byte(void **state)
 {
-    struct fixture *f = *state;
-    size_t n = sizeof(rebalances) - 1;
-
-    for (size_t split = 0; split <= n; split++) {
-        fresh_client(f);
-        send_bytes(f, rebalances, split);
-        spin(f);
-        send_bytes(f, rebalances + split, n - split);
-        expect_rebalances(f);
-    }
+    send_split_at_every_byte(*state, rebalances, sizeof(rebalances) - 1, expect_rebalances);
 }
 
 static void test_http_rebalance_byte_by_byte(void **state)
 {
-    struct fixture *f = *state;
-
-    fresh_client(f);
-    for (size_t i = 0; i < sizeof(rebalances) - 1; i++)
-        send_bytes(f, rebalances + i, 1);
-    expect_rebalances(f);
+    send_byte_by_byte(*state, rebalances, sizeof(rebalances) - 1, expect_rebalances);
 }
 
 static int setup_local(void **state)

@@ -202,16 +202,7 @@ static void expect_pipeline(struct fixture *f)
 
 static void test_http_stream_pipeline_split_at_every_byte(void **state)
 {
-    struct fixture *f = *state;
-    size_t n = sizeof(pipeline) - 1;
-
-    for (size_t split = 0; split <= n; split++) {
-        fresh_client(f);
-        send_bytes(f, pipeline, split);
-        spin(f);
-        send_bytes(f, pipeline + split, n - split);
-        expect_pipeline(f);
-    }
+    send_split_at_every_byte(*state, pipeline, sizeof(pipeline) - 1, expect_pipeline);
 }
 
 static void test_http_stream_head_has_no_body(void **state)
