@@ -275,6 +275,42 @@ failed_after() { # MS
     same 1 "$(header Retry-After)"
 }
 
+# A GET that goes to B, whose HEAD is held until B is down: then it answers all the same.
+get_while_going_down() { # ROUND
+    local n pids=()
+    signal hold STOP
+    for n in 1 2; do # one of them is to be asked of A
+        curl -q -s --noproxy '*' -m 20 -o /dev/null -w '%{redirect_url}\n' "$(url i)/key" >"$T/went-$1-$n" 3>&- &
+        pids+=($!)
+    done
+    touch "$T/gone"
+    within 5 sees i B down
+    signal hold CONT
+    wait "${pids[@]}"
+    rm "$T/gone"
+    within 5 sees i B up
+    for n in 1 2; do
+        same "$(url A)$(path_of /key)" "$(cat "$T/went-$1-$n")" "where GET $n of round $1 was sent"
+    done
+}
+
+@test "with --check-reads no client is sent to a volume that went down while it was asked" {
+    local round
+    value blob 100000
+    # B has its HEADs answered by A, over a link; and says that it is not well while $T/gone is there.
+    volume A
+    link hold A
+    sed "s|location / {|&\nif (\$request_method = HEAD) { proxy_pass http://$(at hold); }\nproxy_hide_header Mkv-Volume-Id;|
+        s|location = /_mkv/space {|&\nif (-f $T/gone) { return 500; }|" \
+        "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/held.conf"
+    volume B --template "$T/held.conf"
+    index i 'A B' --replicas 2 --check-reads
+    want 201 PUT "$(url i)/key" -T "$T/blob"
+    for round in 1 2 3 4; do
+        get_while_going_down $round
+    done
+}
+
 # --- Key-Balance ----------------------------------------------------------------------------------
 
 @test "Key-Balance is right while a volume hasn't answered yet, as just behind the index's start" {
