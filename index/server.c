@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "index/api/admin.h"
 #include "index/api/reclaim.h"
 #include "index/base/log.h"
+
+#define DESCRIPTORS_RESERVED 64
 
 struct index_server {
     uv_loop_t *loop;
@@ -37,6 +40,19 @@ static void server_free(struct index_server *s)
     free(s);
 }
 
+/* Of the descriptors that this process may open, volumes get half of what the store, logs and nginx
+ * leave. */
+static size_t volume_connections(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur > DESCRIPTORS_RESERVED + 2
+               ? (size_t)(limit.rlim_cur - DESCRIPTORS_RESERVED) / 2
+               : 1;
+}
+
 static void init_api(struct index_server *s, const struct index_server_options *options)
 {
     s->api = (struct api){
@@ -49,7 +65,18 @@ static void init_api(struct index_server *s, const struct index_server_options *
         .protect = options->protect,
         .sync = options->sync,
         .md5 = options->md5,
+        .budget = {.connections_max = volume_connections()},
     };
+}
+
+static int start_transfers(struct index_server *s)
+{
+    struct transfer_limits limits = transfer_default_limits;
+    size_t most = volume_connections();
+
+    if (most > 0 && most / 2 < (size_t)limits.kept_connections)
+        limits.kept_connections = most / 2 > 0 ? (long)(most / 2) : 1;
+    return transfers_new(s->loop, &limits, &s->transfers);
 }
 
 static void ignore_cb(void *arg)
@@ -108,7 +135,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
                     &s->store);
     if (rc < 0)
         goto err_free;
-    rc = transfers_new(loop, &transfer_default_limits, &s->transfers);
+    rc = start_transfers(s);
     if (rc < 0) {
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;

@@ -65,7 +65,8 @@ void api_handle(struct http_request *request, void *arg)
         return;
     }
     if (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD) {
-        /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling. */
+        /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling.
+         */
         if (http_request_content_length(request) != 0) {
             api_respond_text(request, 400, "a read has no body\n");
             return;

@@ -52,6 +52,11 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
 
     if (volume != NULL)
         volume_report(volume, rc, status);
+    if (transfer_failed_here(rc)) { /* nor could another one be asked */
+        op->replica = -1;
+        check_end(op);
+        return;
+    }
     if (volume != NULL && transfer_succeeded(rc, status) && volume_has_answered(volume, transfer)) {
         if (volume_is_live(volume)) { /* it may have gone down since it was asked */
             check_end(op);

@@ -210,8 +210,6 @@ static void uploaded_cb(struct upload *upload, int status)
     struct put_op *op = upload->data;
 
     if (op->state == PUT_ABORTING || status != 0) {
-        if (op->state != PUT_ABORTING)
-            log_warn("a PUT failed: %.*s", (int)strcspn(upload->text, "\n"), upload->text);
         clean_up(op, status, upload->text);
     } else {
         record_it(op);
@@ -320,7 +318,7 @@ static int choose_volumes(struct put_op *op)
                              .done = uploaded_cb,
                          },
                          candidates, n);
-    if (status != 0 && n < placed && !upload_budget_is_spent(&api->budget)) {
+    if (status != 0 && n < placed && !upload_budget_is_spent(&api->budget, api->copies)) {
         snprintf(op->upload.text, sizeof(op->upload.text), "%s\n", ORPHANS_TOO_MANY);
         return 503;
     }

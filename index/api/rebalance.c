@@ -177,8 +177,8 @@ static void sync_it(struct rebalance_op *op)
         return;
     }
     op->transfer.data = op;
-    if (upload_target_sync(target, op->base.api->transfers, &op->transfer, op->path, op->sync_body,
-                           synced_cb) < 0) {
+    if (upload_target_sync(target, op->base.api->transfers, &op->transfer, op->path, op->old.size,
+                           op->sync_body, synced_cb) < 0) {
         refuse(op, 503, "can't be asked to sync", target->volume->name);
         fail(op);
     }

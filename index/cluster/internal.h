@@ -21,16 +21,17 @@ struct transfers {
     struct transfer_queue wakes;   /* to be woken */
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
-    unsigned sockets; /* poll handles whose close callback is to come */
-    bool aborted;     /* no transfer starts any more */
-    unsigned handles; /* timers and idle whose close callback is to come */
+    unsigned sockets;       /* poll handles whose close callback is to come */
+    uint64_t shortage_said; /* loop time of the last line about one, 0 before */
+    bool aborted;           /* no transfer starts any more */
+    unsigned handles;       /* timers and idle whose close callback is to come */
     void (*free_cb)(void *arg);
     void *free_arg;
 };
 
 /* transfer.c: the transfer has its result; `done` will fire from multi.c. */
 void transfer_end(struct transfer *transfer, int rc, int status);
-int transfer_translate(CURLcode code);
+int transfer_translate(struct transfer *transfer, CURLcode code);
 
 /* multi.c */
 int multi_start(struct transfers *engine);

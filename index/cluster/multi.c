@@ -60,7 +60,7 @@ static void collect(struct transfers *engine)
         if (code == CURLE_OK || (code == CURLE_SEND_ERROR && status >= 300))
             transfer_end(t, 0, (int)status);
         else
-            transfer_end(t, transfer_translate(code), 0);
+            transfer_end(t, transfer_translate(t, code), 0);
     }
     fire_ended(engine);
 }
@@ -174,13 +174,20 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     return 0;
 }
 
-static unsigned patience(const struct transfer *t)
+static uint64_t patience(const struct transfer *t)
 {
-    unsigned down = t->engine->limits.down_timeout;
+    uint64_t down = t->engine->limits.down_timeout;
 
     if (t->volume == NULL || t->volume->state != VOLUME_DOWN || t->stall_timeout < down)
         return t->stall_timeout;
     return down;
+}
+
+static bool is_too_late(const struct transfer *t, uint64_t now)
+{
+    if (t->until != 0 && now > t->until)
+        return true;
+    return !t->starved && now - t->progress > patience(t);
 }
 
 static void stall_cb(uv_timer_t *timer)
@@ -192,7 +199,7 @@ static void stall_cb(uv_timer_t *timer)
     while (t != NULL) {
         struct transfer *next = LIST_NEXT(t, link);
 
-        if (!t->starved && now - t->progress > patience(t))
+        if (is_too_late(t, now))
             transfer_end(t, UV_ETIMEDOUT, 0);
         t = next;
     }
@@ -210,7 +217,7 @@ int multi_start(struct transfers *engine)
     curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
     curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, set_timeout_cb);
     curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
-    curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, 256L);
+    curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, engine->limits.kept_connections);
     curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     uv_timer_init(engine->loop, &engine->timeout);
     uv_timer_init(engine->loop, &engine->stall);

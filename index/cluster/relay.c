@@ -133,6 +133,7 @@ int relay_start(struct relay *r, struct transfers *transfers, const struct relay
     r->get.data = r->put.data = r;
     r->get.volume = o->from;
     r->put.volume = o->to;
+    r->get.until = r->put.until = o->until;
     rc = start_md5(r, o->md5);
     if (rc == 0)
         rc = transfer_put(transfers, &r->put, o->to_url, (int64_t)o->size, o->time, put_read_cb,

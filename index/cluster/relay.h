@@ -24,6 +24,7 @@ struct relay_options {
     const char *to_url;
     uint64_t size;            /* of the blob; another one fails */
     uint64_t time;            /* of its PUT, ms since 1970 */
+    uint64_t until;           /* loop time to have ended by; 0: any */
     const unsigned char *md5; /* RELAY_MD5_SIZE bytes that it must have, copied; NULL: any */
 };
 

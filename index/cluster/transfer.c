@@ -7,6 +7,7 @@
  * caller cancels. */
 #include "index/cluster/transfer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdio.h>
@@ -25,11 +26,15 @@
 #define ANSWER_MAX         (64 * 1024) /* bytes of an answer's body; nobody reads it */
 #define CONNECTION_MAX_AGE 60L /* seconds of idling; the volumes' nginx keeps them for 120 */
 
+#define SHORTAGE_INTERVAL 60000 /* ms from one line about it to the next */
+
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
     .stall_timeout = 10000,
     .down_timeout = 1000,
-    .post_timeout = 300000,
+    .post_timeout = 30000,
+    .durable_timeout = 60000,
+    .kept_connections = 256,
 };
 
 int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine)
@@ -57,12 +62,47 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     return 0;
 }
 
-int transfer_translate(CURLcode code)
+/* What this machine was short of, as a UV_E*, when no connection could be made; 0: of nothing. The
+ * resolver doesn't tell, so a descriptor is asked for. */
+static int find_shortage(const struct transfer *t)
+{
+    long error = 0;
+    int fd;
+
+    if (t->shortage != 0)
+        return -t->shortage;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
+    if (error != 0 && transfer_failed_here(-(int)error))
+        return -(int)error;
+    fd = open("/", O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
+/* Says so once a minute. */
+static int connection_failed(struct transfer *t)
+{
+    struct transfers *engine = t->engine;
+    uint64_t now = uv_now(engine->loop);
+    int rc = find_shortage(t);
+
+    if (rc == 0)
+        return UV_ECONNREFUSED;
+    if (engine->shortage_said == 0 || now - engine->shortage_said >= SHORTAGE_INTERVAL) {
+        log_error("volumes can't be connected to: %s (here, not there)", uv_strerror(rc));
+        engine->shortage_said = now;
+    }
+    return rc;
+}
+
+int transfer_translate(struct transfer *t, CURLcode code)
 {
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
-        return UV_ECONNREFUSED;
+        return connection_failed(t);
     case CURLE_OPERATION_TIMEDOUT:
         return UV_ETIMEDOUT;
     case CURLE_OUT_OF_MEMORY:
@@ -136,12 +176,16 @@ static size_t header_cb(char *line, size_t size, size_t n, void *arg)
     return len;
 }
 
-/* Or an nginx that is started later would inherit it, and hold the volume's connection open. */
-static int socket_made_cb(void *arg, curl_socket_t fd, curlsocktype purpose)
+/* An nginx that is started later must not inherit it, and hold the volume's connection open. */
+static curl_socket_t open_socket_cb(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)arg;
+    struct transfer *t = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
     (void)purpose;
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
+    if (fd < 0 && transfer_failed_here(-errno))
+        t->shortage = errno;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 /* What was sent and hasn't arrived must not arrive any more: the rest of a PUT that was broken off
@@ -192,7 +236,8 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* A handle that ends while its name is being resolved must not wait for the resolver. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_made_cb);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket_cb);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket_cb);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->engine->limits.connect_timeout);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE);
@@ -200,6 +245,21 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+}
+
+static uint64_t flush_time(uint64_t size)
+{
+    return size / TRANSFER_FLUSH_RATE * 1000;
+}
+
+uint64_t transfers_now(const struct transfers *engine)
+{
+    return uv_now(engine->loop);
+}
+
+uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size)
+{
+    return uv_now(engine->loop) + engine->limits.durable_timeout + flush_time(size);
 }
 
 static int start(struct transfers *engine, struct transfer *t)
@@ -218,6 +278,7 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
                    transfer_done_cb done)
 {
     const struct volume *volume = t->volume;
+    uint64_t until = t->until;
     void *data = t->data;
 
     if (engine->aborted)
@@ -225,6 +286,7 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
     memset(t, 0, sizeof(*t));
     t->data = data;
     t->volume = volume;
+    t->until = until;
     t->engine = engine;
     t->done = done;
     t->stall_timeout = engine->limits.stall_timeout;
@@ -323,7 +385,7 @@ int transfer_get(struct transfers *engine, struct transfer *t, const char *url, 
 }
 
 int transfer_post(struct transfers *engine, struct transfer *t, const char *url, const char *text,
-                  transfer_done_cb done)
+                  uint64_t size, transfer_done_cb done)
 {
     int rc = prepare(engine, t, url, done);
 
@@ -331,7 +393,7 @@ int transfer_post(struct transfers *engine, struct transfer *t, const char *url,
         rc = set_header(engine, t, "Content-Type: text/plain");
     if (rc < 0)
         return rc;
-    t->stall_timeout = engine->limits.post_timeout;
+    t->stall_timeout = engine->limits.post_timeout + flush_time(size);
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, text);
     return start(engine, t);
 }

@@ -18,8 +18,9 @@ struct volume;
 
 /* Fires once when the transfer has ended, never inside the call that started it. `rc` is 0 when the
  * volume answered, with its HTTP status in `status`; else a negative UV_E* and status 0:
- * UV_ECONNREFUSED (no connection), UV_ETIMEDOUT (connecting, or no progress by the volume's fault),
- * UV_ECONNRESET (it broke off), UV_ECANCELED, UV_ENOMEM. */
+ * UV_ECONNREFUSED (no connection), UV_ETIMEDOUT (connecting, no progress by the volume's fault, or
+ * past `until`), UV_ECONNRESET (it broke off); or one that says nothing of the volume:
+ * transfer_failed_here(). */
 typedef void (*transfer_done_cb)(struct transfer *transfer, int rc, int status);
 
 /* Gives up to `n` bytes of the body: the number written, 0 at its end, or UV_EAGAIN when there is
@@ -35,21 +36,24 @@ typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, 
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired. `data` and `volume` are set before the start, the rest is this module's. */
+ * `done` has fired. `data`, `volume` and `until` are set before the start, the rest is this
+ * module's. */
 struct transfer {
-    void *data; /* the caller's */
+    void *data;     /* the caller's */
+    uint64_t until; /* loop time by which it is to have ended; 0: any. May be changed meanwhile */
     struct transfers *engine;
     CURL *easy;
     struct curl_slist *headers;
     transfer_read_cb read;
     transfer_done_cb done;
     transfer_write_cb write;
-    unsigned stall_timeout;      /* ms without progress that the volume is granted */
+    uint64_t stall_timeout;      /* ms without progress that the volume is granted */
     const struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
     uint64_t progress;                          /* loop time of the last sign of life */
     size_t dropped;                             /* bytes of the answer's body */
+    int shortage;                               /* errno of a socket that could not be made, or 0 */
     bool starved; /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */
     bool wake_soon;
     int64_t left;   /* bytes of the body that are still to be read; negative when chunked */
@@ -66,9 +70,15 @@ struct transfer_limits {
     unsigned stall_timeout;   /* ms without progress that a volume is granted */
     unsigned down_timeout;    /* the same, of one that is down */
     unsigned post_timeout;    /* ms to the answer to a POST */
+    unsigned durable_timeout; /* ms from a value's last byte on, for all that is tried with it; to
+                                 both, a second comes for each TRANSFER_FLUSH_RATE bytes */
+    long kept_connections;    /* idle ones, to all volumes */
 };
 
 extern const struct transfer_limits transfer_default_limits;
+
+/* Bytes that a volume brings to disk in a second at the least, as far as deadlines go. */
+#define TRANSFER_FLUSH_RATE (8U << 20)
 
 /* Makes the engine. 0 and *engine, or UV_ENOMEM. */
 int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine);
@@ -79,6 +89,13 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
 
 /* Cancels every transfer, and refuses new ones with UV_ECANCELED from now on. */
 void transfers_abort(struct transfers *engine);
+
+/* The loop's time. */
+uint64_t transfers_now(const struct transfers *engine);
+
+/* The loop time at which a value of `size` bytes that is whole by now is to be durable at its
+ * volumes, or given up. */
+uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size);
 
 /* Starts a PUT of `size` bytes, or chunked when size is -1, to "http://VOLUME/PATH". `time`, in ms
  * since 1970, becomes the file's, and with it what nginx makes Last-Modified and ETag of: the same
@@ -98,9 +115,10 @@ int transfer_head(struct transfers *engine, struct transfer *transfer, const cha
 int transfer_get(struct transfers *engine, struct transfer *transfer, const char *url,
                  unsigned timeout, transfer_write_cb write, transfer_done_cb done);
 
-/* Starts a POST of a text, which is borrowed until `done` has fired; likewise. */
+/* Starts a POST of a text, which is borrowed until `done` has fired; likewise. `size`: bytes that
+ * the volume is to bring to disk for it. */
 int transfer_post(struct transfers *engine, struct transfer *transfer, const char *url,
-                  const char *text, transfer_done_cb done);
+                  const char *text, uint64_t size, transfer_done_cb done);
 
 /* Says that `read` has something to give again, or has come to the end; or that `write` can take
  * more. */
@@ -112,6 +130,14 @@ void transfer_wake_soon(struct transfer *transfer);
 /* Breaks the request off; the volume sees its connection close. `done` fires with UV_ECANCELED,
  * unless the transfer has ended already and `done` was about to tell how. */
 void transfer_cancel(struct transfer *transfer);
+
+/* Whether a transfer ended for a reason of this process or machine (it was cancelled; memory,
+ * descriptors, buffers or ports are short), which says nothing of the volume. */
+static inline bool transfer_failed_here(int rc)
+{
+    return rc == UV_ECANCELED || rc == UV_ENOMEM || rc == UV_EMFILE || rc == UV_ENFILE ||
+           rc == UV_ENOBUFS || rc == UV_EADDRNOTAVAIL;
+}
 
 /* Whether the volume has done what it was asked: RFC 9110, section 15.3. */
 static inline bool transfer_succeeded(int rc, int status)

@@ -44,8 +44,8 @@ bool upload_target_succeeded(const struct upload_target *t, const struct transfe
 }
 
 int upload_target_sync(const struct upload_target *t, struct transfers *transfers,
-                       struct transfer *transfer, const char *path, char body[UPLOAD_PATH_MAX + 1],
-                       transfer_done_cb done)
+                       struct transfer *transfer, const char *path, uint64_t size,
+                       char body[UPLOAD_PATH_MAX + 1], transfer_done_cb done)
 {
     char url[UPLOAD_URL_MAX];
 
@@ -53,7 +53,7 @@ int upload_target_sync(const struct upload_target *t, struct transfers *transfer
     upload_target_path(t, path, body);
     strcat(body, "\n");
     transfer->volume = t->volume;
-    return transfer_post(transfers, transfer, url, body, done);
+    return transfer_post(transfers, transfer, url, body, size, done);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -137,8 +137,15 @@ static bool takes(struct upload *u, const struct upload_target *t)
     return volume_takes(t->volume, size) && t->volume->id == t->id;
 }
 
+static bool is_too_late(const struct upload *u)
+{
+    return u->until != 0 && transfers_now(u->options.transfers) > u->until;
+}
+
 struct upload_target *upload_next_target(struct upload *u)
 {
+    if (is_too_late(u))
+        return NULL;
     for (size_t i = 0; i < u->n_targets; i++) {
         struct upload_target *t = &u->targets[i];
 
@@ -163,8 +170,10 @@ int upload_refuse(struct upload *u)
 
 /* --- The caller's side ----------------------------------------------------------------------- */
 
-bool upload_budget_is_spent(const struct upload_budget *budget)
+bool upload_budget_is_spent(const struct upload_budget *budget, unsigned copies)
 {
+    if (budget->connections_max > 0 && budget->connections + copies > budget->connections_max)
+        return true;
     return budget->used > BUDGET_MAX;
 }
 
@@ -172,10 +181,12 @@ int upload_init(struct upload *u, const struct upload_options *options,
                 const struct upload_target *candidates, size_t n)
 {
     u->options = *options;
-    if (upload_budget_is_spent(options->budget)) {
+    if (upload_budget_is_spent(options->budget, options->copies)) {
         snprintf(u->text, sizeof(u->text), "too many values are on their way\n");
         return 503;
     }
+    options->budget->connections += options->copies;
+    u->is_counted = true;
     for (size_t i = 0; i < n; i++) {
         assert(i < UPLOAD_TARGETS_MAX);
         u->targets[u->n_targets] = candidates[i];
@@ -222,6 +233,9 @@ void upload_end(struct upload *u)
 {
     assert(u->received > 0);
     u->ended = true;
+    u->until = transfers_durable_by(u->options.transfers, u->received);
+    for (unsigned i = 0; i < u->n_copies; i++)
+        copy_set_deadline(&u->copies[i]);
     for (unsigned i = 0; i < u->n_copies; i++)
         copy_wake(&u->copies[i]);
 }
@@ -235,6 +249,9 @@ void upload_deinit(struct upload *u)
 {
     if (u->options.budget != NULL)
         u->options.budget->used -= buf_size(&u->window);
+    if (u->is_counted)
+        u->options.budget->connections -= u->options.copies;
+    u->is_counted = false;
     buf_deinit(&u->window);
     free(u->copies);
     u->copies = NULL;

@@ -45,11 +45,13 @@ typedef void (*upload_drained_cb)(struct upload *upload);
 
 /* What all uploads share. */
 struct upload_budget {
-    size_t used; /* bytes in buffers */
+    size_t used;            /* bytes in buffers */
+    size_t connections;     /* to volumes that uploads may need at once */
+    size_t connections_max; /* no upload begins that would need more; 0: any number */
 };
 
-/* Whether no upload begins any more. */
-bool upload_budget_is_spent(const struct upload_budget *budget);
+/* Whether no upload of so many copies begins any more. */
+bool upload_budget_is_spent(const struct upload_budget *budget, unsigned copies);
 
 struct upload_options {
     struct transfers *transfers;  /* borrowed, as all */
@@ -82,6 +84,8 @@ struct upload {
     bool ending;     /* failed or aborted: nothing new is started */
     int status;      /* to be done with */
     int failure;     /* status for the failure of a volume, so far */
+    uint64_t until;  /* loop time to be done by; 0 before all was written */
+    bool is_counted; /* its connections are in the budget */
     unsigned n_busy; /* transfers and relays that run */
 };
 
@@ -98,7 +102,7 @@ int upload_start(struct upload *upload);
  * it has failed, drops them until `done` tells. */
 int upload_write(struct upload *upload, const char *bytes, size_t n);
 
-/* All was written; more than nothing. */
+/* All was written; more than nothing. From now on the upload has until transfers_durable_by(). */
 void upload_end(struct upload *upload);
 
 /* Breaks it off; `done` fires with -1, unless it is about to. */
@@ -111,11 +115,11 @@ void upload_deinit(struct upload *upload);
 bool upload_target_succeeded(const struct upload_target *target, const struct transfer *transfer,
                              int rc, int status);
 
-/* Asks the target's volume to bring the blob at this path to disk (POST /_mkv/sync); `body` is
- * written, and borrowed until `done` has fired. As transfer_post(). */
+/* Asks the target's volume to bring the blob of `size` bytes at this path to disk (POST
+ * /_mkv/sync); `body` is written, and borrowed until `done` has fired. As transfer_post(). */
 int upload_target_sync(const struct upload_target *target, struct transfers *transfers,
-                       struct transfer *transfer, const char *path, char body[UPLOAD_PATH_MAX + 1],
-                       transfer_done_cb done);
+                       struct transfer *transfer, const char *path, uint64_t size,
+                       char body[UPLOAD_PATH_MAX + 1], transfer_done_cb done);
 
 /* Writes "/svXX/HH/HH/NAME": this path, "/HH/HH/NAME", as the target's volume knows it. */
 void upload_target_path(const struct upload_target *target, const char *path,

@@ -28,7 +28,7 @@ static void set_state(struct upload_copy *c, enum copy_state state)
 /* Remembers what went wrong at a volume, for the log and for the client. */
 static void note_failure(struct upload *u, const struct volume *volume, int rc, int status)
 {
-    if (rc == UV_ECANCELED)
+    if (transfer_failed_here(rc))
         return;
     if (rc < 0)
         snprintf(u->text, sizeof(u->text), "volume %s: %s\n", volume->name, uv_strerror(rc));
@@ -71,10 +71,16 @@ static void copy_failed(struct upload_copy *c, int rc, int status)
 {
     struct upload *u = c->upload;
 
-    note_failure(u, c->target->volume, rc, status);
     set_state(c, COPY_IDLE);
     if (u->ending)
         return;
+    if (transfer_failed_here(rc)) { /* any other volume would have to wait for the same */
+        snprintf(u->text, sizeof(u->text), "the index can't connect to volumes now: %s\n",
+                 uv_strerror(rc));
+        upload_stop(u, 503);
+        return;
+    }
+    note_failure(u, c->target->volume, rc, status);
     copy_begin(c);
     upload_trim(u);
 }
@@ -110,8 +116,9 @@ static void copy_stored(struct upload_copy *c)
         return;
     }
     set_state(c, COPY_SYNCING);
+    copy_set_deadline(c);
     rc = upload_target_sync(c->target, u->options.transfers, &c->transfer, u->options.path,
-                            c->sync_body, synced_cb);
+                            u->received, c->sync_body, synced_cb);
     if (rc == 0)
         u->n_busy++;
     else
@@ -143,6 +150,7 @@ static int stream(struct upload_copy *c)
     c->at = 0;
     c->transfer.data = c;
     c->transfer.volume = c->target->volume;
+    copy_set_deadline(c);
     upload_target_url(c->target, u->options.path, url);
     rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
                       read_cb, put_cb);
@@ -213,7 +221,8 @@ static int relay_copy(struct upload_copy *c, const struct upload_target *from)
                                              .to = c->target->volume,
                                              .to_url = to_url,
                                              .size = u->received,
-                                             .time = u->options.time},
+                                             .time = u->options.time,
+                                             .until = u->until},
                      relayed_cb);
     if (rc < 0)
         return rc;
@@ -268,6 +277,11 @@ void copy_wake(struct upload_copy *c)
 {
     if (c->state == COPY_STREAMING)
         transfer_wake(&c->transfer);
+}
+
+void copy_set_deadline(struct upload_copy *c)
+{
+    c->transfer.until = c->relay.get.until = c->relay.put.until = c->upload->until;
 }
 
 void copy_cancel(struct upload_copy *c)

@@ -33,6 +33,8 @@ void copy_begin(struct upload_copy *c);
 /* There is more to send, or the end. */
 void copy_wake(struct upload_copy *c);
 void copy_cancel(struct upload_copy *c);
+/* Gives what it does the upload's deadline. */
+void copy_set_deadline(struct upload_copy *c);
 
 /* upload.c */
 

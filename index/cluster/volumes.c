@@ -224,7 +224,7 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
         answered(volume, status);
     else if (rc == UV_ETIMEDOUT && ++volume->silent < SILENT_MAX)
         volume->probe_at = uv_now(v->loop);
-    else if (rc != UV_ECANCELED && rc != UV_ENOMEM)
+    else if (!transfer_failed_here(rc))
         set_down(volume, rc);
     close_if_idle(v);
 }
@@ -292,7 +292,7 @@ void volume_report(struct volume *volume, int rc, int status)
     else if (rc == 0 && status < 500)
         return;
     /* Ask it, soon: an nginx whose disk is full answers 500. */
-    if (rc == UV_ECANCELED || rc == UV_ENOMEM)
+    if (transfer_failed_here(rc))
         return;
     volume->probe_at = 0;
 }
