@@ -112,6 +112,11 @@ const char *http_request_query(const struct http_request *request, size_t *len);
 /* The first header of that name (any case), terminated by a NUL, or NULL. Lives like the path. */
 const char *http_request_header(const struct http_request *request, const char *name);
 
+/* The value of the header at `index`, from 0 in the order they came, and its *name, both terminated
+ * by a NUL; NULL after the last one. A name may come more than once. Lives like the path. */
+const char *http_request_header_at(const struct http_request *request, unsigned index,
+                                   const char **name);
+
 /* The body's length in bytes: 0 for none, -1 when it is chunked and so unknown. */
 int64_t http_request_content_length(const struct http_request *request);
 

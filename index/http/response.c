@@ -18,14 +18,19 @@ static const char *status_line(int status)
         {200, "HTTP/1.1 200 OK\r\n"},
         {201, "HTTP/1.1 201 Created\r\n"},
         {204, "HTTP/1.1 204 No Content\r\n"},
+        {304, "HTTP/1.1 304 Not Modified\r\n"},
         {400, "HTTP/1.1 400 Bad Request\r\n"},
         {405, "HTTP/1.1 405 Method Not Allowed\r\n"},
         {408, "HTTP/1.1 408 Request Timeout\r\n"},
         {409, "HTTP/1.1 409 Conflict\r\n"},
         {411, "HTTP/1.1 411 Length Required\r\n"},
+        {412, "HTTP/1.1 412 Precondition Failed\r\n"},
         {413, "HTTP/1.1 413 Content Too Large\r\n"},
         {414, "HTTP/1.1 414 URI Too Long\r\n"},
+        {415, "HTTP/1.1 415 Unsupported Media Type\r\n"},
+        {417, "HTTP/1.1 417 Expectation Failed\r\n"},
         {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+        {501, "HTTP/1.1 501 Not Implemented\r\n"},
         {502, "HTTP/1.1 502 Bad Gateway\r\n"},
         {503, "HTTP/1.1 503 Service Unavailable\r\n"},
         {505, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
@@ -71,6 +76,17 @@ const char *http_request_header(const struct http_request *request, const char *
             return head + request->headers[i].value;
     }
     return NULL;
+}
+
+const char *http_request_header_at(const struct http_request *request, unsigned index,
+                                   const char **name)
+{
+    const char *head = buf_bytes(&request->head);
+
+    if (index >= request->n_headers)
+        return NULL;
+    *name = head + request->headers[index].name;
+    return head + request->headers[index].value;
 }
 
 int64_t http_request_content_length(const struct http_request *request)
@@ -160,7 +176,7 @@ void response_append(struct http_conn *conn, int status, const char *body, size_
     const char *framing = "Content-Length: 0\r\n";
     int rc;
 
-    if (status == 204) { /* RFC 9110, section 8.6: it has no Content-Length */
+    if (status == 204 || status == 304) { /* RFC 9110, section 8.6: without Content-Length */
         framing = "";
     } else if (len > 0) {
         snprintf(text, sizeof(text),
