@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "index/api/list.h"
+#include "index/api/write_head.h"
 
 /* "/_mkv" and all below it belong to mkv. */
 static bool is_reserved(const struct key *key)
@@ -51,11 +52,42 @@ static void handle_reserved(struct http_request *request, const struct key *key)
         api_respond_text(request, 404, "");
 }
 
+static void handle_write(struct api *api, struct http_request *request, const struct key *key)
+{
+    const char *text;
+    int status = write_head_refuses(request, &text);
+
+    if (status != 0) {
+        api_respond_text(request, status, text);
+        return;
+    }
+    switch (http_request_method(request)) {
+    case HTTP_METHOD_PUT:
+        api_put(api, request, key);
+        break;
+    case HTTP_METHOD_DELETE:
+        api_delete(api, request, key);
+        break;
+    case HTTP_METHOD_UNLINK:
+        api_unlink(api, request, key);
+        break;
+    case HTTP_METHOD_REBALANCE:
+        api_rebalance(api, request, key);
+        break;
+    case HTTP_METHOD_GET:
+    case HTTP_METHOD_HEAD:
+    case HTTP_METHOD_POST:
+    case HTTP_METHOD_OTHER:
+        break; /* as in api_handle() */
+    }
+}
+
 void api_handle(struct http_request *request, void *arg)
 {
     struct api *api = arg;
     struct key key;
     enum http_method method = http_request_method(request);
+    bool is_read = method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD;
     size_t len;
     const char *path = http_request_path(request, &len);
     const char *problem;
@@ -64,16 +96,13 @@ void api_handle(struct http_request *request, void *arg)
         refuse_method(request);
         return;
     }
-    if (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD) {
-        /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling.
-         */
-        if (http_request_content_length(request) != 0) {
-            api_respond_text(request, 400, "a read has no body\n");
-            return;
-        }
-        if (api_list(api, request))
-            return;
+    /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling. */
+    if (is_read && http_request_content_length(request) != 0) {
+        api_respond_text(request, 400, "a read has no body\n");
+        return;
     }
+    if (is_read && api_list(api, request))
+        return;
     problem = key_decode(path, len, &key);
     if (problem != NULL) {
         api_respond_text(request, 400, problem);
@@ -83,25 +112,8 @@ void api_handle(struct http_request *request, void *arg)
         handle_reserved(request, &key);
         return;
     }
-    switch (method) {
-    case HTTP_METHOD_GET:
-    case HTTP_METHOD_HEAD:
+    if (is_read)
         api_get(api, request, &key);
-        break;
-    case HTTP_METHOD_PUT:
-        api_put(api, request, &key);
-        break;
-    case HTTP_METHOD_DELETE:
-        api_delete(api, request, &key);
-        break;
-    case HTTP_METHOD_UNLINK:
-        api_unlink(api, request, &key);
-        break;
-    case HTTP_METHOD_REBALANCE:
-        api_rebalance(api, request, &key);
-        break;
-    case HTTP_METHOD_POST:
-    case HTTP_METHOD_OTHER:
-        break;
-    }
+    else
+        handle_write(api, request, &key);
 }

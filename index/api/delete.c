@@ -6,6 +6,7 @@
 
 #include "index/api/operation.h"
 #include "index/api/removal.h"
+#include "index/api/write_head.h"
 
 struct delete_op {
     struct operation base;
@@ -44,18 +45,18 @@ static void deleted_cb(struct store_commit *commit, int rc)
 }
 
 /* What to delete: the key's replicas, and what was an orphan before. */
-static int find_orphans(struct api *api, const struct key *key, struct record *orphans)
+static int find_orphans(struct api *api, const struct key *key, struct record *record,
+                        struct record *orphans)
 {
-    struct record record;
-    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &record);
+    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, record);
 
     if (rc == 0)
         rc = orphans_get(api, key, orphans);
     if (rc < 0)
         return rc;
-    if (api->protect && !(record.flags & RECORD_UNLINKED))
+    if (api->protect && !(record->flags & RECORD_UNLINKED))
         return UV_EPERM;
-    return orphans_add(api->replicas, orphans, &record) ? 0 : UV_EMLINK;
+    return orphans_add(api->replicas, orphans, record) ? 0 : UV_EMLINK;
 }
 
 static int delete_start(struct delete_op *op)
@@ -84,14 +85,17 @@ static void refuse(struct http_request *request, int rc)
 
 void api_delete(struct api *api, struct http_request *request, const struct key *key)
 {
+    struct record record;
     struct record orphans;
-    int rc = find_orphans(api, key, &orphans);
+    int rc = find_orphans(api, key, &record, &orphans);
     struct delete_op *op;
 
     if (rc < 0) {
         refuse(request, rc);
         return;
     }
+    if (!write_head_holds(request, &record))
+        return;
     op = (struct delete_op *)operation_new(sizeof(*op), api, request, key);
     if (op == NULL)
         return;

@@ -2,8 +2,10 @@
 #include "index/api/get.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "index/api/check_read.h"
+#include "index/api/conditions.h"
 #include "index/api/proxy_read.h"
 #include "index/base/hex.h"
 
@@ -51,20 +53,28 @@ static void volumes_text(struct api *api, const struct record *record, char *tex
     }
 }
 
-/* A strong ETag: the value's MD5, or, without one, what else tells two values of a key apart. */
+void get_etag(const struct record *record, char etag[GET_ETAG_MAX])
+{
+    if (record->flags & RECORD_MD5) {
+        etag[0] = '"';
+        hex_write(record->md5, RECORD_MD5_SIZE, etag + 1);
+        strcpy(etag + 1 + 2 * RECORD_MD5_SIZE, "\"");
+    } else {
+        snprintf(etag, GET_ETAG_MAX, "\"%llx-%llx\"", (unsigned long long)record->time,
+                 (unsigned long long)record->size);
+    }
+}
+
 static void add_validators(struct http_request *request, const struct record *record)
 {
     char md5[2 * RECORD_MD5_SIZE + 1];
-    char etag[64];
+    char etag[GET_ETAG_MAX];
 
     if (record->flags & RECORD_MD5) {
         hex_write(record->md5, RECORD_MD5_SIZE, md5);
         http_add_header(request, "Content-Md5", md5);
-        snprintf(etag, sizeof(etag), "\"%s\"", md5);
-    } else {
-        snprintf(etag, sizeof(etag), "\"%llx-%llx\"", (unsigned long long)record->time,
-                 (unsigned long long)record->size);
     }
+    get_etag(record, etag);
     http_add_header(request, "ETag", etag);
 }
 
@@ -123,6 +133,33 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
 
 /* --- GET ------------------------------------------------------------------------------------- */
 
+/* Judges the request's preconditions by the index's own ETag. The volume judges dates and its own
+ * ETag, which its answer shows, and what is no list of tags. False: answered. */
+static bool check_conditions(struct http_request *request, const struct record *record)
+{
+    char etag[GET_ETAG_MAX];
+    struct conditions conditions;
+
+    get_etag(record, etag);
+    conditions_init(&conditions, &(struct conditions_target){.etag = etag,
+                                                             .modified = CONDITIONS_NO_TIME,
+                                                             .volume_knows = true});
+    conditions_add_request(&conditions, request);
+    switch (conditions_outcome(&conditions, true)) {
+    case CONDITIONS_NOT_MODIFIED:
+        http_add_header(request, "ETag", etag);
+        api_respond_text(request, 304, "");
+        return false;
+    case CONDITIONS_FAIL:
+        api_respond_text(request, 412, "the value has another ETag (If-Match)\n");
+        return false;
+    case CONDITIONS_HOLD:
+    case CONDITIONS_MALFORMED:
+        break;
+    }
+    return true;
+}
+
 static void respond_found(struct api *api, struct http_request *request, const struct key *key,
                           const struct record *record)
 {
@@ -153,6 +190,6 @@ void api_get(struct api *api, struct http_request *request, const struct key *ke
         respond_missing(api, request);
     else if (rc < 0)
         api_respond_text(request, 500, "the index can't be read\n");
-    else
+    else if (check_conditions(request, &record))
         respond_found(api, request, key, &record);
 }

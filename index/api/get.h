@@ -4,6 +4,12 @@
 
 #include "index/api/api.h"
 
+#define GET_ETAG_MAX 40
+
+/* Writes the strong ETag that a GET shows, with its quotes: the value's MD5, or, without one, what
+ * else tells two values of a key apart. */
+void get_etag(const struct record *record, char etag[GET_ETAG_MAX]);
+
 /* A replica that can be read now, each as often as the others, and none of `tried`, a bit each;
  * -1 when there is none. */
 int get_pick(struct api *api, const struct http_request *request, const struct record *record,

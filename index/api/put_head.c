@@ -2,8 +2,10 @@
 
 #include <openssl/evp.h>
 #include <string.h>
+#include <strings.h>
 
 #include "index/api/removal.h"
+#include "index/api/write_head.h"
 
 /* RFC 1864: the base64 of 16 bytes. False if `text` isn't that. */
 static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])
@@ -17,15 +19,23 @@ static bool decode_md5(const char *text, unsigned char md5[RECORD_MD5_SIZE])
     return true;
 }
 
+/* Two of them would be one too many. */
 static int read_md5(struct http_request *request, struct put_head *head, const char **text)
 {
-    const char *md5 = http_request_header(request, "Content-MD5");
+    const char *name;
+    const char *value;
 
-    head->check_md5 = md5 != NULL;
-    if (md5 == NULL || decode_md5(md5, head->md5))
-        return 0;
-    *text = "Content-MD5 is not the base64 of an MD5\n";
-    return 400;
+    head->check_md5 = false;
+    for (unsigned i = 0; (value = http_request_header_at(request, i, &name)) != NULL; i++) {
+        if (strcasecmp(name, "Content-MD5") != 0)
+            continue;
+        if (head->check_md5 || !decode_md5(value, head->md5)) {
+            *text = "Content-MD5 is not the base64 of an MD5\n";
+            return 400;
+        }
+        head->check_md5 = true;
+    }
+    return 0;
 }
 
 /* The old value is one more when there is a new one. */
@@ -39,12 +49,18 @@ static int check_orphans(struct api *api, const struct put_head *head, const cha
     return 503;
 }
 
-static int read_store(struct api *api, const struct key *key, struct put_head *head,
-                      const char **text)
+static int read_store(struct api *api, const struct http_request *request, const struct key *key,
+                      struct put_head *head, const char **text)
 {
     int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &head->unlinked);
+    bool exists = rc == 0 && !(head->unlinked.flags & RECORD_UNLINKED);
+    int status = 0;
 
-    if (rc == 0 && !(head->unlinked.flags & RECORD_UNLINKED)) {
+    if (rc == 0 || rc == UV_ENOENT)
+        status = write_head_conditions(request, exists ? &head->unlinked : NULL, text);
+    if (status != 0)
+        return status;
+    if (exists) {
         *text = "the key exists\n";
         return 409;
     }
@@ -63,7 +79,7 @@ static int read_store(struct api *api, const struct key *key, struct put_head *h
 int put_head_read(struct api *api, struct http_request *request, const struct key *key,
                   struct put_head *head, const char **text)
 {
-    int status = read_store(api, key, head, text);
+    int status = read_store(api, request, key, head, text);
 
     if (status != 0)
         return status;

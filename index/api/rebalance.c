@@ -13,6 +13,7 @@
 
 #include "index/api/operation.h"
 #include "index/api/removal.h"
+#include "index/api/write_head.h"
 #include "index/base/log.h"
 
 #define TEXT_MAX (VOLUME_ADDRESS_MAX + 64)
@@ -324,6 +325,8 @@ void api_rebalance(struct api *api, struct http_request *request, const struct k
             operation_respond_failure(request, rc);
         return;
     }
+    if (!write_head_holds(request, &record))
+        return;
     op = operation_new(sizeof(*op), api, request, key);
     if (op == NULL)
         return;

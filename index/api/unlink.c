@@ -1,5 +1,6 @@
 /* UNLINK: the key is marked and so is missing to a GET; the blob stays until a DELETE. */
 #include "index/api/operation.h"
+#include "index/api/write_head.h"
 
 static void unlinked_cb(struct store_commit *commit, int rc)
 {
@@ -29,6 +30,8 @@ void api_unlink(struct api *api, struct http_request *request, const struct key 
         operation_respond_failure(request, rc);
         return;
     }
+    if (!write_head_holds(request, &record))
+        return;
     op = operation_new(sizeof(*op), api, request, key);
     if (op == NULL)
         return;

@@ -160,8 +160,8 @@ PUT /$K/f")"
             want 302 HEAD "$u/$K?$query"
         done
         # A listing is a GET: other methods know no query.
-        want 409 PUT "$u/$K?list" --data-binary value
-        want 404 DELETE "$u/$K/none?list"
+        want 400 PUT "$u/$K?list" --data-binary value
+        want 400 DELETE "$u/$K/none?list"
     done
 }
 
