@@ -22,7 +22,7 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     rc = log_open(basic->log);
     if (rc == 0)
         return true;
-    log_error("cannot open the log file %s: %s", basic->log, strerror(-rc));
+    log_error("cannot open the log file %s: %s", basic->log, log_open_failure(rc));
     *exit_code = EXIT_FAILURE;
     return false;
 }
