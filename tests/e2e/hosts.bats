@@ -49,3 +49,40 @@ after_each() {
     printf '::1 localhost\n' >"$T/hosts"
     refused 1 'cannot listen on \[::1\].*not supported' volume "localhost:$(port v)" "$T/data/v"
 }
+
+@test "a volume whose name gets another address is back at once" {
+    local n
+    echo '127.0.0.2 disk.test' >"$T/hosts"
+    with_hosts
+    named v disk.test
+    mkv_start i index "disk.test:$(port v)" --port "$(at i)" --index "$T/data/i"
+    await_ready i
+    put "$(url i)/before" value
+    for n in 3 4; do
+        stop v
+        echo "127.0.0.$n disk.test" >"$T/hosts"
+        named v disk.test
+        within 5 put "$(url i)/after-$n" value
+    done
+}
+
+@test "a volume that moves away from a host that is silent is back soon" {
+    local before
+    echo '127.0.0.2 disk.test' >"$T/hosts"
+    with_hosts
+    named v disk.test
+    mkv_start i index "disk.test:$(port v)" --port "$(at i)" --index "$T/data/i"
+    await_ready i
+    # Many connections, which are kept.
+    same 40x201 "$(for n in {1..40}; do echo "PUT /$n"; done | requests "$(url i)")"
+    freeze v
+    cp -a "$T/data/v" "$T/data/moved"
+    echo '127.0.0.3 disk.test' >"$T/hosts"
+    mkv_start moved volume "127.0.0.3:$(port v)" "$T/data/moved"
+    within 5 logged moved 'ready on'
+    within 5 logged i "volume disk.test:$(port v) is at 127.0.0.3:$(port v) now"
+    before=$(now_ms)
+    same 40x201 "$(for n in {1..40}; do echo "PUT /again/$n"; done | requests "$(url i)")"
+    (($(now_ms) - before < 5000 * SLOW)) || fail "it took $(($(now_ms) - before)) ms"
+    thaw v
+}
