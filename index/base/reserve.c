@@ -11,10 +11,10 @@
 
 #include "index/base/log.h"
 
-#define THREADS_DEFAULT 4                /* libuv's */
-#define THREADS_MAX     1024             /* libuv's */
-#define DESCRIPTORS     16384            /* room for more is made when there are more */
-#define MEMORY          (16UL * 1 << 20) /* what requests take that come at once */
+#define THREADS_DEFAULT 4            /* libuv's */
+#define THREADS_MAX     1024         /* libuv's */
+#define DESCRIPTORS     16384        /* room for more is made when there are more */
+#define MEMORY          (16UL << 20) /* what requests take that come at once */
 
 struct trial {
     uv_thread_t threads[THREADS_MAX];

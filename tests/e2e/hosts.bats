@@ -80,7 +80,7 @@ after_each() {
     echo '127.0.0.3 disk.test' >"$T/hosts"
     mkv_start moved volume "127.0.0.3:$(port v)" "$T/data/moved"
     within 5 logged moved 'ready on'
-    within 5 logged i "volume disk.test:$(port v) is at 127.0.0.3:$(port v) now"
+    within 8 logged i "volume disk.test:$(port v) is at 127.0.0.3:$(port v) now"
     before=$(now_ms)
     same 40x201 "$(for n in {1..40}; do echo "PUT /again/$n"; done | requests "$(url i)")"
     (($(now_ms) - before < 5000 * SLOW)) || fail "it took $(($(now_ms) - before)) ms"
