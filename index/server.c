@@ -12,6 +12,7 @@
 #include "index/api/admin.h"
 #include "index/api/reclaim.h"
 #include "index/base/log.h"
+#include "index/cluster/placement.h"
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -131,6 +132,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
     }
+    rc = placement_init();
+    if (rc < 0)
+        goto err_free;
     rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
                     &s->store);
     if (rc < 0)

@@ -75,16 +75,32 @@ static int open_parent(const char *path)
     return fd;
 }
 
+static int refuse(const char *path, int rc)
+{
+    log_error("cannot open the access log %s: %s", path, log_open_failure(rc));
+    return rc;
+}
+
+int access_log_check(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return refuse(path, -EINVAL);
+    return 0;
+}
+
 int access_log_prepare(const char *path, const struct account *account)
 {
-    int directory = open_parent(path);
-    int rc = directory;
+    int rc = access_log_check(path);
+    int directory;
 
+    if (rc < 0)
+        return rc;
+    directory = rc = open_parent(path);
     if (directory >= 0) {
         rc = prepare_in(directory, strrchr(path, '/') + 1, account);
         close(directory);
     }
-    if (rc < 0)
-        log_error("cannot open the access log %s: %s", path, strerror(-rc));
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? refuse(path, rc) : 0;
 }

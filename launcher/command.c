@@ -1,7 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "launcher/commands.h"
+
+#define FILES_ENOUGH   1024
+#define FILES_A_CLIENT 2 /* its connection, and the file or the connection that serves it */
 
 bool command_begin(const struct command *command, int argc, char **argv, void *options,
                    int *n_operands, int *exit_code)
@@ -22,7 +26,7 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     rc = log_open(basic->log);
     if (rc == 0)
         return true;
-    log_error("cannot open the log file %s: %s", basic->log, strerror(-rc));
+    log_error("cannot open the log file %s: %s", basic->log, log_open_failure(rc));
     *exit_code = EXIT_FAILURE;
     return false;
 }
@@ -65,12 +69,25 @@ int command_inspect(const struct site_options *options)
     return exit_code;
 }
 
+/* main() has raised the soft limit to the hard one. */
+static void warn_of_few_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_ENOUGH)
+        return;
+    log_warn("no more than %lu files can be open at once: that is about %lu clients, and more wait "
+             "or are turned away; raise the hard limit (ulimit -Hn) to %d or more",
+             limit.rlim_cur, limit.rlim_cur / FILES_A_CLIENT, FILES_ENOUGH);
+}
+
 int command_serve(const struct site_options *options, const struct service_options *service)
 {
     struct service_options complete = *service;
     struct site site;
     int exit_code;
 
+    warn_of_few_files();
     if (site_init(&site, options) < 0)
         return EXIT_FAILURE;
     complete.site = &site;

@@ -18,7 +18,7 @@ const char *config_template_name(const struct config *config)
     return config->template_path != NULL ? config->template_path : "the built-in template";
 }
 
-/* Appends the file at `path` and a NUL. A byte NUL within would hide what follows it. */
+/* Appends the file at `path` and a NUL. */
 static int read_template(const char *path, struct buf *text)
 {
     int fd = files_open_plain(AT_FDCWD, path, 0);
@@ -41,19 +41,34 @@ static int read_template(const char *path, struct buf *text)
     }
     if (fd >= 0)
         close(fd);
-    if (rc == 0 && buf_size(text) > 0 && memchr(buf_bytes(text), '\0', buf_size(text)) != NULL)
-        rc = -EILSEQ;
     return rc == 0 ? buf_append(text, "", 1) : rc;
 }
 
+/* The line of the first byte NUL before the last byte, or 0. */
+static unsigned line_of_nul(const struct buf *text)
+{
+    size_t n = strlen(buf_bytes(text));
+    unsigned line = 1;
+
+    if (n + 1 == buf_size(text))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        line += buf_bytes(text)[i] == '\n';
+    return line;
+}
+
 /* Appends the template at `path`. One without @LISTEN@ would make nginx drop our sockets, at a
- * reload for good. 0, or -errno after one log line. */
+ * reload for good; a byte NUL within would hide what follows it. 0, or -errno after one log line.
+ */
 static int load_template(const char *path, struct buf *text)
 {
     int rc = read_template(path, text);
 
     if (rc < 0) {
         log_error("cannot read the template %s: %s", path, strerror(-rc));
+    } else if (line_of_nul(text) > 0) {
+        log_error("%s, line %u: a byte NUL is in it", path, line_of_nul(text));
+        rc = -EINVAL;
     } else if (strstr(buf_bytes(text), "@LISTEN@") == NULL) {
         log_error("%s does not hold @LISTEN@: nginx would listen to nobody", path);
         rc = -EINVAL;

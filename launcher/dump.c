@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "index/base/io.h"
+#include "index/base/reserve.h"
 #include "index/maintenance/dump.h"
 #include "index/maintenance/offline.h"
 #include "launcher/admin_client.h"
@@ -117,7 +118,9 @@ static int dump_files(const char *directory, int fd, struct output *out)
         log_error("cannot dump %s: %s", directory, uv_strerror(rc));
         return rc;
     }
-    rc = store_open(&loop, directory, &(struct store_options){.sync = true}, &dump.store);
+    rc = reserve_take(&loop);
+    if (rc == 0)
+        rc = store_open(&loop, directory, &(struct store_options){.sync = true}, &dump.store);
     if (rc == 0)
         rc = write_all(&dump, out);
     offline_close(&loop, dump.store);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,16 +74,40 @@ static int open_socket(const struct listener *l)
     return rc < 0 ? rc : fd;
 }
 
-static bool system_has_ipv6(void)
+/* Whether this host can listen there at all, whatever the port: its kernel may lack the family, and
+ * a name may be that of other hosts, too. 0 or a -errno. */
+static int try_address(const struct listener *l)
 {
-    struct listener any = {.length = sizeof(struct sockaddr_in6)};
+    struct listener any = *l;
     int fd;
 
-    ((struct sockaddr_in6 *)&any.address)->sin6_family = AF_INET6;
+    /* The port stands in the same place in both families. */
+    memset((char *)&any.address + offsetof(struct sockaddr_in, sin_port), 0, sizeof(in_port_t));
     fd = open_socket(&any);
     if (fd >= 0)
         close(fd);
-    return fd >= 0;
+    return fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL ? fd : 0;
+}
+
+/* Leaves out what this host can't listen on, unless that is all. */
+static void drop_missing(struct listeners *listeners)
+{
+    struct listeners kept = {.n = 0};
+    int errors[LISTENERS_MAX];
+    char name[NAME_MAX];
+
+    for (size_t i = 0; i < listeners->n; i++) {
+        errors[i] = try_address(&listeners->items[i]);
+        if (errors[i] == 0)
+            kept.items[kept.n++] = listeners->items[i];
+    }
+    for (size_t i = 0; i < listeners->n && kept.n > 0; i++) {
+        format_name(&listeners->items[i], name);
+        if (errors[i] < 0)
+            log_info("not listening on %s: %s", name, strerror(-errors[i]));
+    }
+    if (kept.n > 0)
+        *listeners = kept;
 }
 
 static void resolve_any(uint16_t port, struct listeners *listeners)
@@ -91,11 +116,10 @@ static void resolve_any(uint16_t port, struct listeners *listeners)
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
     add(listeners, (const struct sockaddr *)&in, sizeof(in));
-    if (system_has_ipv6())
-        add(listeners, (const struct sockaddr *)&in6, sizeof(in6));
+    add(listeners, (const struct sockaddr *)&in6, sizeof(in6));
 }
 
-int listeners_resolve(const struct address *address, struct listeners *listeners)
+static int resolve_name(const struct address *address, struct listeners *listeners)
 {
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -103,11 +127,6 @@ int listeners_resolve(const struct address *address, struct listeners *listeners
     char port[8];
     int rc;
 
-    listeners->n = 0;
-    if (address->host[0] == '\0') {
-        resolve_any(address->port, listeners);
-        return 0;
-    }
     snprintf(port, sizeof(port), "%u", address->port);
     rc = getaddrinfo(address->host, port, &hints, &found);
     if (rc != 0) {
@@ -121,6 +140,20 @@ int listeners_resolve(const struct address *address, struct listeners *listeners
     }
     freeaddrinfo(found);
     return 0;
+}
+
+int listeners_resolve(const struct address *address, struct listeners *listeners)
+{
+    int rc = 0;
+
+    listeners->n = 0;
+    if (address->host[0] == '\0')
+        resolve_any(address->port, listeners);
+    else
+        rc = resolve_name(address, listeners);
+    if (rc == 0)
+        drop_missing(listeners);
+    return rc;
 }
 
 static void log_refusal(const struct listener *l, int rc)
@@ -138,33 +171,18 @@ static void log_refusal(const struct listener *l, int rc)
 
 int listeners_open(struct listeners *listeners)
 {
-    struct listener missing = {.fd = -1};
-    size_t n = 0;
-    int rc = 0;
-
     for (size_t i = 0; i < listeners->n; i++) {
-        struct listener l = listeners->items[i];
+        struct listener *l = &listeners->items[i];
+        int fd = open_socket(l);
 
-        l.fd = open_socket(&l);
-        if (l.fd == -EADDRNOTAVAIL) {
-            missing = l;
-            continue;
+        if (fd < 0) {
+            log_refusal(l, fd);
+            listeners_close(listeners);
+            return fd;
         }
-        if (l.fd < 0) {
-            rc = l.fd;
-            log_refusal(&l, rc);
-            break;
-        }
-        listeners->items[n++] = l;
+        l->fd = fd;
     }
-    listeners->n = n;
-    if (rc == 0 && n == 0) {
-        rc = -EADDRNOTAVAIL;
-        log_refusal(&missing, rc);
-    }
-    if (rc < 0)
-        listeners_close(listeners);
-    return rc;
+    return 0;
 }
 
 void listeners_close(struct listeners *listeners)

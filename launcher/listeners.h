@@ -22,12 +22,12 @@ struct listeners {
     struct listener items[LISTENERS_MAX];
 };
 
-/* Finds what `address` means: any host is 0.0.0.0 and, where this system has IPv6, [::]; a name is
- * all its addresses. Opens nothing. 0, or a -errno after one log line. */
+/* Finds what `address` means: any host is 0.0.0.0 and [::], a name is all its addresses. Leaves out
+ * those that this host can't listen on, such as [::1] where the kernel has no IPv6, with an info
+ * line each, unless that is all of them. Keeps nothing open. 0, or a -errno after one log line. */
 int listeners_resolve(const struct address *address, struct listeners *listeners);
 
-/* Binds all of them and listens; drops those whose address this host lacks, unless that is all.
- * 0, or a -errno after one log line and with all closed. */
+/* Binds all of them and listens. 0, or a -errno after one log line and with all closed. */
 int listeners_open(struct listeners *listeners);
 
 /* Closes what is open and keeps the addresses. */

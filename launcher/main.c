@@ -8,7 +8,8 @@
 
 #include "launcher/commands.h"
 
-#define FILES_MAX 65536
+#define FILES_MAX   65536
+#define FILES_LEAST 64
 
 static const struct {
     const struct command *command;
@@ -41,15 +42,22 @@ static void ensure_standard_streams(void)
         close(fd);
 }
 
-/* The soft limit is often 1,024, for the sake of select(2), which nothing here uses. */
-static void raise_file_limit(void)
+/* The soft limit is often 1,024, for the sake of select(2), which nothing here uses. False after
+ * one log line where even the hard one is too low to start with. */
+static bool raise_file_limit(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MAX)
-        return;
+        return true;
     limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= FILES_LEAST)
+        return true;
+    log_error("no more than %lu files can be open at once, and mkv needs %d: raise the hard limit "
+              "(ulimit -Hn)",
+              limit.rlim_cur, FILES_LEAST);
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -57,7 +65,8 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "--help";
 
     ensure_standard_streams();
-    raise_file_limit();
+    if (!raise_file_limit())
+        return EXIT_FAILURE;
     /* libuv's four could all be waiting for one disk to sync, with questions about it behind them.
      */
     setenv("UV_THREADPOOL_SIZE", "8", 0);

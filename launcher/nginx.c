@@ -361,9 +361,12 @@ void nginx_reload(struct nginx *nginx)
 
 void nginx_reopen_logs(struct nginx *nginx)
 {
+    /* Where there is no place for a new log, nginx keeps the old one: it could wait there for ever.
+     */
+    if (prepare_access_log(nginx) < 0)
+        return;
     /* Before its handlers are set, a signal would kill it; one that isn't running opens them
      * anyway. */
-    prepare_access_log(nginx);
     if (nginx->state == NGINX_READY)
         child_signal(&nginx->child, SIGUSR1);
     nginx->reopen_wanted = nginx->state == NGINX_STARTING;

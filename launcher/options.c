@@ -3,7 +3,10 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define HELP_COLUMN 26
+#include "index/base/text.h"
+
+#define HELP_COLUMN     26
+#define USAGE_ERROR_MAX 2048
 
 static void *field(const struct option *option, void *target)
 {
@@ -12,14 +15,17 @@ static void *field(const struct option *option, void *target)
 
 int options_usage_error(const struct command *command, const char *format, ...)
 {
+    char text[USAGE_ERROR_MAX];
+    char printable[2 * USAGE_ERROR_MAX];
     va_list args;
+    size_t n;
 
-    fputs("mkv: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fprintf(stderr, " (see 'mkv %s%s--help')\n", command != NULL ? command->name : "",
-            command != NULL ? " " : "");
+    n = text_printable(text, strlen(text), printable, sizeof(printable));
+    fprintf(stderr, "mkv: %.*s (see 'mkv %s%s--help')\n", (int)n, printable,
+            command != NULL ? command->name : "", command != NULL ? " " : "");
     return EXIT_USAGE;
 }
 

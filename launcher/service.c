@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/base/reserve.h"
 #include "launcher/nginx.h"
 #include "launcher/notify.h"
 
@@ -177,7 +178,7 @@ static void start(struct service *s)
 {
     const struct service_backend *b = s->options->backend;
 
-    if (b != NULL && b->start(&s->loop, b->arg) < 0) {
+    if (reserve_take(&s->loop) < 0 || (b != NULL && b->start(&s->loop, b->arg) < 0)) {
         s->exit_code = EXIT_FAILURE;
         s->nginx_gone = true;
         backend_stopped_cb(s);

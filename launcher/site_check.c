@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/access_log.h"
 #include "launcher/check.h"
 #include "launcher/files.h"
 #include "launcher/site.h"
@@ -170,6 +171,8 @@ int site_check(const struct site *site)
     struct run run = {.site = site, .directory = -1, .exit_code = EXIT_FAILURE};
     int rc;
 
+    if (site->access_log != NULL && access_log_check(site->access_log) < 0)
+        return EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     rc = init_loop(&run);
     if (rc < 0) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "index/base/buf.h"
+#include "index/base/text.h"
 #include "launcher/admin_client.h"
 #include "launcher/commands.h"
 #include "launcher/index_dir.h"
@@ -177,13 +178,49 @@ static void print_volumes(const json_t *status)
     }
 }
 
+static int make_string_printable(json_t *string)
+{
+    size_t len = json_string_length(string);
+    char *text = malloc(4 * len + 1);
+    size_t n;
+    int rc;
+
+    if (text == NULL)
+        return -ENOMEM;
+    n = text_printable(json_string_value(string), len, text, 4 * len);
+    rc = json_string_setn(string, text, n);
+    free(text);
+    return rc < 0 ? -ENOMEM : 0;
+}
+
+/* Does so with every string in it: names and reasons can come from a volume, and end on a terminal.
+ */
+static int make_printable(json_t *value) /* NOLINT(misc-no-recursion): an answer is 3 levels deep */
+{
+    const char *name;
+    json_t *inner;
+    size_t i;
+    int rc = json_is_string(value) ? make_string_printable(value) : 0;
+
+    json_object_foreach(value, name, inner)
+    {
+        rc = rc == 0 ? make_printable(inner) : rc;
+    }
+    json_array_foreach(value, i, inner)
+    {
+        rc = rc == 0 ? make_printable(inner) : rc;
+    }
+    return rc;
+}
+
 static int print_text(const struct buf *answer)
 {
     json_t *status = json_loadb(buf_bytes(answer), buf_size(answer), 0, NULL);
+    int rc = json_is_object(status) ? make_printable(status) : -EPROTO;
 
-    if (!json_is_object(status)) {
+    if (rc < 0) {
         json_decref(status);
-        return -EPROTO;
+        return rc;
     }
     print_process(status);
     print_counts(status);

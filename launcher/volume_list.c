@@ -2,18 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "index/base/address.h"
+#include "index/base/lines.h"
 #include "index/cluster/volumes.h"
+#include "launcher/files.h"
 
-#define SPACE         " \t\r\n"
-#define NAME_MAX_HERE 190 /* bytes: the store keeps 255, with the identity behind it */
+#define SPACE          " \t\r\n"
+#define NAME_MAX_HERE  190 /* bytes: the store keeps 255, with the identity behind it */
+#define LINE_MAX_BYTES 4096
 
 void volume_list_deinit(struct volume_list *list)
 {
@@ -61,70 +64,83 @@ const char *volume_list_add(struct volume_list *list, const char *name,
     return NULL;
 }
 
-/* What counts of a line. */
-static char *trim(char *line)
+/* Some editors begin a file with one. */
+static void skip_byte_order_mark(const char **line, size_t *len)
 {
-    size_t n;
+    static const char mark[] = "\xef\xbb\xbf";
+    bool found = *len >= 3 && memcmp(*line, mark, 3) == 0;
 
-    line[strcspn(line, "#")] = '\0';
-    line += strspn(line, SPACE);
-    n = strlen(line);
-    while (n > 0 && strchr(SPACE, line[n - 1]) != NULL)
-        line[--n] = '\0';
-    return line;
+    *line += found ? 3 : 0;
+    *len -= found ? 3 : 0;
 }
 
-/* Anything else, such as a FIFO, could make the reader wait. */
-static FILE *open_regular(const char *path)
+/* Copies what counts of a line. */
+static void trim(const char *line, size_t len, char name[LINE_MAX_BYTES + 1])
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    struct stat st;
-    FILE *in;
+    const char *comment = memchr(line, '#', len);
 
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-        close(fd);
-        errno = EINVAL;
-        return NULL;
+    if (comment != NULL)
+        len = (size_t)(comment - line);
+    while (len > 0 && strchr(SPACE, *line) != NULL)
+        line++, len--;
+    while (len > 0 && strchr(SPACE, line[len - 1]) != NULL)
+        len--;
+    memcpy(name, line, len);
+    name[len] = '\0';
+}
+
+/* Adds the volume of a line, if there is one in it. NULL, or what is wrong. */
+static const char *add_line(struct volume_list *list, const char *line, size_t len,
+                            char problem[VOLUME_LIST_TEXT_MAX])
+{
+    char name[LINE_MAX_BYTES + 1];
+
+    if (memchr(line, '\0', len) != NULL)
+        return strcpy(problem, "a byte NUL is in it");
+    trim(line, len, name);
+    return *name != '\0' ? volume_list_add(list, name, problem) : NULL;
+}
+
+static const char *read_lines(struct volume_list *list, const char *path, int fd,
+                              char problem[VOLUME_LIST_TEXT_MAX])
+{
+    struct lines lines = {.fd = fd, .max = LINE_MAX_BYTES};
+    char inner[VOLUME_LIST_TEXT_MAX];
+    const char *bad = NULL;
+    const char *line;
+    size_t len;
+    int rc = 1;
+
+    while (bad == NULL && (rc = lines_next(&lines, &line, &len)) > 0) {
+        if (lines.number == 1)
+            skip_byte_order_mark(&line, &len);
+        bad = add_line(list, line, len, inner);
     }
-    in = fdopen(fd, "r");
-    if (in == NULL)
-        close(fd);
-    return in;
+    if (rc == -EMSGSIZE)
+        bad = strcpy(inner, "it is too long");
+    if (bad != NULL)
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "%.100s, line %" PRIu64 ": %.250s", path,
+                 lines.number, inner);
+    else if (rc < 0)
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(-rc));
+    lines_deinit(&lines);
+    return bad != NULL || rc < 0 ? problem : NULL;
 }
 
 const char *volume_list_read(struct volume_list *list, const char *path,
                              char problem[VOLUME_LIST_TEXT_MAX])
 {
-    FILE *in = open_regular(path);
     size_t count = list->count;
-    const char *bad = NULL;
-    char inner[VOLUME_LIST_TEXT_MAX];
-    size_t size = 0;
-    char *line = NULL;
-    unsigned number = 0;
+    const char *bad;
+    int fd = files_open_plain(AT_FDCWD, path, 0);
 
-    if (in == NULL) {
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(errno));
+    if (fd < 0) {
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(-fd));
         return problem;
     }
-    while (bad == NULL && getline(&line, &size, in) >= 0) {
-        const char *name = trim(line);
-
-        number++;
-        if (*name != '\0')
-            bad = volume_list_add(list, name, inner);
-    }
-    if (bad != NULL)
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "%.100s, line %u: %.250s", path, number, inner);
-    else if (ferror(in))
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(errno));
-    else
-        problem = NULL;
-    free(line);
-    fclose(in);
-    while (problem != NULL && list->count > count)
+    bad = read_lines(list, path, fd, problem);
+    close(fd);
+    while (bad != NULL && list->count > count)
         free(list->names[--list->count]);
-    return problem;
+    return bad;
 }

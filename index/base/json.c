@@ -4,42 +4,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The length of the character that begins at `p`, or 0 if none does: overlong forms, surrogates and
- * what is over U+10FFFF are none. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    static const struct {
-        unsigned char first, last; /* of the first byte */
-        unsigned char low, high;   /* of the second */
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0x80, 0xbf, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        size_t length = forms[i].length;
-
-        if (p[0] < forms[i].first || p[0] > forms[i].last)
-            continue;
-        if (length > left || (length > 1 && (p[1] < forms[i].low || p[1] > forms[i].high)))
-            return 0;
-        for (size_t k = 2; k < length; k++) {
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        }
-        return length;
-    }
-    return 0;
-}
+#include "index/base/text.h"
 
 static bool is_utf8(const unsigned char *p, size_t n)
 {
     size_t length;
 
     for (size_t i = 0; i < n; i += length) {
-        length = utf8_length(p + i, n - i);
+        length = text_utf8_length(p + i, n - i);
         if (length == 0)
             return false;
     }

@@ -2,13 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
+#include "index/base/text.h"
+
+#define LINE_MAX_BYTES PIPE_BUF /* so that a pipe with room takes a line whole */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -21,6 +27,7 @@ static struct {
     enum log_level level;
     int fd;
     const char *path;
+    unsigned long dropped; /* lines, since the last one that was written */
 } sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 int log_level_parse(const char *text, enum log_level *level)
@@ -39,15 +46,44 @@ void log_set_level(enum log_level level)
     sink.level = level;
 }
 
+const char *log_open_failure(int rc)
+{
+    return rc == -EINVAL ? "its reader could hold mkv up, as it is no file" : strerror(-rc);
+}
+
+/* A FIFO that nobody reads must not hold us up, hence O_NONBLOCK. */
+static int open_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    struct stat st;
+
+    if (fd < 0)
+        return errno == ENXIO ? -EINVAL : -errno; /* a FIFO without a reader, or a socket */
+    if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
+        close(fd);
+        return -EINVAL;
+    }
+    return fd;
+}
+
+/* Whoever else has our stderr would get O_NONBLOCK, too, if we set it there; a terminal or a pipe
+ * can be opened once more, for us alone. With what can't, put() has to do. */
+static int open_stderr(void)
+{
+    struct stat st;
+    int fd = -1;
+
+    if (fstat(STDERR_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd < 0 ? STDERR_FILENO : fd;
+}
+
 int log_open(const char *path)
 {
-    int fd = STDERR_FILENO;
+    int fd = path != NULL ? open_file(path) : open_stderr();
 
-    if (path != NULL) {
-        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (fd < 0)
-            return -errno;
-    }
+    if (fd < 0)
+        return fd;
     /* Other threads may be about to write: the descriptor stays what it is, a log. */
     if (sink.fd != STDERR_FILENO && fd != STDERR_FILENO) {
         if (dup3(fd, sink.fd, O_CLOEXEC) < 0) {
@@ -74,7 +110,7 @@ void log_reopen(void)
         return;
     rc = log_open(sink.path);
     if (rc < 0)
-        log_error("cannot reopen the log file %s: %s", sink.path, strerror(-rc));
+        log_error("cannot reopen the log file %s: %s", sink.path, log_open_failure(rc));
 }
 
 static size_t line_start(char *line, size_t size, enum log_level level, const char *source)
@@ -90,9 +126,30 @@ static size_t line_start(char *line, size_t size, enum log_level level, const ch
                                 level_names[level], source);
 }
 
+/* Writes a line, unless its reader lets us wait. There is nobody to tell when the log itself can't
+ * be written. */
+static bool put(const char *line, size_t n)
+{
+    struct pollfd out = {.fd = sink.fd, .events = POLLOUT};
+
+    if (poll(&out, 1, 0) == 0)
+        return false;
+    return write(sink.fd, line, n) >= 0 || errno != EAGAIN;
+}
+
+static void tell_dropped(void)
+{
+    char line[256];
+    size_t n = line_start(line, 128, LOG_LEVEL_WARN, "mkv");
+
+    n += (size_t)snprintf(line + n, 128, "%lu log lines are lost: their reader did not take them\n",
+                          sink.dropped);
+    if (put(line, n))
+        sink.dropped = 0;
+}
+
 void log_line(enum log_level level, const char *source, const char *text, size_t len)
 {
-    static const char hex[] = "0123456789abcdef";
     int saved_errno = errno;
     char line[LINE_MAX_BYTES];
     size_t n;
@@ -100,21 +157,12 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
     if (level < sink.level)
         return;
     n = line_start(line, 128, level, source);
-    for (size_t i = 0; i < len && n + 5 < sizeof(line); i++) {
-        unsigned char byte = (unsigned char)text[i];
-
-        if (byte >= 0x20 && byte != 0x7f) {
-            line[n++] = (char)byte;
-            continue;
-        }
-        line[n++] = '\\';
-        line[n++] = 'x';
-        line[n++] = hex[byte >> 4];
-        line[n++] = hex[byte & 15];
-    }
+    n += text_printable(text, len, line + n, sizeof(line) - 1 - n);
     line[n++] = '\n';
-    /* There is nobody to tell when the log itself can't be written. */
-    (void)!write(sink.fd, line, n);
+    if (sink.dropped > 0)
+        tell_dropped();
+    if (sink.dropped > 0 || !put(line, n))
+        sink.dropped++;
     errno = saved_errno;
 }
 

@@ -3,7 +3,9 @@
  *     2026-11-21T09:48:00.123Z warn  nginx: ...
  *
  * The word before the colon is the source: "mkv" for our own lines, "nginx" for those of the child.
- * Bytes that could forge a line or drive a terminal are written as \xNN, so a key may be logged.
+ * Bytes that could forge a line or drive a terminal are written as \xNN (text_printable()), so a
+ * key may be logged. Nothing waits for a reader: a line that a pipe or terminal doesn't take at
+ * once is dropped, and the next one that is taken has a line before it that tells how many were.
  * All functions preserve errno and are for the main thread. */
 #ifndef MKV_BASE_LOG_H
 #define MKV_BASE_LOG_H
@@ -19,8 +21,12 @@ int log_level_parse(const char *text, enum log_level *level);
 void log_set_level(enum log_level level);
 
 /* Sends lines to the file at `path`, appended, created 0644; NULL means stderr. The string is
- * borrowed until the next call. On failure a -errno, and the old destination stays. */
+ * borrowed until the next call. On failure a -errno, and the old destination stays: -EINVAL for a
+ * FIFO or a socket. */
 int log_open(const char *path);
+
+/* What went wrong in a log_open() that returned `rc`, for people. */
+const char *log_open_failure(int rc);
 
 /* Opens the file again by its path, after a log rotator moved it away. A failure is logged to the
  * old file, which stays in use. */

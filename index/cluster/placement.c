@@ -1,44 +1,61 @@
 #include "index/cluster/placement.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/evp.h>
-#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "index/base/log.h"
 
-#define MD5_SIZE 16
+#define MD5_SIZE   16
+#define SPARE_SIZE 16384
 
 /* libcrypto looks an algorithm up by locks and names unless it is kept. */
 static EVP_MD *md5_algorithm;
 
-static void fetch_md5(void)
+/* A hash takes some hundred bytes of memory, and nobody who asks for a place can do without. When
+ * there is no more, they come from here. */
+static void *spare;
+
+int placement_init(void)
 {
-    md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
-    if (md5_algorithm == NULL) {
-        /* Going on would lose keys. A libcrypto in FIPS mode has no MD5. */
-        log_error("libcrypto has no MD5: mkv can't place keys");
-        abort();
-    }
+    if (md5_algorithm == NULL)
+        md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
+    if (spare == NULL)
+        spare = malloc(SPARE_SIZE);
+    if (md5_algorithm != NULL && spare != NULL)
+        return 0;
+    /* One in FIPS mode has none. */
+    log_error("mkv can't place keys: %s",
+              md5_algorithm == NULL ? "libcrypto has no MD5" : "out of memory");
+    return md5_algorithm == NULL ? -ENOTSUP : -ENOMEM;
+}
+
+static bool try_md5(const void *bytes, size_t len, unsigned char out[MD5_SIZE])
+{
+    return EVP_Digest(bytes, len, out, NULL, md5_algorithm, NULL) == 1;
 }
 
 static void md5(const void *a, size_t a_len, const void *b, size_t b_len,
                 unsigned char out[MD5_SIZE])
 {
     unsigned char joined[KEY_MAX + 512];
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, fetch_md5);
     assert(a_len + b_len <= sizeof(joined));
     memcpy(joined, a, a_len);
     if (b_len > 0)
         memcpy(joined + a_len, b, b_len);
-    if (EVP_Digest(joined, a_len + b_len, out, NULL, md5_algorithm, NULL) != 1) {
+    if (try_md5(joined, a_len + b_len, out))
+        return;
+    free(spare);
+    if (!try_md5(joined, a_len + b_len, out)) {
         log_error("out of memory while placing a key");
-        abort();
+        abort(); /* to go on would lose keys */
     }
+    spare = malloc(SPARE_SIZE);
 }
 
 /* Copies one component of a name, cut where it is too long, and returns the bytes written. */

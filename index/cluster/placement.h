@@ -25,6 +25,10 @@ struct placement {
     uint32_t subvolume; /* below the number of subvolumes */
 };
 
+/* Comes before all else. 0; or after one log line -ENOMEM, or -ENOTSUP where libcrypto has no MD5.
+ */
+int placement_init(void);
+
 /* Writes the key's path at a volume, "/HH/HH/NAME", with a NUL, and returns its length. HH are the
  * first two bytes of md5(key) in lower hex, NAME the padded base64 of the key. A '/' of the base64
  * makes NAME several components, and two kinds of them need care, both by characters that base64

@@ -21,6 +21,7 @@
 #include "index/base/address.h"
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
+#include "index/cluster/volumes.h"
 
 #define UPLOAD_BUFFER      (64 * 1024L)
 #define ANSWER_MAX         (64 * 1024) /* bytes of an answer's body; nobody reads it */
@@ -48,6 +49,8 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
         free(e);
         return UV_ENOMEM;
     }
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS))
+        log_warn("this libcurl can't look names up in the background: while it does, all waits");
     e->loop = loop;
     e->limits = *limits;
     LIST_INIT(&e->active);
@@ -216,12 +219,19 @@ static void give_handle(struct transfers *engine, CURL *easy)
     engine->pool[engine->n_pool++] = easy;
 }
 
+static void free_lists(struct transfer *t)
+{
+    curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->forget);
+    t->headers = t->forget = NULL;
+}
+
 /* Of a request that could not be started. */
 static void forget_start(struct transfers *engine, struct transfer *t)
 {
-    curl_slist_free_all(t->headers);
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); /* no reset would forget the list */
     give_handle(engine, t->easy);
-    t->headers = NULL;
+    free_lists(t);
     t->easy = NULL;
 }
 
@@ -262,6 +272,38 @@ uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size)
     return uv_now(engine->loop) + engine->limits.durable_timeout + flush_time(size);
 }
 
+/* Connections that were made before the volume had its present address are not used any more.
+ * libcurl counts their age in seconds, so for a moment none is. */
+static void leave_old_connections(const struct transfer *t)
+{
+    uint64_t moved = t->volume != NULL ? t->volume->moved : 0;
+    uint64_t ago = uv_now(t->engine->loop) - moved;
+
+    if (moved == 0)
+        return;
+    if (ago < 2000)
+        curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    else
+        curl_easy_setopt(t->easy, CURLOPT_MAXLIFETIME_CONN, (long)(ago / 1000));
+#endif
+}
+
+/* Else libcurl keeps the addresses of a name for a minute. */
+static int connect_anew(struct transfer *t, const char *url)
+{
+    const char *host = url + strlen("http://");
+    char text[ADDRESS_TEXT_MAX + 1];
+
+    snprintf(text, sizeof(text), "-%.*s", (int)strcspn(host, "/"), host);
+    t->forget = curl_slist_append(NULL, text);
+    if (t->forget == NULL)
+        return UV_ENOMEM;
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->forget);
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    return 0;
+}
+
 static int start(struct transfers *engine, struct transfer *t)
 {
     t->progress = uv_now(engine->loop);
@@ -280,6 +322,8 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
     const struct volume *volume = t->volume;
     uint64_t until = t->until;
     void *data = t->data;
+    bool anew = t->anew;
+    int rc = 0;
 
     if (engine->aborted)
         return UV_ECANCELED;
@@ -294,7 +338,12 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *url
     if (t->easy == NULL)
         return UV_ENOMEM;
     set_common_options(t->easy, t, url);
-    return 0;
+    leave_old_connections(t);
+    if (anew)
+        rc = connect_anew(t, url);
+    if (rc < 0)
+        forget_start(engine, t);
+    return rc;
 }
 
 /* Adds a header of its own. On failure the handle and all headers are gone. */
@@ -427,9 +476,8 @@ void transfer_end(struct transfer *t, int rc, int status)
         curl_easy_cleanup(t->easy);
     else
         give_handle(engine, t->easy);
-    curl_slist_free_all(t->headers);
+    free_lists(t);
     t->easy = NULL;
-    t->headers = NULL;
     t->rc = rc;
     t->status = status;
     LIST_REMOVE(t, link);

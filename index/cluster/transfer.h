@@ -36,7 +36,7 @@ typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, 
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired. `data`, `volume` and `until` are set before the start, the rest is this
+ * `done` has fired. `data`, `volume`, `until` and `anew` are set before the start, the rest is this
  * module's. */
 struct transfer {
     void *data;     /* the caller's */
@@ -44,11 +44,13 @@ struct transfer {
     struct transfers *engine;
     CURL *easy;
     struct curl_slist *headers;
+    struct curl_slist *forget; /* a name whose addresses libcurl is to look up again */
     transfer_read_cb read;
     transfer_done_cb done;
     transfer_write_cb write;
     uint64_t stall_timeout;      /* ms without progress that the volume is granted */
     const struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
+    bool anew; /* look the volume's name up again, and take no connection that was kept */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
     uint64_t progress;                          /* loop time of the last sign of life */

@@ -184,12 +184,26 @@ static int identify(struct volume *volume, const char *identity)
     return rc;
 }
 
+/* Connections from before may lead to a host that is no longer the volume's. */
+static void note_address(struct volume *volume)
+{
+    const char *address = volume->probe.address;
+
+    if (strcmp(volume->address, address) == 0)
+        return;
+    if (volume->address[0] != '\0') {
+        volume->moved = uv_now(volume->volumes->loop);
+        log_info("volume %s is at %s now", volume->name, address);
+    }
+    strcpy(volume->address, address);
+}
+
 static void answered(struct volume *volume, int status)
 {
     char reason[VOLUME_REASON_MAX];
 
     volume->silent = 0;
-    strcpy(volume->address, volume->probe.address);
+    note_address(volume);
     if (status >= 500) {
         snprintf(reason, sizeof(reason), "it answers %d", status);
         set_state(volume, VOLUME_DOWN, reason);
@@ -249,6 +263,7 @@ static void probe(struct volume *volume)
     snprintf(url, sizeof(url), "http://%s/_mkv/space", volume->name);
     volume->answer_len = 0;
     volume->probe.data = volume;
+    volume->probe.anew = volume->state == VOLUME_DOWN || volume->silent > 0;
     volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
     if (transfer_get(v->transfers, &volume->probe, url, PROBE_TIMEOUT, answer_cb, probe_done_cb) <
         0) {

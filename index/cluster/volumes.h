@@ -44,6 +44,7 @@ struct volume {
     /* The rest is this module's. */
     bool asked;      /* a probe has ended, or could not begin */
     bool identified; /* it has answered */
+    uint64_t moved;  /* loop time at which it answered from another address than before, or 0 */
     unsigned silent; /* probes in a row without an answer */
     bool probing;
     struct transfer probe;

@@ -14,6 +14,7 @@
 
 #include "index/base/lines.h"
 #include "index/base/log.h"
+#include "index/base/reserve.h"
 #include "index/maintenance/load.h"
 #include "index/maintenance/offline.h"
 
@@ -143,7 +144,9 @@ int restore_run(const struct restore_options *options, struct dump_counts *count
         free(r.load);
         return rc;
     }
-    rc = restore(&r);
+    rc = reserve_take(&r.loop);
+    if (rc == 0)
+        rc = restore(&r);
     if (rc == 0)
         *counts = r.load->counts;
     uv_run(&r.loop, UV_RUN_DEFAULT);

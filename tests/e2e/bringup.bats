@@ -71,3 +71,19 @@ script() { # NAME SCRIPT [ARGUMENTS...]
         closed $((P + n))
     done
 }
+
+@test "it brings a cluster up where the kernel has no IPv6, whatever /etc/hosts says" {
+    need_root
+    unshare -m "$SUPPORT/noipv6" true 2>/dev/null || skip 'needs mount namespaces and seccomp'
+    printf '::1 localhost\n127.0.0.1 localhost\n' >"$T/hosts"
+    # shellcheck disable=SC2016 # for the shell within
+    hatch up unshare -m bash -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' - "$T/hosts" \
+        "$SUPPORT/noipv6" env "MKV=$MKV" "$ROOT/scripts/bringup.sh" --port "$P" --dir "$DIR" --volumes 2
+    within 60 logged up 'Ctrl-C ends it'
+    put "http://127.0.0.1:$P/wehave" bigswag
+    got "http://127.0.0.1:$P/wehave" bigswag
+    signal up TERM
+    await_end up 30
+    same 0 "$RC"
+    within 2 gone up
+}

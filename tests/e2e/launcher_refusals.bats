@@ -208,6 +208,7 @@ before_each() {
     echo 'events {} http { server { @LISTEN@ listen @NO_SUCH_NAME@; } }' >"$T/unknown.conf"
     echo 'events { # @LISTEN@' >"$T/open.conf"
     : >"$T/empty.conf"
+    printf '# one\n# two \0 @LISTEN@\n' >"$T/nul.conf"
     for verb in volume index; do
         local arguments=("$(at v)" "$D")
         if [[ $verb == index ]]; then
@@ -216,6 +217,7 @@ before_each() {
         refused 1 "$T/none.conf" "$verb" "${arguments[@]}" --template "$T/none.conf"
         refused 1 "$T/wrong.conf.*no_such_directive" "$verb" "${arguments[@]}" --template "$T/wrong.conf"
         refused 1 "$T/unknown.conf.*NO_SUCH_NAME" "$verb" "${arguments[@]}" --template "$T/unknown.conf"
+        refused 1 "$T/nul.conf, line 2: a byte NUL" "$verb" "${arguments[@]}" --template "$T/nul.conf"
         refused 1 "$T/open.conf" "$verb" "${arguments[@]}" --template "$T/open.conf"
         refused 1 "$T/empty.conf" "$verb" "${arguments[@]}" --template "$T/empty.conf"
         refused 1 "$T" "$verb" "${arguments[@]}" --template "$T"

@@ -1,12 +1,54 @@
 #include "tests/unit/test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "launcher/listeners.h"
+
+/* --- Another host ---------------------------------------------------------------------------- */
+
+static bool kernel_has_ipv6 = true;
+static const char *named[3]; /* what "several" stands for */
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **found);
+
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (family != AF_INET6 || kernel_has_ipv6)
+        return __real_socket(family, type, protocol);
+    errno = EAFNOSUPPORT;
+    return -1;
+}
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **found)
+{
+    struct addrinfo numeric = *hints;
+    struct addrinfo **end = found;
+    int rc = 0;
+
+    if (strcmp(host, "several") != 0)
+        return __real_getaddrinfo(host, port, hints, found);
+    numeric.ai_flags |= AI_NUMERICHOST;
+    for (size_t i = 0; i < 3 && named[i] != NULL && rc == 0; i++) {
+        rc = __real_getaddrinfo(named[i], port, &numeric, end);
+        while (rc == 0 && *end != NULL)
+            end = &(*end)->ai_next;
+    }
+    return rc;
+}
+
+/* --- The tests ------------------------------------------------------------------------------- */
 
 static void assert_text(int (*append)(const struct listeners *, struct buf *),
                         const struct listeners *listeners, const char *expected)
@@ -100,25 +142,89 @@ static void test_open_a_port_in_use(void **state)
     listeners_close(&l);
 }
 
-static void test_open_skips_what_this_host_lacks(void **state)
+static unsigned free_port(void)
 {
-    struct listener own;
+    struct listener l;
+    unsigned port;
+
+    assert_int_equal(listeners_open_private(&l, &port), 0);
+    close(l.fd);
+    return port;
+}
+
+/* "several" with a free port stands for three addresses, of which only 127.0.0.1 is taken. */
+static void assert_loopback_is_left(const char *first, const char *second, const char *third)
+{
+    struct listeners l;
+    char text[32];
+
+    named[0] = first;
+    named[1] = second;
+    named[2] = third;
+    snprintf(text, sizeof(text), "several:%u", free_port());
+    resolve(text, &l);
+    assert_int_equal(l.n, 1);
+    assert_int_equal(listeners_open(&l), 0);
+    snprintf(text, sizeof(text), "127.0.0.1:%u",
+             ntohs(((const struct sockaddr_in *)&l.items[0].address)->sin_port));
+    assert_text(listeners_append_names, &l, text);
+    listeners_close(&l);
+}
+
+static void test_resolve_leaves_out_addresses_of_other_hosts(void **state)
+{
+    (void)state;
+    assert_loopback_is_left("192.0.2.1", "127.0.0.1", NULL); /* TEST-NET-1: nobody's */
+    assert_loopback_is_left("127.0.0.1", "192.0.2.1", "2001:db8::1");
+}
+
+static void test_resolve_leaves_out_ipv6_where_the_kernel_lacks_it(void **state)
+{
+    struct listeners l;
+
+    (void)state;
+    kernel_has_ipv6 = false;
+    assert_loopback_is_left("127.0.0.1", "::1", NULL);
+    assert_loopback_is_left("::1", "127.0.0.1", NULL);
+    resolve("3001", &l);
+    assert_text(listeners_append_directives, &l, "listen 0.0.0.0:3001;");
+    kernel_has_ipv6 = true;
+}
+
+static void test_resolve_keeps_all_where_none_can_be_had(void **state)
+{
+    struct listeners l;
+
+    (void)state;
+    resolve("192.0.2.1:3001", &l);
+    assert_text(listeners_append_names, &l, "192.0.2.1:3001");
+    assert_int_equal(listeners_open(&l), -EADDRNOTAVAIL);
+    kernel_has_ipv6 = false;
+    resolve("[::1]:3001", &l);
+    assert_text(listeners_append_names, &l, "[::1]:3001");
+    assert_int_equal(listeners_open(&l), -EAFNOSUPPORT);
+    kernel_has_ipv6 = true;
+}
+
+/* One of two that is in use is no reason to serve on the other. */
+static void test_open_a_name_with_a_port_in_use(void **state)
+{
+    struct listener taken;
     struct listeners l;
     unsigned port;
     char text[32];
 
     (void)state;
-    resolve("192.0.2.1:3001", &l); /* TEST-NET-1: nobody's */
-    assert_int_equal(listeners_open(&l), -EADDRNOTAVAIL);
-    assert_int_equal(listeners_open_private(&own, &port), 0);
-    close(own.fd);
-    resolve("192.0.2.1:3001", &l);
-    own.fd = -1;
-    l.items[l.n++] = own;
-    assert_int_equal(listeners_open(&l), 0);
-    snprintf(text, sizeof(text), "127.0.0.1:%u", port);
-    assert_text(listeners_append_names, &l, text);
-    listeners_close(&l);
+    assert_int_equal(listeners_open_private(&taken, &port), 0);
+    named[0] = "127.0.0.2";
+    named[1] = "127.0.0.1";
+    named[2] = NULL;
+    snprintf(text, sizeof(text), "several:%u", port);
+    resolve(text, &l);
+    assert_int_equal(l.n, 2);
+    assert_int_equal(listeners_open(&l), -EADDRINUSE);
+    assert_int_equal(l.items[0].fd, -1);
+    close(taken.fd);
 }
 
 int main(void)
@@ -129,7 +235,10 @@ int main(void)
         cmocka_unit_test(test_resolve_unknown_name),
         cmocka_unit_test(test_open_private_picks_a_port),
         cmocka_unit_test(test_open_a_port_in_use),
-        cmocka_unit_test(test_open_skips_what_this_host_lacks),
+        cmocka_unit_test(test_resolve_leaves_out_addresses_of_other_hosts),
+        cmocka_unit_test(test_resolve_leaves_out_ipv6_where_the_kernel_lacks_it),
+        cmocka_unit_test(test_resolve_keeps_all_where_none_can_be_had),
+        cmocka_unit_test(test_open_a_name_with_a_port_in_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

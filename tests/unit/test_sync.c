@@ -464,6 +464,12 @@ static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static int setup_group(void **state)
+{
+    (void)state;
+    return placement_init();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,5 +485,5 @@ int main(void)
         TEST(test_sync_stop_ends_the_flush_and_cancels_the_rest),
     };
 
-    return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sync", tests, setup_group, NULL);
 }

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# What mkv writes for people: it never waits for whoever reads it, and what came from a client or a
+# file doesn't drive a terminal.
+
+load ../support/lib
+
+before_each() {
+    mkdir "$T/data/d"
+    D=$T/data/d
+    V=127.0.0.1:1
+}
+
+# --- Readers --------------------------------------------------------------------------------------
+
+@test "a FIFO in the place of a log is refused by name, with a reader and without" {
+    local option
+    mkfifo "$T/fifo"
+    for option in --log --access-log; do
+        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" $option "$T/fifo"
+        refused 1 "$T/fifo.*no file" index "$V" --port "$(at i)" --index "$T/data/i" $option "$T/fifo"
+        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" --check $option "$T/fifo"
+    done
+    exec 8<>"$T/fifo"
+    for option in --log --access-log; do
+        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" $option "$T/fifo"
+    done
+    exec 8<&-
+    refused 1 "$T: Is a directory" volume "$(at v)" "$D" --log "$T"
+}
+
+@test "a log that becomes a FIFO is not opened at a USR1 or HUP: the old one stays, and says why" {
+    volume v --log "$T/v.log" --access-log "$T/v.access"
+    rm "$T/v.log" "$T/v.access"
+    mkfifo "$T/v.log" "$T/v.access"
+    exec 8<"/proc/$(pid_of v)/fd/$(log_fd v)"
+    signal v USR1
+    within 5 old_log_says "cannot reopen the log file $T/v.log"
+    within 5 old_log_says "cannot open the access log $T/v.access"
+    signal v HUP
+    within 5 old_log_says 'nginx keeps its old config'
+    healthy v
+    put "$(url v)/aa/bb/file" value
+    rm "$T/v.log" "$T/v.access"
+    signal v USR1
+    within 5 test -e "$T/v.access"
+    stop v
+    grep -q 'stops' "$T/v.log"
+    exec 8<&-
+}
+
+log_fd() { # NAME: its descriptor of a log that is deleted
+    local fd
+    for fd in /proc/"$(pid_of "$1")"/fd/*; do
+        if [[ $(readlink "$fd") == "$T/$1.log (deleted)" ]]; then
+            echo "${fd##*/}"
+        fi
+    done
+}
+
+old_log_says() { # TEXT; each open of the descriptor's file begins at its start
+    grep -qF "$1" /dev/fd/8
+}
+
+# Requests that each leave a line of nginx's: no file can replace a directory.
+complain() { # COUNT
+    local n
+    for ((n = 0; n < $1; n++)); do
+        echo 'PUT /aa/bb'
+    done | requests "$(url v)"
+}
+
+@test "a reader of stderr that stops reading stops nothing, and is told what it missed" {
+    local all=400
+    mkfifo "$T/fifo"
+    exec 8<>"$T/fifo"
+    touch "$T/proc/v.must-exit-0"
+    # shellcheck disable=SC2016 # for that shell
+    hatch v bash -c 'exec "$@" 2>"$0" 8<&-' "$T/fifo" "$MKV" volume "$(at v)" "$D"
+    within 10 healthy v
+    put "$(url v)/aa/bb/file" value
+    same "${all}x409" "$(complain $all)"
+    healthy v
+    # Someone who comes back to it.
+    timeout 0.5 cat <&8 >"$T/read" || true
+    (($(grep -c 'error nginx: ' "$T/read") < all)) || fail 'the pipe was not full'
+    complain 1
+    within 5 told
+    signal v TERM
+    await_end v
+    same 0 "$RC"
+    exec 8<&-
+}
+
+told() {
+    timeout 0.2 cat <&8 >>"$T/read" || true
+    grep -q 'warn  mkv: [0-9]* log lines are lost' "$T/read"
+}
+
+# --- Terminals ------------------------------------------------------------------------------------
+
+# The file has no control character but line ends, and all of it is UTF-8.
+plain() { # FILE
+    iconv -f UTF-8 -t UTF-8 "$1" >/dev/null || fail "no UTF-8 in $1"
+    refute env LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$1"
+}
+
+@test "what a client sends reaches no terminal as a control character" {
+    volume v
+    mkdir -p "$T/data/v/aa/"$'\xc2\x9b31m/\x9b2J/\xc3\xa9'
+    printf 'PUT /aa/\xc2\x9b31m/\x9b2J/\xc3\xa9 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx' >"$T/request"
+    ask "$(port v)" <"$T/request"
+    same 409 "$STATUS"
+    within 5 logged v 'error nginx: .*PUT /aa/\\xc2\\x9b31m/\\x9b2J/é'
+    plain "$(log_of v)"
+}
+
+@test "names with control characters reach no terminal as they are" {
+    local dir=$T/data/i$'\xc2\x9b31m'
+    refused 2 'x1b.31m' volume $'\e[31m' "$D"
+    refused 2 'xc2.x9b' index $'\xc2\x9b:1'
+    refused 1 'xc2.x9b' volume "$(at v)" "/nonexistent/"$'\xc2\x9b' --log "/nonexistent/"$'\xc2\x9b'
+    printf 'no dump\n' >"$T/"$'\e[2J\xc2\x9b'
+    refused 1 'x1b.2J.xc2.x9b' restore --index "$T/data/r" "$T/"$'\e[2J\xc2\x9b'
+    mkv_start i index "$V" --index "$dir" --port "$(at i)"
+    await_ready i
+    "$MKV" status --index "$dir" >"$T/status"
+    grep -qF 'data/i\xc2\x9b31m' "$T/status"
+    plain "$T/status"
+    same "$dir" "$("$MKV" status --json --index "$dir" | jq -r .index)"
+}
