@@ -211,7 +211,8 @@ static void uploaded_cb(struct upload *upload, int status)
 
     if (op->state == PUT_ABORTING || status != 0) {
         if (op->state != PUT_ABORTING)
-            log_warn("a PUT failed: %.*s", (int)strcspn(upload->text, "\n"), upload->text);
+            log_limited(LOG_LEVEL_WARN, "a PUT failed: %.*s", (int)strcspn(upload->text, "\n"),
+                        upload->text);
         clean_up(op, status, upload->text);
     } else {
         record_it(op);

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "index/base/log_limit.h"
+
 #define LINE_MAX_BYTES 4096
 
 static const char *const level_names[] = {
@@ -21,6 +23,7 @@ static struct {
     enum log_level level;
     int fd;
     const char *path;
+    struct log_limit limit;
 } sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 int log_level_parse(const char *text, enum log_level *level)
@@ -63,6 +66,7 @@ int log_open(const char *path)
     }
     sink.fd = fd;
     sink.path = path;
+    memset(&sink.limit, 0, sizeof(sink.limit)); /* there, nothing was said yet */
     return 0;
 }
 
@@ -90,17 +94,16 @@ static size_t line_start(char *line, size_t size, enum log_level level, const ch
                                 level_names[level], source);
 }
 
-void log_line(enum log_level level, const char *source, const char *text, size_t len)
+static void write_line(enum log_level level, const char *source, const char *text, size_t len,
+                       unsigned held)
 {
     static const char hex[] = "0123456789abcdef";
     int saved_errno = errno;
-    char line[LINE_MAX_BYTES];
+    char line[LINE_MAX_BYTES + 64];
     size_t n;
 
-    if (level < sink.level)
-        return;
     n = line_start(line, 128, level, source);
-    for (size_t i = 0; i < len && n + 5 < sizeof(line); i++) {
+    for (size_t i = 0; i < len && n + 5 < LINE_MAX_BYTES; i++) {
         unsigned char byte = (unsigned char)text[i];
 
         if (byte >= 0x20 && byte != 0x7f) {
@@ -112,25 +115,64 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
         line[n++] = hex[byte >> 4];
         line[n++] = hex[byte & 15];
     }
+    if (held > 0)
+        n += (size_t)snprintf(line + n, 64, " (and %u more like it)", held);
     line[n++] = '\n';
     /* There is nobody to tell when the log itself can't be written. */
     (void)!write(sink.fd, line, n);
     errno = saved_errno;
 }
 
-void log_write(enum log_level level, const char *format, ...)
+void log_line(enum log_level level, const char *source, const char *text, size_t len)
+{
+    if (level >= sink.level)
+        write_line(level, source, text, len, 0);
+}
+
+void log_line_limited(enum log_level level, const char *source, const char *text, size_t len)
+{
+    struct timespec now;
+    unsigned held;
+
+    if (level < sink.level)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (log_limit_passes(&sink.limit, text, len, strcmp(source, "mkv") != 0,
+                         (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &held))
+        write_line(level, source, text, len, held);
+}
+
+static void __attribute__((format(printf, 3, 0)))
+write_formatted(enum log_level level,
+                void (*writer)(enum log_level, const char *, const char *, size_t),
+                const char *format, va_list args)
 {
     int saved_errno = errno;
     char text[2048];
-    va_list args;
     int n;
 
     if (level < sink.level)
         return;
-    va_start(args, format);
     n = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     if (n > 0)
-        log_line(level, "mkv", text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+        writer(level, "mkv", text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
     errno = saved_errno;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_formatted(level, log_line, format, args);
+    va_end(args);
+}
+
+void log_limited(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_formatted(level, log_line_limited, format, args);
+    va_end(args);
 }
