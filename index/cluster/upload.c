@@ -137,17 +137,22 @@ static bool takes(struct upload *u, const struct upload_target *t)
     return volume_takes(t->volume, size) && t->volume->id == t->id;
 }
 
+/* The best one that isn't paused, or else the best one. */
 struct upload_target *upload_next_target(struct upload *u)
 {
+    struct upload_target *found = NULL;
+
     for (size_t i = 0; i < u->n_targets; i++) {
         struct upload_target *t = &u->targets[i];
 
         if (t->tried || !takes(u, t))
             continue;
-        t->tried = true;
-        return t;
+        if (found == NULL || (volume_is_paused(found->volume) && !volume_is_paused(t->volume)))
+            found = t;
     }
-    return NULL;
+    if (found != NULL)
+        found->tried = true;
+    return found;
 }
 
 int upload_refuse(struct upload *u)
@@ -182,7 +187,7 @@ int upload_init(struct upload *u, const struct upload_options *options,
         u->targets[u->n_targets].id = candidates[i].volume->id;
         if (takes(u, &u->targets[u->n_targets]))
             u->n_targets++;
-        else if (volume_is_live(candidates[i].volume))
+        else if (volume_is_writable(candidates[i].volume))
             u->failure = 507;
     }
     return u->n_targets >= options->copies ? 0 : upload_refuse(u);
