@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdint.h>
@@ -21,6 +22,43 @@
  * disk that seeks. */
 #define DIRTY_PER_FILE (1 << 20)
 
+/* One step of the walk below: the next component of *path. The descriptor or a -errno. */
+static int open_component(int at, const char **path, int flags)
+{
+    size_t n = strcspn(*path, "/");
+    bool last = (*path)[n] == '\0';
+    char name[NAME_MAX + 1];
+    int fd;
+
+    if (n > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, *path, n);
+    name[n] = '\0';
+    if (n == 0 || strcmp(name, "..") == 0)
+        return -EXDEV;
+    fd = openat(at, name, O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
+    *path += last ? n : n + 1;
+    return fd < 0 ? -errno : fd;
+}
+
+/* What openat2(2) does, component by component: for kernels before 5.6, and for containers whose
+ * seccomp filter doesn't know it. */
+static int walk_beneath(int directory, const char *path, int flags)
+{
+    int at = directory;
+
+    do {
+        int next = open_component(at, &path, flags);
+
+        if (at != directory)
+            close(at);
+        if (next < 0)
+            return next;
+        at = next;
+    } while (*path != '\0');
+    return at;
+}
+
 static int open_beneath(int directory, const char *path, uint64_t flags)
 {
     struct open_how how = {
@@ -32,6 +70,8 @@ static int open_beneath(int directory, const char *path, uint64_t flags)
     do
         fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
     while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return walk_beneath(directory, path, (int)how.flags);
     return fd < 0 ? -errno : (int)fd;
 }
 
