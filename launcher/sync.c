@@ -57,7 +57,7 @@ struct sync {
     atomic_size_t next_step;
     uv_work_t works[WORKERS];
     unsigned working;         /* works that have not ended */
-    atomic_ullong moved_at;   /* when the last step ended, ns of uv_hrtime() */
+    atomic_ullong moved_at;   /* when a step last ended or got on, ns of uv_hrtime() */
     atomic_int group_failure; /* the -errno of a syncfs(2), or 0 */
     struct sync_file *suspects;
     size_t n_suspects;
@@ -335,6 +335,13 @@ static void flush_end(struct sync *s)
 
 static void directories_begin(struct sync *s);
 
+static void moved_cb(void *arg)
+{
+    struct sync *s = arg;
+
+    atomic_store(&s->moved_at, uv_hrtime());
+}
+
 static void work_cb(uv_work_t *work)
 {
     struct sync *s = work->data;
@@ -342,13 +349,13 @@ static void work_cb(uv_work_t *work)
 
     while ((i = atomic_fetch_add(&s->next_step, 1)) < s->n_steps) {
         s->step(s, i);
-        atomic_store(&s->moved_at, uv_hrtime());
+        moved_cb(s);
     }
 }
 
 static void file_step(struct sync *s, size_t i)
 {
-    sync_disk_file(s->directory, &s->running.files[i]);
+    sync_disk_file(s->directory, &s->running.files[i], moved_cb, s);
 }
 
 static void group_step(struct sync *s, size_t i)

@@ -69,6 +69,7 @@ one_on() { # VOLUME PREFIX COUNT
 }
 
 @test "unmounted, or moved away: what it holds is read, and nothing goes there until it is back" {
+    local each
     disk v1
     cluster i "$VOLUMES" --replicas $COPIES
     all_up
@@ -76,6 +77,11 @@ one_on() { # VOLUME PREFIX COUNT
     umount -l "$T/data/v1"
     mv "$T/data/v2" "$T/data/moved"
     mkdir "$T/data/v2"
+    for each in v1 v2; do # who doesn't know yet does no harm
+        want 201 PUT "$(url $each)/aa/bb/YQ==" --data-binary value
+        want 204 POST "$(url $each)/_mkv/sync" --data-binary /aa/bb/YQ==
+        want 204 DELETE "$(url $each)/aa/bb/YQ=="
+    done
     within 5 is_for v1 read-only 'its directory was moved or unmounted'
     within 5 is_for v2 read-only 'its directory was moved or unmounted'
     "$MKV" status --index "$T/data/i" | grep -q "^volume      $(at v1) read-only, its directory was moved"

@@ -36,7 +36,9 @@ static struct {
     unsigned files;
     unsigned folders;
     unsigned systems;
-    int openat2; /* the errno of each openat2(2), or 0 */
+    unsigned pieces;
+    unsigned piece_ms; /* that each takes */
+    int openat2;       /* the errno of each openat2(2), or 0 */
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int __wrap_fsync(int fd);
@@ -78,6 +80,19 @@ int __wrap_fsync(int fd)
     if (S_ISDIR(st.st_mode))
         return touch_disk(&disk.folders, disk.of_folders);
     return touch_disk(&disk.files, !disk.of_folders);
+}
+
+/* Slow, and of the file's only failure where one is due. */
+int __wrap_sync_file_range(int fd, off_t at, off_t n, unsigned flags);
+
+int __wrap_sync_file_range(int fd, off_t at, off_t n, unsigned flags)
+{
+    (void)fd;
+    (void)at;
+    (void)n;
+    (void)flags;
+    usleep(disk.piece_ms * 1000);
+    return touch_disk(&disk.pieces, true);
 }
 
 int __wrap_syncfs(int fd)
@@ -165,11 +180,12 @@ static int setup(void **state)
     f->deadline.data = f;
     disk.held = disk.syncfs = disk.of_folders = false;
     disk.failure = disk.openat2 = 0;
+    disk.piece_ms = 0;
     make_file(f, "aa/bb/YQ==");
     make_file(f, "aa/bb/Yg==");
     make_file(f, "aa/cc/Yw==");
     make_file(f, "sv01/aa/bb/YQ==");
-    disk.files = disk.folders = disk.systems = 0;
+    disk.files = disk.folders = disk.systems = disk.pieces = 0;
     *state = f;
     return sync_new(&f->loop, f->directory, ANSWER_MS, &f->sync);
 }
@@ -502,6 +518,27 @@ static void test_sync_of_a_disk_that_hangs(void **state)
     assert_int_equal(sync_stuck_ms(f->sync), 0);
 }
 
+/* A huge file on a slow disk takes longer than anybody waits, but it gets on. */
+static void test_sync_of_a_huge_file(void **state)
+{
+    struct fixture *f = *state;
+    int fd = openat(f->directory, "aa/bb/YQ==", O_WRONLY | O_CLOEXEC);
+    struct ask ask;
+
+    assert_int_equal(ftruncate(fd, 5 * (32LL << 20)), 0);
+    close(fd);
+    disk.piece_ms = 200;
+    submit(f, &ask, "aa/bb/YQ==", 1);
+    await(f, 1);
+    assert_int_equal(ask.status, UV_ETIMEDOUT);
+    assert_in_range(sync_stuck_ms(f->sync), 0, ANSWER_MS / 2);
+    disk.piece_ms = 0;
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), 0);
+    disk.failure = EIO; /* of the first piece, which no fsync(2) will tell */
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+}
+
 static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
 {
     struct fixture *f = *state;
@@ -535,6 +572,7 @@ int main(void)
         TEST(test_sync_failure_of_a_directory),
         TEST(test_sync_failure_of_syncfs),
         TEST(test_sync_of_a_disk_that_hangs),
+        TEST(test_sync_of_a_huge_file),
         TEST(test_sync_stop_ends_the_flush_and_cancels_the_rest),
     };
 
