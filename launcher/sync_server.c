@@ -27,7 +27,7 @@
 #define TARGET    "/_mkv/sync"
 #define BODY_MAX  65536
 #define BACKLOG   511
-#define ANSWER_MS 20000 /* nginx waits a little longer, and an index longer than that */
+#define ANSWER_MS 18000 /* so within 20 s; nginx waits for 25 s, and an index for longer */
 
 struct sync_server {
     uv_loop_t *loop;
