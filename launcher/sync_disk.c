@@ -22,8 +22,8 @@
  * disk that seeks. */
 #define DIRTY_PER_FILE (1 << 20)
 
-#define PIECE (32LL << 20) /* bytes of a file that are written, before it is said that it goes on  \
-                            */
+/* Bytes of a file that are written before it is said that it gets on. */
+#define PIECE (32LL << 20)
 
 /* One step of the walk below: the next component of *path. The descriptor or a -errno. */
 static int open_component(int at, const char **path, int flags)
