@@ -76,7 +76,9 @@ static int try_as(const struct account *account, const char *path)
 
     if (rc < 0)
         return -rc;
-    return access(path, R_OK | W_OK | X_OK) < 0 ? errno : 0;
+    if (access(path, R_OK | W_OK | X_OK) == 0)
+        return 0;
+    return errno == EROFS && access(path, R_OK | X_OK) == 0 ? 0 : errno;
 }
 
 int account_try_directory(const struct account *account, const char *path)

@@ -23,7 +23,8 @@ struct account {
 int account_choose(const char *user, uid_t owner, struct account *account);
 
 /* Tells whether that account could read, write and enter the directory `path`, by trying it in a
- * child. 0 or -errno. Not for when SIGCHLD is watched. */
+ * child; on a file system that nobody can write, read and enter. 0 or -errno. Not for when SIGCHLD
+ * is watched. */
 int account_try_directory(const struct account *account, const char *path);
 
 /* Becomes that account, for good; nothing for an ordinary user. Async-signal-safe, for a forked

@@ -192,7 +192,7 @@ static void nginx_line_cb(struct child *child, const char *text, size_t len)
     nginx_log_parse(text, len, &line);
     /* Until it was ready, why it gave up is part of our own last line. */
     if (!line.fatal || n->was_ready)
-        log_line(line.level, "nginx", line.text, line.len);
+        log_line_limited(line.level, "nginx", line.text, line.len);
     else if (n->message[0] == '\0')
         nginx_log_locate(line.text, line.len, n->conf, n->message, sizeof(n->message));
 }

@@ -17,9 +17,12 @@
 #define ORPHAN_WAIT_MS 5000
 #define ORPHAN_POLL_MS 20
 
+/* Where nginx's templates put its temporary files, below tmp/. */
+static const char *const nginx_directories[] = {"body", "proxy", "fastcgi", "uwsgi", "scgi"};
+
 /* Opens the directory. One that workers could write in might hold links set up for root to follow,
  * so root makes it its own. */
-static int open_directory(int parent, const char *name)
+static int open_directory(int parent, const char *name, bool *read_only)
 {
     bool root = geteuid() == 0;
     mode_t mode = root ? 0711 : 0700;
@@ -33,9 +36,11 @@ static int open_directory(int parent, const char *name)
         return -errno;
     if ((root && fchown(fd, 0, 0) < 0) || fchmod(fd, mode) < 0)
         rc = -errno;
-    if (rc < 0)
-        close(fd);
-    return rc < 0 ? rc : fd;
+    *read_only = rc == -EROFS;
+    if (rc == 0 || *read_only)
+        return fd;
+    close(fd);
+    return rc;
 }
 
 static bool is_gone(pid_t pid)
@@ -44,14 +49,15 @@ static bool is_gone(pid_t pid)
 }
 
 /* Takes the lock. While its holder is dead, the nginx of that mkv still is on its way out. */
-static int take_lock(const char *path, int *lock, pid_t *holder)
+static int take_lock(const char *path, bool read_only, int *lock, pid_t *holder)
 {
     const struct timespec pause = {.tv_nsec = ORPHAN_POLL_MS * 1000000L};
     int rc;
 
     for (int waited = 0;; waited += ORPHAN_POLL_MS) {
         *holder = 0;
-        rc = lockfile_acquire(path, lock, holder);
+        rc = read_only ? lockfile_acquire_read_only(path, lock, holder)
+                       : lockfile_acquire(path, lock, holder);
         if (rc != -EWOULDBLOCK || !is_gone(*holder) || waited >= ORPHAN_WAIT_MS)
             return rc;
         nanosleep(&pause, NULL);
@@ -78,7 +84,7 @@ static int lock_prefix(struct prefix *p, const char *subject)
     drop_odd_lock(p->fd);
     /* By way of the directory that is open, for its name may lead elsewhere by now. */
     snprintf(path, sizeof(path), "/proc/self/fd/%d/lock", p->fd);
-    rc = take_lock(path, &p->lock, &holder);
+    rc = take_lock(path, p->read_only, &p->lock, &holder);
     if (rc == -EWOULDBLOCK && is_gone(holder))
         log_error("%s is in use by nginx processes that mkv %d left behind, or by a mkv in another "
                   "container: end them first",
@@ -90,22 +96,57 @@ static int lock_prefix(struct prefix *p, const char *subject)
     return rc;
 }
 
-int prefix_sweep(int directory, const struct account *account)
+/* Opens the directory, made where it is missing and given to the account. Another one that stands
+ * there by that name already is whose it is. The descriptor or a -errno. */
+static int open_owned(int parent, const char *name, const struct account *account)
 {
+    bool made = mkdirat(parent, name, 0700) == 0;
     int fd;
-    int rc;
+    int rc = 0;
 
-    if (mkdirat(directory, "tmp", 0700) < 0 && errno != EEXIST)
+    if (!made && errno != EEXIST)
         return -errno;
-    fd = openat(directory, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
+    if (made)
+        rc = fchmod(fd, 0700) < 0 ? -errno : account_give(account, fd);
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+int prefix_sweep(int directory, const struct account *account)
+{
+    int fd = open_owned(directory, "tmp", account);
+    int rc;
+
+    if (fd < 0)
+        return fd;
     rc = fchmod(fd, 0700) < 0 ? -errno : 0;
     if (rc == 0)
         rc = account_give(account, fd);
     if (rc == 0)
         rc = files_clear_directory(fd);
     close(fd);
+    return rc == -EROFS ? 0 : rc;
+}
+
+int prefix_mend(int directory, const struct account *account)
+{
+    int tmp = open_owned(directory, "tmp", account);
+    int rc = tmp < 0 ? tmp : 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(nginx_directories) / sizeof(char *); i++) {
+        int fd = open_owned(tmp, nginx_directories[i], account);
+
+        rc = fd < 0 ? fd : 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    if (tmp >= 0)
+        close(tmp);
     return rc;
 }
 
@@ -119,7 +160,7 @@ int prefix_open(int parent, const char *name, const char *subject, const struct 
         log_error("cannot use the directory %s: %s", subject, strerror(ENOMEM));
         return -ENOMEM;
     }
-    rc = p.fd = open_directory(parent, name);
+    rc = p.fd = open_directory(parent, name, &p.read_only);
     if (rc < 0) {
         log_error("cannot use the directory %s: %s", p.path, strerror(-rc));
         goto fail;

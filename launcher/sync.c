@@ -6,7 +6,9 @@
  *
  * Failures: a file that is missing concerns its own request alone. After an fsync that failed the
  * kernel takes the data for written, so another one would succeed and mean nothing. Therefore the
- * file is suspect from then on: it is failed until another stands in its place. */
+ * file is suspect from then on: it is failed until another stands in its place. A flush that hangs
+ * can't be ended: the requests whose time is over are told so, and what they named stays in their
+ * batch, and becomes suspect with it if it fails in the end. */
 #include "launcher/sync.h"
 
 #include <assert.h>
@@ -30,6 +32,8 @@ struct batch {
     struct sync_file *files;
     size_t n_files;
     size_t capacity;
+    char **paths; /* what each of the requests brought, also of those that are gone */
+    size_t n_paths;
 };
 
 struct directory {
@@ -41,6 +45,7 @@ struct directory {
 struct sync {
     uv_loop_t *loop;
     int directory;
+    unsigned answer_ms;
     bool has_syncfs;
     struct batch waiting;
     struct batch running; /* in use while `flushing` */
@@ -52,12 +57,13 @@ struct sync {
     atomic_size_t next_step;
     uv_work_t works[WORKERS];
     unsigned working;         /* works that have not ended */
+    atomic_ullong moved_at;   /* when a step last ended or got on, ns of uv_hrtime() */
     atomic_int group_failure; /* the -errno of a syncfs(2), or 0 */
     struct sync_file *suspects;
     size_t n_suspects;
-    bool distrust;     /* too many suspects to tell them apart */
-    bool stopping;     /* by sync_stop() */
-    uv_timer_t closer; /* never started: its close callback is the end */
+    bool distrust;    /* too many suspects to tell them apart */
+    bool stopping;    /* by sync_stop() */
+    uv_timer_t timer; /* looks for requests whose time is over; its close callback is the end */
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
@@ -66,11 +72,14 @@ static void flush_begin(struct sync *s);
 
 static void batch_deinit(struct batch *b)
 {
+    for (size_t i = 0; i < b->n_paths; i++)
+        free(b->paths[i]);
+    free(b->paths);
     free(b->files);
     memset(b, 0, sizeof(*b));
 }
 
-int sync_new(uv_loop_t *loop, int directory, struct sync **sync)
+int sync_new(uv_loop_t *loop, int directory, unsigned answer_ms, struct sync **sync)
 {
     struct sync *s = calloc(1, sizeof(*s));
 
@@ -83,10 +92,11 @@ int sync_new(uv_loop_t *loop, int directory, struct sync **sync)
     }
     s->loop = loop;
     s->directory = directory;
+    s->answer_ms = answer_ms;
     s->has_syncfs = sync_disk_has_syncfs(directory);
     STAILQ_INIT(&s->waiting.requests);
-    uv_timer_init(loop, &s->closer);
-    s->closer.data = s;
+    uv_timer_init(loop, &s->timer);
+    s->timer.data = s;
     *sync = s;
     return 0;
 }
@@ -110,13 +120,15 @@ void sync_stop(struct sync *sync, void (*cb)(void *arg), void *arg)
     sync->stop_cb = cb;
     sync->stop_arg = arg;
     if (!sync->flushing)
-        uv_close((uv_handle_t *)&sync->closer, closed_cb);
+        uv_close((uv_handle_t *)&sync->timer, closed_cb);
 }
 
+/* Makes room for so many files of one more request. */
 static int batch_reserve(struct batch *b, size_t more)
 {
     size_t capacity = b->capacity > 0 ? b->capacity : 16;
     struct sync_file *files;
+    char **paths;
 
     if (b->n_files + more <= b->capacity)
         return 0;
@@ -126,6 +138,11 @@ static int batch_reserve(struct batch *b, size_t more)
     if (files == NULL)
         return UV_ENOMEM;
     b->files = files;
+    /* A request has one file at least, so these suffice, too. */
+    paths = realloc(b->paths, capacity * sizeof(*paths));
+    if (paths == NULL)
+        return UV_ENOMEM;
+    b->paths = paths;
     b->capacity = capacity;
     return 0;
 }
@@ -137,11 +154,15 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     int rc;
 
     assert(request->n_paths > 0 && !sync->stopping);
+    if (sync_stuck_ms(sync) > sync->answer_ms)
+        return UV_ETIMEDOUT;
     if (b->n_files > 0 && b->n_files + request->n_paths > SYNC_WAITING_MAX)
         return UV_EAGAIN;
     rc = batch_reserve(b, request->n_paths);
     if (rc < 0)
         return rc;
+    b->paths[b->n_paths++] = request->paths;
+    request->deadline = uv_now(sync->loop) + sync->answer_ms;
     request->first = b->n_files;
     for (size_t i = 0; i < request->n_paths; i++, path += strlen(path) + 1)
         b->files[b->n_files++] = (struct sync_file){.path = path};
@@ -149,6 +170,39 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     if (!sync->flushing)
         flush_begin(sync);
     return 0;
+}
+
+/* --- Time ------------------------------------------------------------------------------------ */
+
+uint64_t sync_stuck_ms(const struct sync *sync)
+{
+    uint64_t moved_at = atomic_load(&sync->moved_at);
+    uint64_t now = uv_hrtime();
+
+    return sync->flushing && now > moved_at ? (now - moved_at) / 1000000 : 0;
+}
+
+bool sync_distrusts(const struct sync *sync)
+{
+    return sync->distrust;
+}
+
+static void give_up(struct sync *s, struct batch *b)
+{
+    struct sync_request *request;
+
+    while ((request = STAILQ_FIRST(&b->requests)) != NULL && request->deadline <= uv_now(s->loop)) {
+        STAILQ_REMOVE_HEAD(&b->requests, link);
+        request->cb(request, UV_ETIMEDOUT, NULL);
+    }
+}
+
+static void timer_cb(uv_timer_t *timer)
+{
+    struct sync *s = timer->data;
+
+    give_up(s, &s->running);
+    give_up(s, &s->waiting);
 }
 
 /* --- The end of a flush ---------------------------------------------------------------------- */
@@ -220,7 +274,8 @@ static void judge(struct sync *s)
             suspect(s, file);
     }
     if (worst != NULL)
-        log_error("cannot make %s durable: %s", worst->path, strerror(-worst->rc));
+        log_limited(LOG_LEVEL_ERROR, "cannot make \"%s\" durable: %s", worst->path,
+                    strerror(-worst->rc));
     for (size_t i = 0; i < s->running.n_files && (s->n_suspects > 0 || s->distrust); i++) {
         struct sync_file *file = &s->running.files[i];
 
@@ -251,7 +306,7 @@ static void cancel(struct sync *s)
         STAILQ_REMOVE_HEAD(&s->waiting.requests, link);
         request->cb(request, UV_ECANCELED, NULL);
     }
-    uv_close((uv_handle_t *)&s->closer, closed_cb);
+    uv_close((uv_handle_t *)&s->timer, closed_cb);
 }
 
 static void flush_end(struct sync *s)
@@ -269,6 +324,7 @@ static void flush_end(struct sync *s)
     }
     batch_deinit(&done);
     s->flushing = false;
+    uv_timer_stop(&s->timer);
     if (s->stopping)
         cancel(s);
     else if (s->waiting.n_files > 0)
@@ -279,18 +335,27 @@ static void flush_end(struct sync *s)
 
 static void directories_begin(struct sync *s);
 
+static void moved_cb(void *arg)
+{
+    struct sync *s = arg;
+
+    atomic_store(&s->moved_at, uv_hrtime());
+}
+
 static void work_cb(uv_work_t *work)
 {
     struct sync *s = work->data;
     size_t i;
 
-    while ((i = atomic_fetch_add(&s->next_step, 1)) < s->n_steps)
+    while ((i = atomic_fetch_add(&s->next_step, 1)) < s->n_steps) {
         s->step(s, i);
+        moved_cb(s);
+    }
 }
 
 static void file_step(struct sync *s, size_t i)
 {
-    sync_disk_file(s->directory, &s->running.files[i]);
+    sync_disk_file(s->directory, &s->running.files[i], moved_cb, s);
 }
 
 static void group_step(struct sync *s, size_t i)
@@ -345,6 +410,8 @@ static void flush_begin(struct sync *s)
     size_t n = s->waiting.n_files;
 
     s->flushing = true;
+    atomic_store(&s->moved_at, uv_hrtime());
+    uv_timer_start(&s->timer, timer_cb, s->answer_ms / 16 + 1, s->answer_ms / 16 + 1);
     s->running = s->waiting;
     STAILQ_INIT(&s->running.requests);
     STAILQ_CONCAT(&s->running.requests, &s->waiting.requests);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdint.h>
@@ -21,6 +22,46 @@
  * disk that seeks. */
 #define DIRTY_PER_FILE (1 << 20)
 
+/* Bytes of a file that are written before it is said that it gets on. */
+#define PIECE (32LL << 20)
+
+/* One step of the walk below: the next component of *path. The descriptor or a -errno. */
+static int open_component(int at, const char **path, int flags)
+{
+    size_t n = strcspn(*path, "/");
+    bool last = (*path)[n] == '\0';
+    char name[NAME_MAX + 1];
+    int fd;
+
+    if (n > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, *path, n);
+    name[n] = '\0';
+    if (n == 0 || strcmp(name, "..") == 0)
+        return -EXDEV;
+    fd = openat(at, name, O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
+    *path += last ? n : n + 1;
+    return fd < 0 ? -errno : fd;
+}
+
+/* What openat2(2) does, component by component: for kernels before 5.6, and for containers whose
+ * seccomp filter doesn't know it. */
+static int walk_beneath(int directory, const char *path, int flags)
+{
+    int at = directory;
+
+    do {
+        int next = open_component(at, &path, flags);
+
+        if (at != directory)
+            close(at);
+        if (next < 0)
+            return next;
+        at = next;
+    } while (*path != '\0');
+    return at;
+}
+
 static int open_beneath(int directory, const char *path, uint64_t flags)
 {
     struct open_how how = {
@@ -32,6 +73,8 @@ static int open_beneath(int directory, const char *path, uint64_t flags)
     do
         fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
     while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return walk_beneath(directory, path, (int)how.flags);
     return fd < 0 ? -errno : (int)fd;
 }
 
@@ -67,12 +110,43 @@ static int sync_and_close(int fd)
     return rc;
 }
 
-void sync_disk_file(int directory, struct sync_file *file)
+static int write_piece(int fd, off_t at, unsigned how)
+{
+    if (sync_file_range(fd, at, PIECE, how) == 0)
+        return 0;
+    return errno == EIO || errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* else fsync will do */
+}
+
+/* Writes a huge file piece by piece, the next one begun before the last one is waited for: one
+ * fsync(2) of all may take minutes on a disk that is merely slow. A failure that is told here is
+ * not told again by fsync(2). */
+static int write_back(int fd, sync_moved_cb moved, void *arg)
+{
+    struct stat st;
+    int rc = 0;
+
+    if (fstat(fd, &st) < 0 || st.st_size <= PIECE)
+        return 0;
+    for (off_t at = 0; rc == 0 && at < st.st_size; at += PIECE) {
+        rc = write_piece(fd, at, SYNC_FILE_RANGE_WRITE);
+        if (rc == 0 && at > 0)
+            rc = write_piece(fd, at - PIECE, SYNC_FILE_RANGE_WAIT_BEFORE);
+        moved(arg);
+    }
+    return rc;
+}
+
+void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, void *arg)
 {
     int fd = open_file(directory, file);
+    int written;
 
-    if (fd >= 0)
-        file->rc = sync_and_close(fd);
+    if (fd < 0)
+        return;
+    written = write_back(fd, moved, arg);
+    file->rc = sync_and_close(fd);
+    if (written < 0)
+        file->rc = written;
 }
 
 int sync_disk_directory(int directory, const char *path, size_t len)

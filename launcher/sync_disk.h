@@ -16,8 +16,11 @@ struct sync_file {
     struct timespec changed;
 };
 
+/* Called now and then while much is written. */
+typedef void (*sync_moved_cb)(void *arg);
+
 /* fsync(2) of the file alone, and not of its directories. */
-void sync_disk_file(int directory, struct sync_file *file);
+void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, void *arg);
 
 /* fsync(2) of the directory at the relative path of `len` bytes, 0 for `directory` itself. 0 or
  * -errno. */

@@ -2,8 +2,8 @@
  * synced_cb() answers. A client that is gone by then gets no answer, and its files are made durable
  * all the same.
  *
- * Stop order: HTTP, whose exchanges wait for the flushes; then the flush that nobody waits for any
- * more; then the deadline's timer. */
+ * Stop order: HTTP, whose exchanges wait for the flushes; then the trials; then the flush that
+ * nobody waits for any more; then the deadline's timer. */
 #include "launcher/sync_server.h"
 
 #include <assert.h>
@@ -22,15 +22,17 @@
 #include "launcher/space.h"
 #include "launcher/sync.h"
 #include "launcher/sync_path.h"
+#include "launcher/volume_health.h"
 
-#define TARGET   "/_mkv/sync"
-#define BODY_MAX 65536
-#define BACKLOG  511
+#define TARGET    "/_mkv/sync"
+#define BODY_MAX  65536
+#define BACKLOG   511
+#define ANSWER_MS 18000 /* so within 20 s; nginx waits for 25 s, and an index for longer */
 
 struct sync_server {
     uv_loop_t *loop;
-    int directory;
     struct sync *sync;
+    struct volume_health *health;
     struct http_server *http; /* NULL once it has stopped */
     uv_timer_t deadline;      /* of the drain */
     uint64_t stop_until;      /* loop time of that */
@@ -121,8 +123,8 @@ static void synced_cb(struct sync_request *request, int status, const char *path
         exchange_end(x, 404, "there is no file", path);
     else if (status == -ENOSPC || status == -EDQUOT)
         exchange_end(x, 507, strerror(-status), path);
-    else if (status == -ENOSYS)
-        exchange_end(x, 500, "openat2 is missing (before Linux 5.6)", path);
+    else if (status == UV_ETIMEDOUT)
+        exchange_end(x, 503, "the disk hangs, or is too slow", NULL);
     else
         exchange_end(x, status == UV_ECANCELED ? 503 : 500, strerror(-status), path);
 }
@@ -170,7 +172,11 @@ static void end_cb(struct http_request *http)
     x->request.paths = x->paths;
     x->request.cb = synced_cb;
     rc = sync_submit(x->server->sync, &x->request);
-    if (rc < 0)
+    if (rc == 0)
+        x->paths = NULL;
+    else if (rc == UV_ETIMEDOUT)
+        exchange_end(x, 503, "the disk hangs", NULL);
+    else
         exchange_end(x, 503, rc == UV_EAGAIN ? "too many are waiting" : "out of memory", NULL);
 }
 
@@ -203,12 +209,14 @@ static void sync_handler_cb(struct http_request *http, void *arg)
     static const struct http_body_reader reader = {
         .data = data_cb, .end = end_cb, .closed = closed_cb};
     struct sync_server *server = arg;
+    struct volume_finding finding;
     struct exchange *x;
     size_t len;
     const char *path = http_request_path(http, &len);
 
     if (is_target(path, len, SPACE_TARGET) && http_request_method(http) == HTTP_METHOD_GET) {
-        space_answer(server->loop, server->directory, http);
+        volume_health_get(server->health, &finding);
+        space_answer(http, &finding);
         return;
     }
     if (!is_target(path, len, TARGET)) {
@@ -241,23 +249,28 @@ static void nothing_cb(void *arg)
     (void)arg;
 }
 
-int sync_server_start(uv_loop_t *loop, int socket, int directory, struct sync_server **server)
+int sync_server_start(uv_loop_t *loop, int socket, const struct volume_dir *dir,
+                      struct sync_server **server)
 {
     struct sync_server *s = calloc(1, sizeof(*s));
     int rc = s == NULL ? UV_ENOMEM : 0;
 
     if (rc == 0)
-        rc = sync_new(loop, directory, &s->sync);
+        rc = sync_new(loop, dir->fd, ANSWER_MS, &s->sync);
     if (rc < 0)
         goto fail;
     s->loop = loop;
-    s->directory = directory;
-    rc = http_server_start(loop, &socket, 1, &http_default_limits, sync_handler_cb, s, &s->http);
+    rc = volume_health_start(loop, dir, s->sync, &s->health);
     if (rc < 0)
         goto fail_sync;
+    rc = http_server_start(loop, &socket, 1, &http_default_limits, sync_handler_cb, s, &s->http);
+    if (rc < 0)
+        goto fail_health;
     *server = s;
     return 0;
 
+fail_health:
+    volume_health_stop(s->health, nothing_cb, NULL);
 fail_sync:
     sync_stop(s->sync, nothing_cb, NULL);
 fail:
@@ -283,13 +296,20 @@ static void sync_stopped_cb(void *arg)
     uv_close((uv_handle_t *)&s->deadline, timer_closed_cb);
 }
 
+static void tried_cb(void *arg)
+{
+    struct sync_server *s = arg;
+
+    sync_stop(s->sync, sync_stopped_cb, s);
+}
+
 static void http_stopped_cb(void *arg)
 {
     struct sync_server *s = arg;
 
     s->http = NULL;
     uv_timer_stop(&s->deadline);
-    sync_stop(s->sync, sync_stopped_cb, s);
+    volume_health_stop(s->health, tried_cb, s);
 }
 
 static void deadline_cb(uv_timer_t *timer)

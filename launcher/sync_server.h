@@ -3,17 +3,19 @@
  *
  *     204   all these files, and the directories that lead to them, are durable
  *     400   a line is no such path     404   a file is missing     413   over 64 KiB
- *     500, 507   the disk failed, or is full     503   too much is waiting
+ *     500, 507   the disk failed, or is full     503   too much is waiting, or the disk hangs
  *
- * All but 204 carry a line of text that names the path. GET /_mkv/space: see space.h. */
+ * All but 204 carry a line of text, those about a file with its path. GET /_mkv/space: see space.h.
+ */
 #ifndef MKV_LAUNCHER_SYNC_SERVER_H
 #define MKV_LAUNCHER_SYNC_SERVER_H
 
 #include <uv.h>
 
 #include "launcher/prefix.h"
+#include "launcher/volume_dir.h"
 
-#define SYNC_SOCKET "sync.sock" /* in the prefix directory, which nginx runs in */
+#define SYNC_SOCKET "sync.sock" /* in .mkv, or where that can't hold it */
 
 struct sync_server;
 
@@ -24,9 +26,10 @@ int sync_server_listen(const struct prefix *prefix, const struct account *accoun
 /* Removes the name of the socket. */
 void sync_server_unlink(const struct prefix *prefix);
 
-/* Serves the files below `directory`, a borrowed descriptor, on `socket`, which is the server's on
- * success. 0, or UV_E* after one log line. */
-int sync_server_start(uv_loop_t *loop, int socket, int directory, struct sync_server **server);
+/* Serves the files in `dir`, which is borrowed, on `socket`, which is the server's on success, and
+ * begins to try the disk. 0, or UV_E* after one log line. */
+int sync_server_start(uv_loop_t *loop, int socket, const struct volume_dir *dir,
+                      struct sync_server **server);
 
 /* Takes no new connections, lets requests end for `drain_ms` milliseconds, cuts off the rest, waits
  * for the flush that is running, frees the server and fires `cb`. Called again, it shortens the

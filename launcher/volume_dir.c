@@ -12,9 +12,9 @@
 #include "launcher/files.h"
 #include "launcher/template.h"
 #include "launcher/volume_id.h"
+#include "launcher/volume_trial.h"
 
-#define PREFIX ".mkv"
-#define NO_ID  "00000000000000000000000000000000"
+#define NO_ID "00000000000000000000000000000000"
 
 static int check_name(const char *path)
 {
@@ -35,7 +35,7 @@ static int cannot_use(const char *path, int rc)
 /* Was this directory, which is root's, meant to be a volume? Someone's / or /home is not. */
 static int is_for_volume(const struct volume_dir *dir, bool *yes)
 {
-    if (faccessat(dir->fd, PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    if (faccessat(dir->fd, VOLUME_DIR_PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return files_is_empty(dir->fd, yes);
     *yes = true;
     return 0;
@@ -112,9 +112,28 @@ static int refuse_index(const struct volume_dir *dir)
     return -EEXIST;
 }
 
+/* Tries the disk, and makes room elsewhere for what can't be on it. */
+static int settle_disk(struct volume_dir *dir)
+{
+    int rc = dir->prefix.read_only ? 0 : volume_trial_start(dir);
+
+    if (rc < 0)
+        return rc;
+    if (dir->prefix.read_only)
+        log_warn("%s is on a read-only disk: what is there is read, and nothing new is stored "
+                 "until mkv is started again on one that can be written",
+                 dir->path);
+    else if (volume_trial_socket(dir))
+        return 0;
+    rc = volume_scratch_make(&dir->account, &dir->scratch);
+    if (rc == 0 && !dir->prefix.read_only)
+        log_info("no socket can be made in %s: it is in %s", dir->prefix.path, dir->scratch.path);
+    return rc;
+}
+
 int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 {
-    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}};
+    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}, .scratch = {.fd = -1}};
     int rc = check_name(path);
 
     if (rc < 0)
@@ -128,9 +147,11 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
     if (rc == 0)
         rc = settle_owner(&d, user);
     if (rc == 0)
-        rc = prefix_open(d.fd, PREFIX, d.path, &d.account, &d.prefix);
+        rc = prefix_open(d.fd, VOLUME_DIR_PREFIX, d.path, &d.account, &d.prefix);
     if (rc == 0)
         rc = settle_id(&d);
+    if (rc == 0)
+        rc = settle_disk(&d);
     if (rc < 0) {
         volume_dir_close(&d);
         return rc;
@@ -142,7 +163,9 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
 static void inspect_id(struct volume_dir *dir)
 {
     int at = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fd = at >= 0 ? openat(at, PREFIX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    int fd = at >= 0
+                 ? openat(at, VOLUME_DIR_PREFIX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                 : -1;
 
     strcpy(dir->id, NO_ID);
     if (fd >= 0) {
@@ -155,7 +178,7 @@ static void inspect_id(struct volume_dir *dir)
 
 int volume_dir_inspect(const char *path, const char *user, struct volume_dir *dir)
 {
-    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}};
+    struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}, .scratch = {.fd = -1}};
     struct stat st = {.st_uid = 0};
     int rc;
 
@@ -179,6 +202,7 @@ int volume_dir_inspect(const char *path, const char *user, struct volume_dir *di
 
 void volume_dir_close(struct volume_dir *dir)
 {
+    volume_scratch_remove(&dir->scratch);
     prefix_close(&dir->prefix);
     if (dir->fd >= 0)
         close(dir->fd);

@@ -39,9 +39,9 @@ static void log_missing(const struct volume *volume, int status)
     const char *name = volume != NULL ? volume->name : "?";
 
     if (transfer_succeeded(0, status))
-        log_warn("a replica is missing: volume %s has another disk now", name);
+        log_limited(LOG_LEVEL_WARN, "a replica is missing: volume %s has another disk now", name);
     else
-        log_warn("a replica is missing: volume %s answered %d", name, status);
+        log_limited(LOG_LEVEL_WARN, "a replica is missing: volume %s answered %d", name, status);
 }
 
 static void checked_cb(struct transfer *transfer, int rc, int status)

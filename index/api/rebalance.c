@@ -101,7 +101,7 @@ static void fail(struct rebalance_op *op)
     struct record orphans;
 
     announced(op, &orphans); /* as in announce() */
-    log_warn("a REBALANCE failed: %.*s", (int)strcspn(op->text, "\n"), op->text);
+    log_limited(LOG_LEVEL_WARN, "a REBALANCE failed: %.*s", (int)strcspn(op->text, "\n"), op->text);
     remove_orphans(op, &orphans);
 }
 
@@ -159,7 +159,7 @@ static void synced_cb(struct transfer *transfer, int rc, int status)
 {
     struct rebalance_op *op = transfer->data;
 
-    volume_report(op->targets[op->at].volume, rc, status);
+    volume_report_store(op->targets[op->at].volume, rc, status);
     if (!succeeded(op, transfer, rc, status)) {
         fail(op);
         return;
@@ -189,7 +189,10 @@ static void relayed_cb(struct relay *relay, int rc, int status)
 {
     struct rebalance_op *op = relay->data;
 
-    volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
+    if (relay->source_failed)
+        volume_report(relay->from, rc, status);
+    else
+        volume_report_store(relay->to, rc, status);
     if (relay->source_failed) { /* another replica may do better */
         op->source++;
         copy_next(op);

@@ -79,7 +79,7 @@ static void deleted_cb(struct transfer *transfer, int rc, int status)
         (!transfer_succeeded(rc, status) && status != 404)) {
         keep(removal, i);
         if (volume != NULL && rc == 0)
-            log_info("volume %s answered %d to a DELETE", volume->name, status);
+            log_limited(LOG_LEVEL_WARN, "volume %s answered %d to a DELETE", volume->name, status);
     }
     if (--removal->n_pending == 0)
         removal->done(removal);
@@ -93,7 +93,8 @@ static int ask(struct removal *removal, unsigned i)
     struct transfer *transfer = &removal->transfers[i];
     char url[REPLICA_URL_MAX];
 
-    if (volume == NULL || !replica_url(removal->api->replicas, replica, removal->key, url))
+    if (volume == NULL || !volume_is_writable(volume) ||
+        !replica_url(removal->api->replicas, replica, removal->key, url))
         return UV_EINVAL;
     transfer->data = removal;
     transfer->volume = volume;

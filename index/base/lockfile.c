@@ -30,25 +30,45 @@ static int write_pid(int fd)
     return 0;
 }
 
-int lockfile_acquire(const char *path, int *fd, pid_t *holder)
+/* Opens and locks the file. Its descriptor or a -errno. */
+static int lock_file(const char *path, int flags, pid_t *holder)
 {
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int lock = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     int rc;
 
     if (lock < 0)
         return -errno;
-    if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-        rc = -errno;
-        if (rc == -EWOULDBLOCK)
-            *holder = read_pid(lock);
-        close(lock);
-        return rc;
-    }
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0)
+        return lock;
+    rc = -errno;
+    if (rc == -EWOULDBLOCK)
+        *holder = read_pid(lock);
+    close(lock);
+    return rc;
+}
+
+int lockfile_acquire(const char *path, int *fd, pid_t *holder)
+{
+    int lock = lock_file(path, O_RDWR | O_CREAT, holder);
+    int rc;
+
+    if (lock < 0)
+        return lock;
     rc = write_pid(lock);
     if (rc < 0) {
         close(lock);
         return rc;
     }
+    *fd = lock;
+    return 0;
+}
+
+int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder)
+{
+    int lock = lock_file(path, O_RDONLY | O_NONBLOCK, holder);
+
+    if (lock < 0)
+        return lock;
     *fd = lock;
     return 0;
 }

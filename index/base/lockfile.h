@@ -11,6 +11,10 @@
  * *holder, or 0 where the file doesn't tell. Else a -errno. */
 int lockfile_acquire(const char *path, int *fd, pid_t *holder);
 
+/* The same on a file system that can't be written: the file must be there, and what it says of the
+ * holder stays as it is. */
+int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder);
+
 /* Lets go of the lock and closes `fd`. */
 void lockfile_release(int fd);
 

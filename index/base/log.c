@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "index/base/log_limit.h"
 #include "index/base/text.h"
 
 #define LINE_MAX_BYTES PIPE_BUF /* so that a pipe with room takes a line whole */
+#define HELD_MAX       48       /* bytes that say how many more there are */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -28,6 +30,7 @@ static struct {
     int fd;
     const char *path;
     unsigned long dropped; /* lines, since the last one that was written */
+    struct log_limit limit;
 } sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 int log_level_parse(const char *text, enum log_level *level)
@@ -99,6 +102,7 @@ int log_open(const char *path)
     }
     sink.fd = fd;
     sink.path = path;
+    memset(&sink.limit, 0, sizeof(sink.limit)); /* there, nothing was said yet */
     return 0;
 }
 
@@ -148,16 +152,17 @@ static void tell_dropped(void)
         sink.dropped = 0;
 }
 
-void log_line(enum log_level level, const char *source, const char *text, size_t len)
+static void write_line(enum log_level level, const char *source, const char *text, size_t len,
+                       unsigned held)
 {
     int saved_errno = errno;
     char line[LINE_MAX_BYTES];
     size_t n;
 
-    if (level < sink.level)
-        return;
     n = line_start(line, 128, level, source);
-    n += text_printable(text, len, line + n, sizeof(line) - 1 - n);
+    n += text_printable(text, len, line + n, LINE_MAX_BYTES - HELD_MAX - 1 - n);
+    if (held > 0)
+        n += (size_t)snprintf(line + n, HELD_MAX, " (and %u more like it)", held);
     line[n++] = '\n';
     if (sink.dropped > 0)
         tell_dropped();
@@ -166,19 +171,56 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
     errno = saved_errno;
 }
 
-void log_write(enum log_level level, const char *format, ...)
+void log_line(enum log_level level, const char *source, const char *text, size_t len)
+{
+    if (level >= sink.level)
+        write_line(level, source, text, len, 0);
+}
+
+void log_line_limited(enum log_level level, const char *source, const char *text, size_t len)
+{
+    struct timespec now;
+    unsigned held;
+
+    if (level < sink.level)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (log_limit_passes(&sink.limit, text, len, strcmp(source, "mkv") != 0,
+                         (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &held))
+        write_line(level, source, text, len, held);
+}
+
+static void __attribute__((format(printf, 3, 0)))
+write_formatted(enum log_level level,
+                void (*writer)(enum log_level, const char *, const char *, size_t),
+                const char *format, va_list args)
 {
     int saved_errno = errno;
     char text[2048];
-    va_list args;
     int n;
 
     if (level < sink.level)
         return;
-    va_start(args, format);
     n = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     if (n > 0)
-        log_line(level, "mkv", text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+        writer(level, "mkv", text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
     errno = saved_errno;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_formatted(level, log_line, format, args);
+    va_end(args);
+}
+
+void log_limited(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_formatted(level, log_line_limited, format, args);
+    va_end(args);
 }

@@ -38,6 +38,13 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
 /* Formats and writes one line of source "mkv", cut at 2,048 bytes. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for lines that may come again and again by themselves, as from each request to a disk
+ * that fails: one of a kind is written in a minute, with how many there were since the last one.
+ * See log_limit.h for what a kind is; in those of others than "mkv" numbers don't count. */
+void log_line_limited(enum log_level level, const char *source, const char *text, size_t len);
+void log_limited(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)

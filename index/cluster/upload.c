@@ -142,8 +142,11 @@ static bool is_too_late(const struct upload *u)
     return u->until != 0 && transfers_now(u->options.transfers) > u->until;
 }
 
+/* The best one that isn't paused, or else the best one. */
 struct upload_target *upload_next_target(struct upload *u)
 {
+    struct upload_target *found = NULL;
+
     if (is_too_late(u))
         return NULL;
     for (size_t i = 0; i < u->n_targets; i++) {
@@ -151,10 +154,12 @@ struct upload_target *upload_next_target(struct upload *u)
 
         if (t->tried || !takes(u, t))
             continue;
-        t->tried = true;
-        return t;
+        if (found == NULL || (volume_is_paused(found->volume) && !volume_is_paused(t->volume)))
+            found = t;
     }
-    return NULL;
+    if (found != NULL)
+        found->tried = true;
+    return found;
 }
 
 int upload_refuse(struct upload *u)
@@ -193,7 +198,7 @@ int upload_init(struct upload *u, const struct upload_options *options,
         u->targets[u->n_targets].id = candidates[i].volume->id;
         if (takes(u, &u->targets[u->n_targets]))
             u->n_targets++;
-        else if (volume_is_live(candidates[i].volume))
+        else if (volume_is_writable(candidates[i].volume))
             u->failure = 507;
     }
     return u->n_targets >= options->copies ? 0 : upload_refuse(u);

@@ -36,7 +36,7 @@ static void note_failure(struct upload *u, const struct volume *volume, int rc, 
         snprintf(u->text, sizeof(u->text), "volume %s has another disk now\n", volume->name);
     else
         snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
-    log_warn("a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
+    log_limited(LOG_LEVEL_WARN, "a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
     if (rc < 0)
         u->failure = 503;
     else
@@ -91,11 +91,12 @@ static void synced_cb(struct transfer *transfer, int rc, int status)
     struct upload *u = c->upload;
 
     u->n_busy--;
-    volume_report(c->target->volume, rc, status);
+    volume_report_store(c->target->volume, rc, status);
     if (rc == 0 && (status == 404 || status == 405))
-        log_error("volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
-                  "--no-sync does without)",
-                  c->target->volume->name);
+        log_limited(LOG_LEVEL_ERROR,
+                    "volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
+                    "--no-sync does without)",
+                    c->target->volume->name);
     if (upload_target_succeeded(c->target, transfer, rc, status))
         copy_done(c);
     else
@@ -131,7 +132,7 @@ static void put_cb(struct transfer *transfer, int rc, int status)
     struct upload *u = c->upload;
 
     u->n_busy--;
-    volume_report(c->target->volume, rc, status);
+    volume_report_store(c->target->volume, rc, status);
     c->target->may_hold |= transfer_may_have_stored(transfer, rc, status);
     if (u->ended && c->at == u->received &&
         upload_target_succeeded(c->target, transfer, rc, status))
@@ -191,7 +192,10 @@ static void relayed_cb(struct relay *relay, int rc, int status)
     struct upload *u = c->upload;
 
     u->n_busy--;
-    volume_report(relay->source_failed ? relay->from : relay->to, rc, status);
+    if (relay->source_failed)
+        volume_report(relay->from, rc, status);
+    else
+        volume_report_store(relay->to, rc, status);
     c->target->may_hold |= relay->may_hold;
     if (upload_target_succeeded(c->target, &relay->put, rc, status)) {
         copy_stored(c);

@@ -1,6 +1,6 @@
 /* A probe, happy path: one timer finds the volumes whose turn it is; GET /_mkv/space is answered
- * with what is left on the disk, and the volume is up or full. A volume that is no mkv's (a plain
- * nginx answers 404) is up, and what is left on it unknown.
+ * with what the volume says of itself and what is left on its disk. A volume that is no mkv's (a
+ * plain nginx answers 404) is up, and what is left on it unknown.
  *
  * Failures: a volume that refuses connections is down at once; one that is silent is asked again,
  * since it may only be busy, and is down when that fails, too. */
@@ -22,6 +22,8 @@
 #define SILENT_MAX     2            /* probes without an answer, then it is down */
 #define FULL_SHARE     100          /* of the disk: less than a hundredth left ... */
 #define FULL_MAX       (1ULL << 30) /* ... or than this is full */
+#define PAUSE_MIN      1000         /* ms without new values after a 5xx */
+#define PAUSE_MAX      60000        /* ms; it doubles until then, and starts anew after so long */
 
 struct volumes {
     uv_loop_t *loop;
@@ -51,10 +53,8 @@ static void free_volumes(struct volumes *v)
 const char *volume_state_name(enum volume_state state)
 {
     static const char *const names[] = {
-        [VOLUME_UNKNOWN] = "unknown",
-        [VOLUME_UP] = "up",
-        [VOLUME_FULL] = "full",
-        [VOLUME_DOWN] = "down",
+        [VOLUME_UNKNOWN] = "unknown",     [VOLUME_UP] = "up",     [VOLUME_FULL] = "full",
+        [VOLUME_READ_ONLY] = "read-only", [VOLUME_DOWN] = "down",
     };
 
     return names[state];
@@ -70,9 +70,10 @@ static void set_state(struct volume *volume, enum volume_state state, const char
     volume->state = state;
     volume->since = clock_now_ms();
     if (state != VOLUME_UP)
-        log_warn("volume %s is %s: %s", volume->name, volume_state_name(state), reason);
+        log_limited(LOG_LEVEL_WARN, "volume %s is %s: %s", volume->name, volume_state_name(state),
+                    reason);
     else if (!first)
-        log_info("volume %s is up again", volume->name);
+        log_limited(LOG_LEVEL_INFO, "volume %s is up again", volume->name);
 }
 
 static void set_down(struct volume *volume, int rc)
@@ -123,19 +124,45 @@ static void close_if_idle(struct volumes *v)
         uv_close((uv_handle_t *)&v->timer, timer_closed_cb);
 }
 
-/* {"total":N,"free":N}; anything else says nothing. */
-static void read_space(struct volume *volume)
+static void read_numbers(struct volume *volume, const json_t *root)
 {
-    json_t *root = json_loadb(volume->answer, volume->answer_len, 0, NULL);
     json_int_t total = json_integer_value(json_object_get(root, "total"));
-    json_t *free_bytes = json_object_get(root, "free");
+    const json_t *free_bytes = json_object_get(root, "free");
 
     volume->total_bytes = volume->free_bytes = UINT64_MAX;
     if (total > 0 && json_is_integer(free_bytes) && json_integer_value(free_bytes) >= 0) {
         volume->total_bytes = (uint64_t)total;
         volume->free_bytes = (uint64_t)json_integer_value(free_bytes);
     }
+}
+
+/* Others wrote it: what could drive a terminal stays out. */
+static void copy_printable(char reason[VOLUME_REASON_MAX], const char *text)
+{
+    size_t n = 0;
+
+    for (; text[n] != '\0' && n + 1 < VOLUME_REASON_MAX; n++)
+        reason[n] = (char)(text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?');
+    reason[n] = '\0';
+}
+
+/* {"total":N,"free":N,"state":S,"reason":R}; what is missing or odd says nothing. Returns what the
+ * volume takes itself for: UP, READ_ONLY or DOWN. */
+static enum volume_state read_answer(struct volume *volume, char reason[VOLUME_REASON_MAX])
+{
+    json_t *root = json_loadb(volume->answer, volume->answer_len, 0, NULL);
+    const char *state = json_string_value(json_object_get(root, "state"));
+    const char *text = json_string_value(json_object_get(root, "reason"));
+    enum volume_state says = VOLUME_UP;
+
+    read_numbers(volume, root);
+    if (state != NULL && strcmp(state, "read-only") == 0)
+        says = VOLUME_READ_ONLY;
+    else if (state != NULL && strcmp(state, "down") == 0)
+        says = VOLUME_DOWN;
+    copy_printable(reason, text != NULL && text[0] != '\0' ? text : "it says so");
     json_decref(root);
+    return says;
 }
 
 /* Two names for one disk: a value with two copies there would have one. */
@@ -171,9 +198,10 @@ static int identify(struct volume *volume, const char *identity)
     if (known && strcmp(volume->identity, identity) == 0)
         return 0;
     if (known)
-        log_warn("volume %s has another disk: %s was there, and now %s is", volume->name,
-                 volume->identity[0] != '\0' ? volume->identity : "one without identity",
-                 identity[0] != '\0' ? identity : "one without identity");
+        log_limited(LOG_LEVEL_WARN, "volume %s has another disk: %s was there, and now %s is",
+                    volume->name,
+                    volume->identity[0] != '\0' ? volume->identity : "one without identity",
+                    identity[0] != '\0' ? identity : "one without identity");
     strcpy(volume->identity, identity);
     rc = volume->volumes->cb(volume, volume->volumes->arg);
     volume->identified = rc == 0; /* else it is asked again */
@@ -198,8 +226,29 @@ static void note_address(struct volume *volume)
     strcpy(volume->address, address);
 }
 
+/* It answers, and says that it can be written. */
+static void set_writable(struct volume *volume)
+{
+    uint64_t now = uv_now(volume->volumes->loop);
+    char reason[VOLUME_REASON_MAX];
+
+    if (is_full(volume)) {
+        snprintf(reason, sizeof(reason), "%llu bytes are left",
+                 (unsigned long long)volume->free_bytes);
+        set_state(volume, VOLUME_FULL, reason);
+    } else if (volume_is_paused(volume)) {
+        snprintf(reason, sizeof(reason),
+                 "it answered %d to a PUT or a sync, and comes last for %u s", volume->pause_status,
+                 (unsigned)((volume->paused_until - now + 999) / 1000));
+        set_state(volume, VOLUME_UP, reason);
+    } else {
+        set_state(volume, VOLUME_UP, "");
+    }
+}
+
 static void answered(struct volume *volume, int status)
 {
+    enum volume_state says = VOLUME_UP;
     char reason[VOLUME_REASON_MAX];
 
     volume->silent = 0;
@@ -212,14 +261,11 @@ static void answered(struct volume *volume, int status)
     if (identify(volume, volume->probe.volume_id) < 0)
         return;
     if (status == 200)
-        read_space(volume);
-    if (is_full(volume)) {
-        snprintf(reason, sizeof(reason), "%llu bytes are left",
-                 (unsigned long long)volume->free_bytes);
-        set_state(volume, VOLUME_FULL, reason);
-    } else {
-        set_state(volume, VOLUME_UP, "");
-    }
+        says = read_answer(volume, reason);
+    if (says == VOLUME_UP)
+        set_writable(volume);
+    else
+        set_state(volume, says, reason);
 }
 
 static void probe_done_cb(struct transfer *transfer, int rc, int status)
@@ -310,6 +356,33 @@ void volume_report(struct volume *volume, int rc, int status)
     if (transfer_failed_here(rc))
         return;
     volume->probe_at = 0;
+}
+
+bool volume_is_paused(const struct volume *volume)
+{
+    return uv_now(volume->volumes->loop) < volume->paused_until;
+}
+
+/* What fails while it is paused was sent before, or had no other place to go. */
+static void pause_volume(struct volume *volume, int status)
+{
+    uint64_t now = uv_now(volume->volumes->loop);
+
+    if (volume_is_paused(volume))
+        return;
+    if (volume->pause == 0 || now - volume->paused_until > PAUSE_MAX)
+        volume->pause = PAUSE_MIN;
+    else
+        volume->pause = volume->pause * 2 < PAUSE_MAX ? volume->pause * 2 : PAUSE_MAX;
+    volume->paused_until = now + volume->pause;
+    volume->pause_status = status;
+}
+
+void volume_report_store(struct volume *volume, int rc, int status)
+{
+    if (rc == 0 && status >= 500 && status != 507)
+        pause_volume(volume, status);
+    volume_report(volume, rc, status);
 }
 
 /* --- The list -------------------------------------------------------------------------------- */

@@ -1,9 +1,13 @@
 /* The volumes, and how they are: each is asked every second (GET /_mkv/space), and what transfers
  * meet with is taken into account at once. A change of state is logged once.
  *
- *            refused, or silent twice                     full: little space left,
+ *            refused, silent twice, or it says so         full: little space left,
  *     UP ─────────────────────────────▶ DOWN              or a PUT was answered 507
  *      ▲ ◀───────────────────────────── any answer     UP ◀──────────────────────▶ FULL
+ *
+ * READ_ONLY is what a volume says of itself: what it holds can be read and not changed. One that is
+ * up and answers PUTs with 5xx all the same is paused: it comes last for new values for a while,
+ * longer each time.
  *
  * A volume is known by its name and by its identity (Mkv-Volume-Id), which lies on its disk. When
  * another disk stands behind a name, what the old one held is not there. */
@@ -23,7 +27,8 @@
 enum volume_state {
     VOLUME_UNKNOWN, /* not asked yet: counts as down, but nothing is said about it */
     VOLUME_UP,
-    VOLUME_FULL, /* answers, and can't take anything */
+    VOLUME_FULL,      /* answers, and can't take anything */
+    VOLUME_READ_ONLY, /* answers, and can't take or remove anything */
     VOLUME_DOWN
 };
 
@@ -35,20 +40,23 @@ struct volume {
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
     char address[ADDRESS_TEXT_MAX];            /* "IP:port", likewise; "" before the first */
     enum volume_state state;
-    char reason[VOLUME_REASON_MAX]; /* why it is full or down, else "" */
+    char reason[VOLUME_REASON_MAX]; /* why it isn't up, or is paused; printable ASCII, or "" */
     bool is_listed;                 /* new keys may go there */
     uint64_t since;                 /* of the state; ms since 1970, 0 before the first answer */
     uint64_t free_bytes;            /* UINT64_MAX: unknown */
     uint64_t total_bytes;           /* likewise */
     uint32_t id;                    /* the caller's: in the store, of this name and identity */
     /* The rest is this module's. */
-    bool asked;      /* a probe has ended, or could not begin */
-    bool identified; /* it has answered */
-    uint64_t moved;  /* loop time at which it answered from another address than before, or 0 */
-    unsigned silent; /* probes in a row without an answer */
+    bool asked;            /* a probe has ended, or could not begin */
+    bool identified;       /* it has answered */
+    uint64_t moved;        /* loop time at which it answered from another address, or 0 */
+    unsigned silent;       /* probes in a row without an answer */
+    unsigned pause;        /* ms, the last one; 0 before the first */
+    uint64_t paused_until; /* loop time */
+    int pause_status;      /* what it answered */
     bool probing;
     struct transfer probe;
-    char answer[256];
+    char answer[512];
     size_t answer_len;
     uint64_t probe_at; /* loop time of the next one, 0 for at once */
 };
@@ -83,22 +91,34 @@ struct volume *volumes_find(const struct volumes *volumes, const char *name, siz
 /* What a transfer to the volume ended with, as transfer_done_cb has it. */
 void volume_report(struct volume *volume, int rc, int status);
 
+/* The same of a PUT or a sync: after a 5xx the volume is paused. */
+void volume_report_store(struct volume *volume, int rc, int status);
+
+/* Whether the volume had better not be chosen for a new blob where there is another one. */
+bool volume_is_paused(const struct volume *volume);
+
 /* Whether it was the disk that is known to be there which answered the transfer. */
 static inline bool volume_has_answered(const struct volume *volume, const struct transfer *transfer)
 {
     return strcmp(transfer->volume_id, volume->identity) == 0;
 }
 
+/* Whether the volume can remove what it holds, and could take more if there were room. */
+static inline bool volume_is_writable(const struct volume *volume)
+{
+    return volume->state == VOLUME_UP || volume->state == VOLUME_FULL;
+}
+
 /* Whether the volume can be asked for what it holds. */
 static inline bool volume_is_live(const struct volume *volume)
 {
-    return volume->state == VOLUME_UP || volume->state == VOLUME_FULL;
+    return volume_is_writable(volume) || volume->state == VOLUME_READ_ONLY;
 }
 
 /* Whether a new blob of `size` bytes, -1 for unknown, may go there. */
 bool volume_takes(const struct volume *volume, int64_t size);
 
-/* "up", "full", "down", "unknown". */
+/* "up", "full", "read-only", "down", "unknown". */
 const char *volume_state_name(enum volume_state state);
 
 #endif

@@ -125,7 +125,7 @@ synced() { # PATH-REGEX: how often it was given to fsync
     sync_paths 500 "$(url t)" "$BLOB"
     grep -q "$BLOB" "$T/body"
     sync_paths 500 "$(url t)" "$BLOB"
-    logged t "cannot make ${BLOB#/} durable"
+    logged t "cannot make \"${BLOB#/}\" durable"
     want 204 PUT "$(url t)$BLOB" --data-binary hello
     sync_paths 204 "$(url t)" "$BLOB"
     stop t
@@ -178,6 +178,32 @@ sync_64() { # URL
     await_ready long
     want 201 PUT "$(url long)$BLOB" --data-binary hello
     sync_paths 204 "$(url long)" "$BLOB"
+}
+
+@test "where no socket can be made, it is elsewhere" {
+    need_strace
+    traced t -e trace=bind -e inject=bind:error=EPERM:when=1
+    same 1 "$(grep -c 'sun_path=.*INJECTED' "$T/trace")" 'sockets refused'
+    want 201 PUT "$(url t)$BLOB" --data-binary hello
+    sync_paths 204 "$(url t)" "$BLOB"
+    [[ ! -e $T/data/t/.mkv/sync.sock ]]
+    logged t 'no socket can be made'
+    stop t
+    same '' "$(ls -A "$T/tmp")" 'what is left in TMPDIR'
+}
+
+@test "where openat2 is forbidden, files are synced all the same, and no link is followed" {
+    local error
+    need_strace
+    for error in EPERM ENOSYS; do
+        traced "$error" -e trace=openat2 -e inject=openat2:error=$error
+        want 201 PUT "$(url "$error")$BLOB" --data-binary hello
+        ln -s aGVsbG8= "$T/data/$error/5d/41/bGluaw=="
+        sync_paths 204 "$(url "$error")" "$BLOB"
+        sync_paths 404 "$(url "$error")" /5d/41/bGluaw==
+        grep -q INJECTED "$T/trace"
+        stop "$error"
+    done
 }
 
 @test "it goes on after nginx, or mkv, was killed" {

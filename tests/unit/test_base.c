@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +17,7 @@
 #include "index/base/hex.h"
 #include "index/base/local_socket.h"
 #include "index/base/lockfile.h"
+#include "index/base/log_limit.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
 {
@@ -190,6 +194,62 @@ static void test_local_socket_bind_is_private_and_replaces(void **state)
     umask(mask);
 }
 
+static bool passes(struct log_limit *limit, const char *line, bool numbers_differ, uint64_t now,
+                   unsigned wanted_held)
+{
+    unsigned held = 0;
+
+    if (!log_limit_passes(limit, line, strlen(line), numbers_differ, now, &held))
+        return false;
+    assert_int_equal(held, wanted_held);
+    return true;
+}
+
+static void test_log_limit_one_of_a_kind_a_minute(void **state)
+{
+    struct log_limit limit = {.kinds = {{.used = false}}};
+    char line[32];
+
+    (void)state;
+    assert_true(passes(&limit, "*7 open() \"/a/1\" failed (30: Read-only)", true, 5, 0));
+    assert_false(passes(&limit, "*8123 open() \"/b\" failed (30: Read-only)", true, 6, 0));
+    assert_true(passes(&limit, "*8 open() \"/b\" failed (2: No such file)", true, 7, 0));
+    assert_false(passes(&limit, "*9 open() \"\" failed (30: Read-only)", true, 60004, 0));
+    assert_true(passes(&limit, "*10 open() \"/c\" failed (30: Read-only)", true, 60005, 2));
+    assert_false(passes(&limit, "*11 open() \"/c\" failed (30: Read-only)", true, 60006, 0));
+    /* Volumes differ in their numbers alone. */
+    assert_true(passes(&limit, "volume a:3001 is down", false, 60007, 0));
+    assert_true(passes(&limit, "volume a:3002 is down", false, 60007, 0));
+    assert_false(passes(&limit, "volume a:3001 is down", false, 60008, 0));
+    /* The oldest kind is forgotten where there are too many. */
+    for (int i = 0; i < LOG_LIMIT_KINDS; i++) {
+        snprintf(line, sizeof(line), "%d", i);
+        assert_true(passes(&limit, line, false, 60010, 0));
+    }
+    assert_true(passes(&limit, "volume a:3001 is down", false, 60011, 0));
+    assert_false(passes(&limit, line, false, 60011, 0));
+}
+
+static void test_lockfile_of_a_file_that_is_there(void **state)
+{
+    char path[] = "/tmp/mkv-lock-XXXXXX";
+    int fd = mkstemp(path);
+    pid_t holder = 0;
+    int first;
+    int second;
+
+    (void)state;
+    assert_int_equal(write(fd, "77\n", 3), 3);
+    close(fd);
+    assert_int_equal(lockfile_acquire_read_only(path, &first, &holder), 0);
+    assert_int_equal(lockfile_acquire_read_only(path, &second, &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, 77); /* as the last one that could write left it */
+    assert_int_equal(lockfile_acquire(path, &second, &holder), -EWOULDBLOCK);
+    lockfile_release(first);
+    unlink(path);
+    assert_int_equal(lockfile_acquire_read_only(path, &first, &holder), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +263,8 @@ int main(void)
         cmocka_unit_test(test_hex_round_trip_and_refusals),
         cmocka_unit_test(test_local_socket_bind_is_private_and_replaces),
         cmocka_unit_test(test_lockfile_second_holder_is_told_the_first),
+        cmocka_unit_test(test_lockfile_of_a_file_that_is_there),
+        cmocka_unit_test(test_log_limit_one_of_a_kind_a_minute),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "index/base/log.h"
@@ -18,20 +20,25 @@
 #include "launcher/sync_disk.h"
 #include "launcher/sync_path.h"
 
-#define DEADLINE 5000 /* milliseconds that any one wait may take */
+#define DEADLINE  10000 /* milliseconds that any one wait may take */
+#define ANSWER_MS 1000
 
 /* --- The disk -------------------------------------------------------------------------------- */
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool held;       /* fsync(2) and syncfs(2) don't return */
-    bool syncfs;     /* what sync_disk_prefers_syncfs() says */
-    int failure;     /* errno of the next fsync(2) of the kind below, once; or of syncfs(2) */
-    bool of_folders; /* that kind */
+    bool held;        /* fsync(2) and syncfs(2) don't return */
+    bool syncfs;      /* what sync_disk_prefers_syncfs() says */
+    int failure;      /* errno of the next fsync(2) of the kind below, once; or of syncfs(2) */
+    bool of_folders;  /* that kind */
+    int late_failure; /* errno of the next call that was held up, once */
     unsigned files;
     unsigned folders;
     unsigned systems;
+    unsigned pieces;
+    unsigned piece_ms; /* that each takes */
+    int openat2;       /* the errno of each openat2(2), or 0 */
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int __wrap_fsync(int fd);
@@ -56,6 +63,10 @@ static int touch_disk(unsigned *counter, bool fails)
     }
     while (disk.held)
         pthread_cond_wait(&disk.changed, &disk.mutex);
+    if (failure == 0) {
+        failure = disk.late_failure;
+        disk.late_failure = 0;
+    }
     pthread_mutex_unlock(&disk.mutex);
     errno = failure;
     return failure == 0 ? 0 : -1;
@@ -71,10 +82,36 @@ int __wrap_fsync(int fd)
     return touch_disk(&disk.files, !disk.of_folders);
 }
 
+/* Slow, and of the file's only failure where one is due. */
+int __wrap_sync_file_range(int fd, off_t at, off_t n, unsigned flags);
+
+int __wrap_sync_file_range(int fd, off_t at, off_t n, unsigned flags)
+{
+    (void)fd;
+    (void)at;
+    (void)n;
+    (void)flags;
+    usleep(disk.piece_ms * 1000);
+    return touch_disk(&disk.pieces, true);
+}
+
 int __wrap_syncfs(int fd)
 {
     (void)fd;
     return touch_disk(&disk.systems, true);
+}
+
+/* openat2(2) is the only one that is called so. */
+long __wrap_syscall(long number, int at, const char *path, struct open_how *how, size_t size);
+long __real_syscall(long number, ...);
+
+long __wrap_syscall(long number, int at, const char *path, struct open_how *how, size_t size)
+{
+    assert_int_equal(number, SYS_openat2);
+    if (disk.openat2 == 0)
+        return __real_syscall(number, at, path, how, size);
+    errno = disk.openat2;
+    return -1;
 }
 
 static void hold(bool held)
@@ -142,14 +179,15 @@ static int setup(void **state)
     uv_timer_init(&f->loop, &f->deadline);
     f->deadline.data = f;
     disk.held = disk.syncfs = disk.of_folders = false;
-    disk.failure = 0;
+    disk.failure = disk.openat2 = 0;
+    disk.piece_ms = 0;
     make_file(f, "aa/bb/YQ==");
     make_file(f, "aa/bb/Yg==");
     make_file(f, "aa/cc/Yw==");
     make_file(f, "sv01/aa/bb/YQ==");
-    disk.files = disk.folders = disk.systems = 0;
+    disk.files = disk.folders = disk.systems = disk.pieces = 0;
     *state = f;
-    return sync_new(&f->loop, f->directory, &f->sync);
+    return sync_new(&f->loop, f->directory, ANSWER_MS, &f->sync);
 }
 
 static void stopped_cb(void *arg)
@@ -191,7 +229,15 @@ static void asked_cb(struct sync_request *request, int status, const char *path)
 /* `paths` are `n` literals joined by "\0". */
 static void submit(struct fixture *f, struct ask *ask, const char *paths, size_t n)
 {
-    *ask = (struct ask){.request = {.paths = paths, .n_paths = n, .cb = asked_cb}, .f = f};
+    size_t size = 0;
+    char *copy;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(paths + size) + 1;
+    copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, paths, size);
+    *ask = (struct ask){.request = {.paths = copy, .n_paths = n, .cb = asked_cb}, .f = f};
     assert_int_equal(sync_submit(f->sync, &ask->request), 0);
     assert_false(ask->done);
 }
@@ -363,8 +409,9 @@ static void test_sync_what_is_no_file(void **state)
     struct fixture *f = *state;
     struct ask asks[2];
 
-    for (int i = 0; i < 2; i++) {
-        disk.syncfs = i == 1;
+    for (int i = 0; i < 4; i++) {
+        disk.syncfs = i % 2 == 1;
+        disk.openat2 = i == 2 ? ENOSYS : i == 3 ? EPERM : 0;
         submit(f, &asks[0], "aa/bb/YQ==\0aa/bb/bm9uZQ==\0aa/bb/also", 3);
         submit(f, &asks[1], "aa/bb/YQ==", 1);
         await(f, f->done + 2);
@@ -444,6 +491,54 @@ static void test_sync_failure_of_syncfs(void **state)
     assert_string_equal(asks[1].path, "aa/bb/Yg==");
 }
 
+/* A disk that hangs: each is told in time, and none that its files are durable. */
+static void test_sync_of_a_disk_that_hangs(void **state)
+{
+    struct fixture *f = *state;
+    struct sync_request late = {.n_paths = 1, .cb = asked_cb};
+    struct ask asks[3];
+
+    hold(true);
+    submit(f, &asks[0], "aa/bb/YQ==", 1);
+    await_counter(f, &disk.files);
+    submit(f, &asks[1], "aa/bb/Yg==", 1);
+    await(f, 2);
+    assert_int_equal(asks[0].status, UV_ETIMEDOUT);
+    assert_int_equal(asks[1].status, UV_ETIMEDOUT);
+    assert_true(sync_stuck_ms(f->sync) >= ANSWER_MS);
+    assert_int_equal(sync_submit(f->sync, &late), UV_ETIMEDOUT);
+    /* It comes back with a failure, of the file that nobody asks for any more. */
+    pthread_mutex_lock(&disk.mutex);
+    disk.late_failure = EIO;
+    pthread_mutex_unlock(&disk.mutex);
+    hold(false);
+    await_counter(f, &disk.folders); /* of the second flush */
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/Yg=="), 0);
+    assert_int_equal(sync_stuck_ms(f->sync), 0);
+}
+
+/* A huge file on a slow disk takes longer than anybody waits, but it gets on. */
+static void test_sync_of_a_huge_file(void **state)
+{
+    struct fixture *f = *state;
+    int fd = openat(f->directory, "aa/bb/YQ==", O_WRONLY | O_CLOEXEC);
+    struct ask ask;
+
+    assert_int_equal(ftruncate(fd, 5 * (32LL << 20)), 0);
+    close(fd);
+    disk.piece_ms = 200;
+    submit(f, &ask, "aa/bb/YQ==", 1);
+    await(f, 1);
+    assert_int_equal(ask.status, UV_ETIMEDOUT);
+    assert_in_range(sync_stuck_ms(f->sync), 0, ANSWER_MS / 2);
+    disk.piece_ms = 0;
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), 0);
+    disk.failure = EIO; /* of the first piece, which no fsync(2) will tell */
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+}
+
 static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
 {
     struct fixture *f = *state;
@@ -482,6 +577,8 @@ int main(void)
         TEST(test_sync_failure_is_told_to_all_and_lasts),
         TEST(test_sync_failure_of_a_directory),
         TEST(test_sync_failure_of_syncfs),
+        TEST(test_sync_of_a_disk_that_hangs),
+        TEST(test_sync_of_a_huge_file),
         TEST(test_sync_stop_ends_the_flush_and_cancels_the_rest),
     };
 

@@ -21,6 +21,7 @@ struct fixture {
     struct volumes *volumes;
     struct volume *volume; /* the one there is */
     char name[32];         /* of it */
+    const char *answer;    /* of the volume, where not the usual one */
     unsigned probes;       /* that it has answered */
     uint64_t probed_at;    /* loop time of the last one */
     unsigned settled;      /* calls */
@@ -30,13 +31,13 @@ struct fixture {
 
 static void volume_cb(struct http_request *request, void *arg)
 {
-    static const char space[] = "{\"total\":100000,\"free\":50000}";
     struct fixture *f = arg;
+    const char *space = f->answer != NULL ? f->answer : "{\"total\":100000,\"free\":50000}";
 
     f->probes++;
     f->probed_at = uv_now(&f->loop);
     http_add_header(request, "Mkv-Volume-Id", "the-disk");
-    http_respond(request, 200, space, sizeof(space) - 1);
+    http_respond(request, 200, space, strlen(space));
 }
 
 static int identified_cb(struct volume *volume, void *arg)
@@ -184,12 +185,78 @@ static void test_volume_report_while_it_is_asked(void **state)
     assert_in_range(f->probed_at - second, 0, 899);
 }
 
+/* Has the volume asked at once. */
+static void ask_again(struct fixture *f, const char *answer)
+{
+    f->answer = answer;
+    volume_report(f->volume, 0, 899);
+    wait_for_probe(f, f->probes + 1);
+}
+
+static void test_probe_takes_the_volumes_word(void **state)
+{
+    struct fixture *f = *state;
+    char text[800];
+
+    ask_again(f, "{\"total\":1000000,\"free\":5000,\"state\":\"read-only\",\"reason\":\"so\"}");
+    assert_int_equal(f->volume->state, VOLUME_READ_ONLY);
+    assert_string_equal(volume_state_name(f->volume->state), "read-only");
+    assert_string_equal(f->volume->reason, "so");
+    assert_true(volume_is_live(f->volume));
+    assert_false(volume_is_writable(f->volume));
+    assert_false(volume_takes(f->volume, 1));
+    ask_again(f, "{\"state\":\"down\",\"reason\":\"\\u001b[31m\\n\\u009b\\u007f\"}");
+    assert_int_equal(f->volume->state, VOLUME_DOWN);
+    assert_string_equal(f->volume->reason, "?[31m????");
+    assert_false(volume_is_live(f->volume));
+    snprintf(text, sizeof(text), "{\"state\":\"read-only\",\"reason\":\"%0300d\"}", 0);
+    ask_again(f, text);
+    assert_int_equal(f->volume->state, VOLUME_READ_ONLY);
+    assert_int_equal(strlen(f->volume->reason), VOLUME_REASON_MAX - 1);
+    /* What is too long, or no such answer, says nothing. */
+    snprintf(text, sizeof(text), "{\"state\":\"read-only\",\"reason\":\"%0700d\"}", 0);
+    ask_again(f, text);
+    assert_int_equal(f->volume->state, VOLUME_UP);
+    ask_again(f, "{\"state\":7,\"reason\":[]}");
+    assert_int_equal(f->volume->state, VOLUME_UP);
+    ask_again(f, "{\"state\":\"down\"}");
+    assert_int_equal(f->volume->state, VOLUME_DOWN);
+    assert_string_equal(f->volume->reason, "it says so");
+    ask_again(f, NULL);
+    assert_int_equal(f->volume->state, VOLUME_UP);
+    assert_string_equal(f->volume->reason, "");
+}
+
+/* The pause grows with each failure after it, however many come during one. */
+static void test_volume_report_store_pauses(void **state)
+{
+    struct fixture *f = *state;
+
+    volume_report_store(f->volume, 0, 409);
+    volume_report(f->volume, 0, 500);
+    assert_false(volume_is_paused(f->volume));
+    for (unsigned ms = 1000; ms <= 64000; ms *= 2) {
+        for (int i = 0; i < 3; i++)
+            volume_report_store(f->volume, 0, 500);
+        assert_true(volume_is_paused(f->volume));
+        assert_int_equal(f->volume->paused_until - uv_now(&f->loop), ms < 60000 ? ms : 60000);
+        f->volume->paused_until = uv_now(&f->loop); /* as if it were over */
+    }
+    volume_report_store(f->volume, 0, 503);
+    assert_true(volume_takes(f->volume, 1)); /* where there is no other one */
+    ask_again(f, NULL);
+    assert_int_equal(f->volume->state, VOLUME_UP);
+    assert_non_null(strstr(f->volume->reason, "503"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_probe_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe_takes_the_volumes_word, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_volume_report_store_pauses, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
