@@ -7,8 +7,8 @@
  * Failures: a file that is missing concerns its own request alone. After an fsync that failed the
  * kernel takes the data for written, so another one would succeed and mean nothing. Therefore the
  * file is suspect from then on: it is failed until another stands in its place. A flush that hangs
- * can't be ended: the requests whose time is over are told so, and what they named stays in their
- * batch, and becomes suspect with it if it fails in the end. */
+ * can't be ended: the requests that have waited as long as it has got nowhere are told so, and what
+ * they named stays in their batch, and becomes suspect with it if it fails in the end. */
 #include "launcher/sync.h"
 
 #include <assert.h>
@@ -45,7 +45,7 @@ struct directory {
 struct sync {
     uv_loop_t *loop;
     int directory;
-    unsigned answer_ms;
+    unsigned hang_ms;
     bool has_syncfs;
     struct batch waiting;
     struct batch running; /* in use while `flushing` */
@@ -79,7 +79,7 @@ static void batch_deinit(struct batch *b)
     memset(b, 0, sizeof(*b));
 }
 
-int sync_new(uv_loop_t *loop, int directory, unsigned answer_ms, struct sync **sync)
+int sync_new(uv_loop_t *loop, int directory, unsigned hang_ms, struct sync **sync)
 {
     struct sync *s = calloc(1, sizeof(*s));
 
@@ -92,7 +92,7 @@ int sync_new(uv_loop_t *loop, int directory, unsigned answer_ms, struct sync **s
     }
     s->loop = loop;
     s->directory = directory;
-    s->answer_ms = answer_ms;
+    s->hang_ms = hang_ms;
     s->has_syncfs = sync_disk_has_syncfs(directory);
     STAILQ_INIT(&s->waiting.requests);
     uv_timer_init(loop, &s->timer);
@@ -154,7 +154,7 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     int rc;
 
     assert(request->n_paths > 0 && !sync->stopping);
-    if (sync_stuck_ms(sync) > sync->answer_ms)
+    if (sync_stuck_ms(sync) > sync->hang_ms)
         return UV_ETIMEDOUT;
     if (b->n_files > 0 && b->n_files + request->n_paths > SYNC_WAITING_MAX)
         return UV_EAGAIN;
@@ -162,7 +162,7 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     if (rc < 0)
         return rc;
     b->paths[b->n_paths++] = request->paths;
-    request->deadline = uv_now(sync->loop) + sync->answer_ms;
+    request->deadline = uv_now(sync->loop) + sync->hang_ms;
     request->first = b->n_files;
     for (size_t i = 0; i < request->n_paths; i++, path += strlen(path) + 1)
         b->files[b->n_files++] = (struct sync_file){.path = path};
@@ -191,7 +191,8 @@ static void give_up(struct sync *s, struct batch *b)
 {
     struct sync_request *request;
 
-    while ((request = STAILQ_FIRST(&b->requests)) != NULL && request->deadline <= uv_now(s->loop)) {
+    while (sync_stuck_ms(s) >= s->hang_ms && (request = STAILQ_FIRST(&b->requests)) != NULL &&
+           request->deadline <= uv_now(s->loop)) {
         STAILQ_REMOVE_HEAD(&b->requests, link);
         request->cb(request, UV_ETIMEDOUT, NULL);
     }
@@ -411,7 +412,7 @@ static void flush_begin(struct sync *s)
 
     s->flushing = true;
     atomic_store(&s->moved_at, uv_hrtime());
-    uv_timer_start(&s->timer, timer_cb, s->answer_ms / 16 + 1, s->answer_ms / 16 + 1);
+    uv_timer_start(&s->timer, timer_cb, s->hang_ms / 16 + 1, s->hang_ms / 16 + 1);
     s->running = s->waiting;
     STAILQ_INIT(&s->running.requests);
     STAILQ_CONCAT(&s->running.requests, &s->waiting.requests);

@@ -3,8 +3,8 @@
  *     submit ──▶ waiting ──▶ running: files, then each directory once ──▶ callbacks
  *
  * One flush runs at a time. What is submitted meanwhile waits, and goes together in the next one. A
- * request is answered in time, also when the disk hangs: its files are flushed all the same, and
- * nobody is told that they are durable. */
+ * request is answered also when the disk hangs: its files are flushed all the same, and nobody is
+ * told that they are durable. */
 #ifndef MKV_LAUNCHER_SYNC_H
 #define MKV_LAUNCHER_SYNC_H
 
@@ -20,7 +20,7 @@ struct sync;
 struct sync_request;
 
 /* 0 when all files, and the directories that lead to them, are durable; -ENOENT when a file is
- * missing; UV_ETIMEDOUT when the flush took too long; UV_ECANCELED after sync_stop(); any other
+ * missing; UV_ETIMEDOUT when the disk hangs; UV_ECANCELED after sync_stop(); any other
  * -errno when the disk, or we, failed. `path` is the one that it is about, NULL for success,
  * cancelation and timeout, and expires on return. */
 typedef void (*sync_cb)(struct sync_request *request, int status, const char *path);
@@ -35,9 +35,10 @@ struct sync_request {
     STAILQ_ENTRY(sync_request) link;
 };
 
-/* `directory` is the descriptor of what the paths are relative to, borrowed. Each request is
- * answered within some `answer_ms` milliseconds. 0 or UV_ENOMEM. */
-int sync_new(uv_loop_t *loop, int directory, unsigned answer_ms, struct sync **sync);
+/* `directory` is the descriptor of what the paths are relative to, borrowed. The disk
+ * hangs when a flush gets nowhere for `hang_ms` milliseconds; one that is merely slow does not. 0
+ * or UV_ENOMEM. */
+int sync_new(uv_loop_t *loop, int directory, unsigned hang_ms, struct sync **sync);
 
 /* On 0 the paths are `sync`'s to free, and the callback fires once, not inside this call. Or
  * UV_ENOMEM, UV_EAGAIN when too much is waiting, or UV_ETIMEDOUT when the disk hangs already; the

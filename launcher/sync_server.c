@@ -24,10 +24,10 @@
 #include "launcher/sync_path.h"
 #include "launcher/volume_health.h"
 
-#define TARGET    "/_mkv/sync"
-#define BODY_MAX  65536
-#define BACKLOG   511
-#define ANSWER_MS 18000 /* so within 20 s; nginx waits for 25 s, and an index for longer */
+#define TARGET   "/_mkv/sync"
+#define BODY_MAX 65536
+#define BACKLOG  511
+#define HANG_MS  18000 /* less than the 30 s that an index waits for any answer */
 
 struct sync_server {
     uv_loop_t *loop;
@@ -124,7 +124,7 @@ static void synced_cb(struct sync_request *request, int status, const char *path
     else if (status == -ENOSPC || status == -EDQUOT)
         exchange_end(x, 507, strerror(-status), path);
     else if (status == UV_ETIMEDOUT)
-        exchange_end(x, 503, "the disk hangs, or is too slow", NULL);
+        exchange_end(x, 503, "the disk hangs", NULL);
     else
         exchange_end(x, status == UV_ECANCELED ? 503 : 500, strerror(-status), path);
 }
@@ -256,7 +256,7 @@ int sync_server_start(uv_loop_t *loop, int socket, const struct volume_dir *dir,
     int rc = s == NULL ? UV_ENOMEM : 0;
 
     if (rc == 0)
-        rc = sync_new(loop, dir->fd, ANSWER_MS, &s->sync);
+        rc = sync_new(loop, dir->fd, HANG_MS, &s->sync);
     if (rc < 0)
         goto fail;
     s->loop = loop;

@@ -21,10 +21,9 @@ struct transfers {
     struct transfer_queue wakes;   /* to be woken */
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
-    unsigned sockets;       /* poll handles whose close callback is to come */
-    uint64_t shortage_said; /* loop time of the last line about one, 0 before */
-    bool aborted;           /* no transfer starts any more */
-    unsigned handles;       /* timers and idle whose close callback is to come */
+    unsigned sockets; /* poll handles whose close callback is to come */
+    bool aborted;     /* no transfer starts any more */
+    unsigned handles; /* timers and idle whose close callback is to come */
     void (*free_cb)(void *arg);
     void *free_arg;
 };

@@ -27,8 +27,6 @@
 #define ANSWER_MAX         (64 * 1024) /* bytes of an answer's body; nobody reads it */
 #define CONNECTION_MAX_AGE 60L /* seconds of idling; the volumes' nginx keeps them for 120 */
 
-#define SHORTAGE_INTERVAL 60000 /* ms from one line about it to the next */
-
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
     .stall_timeout = 10000,
@@ -84,19 +82,14 @@ static int find_shortage(const struct transfer *t)
     return 0;
 }
 
-/* Says so once a minute. */
 static int connection_failed(struct transfer *t)
 {
-    struct transfers *engine = t->engine;
-    uint64_t now = uv_now(engine->loop);
     int rc = find_shortage(t);
 
     if (rc == 0)
         return UV_ECONNREFUSED;
-    if (engine->shortage_said == 0 || now - engine->shortage_said >= SHORTAGE_INTERVAL) {
-        log_error("volumes can't be connected to: %s (here, not there)", uv_strerror(rc));
-        engine->shortage_said = now;
-    }
+    log_limited(LOG_LEVEL_ERROR, "volumes can't be connected to: %s (here, not there)",
+                uv_strerror(rc));
     return rc;
 }
 

@@ -21,7 +21,7 @@
 #include "launcher/sync_path.h"
 
 #define DEADLINE  10000 /* milliseconds that any one wait may take */
-#define ANSWER_MS 1000
+#define HANG_MS 1000
 
 /* --- The disk -------------------------------------------------------------------------------- */
 
@@ -187,7 +187,7 @@ static int setup(void **state)
     make_file(f, "sv01/aa/bb/YQ==");
     disk.files = disk.folders = disk.systems = disk.pieces = 0;
     *state = f;
-    return sync_new(&f->loop, f->directory, ANSWER_MS, &f->sync);
+    return sync_new(&f->loop, f->directory, HANG_MS, &f->sync);
 }
 
 static void stopped_cb(void *arg)
@@ -505,7 +505,7 @@ static void test_sync_of_a_disk_that_hangs(void **state)
     await(f, 2);
     assert_int_equal(asks[0].status, UV_ETIMEDOUT);
     assert_int_equal(asks[1].status, UV_ETIMEDOUT);
-    assert_true(sync_stuck_ms(f->sync) >= ANSWER_MS);
+    assert_true(sync_stuck_ms(f->sync) >= HANG_MS);
     assert_int_equal(sync_submit(f->sync, &late), UV_ETIMEDOUT);
     /* It comes back with a failure, of the file that nobody asks for any more. */
     pthread_mutex_lock(&disk.mutex);
@@ -518,7 +518,7 @@ static void test_sync_of_a_disk_that_hangs(void **state)
     assert_int_equal(sync_stuck_ms(f->sync), 0);
 }
 
-/* A huge file on a slow disk takes longer than anybody waits, but it gets on. */
+/* A huge file on a slow disk takes longer than a disk may hang, but it gets on. */
 static void test_sync_of_a_huge_file(void **state)
 {
     struct fixture *f = *state;
@@ -530,10 +530,8 @@ static void test_sync_of_a_huge_file(void **state)
     disk.piece_ms = 200;
     submit(f, &ask, "aa/bb/YQ==", 1);
     await(f, 1);
-    assert_int_equal(ask.status, UV_ETIMEDOUT);
-    assert_in_range(sync_stuck_ms(f->sync), 0, ANSWER_MS / 2);
+    assert_int_equal(ask.status, 0);
     disk.piece_ms = 0;
-    assert_int_equal(sync_one(f, "aa/bb/YQ=="), 0);
     disk.failure = EIO; /* of the first piece, which no fsync(2) will tell */
     assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
     assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
