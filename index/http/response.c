@@ -26,6 +26,7 @@ static const char *status_line(int status)
         {413, "HTTP/1.1 413 Content Too Large\r\n"},
         {414, "HTTP/1.1 414 URI Too Long\r\n"},
         {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+        {501, "HTTP/1.1 501 Not Implemented\r\n"},
         {502, "HTTP/1.1 502 Bad Gateway\r\n"},
         {503, "HTTP/1.1 503 Service Unavailable\r\n"},
         {505, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
@@ -181,7 +182,7 @@ static bool much_to_come(struct http_conn *conn)
 {
     struct http_request *r = &conn->request;
 
-    if (conn->message_read || r->content_length == 0)
+    if (conn->phase == PARSE_START || r->content_length == 0)
         return false;
     /* The parser counts content_length down as the body passes. */
     return r->content_length < 0 || conn->parser.content_length > HTTP_DISCARD_MAX ||
@@ -201,7 +202,7 @@ bool response_begin(struct http_conn *conn)
 
 void response_end(struct http_conn *conn, bool linger)
 {
-    if (conn->message_read || conn->eof)
+    if (conn->phase == PARSE_START || conn->eof)
         conn_set_state(conn, conn->close_after ? CONN_ENDING : CONN_IDLE);
     else
         conn_set_state(conn, linger ? CONN_LINGER : CONN_BODY); /* dropped from here on */

@@ -12,6 +12,7 @@
 
 const struct http_limits fixture_limits = {
     .connections = 3,
+    .streams = 3,
     .head_timeout = 200,
     .body_timeout = 200,
     .idle_timeout = 75000,

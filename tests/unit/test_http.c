@@ -143,18 +143,20 @@ static void test_http_refuses_what_is_no_http(void **state)
     } cases[] = {
         {"\x16\x03\x01\x02", "HTTP/1.1 400 "},
         {"GET / HTTP/1.1\r\nHost h\r\n\r\n", "HTTP/1.1 400 "},
-        {"GET /a b HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        {"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
          "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
-        {"DELETE /handled HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
-        {"RECONCILE / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
-        {"REBALANCED / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
-        {"FROBNICATE / HTTP/1.1\r\n\r\n", "Allow: " HTTP_ALLOWED "\r\n"},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+         "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
+         "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
+        {"DELETE /handled HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
+        {"RECONCILE / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
+        {"REBALANCED / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
+        {"FROBNICATE / HTTP/1.1\r\nHost: h\r\n\r\n", "Allow: " HTTP_ALLOWED "\r\n"},
         {"GET / HTTP/7.3\r\n\r\n", "HTTP/1.1 505 "},
     };
 
@@ -170,7 +172,7 @@ static void test_http_garbage_behind_an_early_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc@@@@");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc@@@@");
     expect(f, "HTTP/1.1 409 ", 1);
     expect(f, "HTTP/1.1 400 ", 1);
 }
@@ -179,7 +181,8 @@ static void test_http_absolute_target_without_a_path(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET http://host?q/abs HTTP/1.1\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+    ask(f,
+        "GET http://host?q/abs HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
     assert_int_equal(count(f->answers, "/abs"), 0);
 }
@@ -194,10 +197,10 @@ static void test_http_limits_on_a_head(void **state)
     ask(f, "GET /");
     send_text(f, big);
     expect(f, "HTTP/1.1 414 ", 1);
-    ask(f, "GET / HTTP/1.1\r\nX: ");
+    ask(f, "GET / HTTP/1.1\r\nHost: h\r\nX: ");
     send_text(f, big);
     expect(f, "HTTP/1.1 431 ", 1);
-    ask(f, "GET / HTTP/1.1\r\n");
+    ask(f, "GET / HTTP/1.1\r\nHost: h\r\n");
     for (int i = 0; i < 101; i++)
         send_text(f, "X: y\r\n");
     send_text(f, "\r\n");
@@ -208,7 +211,7 @@ static void test_http_head_has_the_length_but_no_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "HEAD /path HTTP/1.1\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+    ask(f, "HEAD /path HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
     assert_int_equal(count(f->answers, "Content-Length: 5"), 2);
     assert_int_equal(count(f->answers, "/path"), 0);
@@ -232,11 +235,11 @@ static void test_http_continue_only_when_the_body_is_wanted(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     expect(f, "HTTP/1.1 100 Continue\r\n\r\n", 1);
     send_text(f, "ab");
     expect(f, "[2]", 1);
-    ask(f, "PUT /busy HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     expect(f, "HTTP/1.1 409 ", 1);
     assert_int_equal(count(f->answers, "100 Continue"), 0);
 }
@@ -245,9 +248,9 @@ static void test_http_early_answer_keeps_a_connection_with_a_short_body(void **s
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 4\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
     expect(f, "HTTP/1.1 409 ", 1);
-    send_text(f, "bodyGET /next HTTP/1.1\r\n\r\n");
+    send_text(f, "bodyGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
 }
 
@@ -256,7 +259,7 @@ static void test_http_early_answer_survives_a_long_body(void **state)
     struct fixture *f = *state;
     char some[16 * 1024] = {0};
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     for (int i = 0; i < 10; i++)
         send_bytes(f, some, sizeof(some));
     expect(f, "HTTP/1.1 409 ", 1);
@@ -274,7 +277,7 @@ static void test_http_client_that_vanishes_is_reported_once(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
     arm(f);
     close(f->client);
     f->client = -1;
@@ -288,7 +291,7 @@ static void test_http_half_closed_client_gets_its_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     shutdown(f->client, SHUT_WR);
     spin(f);
     assert_non_null(f->held);
@@ -303,9 +306,9 @@ static void test_http_requests_behind_one_without_answer_wait(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
-    send_text(f, "GET /third HTTP/1.1\r\n\r\n");
+    send_text(f, "GET /third HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     assert_int_equal(f->n_answers, 0);
     assert_non_null(f->held);
@@ -323,7 +326,7 @@ static void test_http_pause_stops_reading(void **state)
     size_t sent = 0;
     size_t before;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     arm(f);
     while (f->held == NULL && !f->late)
         spin(f);
@@ -349,7 +352,7 @@ static void test_http_slow_clients_time_out(void **state)
 
     ask(f, "GET / HTTP/1.1\r\nHost:");
     expect(f, "HTTP/1.1 408 ", 1);
-    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
     expect(f, "HTTP/1.1 408 ", 1);
     assert_int_equal(f->closed, 1);
 }
@@ -364,7 +367,7 @@ static void test_http_slow_rebalances_time_out(void **state)
         "REBALANCE",
         "REBALANCE ",
         "REBALANCE /one HTTP/1.1\r\nHost:",
-        "GET /one HTTP/1.1\r\n\r\nREBAL", /* held back behind an answer */
+        "GET /one HTTP/1.1\r\nHost: h\r\n\r\nREBAL", /* held back behind an answer */
     };
 
     for (size_t i = 0; i < COUNT_OF(halves); i++) {
@@ -390,7 +393,7 @@ static void test_http_too_many_connections(void **state)
     for (size_t i = 0; i < COUNT_OF(others); i++)
         close(others[i]);
     spin(f);
-    ask(f, "GET /again HTTP/1.1\r\n\r\n");
+    ask(f, "GET /again HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/again", 1);
 }
 
@@ -398,7 +401,7 @@ static void test_http_add_header_refuses_line_breaks(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_add_header(f->held, "X-Fine", "value");
     http_add_header(f->held, "X", "a\r\nInjected: yes");
@@ -413,7 +416,7 @@ static void test_http_stop_lets_an_exchange_end(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);
@@ -428,10 +431,10 @@ static void test_http_query_and_unlink(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "UNLINK /a HTTP/1.1\r\n\r\n"
-           "UNLINK /a? HTTP/1.1\r\n\r\n"
-           "UNLINK /a?b=%2F?c HTTP/1.1\r\n\r\n"
-           "UNLINK http://host?q HTTP/1.1\r\n\r\n");
+    ask(f, "UNLINK /a HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK /a? HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK /a?b=%2F?c HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK http://host?q HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "HTTP/1.1 200 OK", 4);
     expect(f, "none0", 1);
     expect(f, "(0:)", 1);
@@ -445,11 +448,11 @@ static const char rebalances[] =
     "\r\n\r\nREBALANCE /rebalanced/one HTTP/1.1\r\nHost: h\r\n\r\n"
     "REBIND /two HTTP/1.1\r\nHost: h\r\n\r\n"
     "\r\n"
-    "REBALANCE /rebalanced/three HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    "REBALANCE /rebalanced/three HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n"
     "REBALANCE "
-    "GET /four HTTP/1.1\r\n\r\n"
-    "REPORT /five HTTP/1.1\r\n\r\n"
-    "REBALANCE /rebalanced/six HTTP/1.1\r\nConnection: close\r\n\r\n";
+    "GET /four HTTP/1.1\r\nHost: h\r\n\r\n"
+    "REPORT /five HTTP/1.1\r\nHost: h\r\n\r\n"
+    "REBALANCE /rebalanced/six HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
 static void expect_rebalances(struct fixture *f)
 {
@@ -508,10 +511,10 @@ static void test_http_unix_socket(void **state)
 
     ask(f, pipeline);
     expect_pipeline(f);
-    ask(f, "PUT /long HTTP/1.1\r\nContent-Length: 262144\r\n\r\n");
+    ask(f, "PUT /long HTTP/1.1\r\nHost: h\r\nContent-Length: 262144\r\n\r\n");
     send_bytes(f, some, sizeof(some));
     expect(f, "[262144]", 1);
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);

@@ -165,13 +165,14 @@ static long drain(struct fixture *f)
 
 /* --- Whole answers --------------------------------------------------------------------------- */
 
-static const char pipeline[] = "GET /now HTTP/1.1\r\n\r\n"
-                               "PUT /3 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
-                               "PUT /4 HTTP/1.1\r\nX-Read: y\r\nContent-Length: 5\r\n\r\nhello"
-                               "PUT /5 HTTP/1.1\r\nX-Read: y\r\nX-Early: y\r\n"
-                               "Content-Length: 1\r\n\r\nh"
-                               "GET /2001 HTTP/1.1\r\n\r\n"
-                               "GET /0 HTTP/1.1\r\nConnection: close\r\n\r\n";
+static const char pipeline[] =
+    "GET /now HTTP/1.1\r\nHost: h\r\n\r\n"
+    "PUT /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+    "PUT /4 HTTP/1.1\r\nHost: h\r\nX-Read: y\r\nContent-Length: 5\r\n\r\nhello"
+    "PUT /5 HTTP/1.1\r\nHost: h\r\nX-Read: y\r\nX-Early: y\r\n"
+    "Content-Length: 1\r\n\r\nh"
+    "GET /2001 HTTP/1.1\r\nHost: h\r\n\r\n"
+    "GET /0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
 static void expect_pipeline(struct fixture *f)
 {
@@ -209,7 +210,7 @@ static void test_http_stream_head_has_no_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "HEAD /5 HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "HEAD /5 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "2\r\nre\r\n0\r\n\r\n", 1);
     assert_int_equal(count(f->answers, "Transfer-Encoding: chunked\r\nX-Note: yes\r\n\r\nHTTP/1.1"),
                      1);
@@ -233,7 +234,7 @@ static void test_http_stream_bad_header_is_a_500(void **state)
     struct fixture *f = *state;
 
     source.bad_header = true;
-    ask(f, "GET /5 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "HTTP/1.1 500 ", 1);
     assert_int_equal(source.started, 0);
 }
@@ -242,7 +243,7 @@ static void test_http_stream_source_that_has_nothing_now(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "chunked\r\n", 1);
     spin(f);
     assert_int_equal(source.mores, 1);
@@ -265,7 +266,7 @@ static void test_http_stream_survives_a_long_body(void **state)
     static char some[64 * 1024];
     size_t sent = 0;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     expect(f, "Connection: close\r\n", 1);
     for (int i = 0; i < 1000; i++) {
         ssize_t n = send(f->client, some, sizeof(some), MSG_NOSIGNAL);
@@ -285,7 +286,8 @@ static void test_http_stream_half_closed_behind_a_chunked_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    ask(f,
+        "PUT /hold HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     shutdown(f->client, SHUT_WR);
     expect(f, "Connection: close\r\n", 1);
     spin(f);
@@ -300,9 +302,9 @@ static void test_http_stream_body_behind_a_finished_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /3 HTTP/1.1\r\nContent-Length: 4\r\n\r\nb");
+    ask(f, "PUT /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nb");
     expect(f, "xxx\r\n0\r\n\r\n", 1);
-    send_text(f, "odyGET /now HTTP/1.1\r\n\r\n");
+    send_text(f, "odyGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "re\r\n0\r\n\r\n", 1);
 }
 
@@ -313,7 +315,7 @@ static void test_http_stream_memory_is_bounded(void **state)
     struct fixture *f = *state;
     const size_t size = 64000000; /* more than the sockets' buffers hold */
 
-    ask(f, "GET /64000000 HTTP/1.1\r\nConnection: close\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     fill_up(f);
     assert_in_range(source.written, PIECE, size / 2);
     assert_int_equal(drain(f), size);
@@ -324,7 +326,7 @@ static void test_http_stream_client_that_does_not_read_is_cut_off(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /64000000 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     expect_closed(f, 1);
     assert_true(source.written < 64000000);
 }
@@ -333,7 +335,7 @@ static void test_http_stream_client_that_vanishes_is_reported_once(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /64000000 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     fill_up(f);
     close(f->client);
     f->client = -1;
@@ -347,7 +349,7 @@ static void test_http_fail_leaves_out_the_last_chunk(void **state)
     struct fixture *f = *state;
 
     source.fail_at = 2000;
-    ask(f, "GET /5000 HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "GET /5000 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect_close(f);
     assert_int_equal(count(f->answers, "\r\n0\r\n"), 0);
     assert_int_equal(count(f->answers, "HTTP/1.1"), 1);
@@ -370,7 +372,7 @@ static void test_http_stream_ends_in_a_drain(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "chunked\r\n", 1);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);
