@@ -272,11 +272,13 @@ static size_t parse_head(struct http_conn *conn, const char *bytes, size_t n)
 {
     size_t good = head_scan(&conn->head, bytes, n);
 
-    if (good > 0 && execute(conn, bytes, good) < good)
-        fail(conn, HPE_INTERNAL); /* a message that ends before its head does */
+    bool whole = conn->head.state == HEAD_END;
+
+    if (good > 0 && (execute(conn, bytes, good) < good || whole == (conn->phase == PARSE_HEAD)))
+        fail(conn, HPE_INVALID_VERSION); /* llhttp sees another head: HTTP/2's */
     if (conn->head.state > HEAD_END && conn->state < CONN_LINGER)
         conn_refuse(conn, conn->head.state == HEAD_LONG ? 431 : 400);
-    return good < n && conn->state >= CONN_LINGER ? n : good;
+    return good;
 }
 
 static size_t parse_chunks(struct http_conn *conn, const char *bytes, size_t n)

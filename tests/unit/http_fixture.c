@@ -122,6 +122,14 @@ void spin(struct fixture *f)
         uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 
+void work(unsigned us)
+{
+    uint64_t until = uv_hrtime() + us * UINT64_C(1000);
+
+    while (uv_hrtime() < until) {
+    }
+}
+
 void arm(struct fixture *f)
 {
     f->late = false;
