@@ -1,6 +1,7 @@
 /* One client's connection. Reading, happy path: read_cb feeds the parser, whose callbacks run the
  * handler; answers gather in `out` and conn_continue() writes them in one go. When an exchange
- * waits for its answer, the parser is paused and what was read behind it waits in `in`.
+ * waits for its answer, the parser is paused and what was read behind it waits in `in`; so does
+ * what the loop's next turn is to parse (turn.c).
  *
  * Failures: a client that closes or resets in mid-exchange (the reader hears `closed`), that breaks
  * the protocol (4xx and close), that is too slow (408, or just close), that doesn't take its answer
@@ -188,7 +189,7 @@ void conn_turn(struct http_conn *conn)
         conn_close(conn);
         return;
     }
-    if (conn->request.writer != NULL)
+    if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY && !conn->writing)
         stream_fill(conn);
     else if (has_waiting_request(conn) && !conn->writing)
         buf_consume(&conn->in, parse_bytes(conn, buf_bytes(&conn->in), buf_size(&conn->in)));

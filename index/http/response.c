@@ -195,7 +195,7 @@ bool response_begin(struct http_conn *conn)
 
     assert(!conn->answered);
     conn->answered = true;
-    if (linger || conn->server->stopping)
+    if (linger || conn->server->stopping || (conn->eof && buf_size(&conn->in) == 0))
         conn->close_after = true;
     return linger;
 }

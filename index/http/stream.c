@@ -1,8 +1,9 @@
 /* Streamed answers. Happy path: http_respond_start() appends the head to `out`, which is written as
  * any answer is, but never by uv_try_write(): so write_cb() follows every write, from the loop, and
  * calls stream_wake(). In one of the loop's next turns (turn.c) the handler is asked for more until
- * the bound is reached or it has no more for now; in that case its next http_write() starts the
- * circle again. http_finish() lets the exchange go where http_respond() would have.
+ * the bound is reached, the turn is over, or it has no more for now; in that last case its next
+ * http_write() starts the circle again. http_finish() lets the exchange go where http_respond()
+ * would have.
  *
  * There may be so many of them at once (http_limits.streams). When there are, and one more comes,
  * the one whose client has taken nothing for the longest time is cut off, if that is a second or
@@ -159,11 +160,11 @@ void stream_fill(struct http_conn *conn)
     struct http_request *request = &conn->request;
 
     conn->gathering = true;
-    while (request->writer != NULL && conn->stream == STREAM_HUNGRY &&
-           buf_size(&conn->out) < HTTP_STREAM_BOUND) {
+    do {
         conn->stream = STREAM_QUIET;
         request->writer->more(request);
-    }
+    } while (request->writer != NULL && conn->stream == STREAM_HUNGRY &&
+             buf_size(&conn->out) < HTTP_STREAM_BOUND && turn_has_time(conn->server));
     conn->gathering = false;
 }
 

@@ -132,8 +132,13 @@ void work(unsigned us)
 
 void arm(struct fixture *f)
 {
+    arm_for(f, DEADLINE);
+}
+
+void arm_for(struct fixture *f, unsigned ms)
+{
     f->late = false;
-    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    uv_timer_start(&f->deadline, deadline_cb, ms, 0);
 }
 
 void send_bytes(struct fixture *f, const char *bytes, size_t n)
