@@ -26,7 +26,7 @@ static enum head_state next_in_request_line(struct head_scan *scan, unsigned cha
         return c == ' ' ? HEAD_VERSION : is_control(c) ? HEAD_BAD : HEAD_TARGET;
     default: /* HEAD_VERSION: the number is llhttp's to read */
         if (scan->version < sizeof(version) - 1)
-            return c == version[scan->version++] ? HEAD_VERSION : HEAD_BAD;
+            return c == (unsigned char)version[scan->version++] ? HEAD_VERSION : HEAD_BAD;
         return c == '\r' ? HEAD_LINE_LF : c == ' ' || is_control(c) ? HEAD_BAD : HEAD_VERSION;
     }
 }
