@@ -7,8 +7,9 @@
 
 /* Finds the first parameter `name` (not encoded, terminated) in the `len` bytes of `query`,
  * which may be NULL for none, and decodes its value into `value`, which has room for `size` bytes.
- * Names are compared decoded. '+' is a space, "%2B" a plus. A parameter without '=' has an empty value. The value
- * may hold any byte and is not terminated; *value_len is its length, size at most. 0, or
+ * Names are compared decoded. '+' is a space, "%2B" a plus. A parameter without '=' has an empty
+ * value. The value may hold any byte and is not terminated; *value_len is its length, size at most.
+ * 0, or
  *   -ENOENT   there is no such parameter;
  *   -EINVAL   in its value a '%' isn't followed by two hexadecimal digits;
  *   -EMSGSIZE the value is longer than `size`.

@@ -20,8 +20,8 @@
 #define HTTP_LINGER_TIME  5000        /* milliseconds that this may take */
 #define HTTP_BUFFER_KEPT  (8 * 1024)  /* bytes of a buffer that a connection keeps while idle */
 
-/* Further connections than a listener's share are answered 503, so many at once; the rest wait in
- * the socket's queue. */
+/* Connections over a listener's share that it answers with 503 at once. Those over that, too, wait
+ * in the socket's queue. */
 #define HTTP_REFUSALS 64
 
 /* Nanoseconds that one turn of the loop gives to what can wait for the next one: pieces of streamed
