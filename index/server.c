@@ -126,6 +126,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
                        struct index_server **server)
 {
     struct index_server *s = server_new(loop, options);
+    struct http_limits limits = http_default_limits;
     int rc;
 
     if (s == NULL) {
@@ -148,8 +149,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     if (rc < 0)
         goto err_transfers;
     init_api(s, options);
-    rc = http_server_start(loop, options->listeners, options->n_listeners, &http_default_limits,
-                           api_handle, &s->api, &s->http);
+    limits.connections = http_connections_max(limits.connections);
+    rc = http_server_start(loop, options->listeners, options->n_listeners, &limits, api_handle,
+                           &s->api, &s->http);
     if (rc < 0) {
         log_error("the index cannot listen: %s", uv_strerror(rc));
         goto err_replicas;

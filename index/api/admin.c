@@ -17,6 +17,7 @@
 /* Who reads a dump may have to wait for his own disk or network. */
 static const struct http_limits limits = {
     .connections = 64,
+    .streams = 64, /* as many as there can be: none has to make room */
     .head_timeout = 30000,
     .body_timeout = 30000,
     .idle_timeout = 75000,

@@ -6,8 +6,8 @@
  *     {"keys":["/a","/b"],"next":"/c"}
  *
  * With a limit, a page may have fewer keys and a `next` all the same, where many others lie between
- * those it lists. `next` is what to give as start= for the rest, percent-encoded where need be, or
- * "". A key that isn't UTF-8 can't be a JSON string: it comes as {"percent":"/%FF"}. */
+ * those it lists. `next` is the key to give as start= for the rest, or "". A key that isn't UTF-8
+ * can't be a JSON string: it comes as {"percent":"/%FF"}, as `next` too. */
 #include "index/api/list.h"
 
 #include <errno.h>
@@ -68,9 +68,9 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
 
 static int append_end(struct list_op *op, bool more)
 {
-    if (buf_append_string(&op->out, "],\"next\":\"") < 0 ||
-        (more && json_append_percent(&op->out, op->next.bytes, op->next.len) < 0) ||
-        buf_append_string(&op->out, "\"}\n") < 0)
+    if (buf_append_string(&op->out, "],\"next\":") < 0 ||
+        json_append_bytes(&op->out, op->next.bytes, more ? op->next.len : 0) < 0 ||
+        buf_append_string(&op->out, "}\n") < 0)
         return UV_ENOMEM;
     return 0;
 }
@@ -156,7 +156,7 @@ static const char *parse(struct list_op *op, struct http_request *request)
         op->look = LOOK_MAX;
     rc = query_find(query, len, "start", op->next.bytes, sizeof(op->next.bytes), &op->next.len);
     if (rc < 0 && rc != -ENOENT)
-        return "start must be a key, percent-encoded\n";
+        return "start must be a key, encoded as in a form\n";
     return NULL;
 }
 

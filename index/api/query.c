@@ -7,7 +7,7 @@
 #include "index/base/percent.h"
 
 /* Takes one decoded byte off the front of `*at`, which ends at `end`: 0 to 255, or -1 when there is
- * a '%' without two hexadecimal digits. */
+ * a '%' without two hexadecimal digits. In a form '+' stands for a space. */
 static int next_byte(const char **at, const char *end)
 {
     int byte = (unsigned char)**at;
@@ -17,6 +17,8 @@ static int next_byte(const char **at, const char *end)
         if (byte < 0)
             return -1;
         *at += 2;
+    } else if (byte == '+') {
+        byte = ' ';
     }
     (*at)++;
     return byte;

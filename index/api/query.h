@@ -1,13 +1,15 @@
-/* Parameters in the query of a request target, such as "list&start=a%2Fb&limit=3". */
+/* Parameters in the query of a request target, such as "list&start=a%2Fb&limit=3", which is read as
+ * what a form sends: application/x-www-form-urlencoded. */
 #ifndef MKV_API_QUERY_H
 #define MKV_API_QUERY_H
 
 #include <stddef.h>
 
-/* Finds the first parameter `name` (not percent-encoded, terminated) in the `len` bytes of `query`,
+/* Finds the first parameter `name` (not encoded, terminated) in the `len` bytes of `query`,
  * which may be NULL for none, and decodes its value into `value`, which has room for `size` bytes.
- * Names are compared decoded. '+' is a plus. A parameter without '=' has an empty value. The value
- * may hold any byte and is not terminated; *value_len is its length, size at most. 0, or
+ * Names are compared decoded. '+' is a space, "%2B" a plus. A parameter without '=' has an empty
+ * value. The value may hold any byte and is not terminated; *value_len is its length, size at most.
+ * 0, or
  *   -ENOENT   there is no such parameter;
  *   -EINVAL   in its value a '%' isn't followed by two hexadecimal digits;
  *   -EMSGSIZE the value is longer than `size`.

@@ -1,13 +1,17 @@
 /* One client's connection. Reading, happy path: read_cb feeds the parser, whose callbacks run the
  * handler; answers gather in `out` and conn_continue() writes them in one go. When an exchange
- * waits for its answer, the parser is paused and what was read behind it waits in `in`.
+ * waits for its answer, the parser is paused and what was read behind it waits in `in`; so does
+ * what the loop's next turn is to parse (turn.c).
  *
  * Failures: a client that closes or resets in mid-exchange (the reader hears `closed`), that breaks
  * the protocol (4xx and close), that is too slow (408, or just close), that doesn't take its answer
  * (close). All of them end in conn_close(). */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "index/http/internal.h"
 
@@ -25,7 +29,7 @@ static void abandon_exchange(struct http_conn *conn)
     const struct http_writer *writer = r->writer;
 
     if (writer != NULL) {
-        r->writer = NULL;
+        stream_end(conn);
         writer->closed(r);
     } else if (in_exchange(conn)) {
         conn->answered = true;
@@ -73,8 +77,9 @@ static void closed_cb(uv_handle_t *handle)
     struct http_conn *conn = (struct http_conn *)handle;
     struct http_server *server = conn->server;
 
-    LIST_REMOVE(conn, link);
+    TAILQ_REMOVE(&server->conns, conn, link);
     server->n_conns--;
+    listener_conn_closed(conn->listener);
     buf_deinit(&conn->request.head);
     buf_deinit(&conn->request.answer_headers);
     buf_deinit(&conn->in);
@@ -89,7 +94,8 @@ void conn_close(struct http_conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     abandon_exchange(conn);
-    stream_forget(conn);
+    stream_end(conn);
+    turn_remove(conn);
     conn_set_state(conn, CONN_CLOSED);
     if (!conn->reset || uv_tcp_close_reset(&conn->socket.tcp, closed_cb) < 0)
         uv_close(&conn->socket.handle, closed_cb);
@@ -102,7 +108,7 @@ static void write_cb(uv_write_t *write, int status)
     conn->writing = false;
     conn->write_deadline = UINT64_MAX;
     buf_clear(&conn->flight);
-    if (status < 0 || conn->broken) {
+    if (status < 0) {
         conn_close(conn);
         return;
     }
@@ -110,14 +116,21 @@ static void write_cb(uv_write_t *write, int status)
     conn_continue(conn);
 }
 
-/* A write has failed. A streamed answer's handler can't be told inside its own call: the sweep ends
- * it. */
+static bool is_broken(const struct http_conn *conn)
+{
+    return conn->request.writer != NULL && conn->stream == STREAM_BROKEN;
+}
+
+/* A write has failed. A streamed answer's handler can't be told inside its own call: the next turn
+ * ends it. */
 static void write_failed(struct http_conn *conn)
 {
-    if (conn->request.writer != NULL)
-        conn->broken = true;
-    else
+    if (conn->request.writer == NULL) {
         conn_close(conn);
+        return;
+    }
+    conn->stream = STREAM_BROKEN;
+    turn_add(conn);
 }
 
 /* Hands `out` to the socket; what the socket doesn't take at once goes on as `flight`. All of a
@@ -129,7 +142,7 @@ static void flush(struct http_conn *conn)
     uv_buf_t bytes;
     int n = UV_EAGAIN;
 
-    if (conn->writing || conn->broken || buf_size(&conn->out) == 0)
+    if (conn->writing || is_broken(conn) || buf_size(&conn->out) == 0)
         return;
     bytes = uv_buf_init((char *)buf_bytes(&conn->out), (unsigned)buf_size(&conn->out));
     if (conn->request.writer == NULL)
@@ -150,14 +163,37 @@ static void flush(struct http_conn *conn)
     conn->write_deadline = uv_now(conn->server->loop) + conn->server->limits.write_timeout;
 }
 
-/* Parses what was read behind the exchange that has just ended. */
-static void parse_waiting(struct http_conn *conn)
+static void give_up(struct buf *b)
 {
-    struct buf waiting = conn->in;
+    if (buf_size(b) == 0 && b->capacity > HTTP_BUFFER_KEPT)
+        buf_deinit(b);
+}
 
-    memset(&conn->in, 0, sizeof(conn->in));
-    parse_bytes(conn, buf_bytes(&waiting), buf_size(&waiting));
-    buf_deinit(&waiting);
+/* Parses bytes, and keeps those that have to wait. */
+static void parse(struct http_conn *conn, const char *bytes, size_t n)
+{
+    size_t taken = parse_bytes(conn, bytes, n);
+
+    if (taken < n && buf_append(&conn->in, bytes + taken, n - taken) < 0)
+        conn->eof = true; /* the requests behind can't be kept: as if they hadn't been sent */
+}
+
+static bool has_waiting_request(const struct http_conn *conn)
+{
+    return conn->state == CONN_IDLE && buf_size(&conn->in) > 0;
+}
+
+void conn_turn(struct http_conn *conn)
+{
+    if (is_broken(conn)) {
+        conn_close(conn);
+        return;
+    }
+    if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY && !conn->writing)
+        stream_fill(conn);
+    else if (has_waiting_request(conn) && !conn->writing)
+        buf_consume(&conn->in, parse_bytes(conn, buf_bytes(&conn->in), buf_size(&conn->in)));
+    conn_continue(conn);
 }
 
 static void shutdown_cb(uv_shutdown_t *shutdown, int status)
@@ -178,6 +214,31 @@ static void shut_down(struct http_conn *conn)
         conn_close(conn);
 }
 
+/* The client has sent its last byte. It may still wait for answers (RFC 9112, section 9.6), but one
+ * in mid-message has gone. */
+static void end_input(struct http_conn *conn)
+{
+    if (!conn->eof || has_waiting_request(conn) || conn->request.writer != NULL)
+        return;
+    switch (conn->state) {
+    case CONN_HEAD:
+        conn_close(conn);
+        break;
+    case CONN_BODY:
+        if (!conn->answered) {
+            conn_close(conn);
+            break;
+        }
+        /* fall through */
+    case CONN_IDLE:
+    case CONN_LINGER:
+        conn_set_state(conn, CONN_ENDING);
+        break;
+    default:
+        break;
+    }
+}
+
 /* With all answers written, a connection that has none to give any more ends. */
 static void end_if_done(struct http_conn *conn)
 {
@@ -185,23 +246,27 @@ static void end_if_done(struct http_conn *conn)
         return;
     if (conn->state == CONN_LINGER) {
         shut_down(conn);
-    } else if (conn->state == CONN_ENDING ||
-               (conn->state == CONN_IDLE && (conn->eof || conn->server->stopping))) {
+    } else if (conn->state == CONN_ENDING || (conn->state == CONN_IDLE && conn->server->stopping)) {
         conn->reset = false;
         conn_close(conn);
+    } else if (conn->state == CONN_IDLE) {
+        give_up(&conn->in);
+        give_up(&conn->out);
+        give_up(&conn->flight);
     }
 }
 
 void conn_continue(struct http_conn *conn)
 {
-    if (conn->parsing || conn->filling || conn->state == CONN_CLOSED)
+    if (conn->gathering || conn->state == CONN_CLOSED)
         return;
     flush(conn);
-    while (conn->state == CONN_IDLE && !conn->writing && buf_size(&conn->in) > 0) {
-        parse_waiting(conn);
-        flush(conn);
-    }
-    end_if_done(conn);
+    if (conn->state != CONN_CLOSED)
+        end_input(conn);
+    if (!has_waiting_request(conn))
+        end_if_done(conn);
+    else if (!conn->writing)
+        turn_add(conn);
     update_reading(conn);
 }
 
@@ -212,6 +277,8 @@ void conn_refuse(struct http_conn *conn, int status)
     buf_clear(&conn->request.answer_headers);
     if (status == 405)
         http_add_header(&conn->request, "Allow", HTTP_ALLOWED);
+    if (status == 503)
+        http_add_header(&conn->request, "Retry-After", "1");
     response_append(conn, status, NULL, 0);
     if (conn->state == CONN_CLOSED)
         return;
@@ -219,12 +286,17 @@ void conn_refuse(struct http_conn *conn, int status)
     conn_continue(conn);
 }
 
-void conn_expire(struct http_conn *conn)
+void conn_check_deadlines(struct http_conn *conn, uint64_t now)
 {
-    if (conn->state == CONN_HEAD || in_exchange(conn))
+    if (now <= conn->deadline && now <= conn->write_deadline)
+        return;
+    if (now > conn->write_deadline)
+        conn->reset = conn->socket.handle.type == UV_TCP; /* the kernel, too, gives up what waits */
+    else if (conn->state == CONN_HEAD || in_exchange(conn)) {
         conn_refuse(conn, 408);
-    else
-        conn_close(conn);
+        return;
+    }
+    conn_close(conn);
 }
 
 static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *bytes)
@@ -248,20 +320,10 @@ static void read_some(struct http_conn *conn, const char *bytes, size_t n)
             conn_close(conn);
         break;
     default:
-        parse_bytes(conn, bytes, n);
+        parse(conn, bytes, n);
         if (conn->state == CONN_BODY)
             renew_deadline(conn);
     }
-}
-
-static void read_end(struct http_conn *conn)
-{
-    conn->eof = true;
-    /* A client may close its sending side and still wait for the answer; not in mid-message, unless
-     * the answer has begun already. */
-    if (conn->state != CONN_ANSWER && conn->state != CONN_ENDING && conn->request.writer == NULL)
-        conn_close(conn);
-    conn->close_after = true;
 }
 
 static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
@@ -271,7 +333,7 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     if (n == 0)
         return;
     if (n == UV_EOF)
-        read_end(conn);
+        conn->eof = true;
     else if (n < 0)
         conn_close(conn);
     else
@@ -286,13 +348,12 @@ static bool wants_bytes(const struct http_conn *conn)
     switch (conn->state) {
     case CONN_IDLE:
     case CONN_HEAD:
-        return true;
+    case CONN_ANSWER: /* to see the client go */
+        return buf_size(&conn->in) == 0;
     case CONN_LINGER:
         return conn->request.writer == NULL || conn->dropped <= HTTP_LINGER_BYTES;
     case CONN_BODY:
         return !conn->paused || conn->answered;
-    case CONN_ANSWER:
-        return buf_size(&conn->in) == 0; /* to see the client go */
     default:
         return false;
     }
@@ -340,30 +401,55 @@ static void abort_cb(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-bool conn_accept(struct http_server *server, union socket_handle *listener)
+static int open_socket(struct http_conn *conn, int fd)
 {
-    bool local = listener->handle.type == UV_NAMED_PIPE;
+    int rc;
+
+    conn->server->open++;
+    if (conn->listener->local) {
+        uv_pipe_init(conn->server->loop, &conn->socket.pipe, 0);
+        return uv_pipe_open(&conn->socket.pipe, fd);
+    }
+    uv_tcp_init(conn->server->loop, &conn->socket.tcp);
+    rc = uv_tcp_open(&conn->socket.tcp, fd);
+    if (rc == 0)
+        uv_tcp_nodelay(&conn->socket.tcp, 1);
+    return rc;
+}
+
+int conn_accept(struct http_listener *listener)
+{
+    struct http_server *server = listener->server;
     struct http_conn *conn = calloc(1, sizeof(*conn));
+    int fd;
+    int rc;
 
     if (conn == NULL)
-        return false;
+        return -ENOMEM;
+    fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        rc = -errno;
+        free(conn);
+        return rc;
+    }
     conn->server = server;
+    conn->listener = listener;
     conn->write_deadline = UINT64_MAX;
     conn->answered = true; /* nothing is owed yet */
-    server_init_socket(server, &conn->socket, local);
-    if (uv_accept(&listener->stream, &conn->socket.stream) < 0) {
+    rc = open_socket(conn, fd);
+    if (rc < 0) {
+        close(fd);
         uv_close(&conn->socket.handle, abort_cb);
-        return true;
+        return rc;
     }
-    if (!local)
-        uv_tcp_nodelay(&conn->socket.tcp, 1);
-    LIST_INSERT_HEAD(&server->conns, conn, link);
+    TAILQ_INSERT_TAIL(&server->conns, conn, link);
     server->n_conns++;
+    listener->n_conns++;
     parse_init(conn);
     conn_set_state(conn, CONN_IDLE);
-    if (server->n_conns > server->limits.connections)
+    if (listener->n_conns > server->share)
         conn_refuse(conn, 503);
     else
         update_reading(conn);
-    return true;
+    return 0;
 }

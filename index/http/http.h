@@ -36,7 +36,9 @@ enum http_method {
 
 /* Limits; times in milliseconds. Each deadline is checked once a second. */
 struct http_limits {
-    size_t connections;    /* further ones are answered 503 and closed */
+    size_t connections;    /* each listening socket has the same share of them; further ones are
+                              answered 503 and closed, or wait */
+    size_t streams;        /* streamed answers at once: http_respond_start() */
     unsigned head_timeout; /* from the first byte of a head to its last */
     unsigned body_timeout; /* without a byte of the body, while the handler wants some */
     unsigned idle_timeout; /* between exchanges */
@@ -45,6 +47,11 @@ struct http_limits {
 };
 
 extern const struct http_limits http_default_limits;
+
+/* As many connections of clients as are wanted, or half of the descriptors that this process may
+ * have (RLIMIT_NOFILE), if that is less: the other half is for files and for connections that are
+ * not clients'. */
+size_t http_connections_max(size_t wanted);
 
 /* Fires once a request when its head is complete. `request` lives until it is answered or
  * `closed` has fired, its body reader's or its writer's. The handler answers with http_respond(),
@@ -147,8 +154,10 @@ void http_respond(struct http_request *request, int status, const char *body, si
  * connection. What is still to come of the request's body is dropped, and its reader hears nothing
  * any more. `writer` is borrowed and must outlive the request. True: the request goes on until
  * http_finish(), http_fail() or `closed`, of which one comes exactly once. False: the answer has no
- * body (HEAD, or a header that could not be added, a 500) or can't be sent; it is over as after
- * http_respond(), and no callback fires. */
+ * body (HEAD, or a header that could not be added, a 500), can't be sent, or is a 503, since there
+ * are http_limits.streams already and all of their clients read; it is over as after
+ * http_respond(), and no callback fires. One whose client has read nothing for a second makes room
+ * instead: it is cut off, and its `closed` fires soon. */
 bool http_respond_start(struct http_request *request, int status, const struct http_writer *writer)
     __attribute__((warn_unused_result));
 

@@ -1,5 +1,7 @@
-/* llhttp's callbacks: they collect the head of a request, hand it to the handler, and pass the body
- * on. A callback that fails leaves the status to answer in conn->refusal. */
+/* Bytes become requests. Those of a head pass head_scan() and go to llhttp, whose callbacks collect
+ * it and hand it to the handler; those of a body go to llhttp too, which counts them, or, where it
+ * is chunked, to chunks_take(). A callback that fails leaves the status to answer in conn->refusal.
+ */
 #include <assert.h>
 #include <string.h>
 
@@ -21,6 +23,8 @@ static int on_message_begin(llhttp_t *parser)
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
 
+    if (r->head.capacity > HTTP_BUFFER_KEPT)
+        buf_deinit(&r->head);
     buf_clear(&r->head);
     buf_clear(&r->answer_headers);
     r->target_len = 0;
@@ -31,8 +35,6 @@ static int on_message_begin(llhttp_t *parser)
     r->data = NULL;
     r->bad_headers = false;
     conn->rebalance = false;
-    conn->head_read = false;
-    conn->message_read = false;
     conn->answered = false;
     conn->paused = false;
     conn->refusal = 0;
@@ -42,8 +44,6 @@ static int on_message_begin(llhttp_t *parser)
 
 static int head_append(struct http_conn *conn, const char *at, size_t n)
 {
-    if (buf_size(&conn->request.head) + n > HTTP_HEAD_MAX)
-        return refuse(conn, 431);
     return buf_append(&conn->request.head, at, n) < 0 ? refuse(conn, 503) : 0;
 }
 
@@ -62,10 +62,8 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
 
-    if (conn->head_read)
-        return 0; /* a trailer of a chunked body: nobody asks for those */
     if (r->n_headers == 0 || r->in_value) {
-        if (r->n_headers == HTTP_HEADERS_MAX)
+        if (r->n_headers == HTTP_HEADERS_MAX + HTTP_FRONT_FIELDS)
             return refuse(conn, 431);
         /* Ends the target or the value before. */
         if (head_append(conn, "", 1) != 0)
@@ -81,8 +79,6 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t n)
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
 
-    if (conn->head_read)
-        return 0;
     if (!r->in_value) {
         if (head_append(conn, "", 1) != 0)
             return HPE_USER;
@@ -112,81 +108,76 @@ static enum http_method translate_method(uint8_t method)
     }
 }
 
-/* RFC 9112, section 3.2.2: "http://host/path" must be understood as "/path". */
-static void strip_authority(struct http_request *r)
-{
-    const char *target = buf_bytes(&r->head);
-    const char *authority;
-    const char *path;
-
-    if (r->target_len == 0 || target[0] == '/')
-        return;
-    authority = memmem(target, r->target_len, "://", 3);
-    if (authority == NULL)
-        return;
-    authority += 3;
-    path = authority;
-    while (path < target + r->target_len && *path != '/' && *path != '?')
-        path++;
-    r->target_len -= (size_t)(path - target);
-    memmove(r->head.data + r->head.head, path, r->target_len);
-}
-
 static int on_headers_complete(llhttp_t *parser)
 {
     struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
+    bool chunked = parser->flags & F_CHUNKED;
+    int status;
 
     if (head_append(conn, "", 1) != 0)
         return HPE_USER;
-    /* RFC 9112, section 6.3: such a length can't be known. llhttp says so too, but only behind the
-     * handler's back. */
-    if ((parser->flags & F_TRANSFER_ENCODING) && !(parser->flags & F_CHUNKED))
-        return refuse(conn, 400);
+    status = head_check(conn);
+    if (status == 0 && !chunked && parser->content_length > INT64_MAX)
+        status = 413;
+    if (status != 0)
+        return refuse(conn, status);
     if (parser->upgrade)
         parser->upgrade = 0; /* we speak nothing else: the message is an ordinary one */
     r->method = conn->rebalance ? HTTP_METHOD_REBALANCE : translate_method(parser->method);
-    r->content_length = parser->flags & F_CHUNKED            ? -1
-                        : parser->content_length > INT64_MAX ? INT64_MAX
-                                                             : (int64_t)parser->content_length;
-    strip_authority(r);
-    conn->head_read = true;
+    r->content_length = chunked ? -1 : (int64_t)parser->content_length;
+    conn->phase = chunked ? PARSE_CHUNKS : PARSE_BODY;
+    conn->chunks = (struct chunks){.trailers.state = HEAD_FIELD_FIRST};
     conn->close_after = !llhttp_should_keep_alive(parser);
     conn_set_state(conn, CONN_BODY);
     conn->server->handler(r, conn->server->arg);
     assert(conn->answered || r->reader != NULL);
-    return conn->state >= CONN_LINGER ? HPE_USER : 0;
+    if (conn->state >= CONN_LINGER)
+        return HPE_USER;
+    return chunked ? 1 : 0; /* 1: to llhttp, the message ends here */
+}
+
+static void pass_body(struct http_conn *conn, const char *at, size_t n)
+{
+    struct http_request *r = &conn->request;
+
+    if (!conn->answered && r->reader->data != NULL)
+        r->reader->data(r, at, n);
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t n)
 {
     struct http_conn *conn = parser_conn(parser);
-    struct http_request *r = &conn->request;
 
-    if (!conn->answered && r->reader->data != NULL)
-        r->reader->data(r, at, n);
+    pass_body(conn, at, n);
     return conn->state >= CONN_LINGER ? HPE_USER : 0;
 }
 
-static int on_message_complete(llhttp_t *parser)
+static void end_message(struct http_conn *conn)
 {
-    struct http_conn *conn = parser_conn(parser);
     struct http_request *r = &conn->request;
     bool done;
 
-    conn->message_read = true;
-    conn->begun = false;
+    conn->phase = PARSE_START;
     conn->held = 0;
     if (!conn->answered && r->reader->end != NULL)
         r->reader->end(r);
     if (conn->state >= CONN_LINGER)
-        return HPE_USER;
+        return;
     done = conn->answered && r->writer == NULL;
     if (done && !conn->close_after)
         conn_set_state(conn, CONN_IDLE);
     else
         conn_set_state(conn, done ? CONN_ENDING : CONN_ANSWER);
-    return HPE_PAUSED; /* parse_bytes() goes on with the next message, if it may */
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    struct http_conn *conn = parser_conn(parser);
+
+    if (conn->phase != PARSE_CHUNKS)
+        end_message(conn);
+    return conn->state >= CONN_LINGER ? HPE_USER : HPE_PAUSED;
 }
 
 static const llhttp_settings_t settings = {
@@ -214,87 +205,137 @@ static int refusal_status(struct http_conn *conn, llhttp_errno_t error)
         return conn->refusal;
     if (error == HPE_INVALID_METHOD && at != NULL && *at >= 'A' && *at <= 'Z')
         return 405;
-    if (error == HPE_INVALID_VERSION)
+    if (error == HPE_INVALID_VERSION || error == HPE_PAUSED_H2_UPGRADE)
         return 505;
     return 400;
 }
 
-static llhttp_errno_t execute(struct http_conn *conn, const char *bytes, size_t n)
-{
-    llhttp_errno_t error;
-
-    conn->parsing = true;
-    error = llhttp_execute(&conn->parser, bytes, n);
-    conn->parsing = false;
-    return error;
-}
-
-/* llhttp doesn't know REBALANCE: it gets another method in its place, which we don't serve. Takes
- * bytes at the start of a message, as many as *n says, off `bytes` once it is clear what they are;
- * those of a beginning that came in pieces are only counted, since they are known. */
-static llhttp_errno_t begin_message(struct http_conn *conn, const char **bytes, size_t *n)
-{
-    static const char method[] = "REBALANCE ";
-    static const char other[] = "REPORT ";
-    const size_t len = sizeof(method) - 1;
-    size_t held = conn->held;
-    llhttp_errno_t error;
-
-    while (*n > 0 && held == 0 && (**bytes == '\r' || **bytes == '\n')) { /* as llhttp does */
-        (*bytes)++;
-        (*n)--;
-    }
-    while (*n > 0 && conn->held < len && **bytes == method[conn->held]) {
-        conn->held++;
-        (*bytes)++;
-        (*n)--;
-    }
-    if (*n == 0 && conn->held < len) { /* more is to come */
-        if (conn->held > 0 && conn->state == CONN_IDLE)
-            conn_set_state(conn, CONN_HEAD);
-        return HPE_OK;
-    }
-    conn->begun = true;
-    if (conn->held == len) {
-        error = execute(conn, other, sizeof(other) - 1);
-        conn->rebalance = true;
-        return error;
-    }
-    /* It is something else: back to the first byte of this piece. */
-    *bytes -= conn->held - held;
-    *n += conn->held - held;
-    return held > 0 ? execute(conn, method, held) : HPE_OK;
-}
-
-static void parse_failed(struct http_conn *conn, llhttp_errno_t error)
+static void fail(struct http_conn *conn, llhttp_errno_t error)
 {
     if (conn->state < CONN_LINGER)
         conn_refuse(conn, refusal_status(conn, error));
 }
 
-void parse_bytes(struct http_conn *conn, const char *bytes, size_t n)
+/* Gives bytes to llhttp. Returns how many it took: all, or those up to the end of a message. */
+static size_t execute(struct http_conn *conn, const char *bytes, size_t n)
 {
-    llhttp_errno_t error;
+    llhttp_errno_t error = llhttp_execute(&conn->parser, bytes, n);
 
-    while (n > 0) {
-        const char *stop;
-
-        error = conn->begun ? HPE_OK : begin_message(conn, &bytes, &n);
-        if (error == HPE_OK)
-            error = execute(conn, bytes, n);
-        if (error == HPE_OK)
-            return;
-        if (error != HPE_PAUSED || conn->state >= CONN_LINGER) {
-            parse_failed(conn, error);
-            return;
-        }
-        stop = llhttp_get_error_pos(&conn->parser);
-        llhttp_resume(&conn->parser);
-        n -= (size_t)(stop - bytes);
-        bytes = stop;
-        if (conn->state != CONN_IDLE)
-            break;
+    if (error == HPE_OK)
+        return n;
+    if (error != HPE_PAUSED || conn->state >= CONN_LINGER) {
+        fail(conn, error);
+        return n;
     }
-    if (n > 0 && buf_append(&conn->in, bytes, n) < 0)
-        conn->close_after = true; /* the requests behind this one can't be kept */
+    n = (size_t)(llhttp_get_error_pos(&conn->parser) - bytes);
+    llhttp_resume(&conn->parser);
+    return n;
+}
+
+/* llhttp doesn't know REBALANCE: it gets another method in its place, which we don't serve. Takes
+ * bytes at the start of a message, until it is clear what they are; those of a beginning that came
+ * in pieces are only counted, since they are known. */
+static size_t begin_message(struct http_conn *conn, const char *bytes, size_t n)
+{
+    static const char method[] = "REBALANCE ";
+    static const char other[] = "REPORT ";
+    const size_t len = sizeof(method) - 1;
+    size_t held = conn->held;
+    size_t i = 0;
+
+    while (i < n && held == 0 && (bytes[i] == '\r' || bytes[i] == '\n')) /* as llhttp does */
+        i++;
+    n -= i;
+    bytes += i;
+    while (conn->held - held < n && conn->held < len &&
+           bytes[conn->held - held] == method[conn->held])
+        conn->held++;
+    if (conn->held - held == n && conn->held < len) { /* more is to come */
+        if (conn->held > 0 && conn->state == CONN_IDLE)
+            conn_set_state(conn, CONN_HEAD);
+        return i + n;
+    }
+    conn->phase = PARSE_HEAD;
+    conn->head = (struct head_scan){.state = HEAD_METHOD};
+    if (conn->held == len) {
+        conn->head.state = HEAD_TARGET_FIRST;
+        execute(conn, other, sizeof(other) - 1);
+        conn->rebalance = true;
+        return i + len - held;
+    }
+    if (held > 0) /* it is something else */
+        execute(conn, method, held);
+    return i;
+}
+
+static size_t parse_head(struct http_conn *conn, const char *bytes, size_t n)
+{
+    size_t good = head_scan(&conn->head, bytes, n);
+
+    bool whole = conn->head.state == HEAD_END;
+
+    if (good > 0 && (execute(conn, bytes, good) < good || whole == (conn->phase == PARSE_HEAD)))
+        fail(conn, HPE_INVALID_VERSION); /* llhttp sees another head: HTTP/2's */
+    if (conn->head.state > HEAD_END && conn->state < CONN_LINGER)
+        conn_refuse(conn, conn->head.state == HEAD_LONG ? 431 : 400);
+    return good;
+}
+
+static size_t parse_chunks(struct http_conn *conn, const char *bytes, size_t n)
+{
+    const char *data;
+    size_t len;
+    size_t taken = chunks_take(&conn->chunks, bytes, n, &data, &len);
+
+    if (len > 0)
+        pass_body(conn, data, len);
+    if (conn->state >= CONN_LINGER)
+        return n;
+    if (conn->chunks.state == CHUNK_BAD)
+        conn_refuse(conn, 400);
+    else if (conn->chunks.state == CHUNK_END)
+        end_message(conn);
+    return taken;
+}
+
+/* A request behind another one in the same bytes may have to wait for the loop's next turn. */
+static bool may_parse(struct http_conn *conn, bool first)
+{
+    switch (conn->state) {
+    case CONN_IDLE:
+        return first || turn_has_time(conn->server);
+    case CONN_HEAD:
+    case CONN_BODY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+size_t parse_bytes(struct http_conn *conn, const char *bytes, size_t n)
+{
+    size_t taken = 0;
+
+    conn->gathering = true;
+    while (taken < n && may_parse(conn, taken == 0)) {
+        const char *at = bytes + taken;
+        size_t left = n - taken;
+
+        switch (conn->phase) {
+        case PARSE_START:
+            taken += begin_message(conn, at, left);
+            break;
+        case PARSE_HEAD:
+            taken += parse_head(conn, at, left);
+            break;
+        case PARSE_BODY:
+            taken += execute(conn, at, left);
+            break;
+        case PARSE_CHUNKS:
+            taken += parse_chunks(conn, at, left);
+            break;
+        }
+    }
+    conn->gathering = false;
+    return conn->state >= CONN_LINGER ? n : taken;
 }

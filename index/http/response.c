@@ -197,7 +197,7 @@ static bool much_to_come(struct http_conn *conn)
 {
     struct http_request *r = &conn->request;
 
-    if (conn->message_read || r->content_length == 0)
+    if (conn->phase == PARSE_START || r->content_length == 0)
         return false;
     /* The parser counts content_length down as the body passes. */
     return r->content_length < 0 || conn->parser.content_length > HTTP_DISCARD_MAX ||
@@ -210,14 +210,14 @@ bool response_begin(struct http_conn *conn)
 
     assert(!conn->answered);
     conn->answered = true;
-    if (linger || conn->server->stopping)
+    if (linger || conn->server->stopping || (conn->eof && buf_size(&conn->in) == 0))
         conn->close_after = true;
     return linger;
 }
 
 void response_end(struct http_conn *conn, bool linger)
 {
-    if (conn->message_read || conn->eof)
+    if (conn->phase == PARSE_START || conn->eof)
         conn_set_state(conn, conn->close_after ? CONN_ENDING : CONN_IDLE);
     else
         conn_set_state(conn, linger ? CONN_LINGER : CONN_BODY); /* dropped from here on */

@@ -1,19 +1,16 @@
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "index/base/log.h"
 #include "index/http/internal.h"
 
 #define SWEEP_INTERVAL 1000 /* milliseconds */
-#define BACKLOG        511
 
 const struct http_limits http_default_limits = {
     .connections = 10000,
+    .streams = 64,
     .head_timeout = 30000,
     .body_timeout = 60000,
     .idle_timeout = 75000,
@@ -28,7 +25,7 @@ static void handle_closed_cb(uv_handle_t *handle)
 
     if (--server->handles > 0)
         return;
-    assert(LIST_EMPTY(&server->conns));
+    assert(TAILQ_EMPTY(&server->conns));
     free(server->listeners);
     free(server);
     if (cb != NULL)
@@ -42,49 +39,25 @@ void server_handle_closed(struct http_server *server)
         return;
     uv_close((uv_handle_t *)&server->sweep, handle_closed_cb);
     uv_close((uv_handle_t *)&server->turn, handle_closed_cb);
+    uv_close((uv_handle_t *)&server->turned, handle_closed_cb);
 }
 
-static void listener_closed_cb(uv_handle_t *handle)
+static void update_listeners(struct http_server *server)
 {
-    server_handle_closed(((struct http_listener *)handle)->server);
-}
-
-static void accept_some(struct http_listener *listener)
-{
-    listener->waiting = listener->server->held || !conn_accept(listener->server, &listener->socket);
-}
-
-static void connection_cb(uv_stream_t *stream, int status)
-{
-    struct http_listener *listener = (struct http_listener *)stream;
-    struct http_server *server = listener->server;
-
-    if (status == 0) {
-        accept_some(listener);
-        return;
-    }
-    if (!server->refusing)
-        log_warn("a connection can't be accepted: %s", uv_strerror(status));
-    server->refusing = true;
-}
-
-static void accept_waiting(struct http_server *server)
-{
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        if (server->listeners[i].waiting)
-            accept_some(&server->listeners[i]);
-    }
+    for (size_t i = 0; i < server->n_listeners; i++)
+        listener_update(&server->listeners[i]);
 }
 
 void http_server_hold(struct http_server *server)
 {
     server->held = true;
+    update_listeners(server);
 }
 
 void http_server_release(struct http_server *server)
 {
     server->held = false;
-    accept_waiting(server);
+    update_listeners(server);
 }
 
 static void update_date(struct http_server *server)
@@ -99,96 +72,82 @@ static void update_date(struct http_server *server)
 static void sweep_cb(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
-    uint64_t now = uv_now(server->loop);
-    struct http_conn *conn;
 
     update_date(server);
-    server->refusing = false;
-    accept_waiting(server);
-    /* Closing a connection takes it off the list later, in its close callback. */
-    LIST_FOREACH(conn, &server->conns, link)
-    {
-        if (conn->broken || now > conn->write_deadline)
-            conn_close(conn);
-        else if (now > conn->deadline)
-            conn_expire(conn);
-    }
-}
-
-void server_init_socket(struct http_server *server, union socket_handle *socket, bool local)
-{
-    if (local)
-        uv_pipe_init(server->loop, &socket->pipe, 0);
-    else
-        uv_tcp_init(server->loop, &socket->tcp);
-    server->open++;
-}
-
-/* Opens `listener` on a duplicate of the socket, so that a failure leaves the original alone. */
-static int listener_start(struct http_server *server, struct http_listener *listener, int socket)
-{
-    int copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-    int domain = AF_UNSPEC;
-    socklen_t size = sizeof(domain);
-    int rc;
-
-    getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-    listener->server = server;
-    server_init_socket(server, &listener->socket, domain == AF_UNIX);
-    if (copy < 0)
-        return UV_EMFILE;
-    if (domain == AF_UNIX)
-        rc = uv_pipe_open(&listener->socket.pipe, copy);
-    else
-        rc = uv_tcp_open(&listener->socket.tcp, copy);
-    if (rc < 0) {
-        close(copy);
-        return rc;
-    }
-    return uv_listen(&listener->socket.stream, BACKLOG, connection_cb);
+    for (size_t i = 0; i < server->n_listeners; i++)
+        server->listeners[i].failed = false;
+    update_listeners(server);
+    turn_sweep(server);
 }
 
 void http_server_close_listeners(struct http_server *server, size_t first)
 {
     while (server->n_listeners > first)
-        uv_close(&server->listeners[--server->n_listeners].socket.handle, listener_closed_cb);
+        listener_close(&server->listeners[--server->n_listeners], true);
+}
+
+size_t http_connections_max(size_t wanted)
+{
+    struct rlimit files;
+    size_t half;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    half = (size_t)files.rlim_cur / 2;
+    return wanted < half ? wanted : half;
+}
+
+static struct http_server *server_new(uv_loop_t *loop, size_t n_listeners,
+                                      const struct http_limits *limits)
+{
+    struct http_server *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->listeners = calloc(n_listeners, sizeof(*s->listeners));
+    if (s->listeners == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->loop = loop;
+    s->limits = *limits;
+    s->share = limits->connections / n_listeners;
+    TAILQ_INIT(&s->conns);
+    TAILQ_INIT(&s->turns);
+    LIST_INIT(&s->streams);
+    update_date(s);
+    uv_timer_init(loop, &s->sweep);
+    uv_idle_init(loop, &s->turn);
+    uv_check_init(loop, &s->turned);
+    s->sweep.data = s->turn.data = s->turned.data = s;
+    s->handles = 3;
+    return s;
 }
 
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
                       const struct http_limits *limits, http_handler_cb handler, void *arg,
                       struct http_server **server)
 {
-    struct http_server *s = calloc(1, sizeof(*s));
+    struct http_server *s = server_new(loop, n, limits);
     int rc = 0;
 
     assert(n > 0);
     if (s == NULL)
         return UV_ENOMEM;
-    s->listeners = calloc(n, sizeof(*s->listeners));
-    if (s->listeners == NULL) {
-        free(s);
-        return UV_ENOMEM;
-    }
-    s->loop = loop;
-    s->limits = *limits;
     s->handler = handler;
     s->arg = arg;
-    LIST_INIT(&s->conns);
-    update_date(s);
-    TAILQ_INIT(&s->turns);
-    uv_timer_init(loop, &s->sweep);
-    uv_idle_init(loop, &s->turn);
-    s->sweep.data = s->turn.data = s;
-    s->handles = 2;
-    for (size_t i = 0; i < n && rc == 0; i++, s->n_listeners++)
+    s->open = 1; /* this call */
+    for (size_t i = 0; i < n && rc == 0; i++)
         rc = listener_start(s, &s->listeners[i], sockets[i]);
     if (rc < 0) {
-        http_server_close_listeners(s, 0); /* the memory goes with the last of them */
+        while (s->n_listeners > 0)
+            listener_close(&s->listeners[--s->n_listeners], false);
+        server_handle_closed(s); /* the memory goes with the last of them */
         return rc;
     }
-    for (size_t i = 0; i < n; i++)
-        close(sockets[i]);
+    s->open--;
     uv_timer_start(&s->sweep, sweep_cb, SWEEP_INTERVAL, SWEEP_INTERVAL);
+    uv_check_start(&s->turned, turned_cb);
     *server = s;
     return 0;
 }
@@ -203,7 +162,7 @@ void http_server_stop(struct http_server *server, void (*cb)(void *arg), void *a
     server->stop_arg = arg;
     http_server_close_listeners(server, 0);
     /* The sweep goes on, for the deadlines of those that stay. */
-    LIST_FOREACH(conn, &server->conns, link)
+    TAILQ_FOREACH(conn, &server->conns, link)
     {
         if (conn->state == CONN_IDLE && !conn->writing)
             conn_close(conn);
@@ -215,7 +174,7 @@ void http_server_abort(struct http_server *server)
     struct http_conn *conn;
 
     assert(server->stopping);
-    LIST_FOREACH(conn, &server->conns, link)
+    TAILQ_FOREACH(conn, &server->conns, link)
     {
         conn_close(conn);
     }

@@ -1,19 +1,93 @@
 /* Streamed answers. Happy path: http_respond_start() appends the head to `out`, which is written as
  * any answer is, but never by uv_try_write(): so write_cb() follows every write, from the loop, and
- * calls stream_wake(). In the loop's next turn the handler is asked for more until the bound is
- * reached or it has no more for now; in that case its next http_write() starts the circle again.
- * http_finish() lets the exchange go where http_respond() would have.
+ * calls stream_wake(). In one of the loop's next turns (turn.c) the handler is asked for more until
+ * the bound is reached, the turn is over, or it has no more for now; in that last case its next
+ * http_write() starts the circle again. http_finish() lets the exchange go where http_respond()
+ * would have.
  *
- * Why in the next turn: libuv runs callbacks of finished writes several times before it looks at
- * other sockets, and a client that takes all at once would leave little of the loop to others.
+ * There may be so many of them at once (http_limits.streams). When there are, and one more comes,
+ * the one whose client has taken nothing for the longest time is cut off, if that is a second or
+ * more; else the new one is answered 503. So clients that don't read keep nobody out for long.
  *
  * Failures: the client goes, is too slow, or the server is aborted (conn_close() says `closed`);
- * the source fails (http_fail()); memory is short (`broken`: what is cut can't be sent whole, and
- * conn_close() follows from write_cb() or the sweep, where callbacks may fire). */
+ * the source fails (http_fail()); memory is short or its place is needed (STREAM_BROKEN: what is
+ * cut can't be sent whole, and conn_close() follows in the next turn, where callbacks may fire). */
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "index/base/log.h"
 #include "index/http/internal.h"
+
+static void break_off(struct http_conn *conn)
+{
+    conn->stream = STREAM_BROKEN;
+    conn->reset = !conn->listener->local; /* the kernel, too, gives up what waits */
+    turn_add(conn);
+}
+
+static void leave_place(struct http_conn *conn)
+{
+    if (!conn->streaming)
+        return;
+    conn->streaming = false;
+    LIST_REMOVE(conn, stream_link);
+    conn->server->n_streams--;
+}
+
+/* The one whose client has taken nothing for the longest time, if that is long; or NULL. */
+static struct http_conn *find_stalled(struct http_server *server)
+{
+    uint64_t long_ago = uv_now(server->loop) + server->limits.write_timeout - HTTP_STALL_TIME;
+    struct http_conn *stalled = NULL;
+    struct http_conn *conn;
+
+    LIST_FOREACH(conn, &server->streams, stream_link)
+    {
+        if (conn->writing && conn->write_deadline <= long_ago &&
+            (stalled == NULL || conn->write_deadline < stalled->write_deadline))
+            stalled = conn;
+    }
+    return stalled;
+}
+
+static bool take_place(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (server->n_streams >= server->limits.streams) {
+        struct http_conn *stalled = find_stalled(server);
+
+        if (stalled == NULL)
+            return false;
+        leave_place(stalled);
+        break_off(stalled);
+    }
+    conn->streaming = true;
+    LIST_INSERT_HEAD(&server->streams, conn, stream_link);
+    server->n_streams++;
+    return true;
+}
+
+static void respond_busy(struct http_request *request)
+{
+    static const char text[] = "too many listings at once\n";
+
+    buf_clear(&request->answer_headers);
+    http_add_header(request, "Retry-After", "1");
+    http_respond(request, 503, text, sizeof(text) - 1);
+}
+
+/* Else the kernel takes megabytes from us for a client that doesn't read. (It may not know how.) */
+static void bound_send_buffer(struct http_conn *conn)
+{
+    int bytes = HTTP_SEND_BUFFER;
+    uv_os_fd_t fd;
+
+    if (!conn->listener->local && uv_fileno(&conn->socket.handle, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
 
 bool http_respond_start(struct http_request *request, int status, const struct http_writer *writer)
 {
@@ -23,6 +97,10 @@ bool http_respond_start(struct http_request *request, int status, const struct h
     assert(status >= 200 && status != 204 && status != 304);
     if (request->bad_headers) {
         http_respond(request, 500, NULL, 0);
+        return false;
+    }
+    if (request->method != HTTP_METHOD_HEAD && !take_place(conn)) {
+        respond_busy(request);
         return false;
     }
     conn->chunked = conn->parser.http_minor > 0;
@@ -38,8 +116,9 @@ bool http_respond_start(struct http_request *request, int status, const struct h
         response_end(conn, linger);
         return false;
     }
-    conn->reset = !conn->chunked && conn->socket.handle.type == UV_TCP;
-    conn->hungry = true;
+    bound_send_buffer(conn);
+    conn->reset = !conn->chunked && !conn->listener->local;
+    conn->stream = STREAM_HUNGRY;
     request->writer = writer;
     conn_set_state(conn, linger ? CONN_LINGER : conn->state);
     conn_continue(conn);
@@ -65,65 +144,40 @@ void http_write(struct http_request *request, const char *bytes, size_t len)
     struct http_conn *conn = request_conn(request);
 
     assert(request->writer != NULL);
-    if (len == 0 || conn->broken) /* a chunk of no bytes would be the last */
+    if (len == 0 || conn->stream == STREAM_BROKEN) /* a chunk of no bytes would be the last */
         return;
     if (append_piece(conn, bytes, len) < 0) {
         log_error("a streamed answer is cut off: out of memory");
-        conn->broken = true;
+        break_off(conn);
         return;
     }
-    conn->hungry = true;
+    conn->stream = STREAM_HUNGRY;
     conn_continue(conn);
 }
 
-static void fill(struct http_conn *conn)
+void stream_fill(struct http_conn *conn)
 {
     struct http_request *request = &conn->request;
 
-    conn->filling = true;
-    while (request->writer != NULL && conn->hungry && !conn->broken &&
-           buf_size(&conn->out) < HTTP_STREAM_BOUND) {
-        conn->hungry = false;
+    conn->gathering = true;
+    do {
+        conn->stream = STREAM_QUIET;
         request->writer->more(request);
-    }
-    conn->filling = false;
+    } while (request->writer != NULL && conn->stream == STREAM_HUNGRY &&
+             buf_size(&conn->out) < HTTP_STREAM_BOUND && turn_has_time(conn->server));
+    conn->gathering = false;
 }
 
 void stream_wake(struct http_conn *conn)
 {
-    struct http_server *server = conn->server;
-
-    if (conn->request.writer == NULL || !conn->hungry || conn->turning)
-        return;
-    conn->turning = true;
-    TAILQ_INSERT_TAIL(&server->turns, conn, turn_link);
-    if (server->n_turns++ == 0)
-        uv_idle_start(&server->turn, stream_turn_cb);
+    if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY)
+        turn_add(conn);
 }
 
-void stream_forget(struct http_conn *conn)
+void stream_end(struct http_conn *conn)
 {
-    struct http_server *server = conn->server;
-
-    if (!conn->turning)
-        return;
-    conn->turning = false;
-    TAILQ_REMOVE(&server->turns, conn, turn_link);
-    if (--server->n_turns == 0)
-        uv_idle_stop(&server->turn);
-}
-
-void stream_turn_cb(uv_idle_t *turn)
-{
-    struct http_server *server = turn->data;
-    size_t n = server->n_turns;
-    struct http_conn *conn;
-
-    while (n-- > 0 && (conn = TAILQ_FIRST(&server->turns)) != NULL) {
-        stream_forget(conn);
-        fill(conn);
-        conn_continue(conn);
-    }
+    leave_place(conn);
+    conn->request.writer = NULL;
 }
 
 void http_finish(struct http_request *request)
@@ -131,8 +185,9 @@ void http_finish(struct http_request *request)
     struct http_conn *conn = request_conn(request);
 
     assert(request->writer != NULL);
-    request->writer = NULL;
-    if (conn->broken || (conn->chunked && buf_append_string(&conn->out, "0\r\n\r\n") < 0)) {
+    stream_end(conn);
+    if (conn->stream == STREAM_BROKEN ||
+        (conn->chunked && buf_append_string(&conn->out, "0\r\n\r\n") < 0)) {
         conn_close(conn);
         return;
     }
@@ -144,7 +199,9 @@ void http_finish(struct http_request *request)
 
 void http_fail(struct http_request *request)
 {
+    struct http_conn *conn = request_conn(request);
+
     assert(request->writer != NULL);
-    request->writer = NULL;
-    conn_close(request_conn(request));
+    stream_end(conn);
+    conn_close(conn);
 }

@@ -93,3 +93,20 @@ none_connected() { # NAME
     done
     want 200 GET "$(url i)/$K/?list&limit=1"
 }
+
+@test "a crowd that asks for listings and doesn't read holds up nobody, and is told to come again" {
+    local p n control p50
+    printf -v control '%%01%.0s' {1..950}
+    for ((n = 1000; n < 1500; n++)); do
+        echo "PUT /$K/$n$control"
+    done >"$T/plan"
+    same 500x201 "$(requests "$(url i-direct)" <"$T/plan")"
+    for p in i-direct i; do
+        "$SUPPORT/listers" "$(port $p)" 400 "/$K/?list" 1500 "/$K/1000$control" >"$T/said"
+        read -r _ p50 _ <"$T/said"
+        # Without a bound it is 100 ms here.
+        ((p50 < 20000)) || fail "p50 by $p: $(cat "$T/said")"
+        grep -Eq '^200 [1-9][0-9] 503 3[0-9]+ other 0$' "$T/said" || fail "$p: $(cat "$T/said")"
+        want 200 GET "$(url $p)/$K/?list&limit=1" --retry 5
+    done
+}

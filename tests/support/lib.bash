@@ -534,31 +534,34 @@ requests() { # URL
     replay "$1" --parallel --parallel-max 8 | cut -d' ' -f1 | sort | uniq -c | awk '{ print $1 "x" $2 }' | paste -sd' '
 }
 
-# Asks for a listing, which must be JSON of the form that the README gives. Sets NEXT, and LISTED to
-# its keys (none of which may have line breaks).
+# Asks for a listing, which must be JSON of the form that the README gives. Sets LISTED to its keys
+# (none of which may have line breaks), NEXT to what the next page begins with, and START to that as
+# start= takes it.
 list() { # URL
     want 200 GET "$1"
     same application/json "$(header Content-Type)"
-    jq -er 'if keys == ["keys", "next"] then (.keys[] | if type == "string" then . else "percent:" + .percent end),
-        "next:" + .next else empty end' "$T/body" >"$T/listing" || fail "no listing: $(head -c 1000 "$T/body")"
+    jq -er 'def text: if type == "string" then . else "percent:" + .percent end;
+        def encoded: if type == "string" then @uri else .percent end;
+        if keys == ["keys", "next"] then (.keys[] | text), (.next | text), (.next | encoded) else empty end' \
+        "$T/body" >"$T/listing" || fail "no listing: $(head -c 1000 "$T/body")"
     mapfile -t LISTED <"$T/listing"
-    NEXT=${LISTED[-1]#next:}
-    unset 'LISTED[-1]'
+    START=${LISTED[-1]} NEXT=${LISTED[-2]}
+    unset 'LISTED[-1]' 'LISTED[-1]'
 }
 
 # Prints the keys of the last listing, one a line.
 listed() {
-    head -n -1 "$T/listing"
+    head -n -2 "$T/listing"
 }
 
 # Walks a listing page by page, and prints all its keys.
 pages() { # URL LIMIT
-    NEXT=''
+    START=''
     while :; do
-        list "$1&limit=$2&start=$NEXT" || return 1
+        list "$1&limit=$2&start=$START" || return 1
         listed
         ((${#LISTED[@]} <= $2)) || fail "more than $2 keys" || return 1
-        [[ -n $NEXT ]] || return 0
+        [[ -n $START ]] || return 0
     done
 }
 

@@ -12,6 +12,7 @@
 
 const struct http_limits fixture_limits = {
     .connections = 3,
+    .streams = 3,
     .head_timeout = 200,
     .body_timeout = 200,
     .idle_timeout = 75000,
@@ -121,10 +122,23 @@ void spin(struct fixture *f)
         uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 
+void work(unsigned us)
+{
+    uint64_t until = uv_hrtime() + us * UINT64_C(1000);
+
+    while (uv_hrtime() < until) {
+    }
+}
+
 void arm(struct fixture *f)
 {
+    arm_for(f, DEADLINE);
+}
+
+void arm_for(struct fixture *f, unsigned ms)
+{
     f->late = false;
-    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    uv_timer_start(&f->deadline, deadline_cb, ms, 0);
 }
 
 void send_bytes(struct fixture *f, const char *bytes, size_t n)

@@ -25,6 +25,7 @@ struct fixture {
     size_t n_answers;
     struct http_request *held; /* a request that waits for the test to answer it, or NULL */
     unsigned handled;          /* requests of "/handled" */
+    unsigned slow;             /* requests of "/slow" */
     unsigned closed;           /* `closed` callbacks */
     size_t body;               /* bytes of the current body */
 };
@@ -40,9 +41,11 @@ int fixture_start(void **state, http_handler_cb handler, const struct http_limit
 /* Cuts everything off and asserts that nothing stays in the loop. */
 int teardown(void **state);
 
-void stopped_cb(void *arg);   /* for http_server_stop(), with the fixture */
-void arm(struct fixture *f);  /* starts a wait: f->late is set at its deadline */
+void stopped_cb(void *arg);  /* for http_server_stop(), with the fixture */
+void arm(struct fixture *f); /* starts a wait: f->late is set at its deadline */
+void arm_for(struct fixture *f, unsigned ms);
 void spin(struct fixture *f); /* some turns of the loop */
+void work(unsigned us);       /* takes so long, in microseconds, as a busy handler does */
 
 /* Turns the loop until http_server_stop() has called back, and takes note that the server is gone.
  */

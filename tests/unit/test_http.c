@@ -2,9 +2,11 @@
 #include "tests/unit/http_fixture.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -38,6 +40,8 @@ static void closed_cb(struct http_request *request)
 }
 
 static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
+
+static const char big_answer[1 << 20]; /* NULs, which no head has */
 
 static void answer_query(struct http_request *request)
 {
@@ -81,6 +85,12 @@ static void handler_cb(struct http_request *request, void *arg)
         answer_method(request, "rebalance");
     } else if (http_request_method(request) == HTTP_METHOD_OTHER) {
         answer_method(request, "other");
+    } else if (len == 4 && memcmp(path, "/big", 4) == 0) {
+        http_respond(request, 200, big_answer, sizeof(big_answer));
+    } else if (len == 5 && memcmp(path, "/slow", 5) == 0) {
+        work(100);
+        f->slow++;
+        http_respond(request, 200, NULL, 0);
     } else if (len == 5 && memcmp(path, "/busy", 5) == 0) {
         http_respond(request, 409, "busy", 4);
     } else if (http_request_method(request) == HTTP_METHOD_PUT) {
@@ -143,18 +153,20 @@ static void test_http_refuses_what_is_no_http(void **state)
     } cases[] = {
         {"\x16\x03\x01\x02", "HTTP/1.1 400 "},
         {"GET / HTTP/1.1\r\nHost h\r\n\r\n", "HTTP/1.1 400 "},
-        {"GET /a b HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        {"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
          "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
-        {"DELETE /handled HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
-        {"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
-        {"RECONCILE / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
-        {"REBALANCED / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "},
-        {"FROBNICATE / HTTP/1.1\r\n\r\n", "Allow: " HTTP_ALLOWED "\r\n"},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+         "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
+         "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
+        {"DELETE /handled HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 400 "},
+        {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
+        {"RECONCILE / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
+        {"REBALANCED / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
+        {"FROBNICATE / HTTP/1.1\r\nHost: h\r\n\r\n", "Allow: " HTTP_ALLOWED "\r\n"},
         {"GET / HTTP/7.3\r\n\r\n", "HTTP/1.1 505 "},
     };
 
@@ -166,11 +178,152 @@ static void test_http_refuses_what_is_no_http(void **state)
     }
 }
 
+/* What llhttp takes, and another reader of the same bytes may take for something else. */
+#define HEAD    "GET /handled HTTP/1.1\r\nHost: h\r\n"
+#define CHUNKED "PUT /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define CASE(request, status)                                                                      \
+    {                                                                                              \
+        request, sizeof(request) - 1, "HTTP/1.1 " #status " "                                      \
+    }
+static const struct {
+    const char *request;
+    size_t n;
+    const char *answer;
+} refusals[] = {
+    CASE("GET /handled\r\n\r\n", 400),
+    CASE("GET  /handled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled  HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.1 \r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.1\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled\tHTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /hand\fled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /hand\0led HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled RTSP/1.0\r\nHost: h\r\n\r\n", 400),
+    CASE("SOURCE /handled ICE/1.0\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled HTTP/2.0\r\nHost: h\r\n\r\n", 505),
+    CASE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    CASE("GET /handled HTTP/0.9\r\nHost: h\r\n\r\n", 505),
+    CASE("GET /handled HTTP/1.2\r\nHost: h\r\n\r\n", 505),
+    CASE("GET /handled HTTP/1.1\r\n\r\n", 400),
+    CASE(HEAD "Host: h\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+    CASE(HEAD "\n", 400),
+    CASE(HEAD "X: y\n\r\n", 400),
+    CASE(HEAD "X: y\rZ: z\r\n\r\n", 400),
+    CASE(HEAD "X: y\r\r\n\r\n", 400),
+    CASE(HEAD "X: a\0b\r\n\r\n", 400),
+    CASE(HEAD "X: a\x01\r\n\r\n", 400),
+    CASE(HEAD "X: a\r\n b\r\n\r\n", 400),
+    CASE(HEAD "X:\r\n\tb\r\n\r\n", 400),
+    CASE("GET /handled HTTP/1.1\r\n Host: h\r\n\r\n", 400),
+    CASE(HEAD "X : y\r\n\r\n", 400),
+    CASE(HEAD "X\t: y\r\n\r\n", 400),
+    CASE(HEAD ": y\r\n\r\n", 400),
+    CASE(HEAD "X\0: y\r\n\r\n", 400),
+    CASE(HEAD "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", 400),
+    CASE(HEAD "Content-Length: 2, 2\r\n\r\nab", 400),
+    CASE(HEAD "Content-Length: +2\r\n\r\nab", 400),
+    CASE(HEAD "Content-Length: 18446744073709551615\r\n\r\n", 413),
+    CASE(HEAD "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 400),
+    CASE(HEAD "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400),
+    CASE(HEAD "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
+    CASE(HEAD "Transfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
+    CASE("PUT /handled HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    CASE(HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    CASE(HEAD "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", 501),
+    CASE("GET https://h/handled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET ftp://h/handled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET http:///handled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE("GET http://u@h/handled HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabcXY0\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3\rXabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3 \r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED " 3\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "0x3\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "-3\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED ";x\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "8000000000000000\r\nabc", 400),
+    CASE(CHUNKED "10000000000000003\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3;a=\x01\r\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3;a\nabc\r\n0\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\r\n0\r\nX: a\r\n b\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\r\n0\r\nX : a\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\r\n0\r\nX: a\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\r\n0\r\nXX\r\n\r\n", 400),
+    CASE(CHUNKED "3\r\nabc\r\n0\r\n\n", 400),
+};
+
+static void test_http_refuses_what_is_not_to_the_letter(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        fresh_client(f);
+        send_bytes(f, refusals[i].request, refusals[i].n);
+        expect(f, refusals[i].answer, 1);
+        expect(f, "Connection: close\r\n", 1);
+        assert_int_equal(count(f->answers, "HTTP/1.1 2"), 0);
+        assert_int_equal(f->handled, 0);
+    }
+}
+
+static void test_http_takes_what_is_to_the_letter(void **state)
+{
+    static const char *const requests[] = {
+        HEAD "\r\n",
+        "\r\n" HEAD "X:\r\nY:  a\tb \t\r\nZ: \xc3\xa9\r\n\r\n",
+        "GET /handled?\xc3\xa9 HTTP/1.1\r\nHost: [::1]:80 \r\n\r\n",
+        "GET /handled HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET /handled HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET HTTP://h:80/handled HTTP/1.1\r\nHost: other\r\n\r\n",
+        "DELETE /handled HTTP/1.1\r\nHost: h\r\nContent-Length:\t2 \r\n\r\nab",
+        "PUT /handled HTTP/1.1\r\nHost: h\r\ntransfer-encoding: Chunked \r\n\r\n"
+        "000A;a=\"b c\";d\r\n0123456789\r\n1\r\nx\r\n00\r\nX: y\r\nZ:\r\n\r\n",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        ask(f, requests[i]);
+        send_text(f, HEAD "\r\n");
+        expect(f, "HTTP/1.1 20", 2);
+        assert_int_equal(f->handled, 2 * (i + 1));
+    }
+}
+
+/* What only grows a chunk's size line, or the trailers, is bounded too. */
+static void test_http_limits_on_what_nobody_reads(void **state)
+{
+    struct fixture *f = *state;
+    char big[20 * 1024];
+
+    memset(big, 'a', sizeof(big));
+    big[sizeof(big) - 1] = '\0';
+    ask(f, CHUNKED "3;");
+    send_text(f, big);
+    expect(f, "HTTP/1.1 400 ", 1);
+    ask(f, CHUNKED);
+    memset(big, '0', sizeof(big) - 1);
+    send_text(f, big);
+    expect(f, "HTTP/1.1 400 ", 1);
+    ask(f, CHUNKED "0\r\n");
+    for (int i = 0; i < 10; i++) {
+        send_text(f, "X: ");
+        send_bytes(f, big, 10000);
+        send_text(f, "\r\n");
+    }
+    expect(f, "HTTP/1.1 400 ", 1);
+}
+
 static void test_http_garbage_behind_an_early_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc@@@@");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc@@@@");
     expect(f, "HTTP/1.1 409 ", 1);
     expect(f, "HTTP/1.1 400 ", 1);
 }
@@ -179,9 +332,23 @@ static void test_http_absolute_target_without_a_path(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET http://host?q/abs HTTP/1.1\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+    ask(f,
+        "GET http://host?q/abs HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
     assert_int_equal(count(f->answers, "/abs"), 0);
+}
+
+static void send_fields(struct fixture *f, unsigned n, size_t len)
+{
+    static char value[32 * 1024];
+
+    memset(value, 'a', len);
+    for (unsigned i = 0; i < n; i++) {
+        send_text(f, "X: ");
+        send_bytes(f, value, len);
+        send_text(f, "\r\n");
+    }
+    send_text(f, "\r\n");
 }
 
 static void test_http_limits_on_a_head(void **state)
@@ -197,18 +364,25 @@ static void test_http_limits_on_a_head(void **state)
     ask(f, "GET / HTTP/1.1\r\nX: ");
     send_text(f, big);
     expect(f, "HTTP/1.1 431 ", 1);
-    ask(f, "GET / HTTP/1.1\r\n");
-    for (int i = 0; i < 101; i++)
-        send_text(f, "X: y\r\n");
-    send_text(f, "\r\n");
+    ask(f, "GET / HTTP/1.1\r\nHost: h\r\n");
+    send_fields(f, 200, 1);
     expect(f, "HTTP/1.1 431 ", 1);
+    ask(f, "GET / HTTP/1.1\r\nHost: h\r\n");
+    send_fields(f, 5, 16000);
+    expect(f, "HTTP/1.1 431 ", 1);
+    ask(f, "GET / HTTP/1.1\r\nHost: h\r\n");
+    send_fields(f, 99, 600);
+    expect(f, "HTTP/1.1 200 ", 1);
+    send_text(f, "GET / HTTP/1.1\r\nHost: h\r\n");
+    send_fields(f, 4, 16 * 1024 - 10);
+    expect(f, "HTTP/1.1 200 ", 2);
 }
 
 static void test_http_head_has_the_length_but_no_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "HEAD /path HTTP/1.1\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+    ask(f, "HEAD /path HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
     assert_int_equal(count(f->answers, "Content-Length: 5"), 2);
     assert_int_equal(count(f->answers, "/path"), 0);
@@ -232,11 +406,11 @@ static void test_http_continue_only_when_the_body_is_wanted(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     expect(f, "HTTP/1.1 100 Continue\r\n\r\n", 1);
     send_text(f, "ab");
     expect(f, "[2]", 1);
-    ask(f, "PUT /busy HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     expect(f, "HTTP/1.1 409 ", 1);
     assert_int_equal(count(f->answers, "100 Continue"), 0);
 }
@@ -245,9 +419,9 @@ static void test_http_early_answer_keeps_a_connection_with_a_short_body(void **s
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 4\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
     expect(f, "HTTP/1.1 409 ", 1);
-    send_text(f, "bodyGET /next HTTP/1.1\r\n\r\n");
+    send_text(f, "bodyGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/next", 1);
 }
 
@@ -256,7 +430,7 @@ static void test_http_early_answer_survives_a_long_body(void **state)
     struct fixture *f = *state;
     char some[16 * 1024] = {0};
 
-    ask(f, "PUT /busy HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     for (int i = 0; i < 10; i++)
         send_bytes(f, some, sizeof(some));
     expect(f, "HTTP/1.1 409 ", 1);
@@ -274,7 +448,7 @@ static void test_http_client_that_vanishes_is_reported_once(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
     arm(f);
     close(f->client);
     f->client = -1;
@@ -288,7 +462,7 @@ static void test_http_half_closed_client_gets_its_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     shutdown(f->client, SHUT_WR);
     spin(f);
     assert_non_null(f->held);
@@ -299,13 +473,116 @@ static void test_http_half_closed_client_gets_its_answer(void **state)
     assert_int_equal(f->closed, 0);
 }
 
+/* The end comes with the request, or after its answer has begun. */
+static void test_http_half_closed_at_once(void **state)
+{
+    static const struct {
+        const char *request;
+        const char *answer;
+    } cases[] = {
+        {"GET /one HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n/one"},
+        {"DELETE /one HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n/one"},
+        {"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "\r\n\r\n[3]"},
+        {CHUNKED "3\r\nabc\r\n0\r\n\r\n", "\r\n\r\n[3]"},
+        {"PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", "\r\n\r\nbusy"},
+        {"PUT /busy HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\na", "\r\n\r\nbusy"},
+        {"GET /one HTTP/1.1\r\nHost: h\r\n\r\nGET /t", "\r\n\r\n/one"},
+        {"G T /one HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 "},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        fresh_client(f);
+        send(f->client, cases[i].request, strlen(cases[i].request), MSG_NOSIGNAL);
+        shutdown(f->client, SHUT_WR);
+        expect_close(f);
+        if (count(f->answers, cases[i].answer) != 1 || count(f->answers, "HTTP/1.1 ") != 1)
+            fail_msg("%s got: %s", cases[i].request, f->answers);
+    }
+    assert_int_equal(f->closed, 0);
+}
+
+static void test_http_half_closed_in_mid_message_has_gone(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab");
+    shutdown(f->client, SHUT_WR);
+    expect_close(f);
+    assert_int_equal(f->closed, 1);
+    ask(f, CHUNKED "3\r\nabc\r\n0\r\n");
+    shutdown(f->client, SHUT_WR);
+    expect_close(f);
+    assert_int_equal(f->closed, 2);
+    ask(f, "GET /x HTTP/1.1\r\nHost: h\r\n");
+    shutdown(f->client, SHUT_WR);
+    expect_close(f);
+    assert_int_equal(f->n_answers, 0);
+}
+
+/* Its answers are more than the sockets hold. */
+static void test_http_half_closed_before_its_answers_are_written(void **state)
+{
+    static const char big[] = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
+    static char some[64 * 1024];
+    struct fixture *f = *state;
+    size_t found = 0;
+    ssize_t n;
+
+    fresh_client(f);
+    for (int i = 0; i < 10; i++)
+        send_text(f, big);
+    shutdown(f->client, SHUT_WR);
+    for (int i = 0; i < 20; i++)
+        spin(f);
+    arm(f);
+    while (!f->late && (n = recv(f->client, some, sizeof(some), 0)) != 0) {
+        for (ssize_t i = 0; i < n; i++)
+            found += some[i] == '\0';
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(found, 10 * sizeof(big_answer));
+}
+
+/* More than the loop does in one turn. */
+static void test_http_half_closed_behind_a_long_pipeline(void **state)
+{
+    static const char get[] = "GET /one HTTP/1.1\r\nHost: h\r\n\r\n";
+    static char requests[2000 * (sizeof(get) - 1)];
+    struct fixture *f = *state;
+    size_t answers = 0;
+
+    for (size_t i = 0; i < sizeof(requests); i++)
+        requests[i] = get[i % (sizeof(get) - 1)];
+    fresh_client(f);
+    send_bytes(f, requests, sizeof(requests));
+    shutdown(f->client, SHUT_WR);
+    arm(f);
+    while (read_answers(f)) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_false(f->late);
+        if (f->n_answers > sizeof(f->answers) / 2) { /* an answer may lie across the cut */
+            char *last = f->answers + f->n_answers;
+
+            while (memcmp(last, "HTTP/1.1 ", 9) != 0)
+                last--;
+            *last = '\0';
+            answers += count(f->answers, "\r\n\r\n/one");
+            *last = 'H';
+            f->n_answers -= (size_t)(last - f->answers);
+            memmove(f->answers, last, f->n_answers + 1);
+        }
+    }
+    assert_int_equal(answers + count(f->answers, "\r\n\r\n/one"), 2000);
+}
+
 static void test_http_requests_behind_one_without_answer_wait(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
-    send_text(f, "GET /third HTTP/1.1\r\n\r\n");
+    send_text(f, "GET /third HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     assert_int_equal(f->n_answers, 0);
     assert_non_null(f->held);
@@ -323,7 +600,7 @@ static void test_http_pause_stops_reading(void **state)
     size_t sent = 0;
     size_t before;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     arm(f);
     while (f->held == NULL && !f->late)
         spin(f);
@@ -349,7 +626,7 @@ static void test_http_slow_clients_time_out(void **state)
 
     ask(f, "GET / HTTP/1.1\r\nHost:");
     expect(f, "HTTP/1.1 408 ", 1);
-    ask(f, "PUT /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    ask(f, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
     expect(f, "HTTP/1.1 408 ", 1);
     assert_int_equal(f->closed, 1);
 }
@@ -364,7 +641,7 @@ static void test_http_slow_rebalances_time_out(void **state)
         "REBALANCE",
         "REBALANCE ",
         "REBALANCE /one HTTP/1.1\r\nHost:",
-        "GET /one HTTP/1.1\r\n\r\nREBAL", /* held back behind an answer */
+        "GET /one HTTP/1.1\r\nHost: h\r\n\r\nREBAL", /* held back behind an answer */
     };
 
     for (size_t i = 0; i < COUNT_OF(halves); i++) {
@@ -390,15 +667,120 @@ static void test_http_too_many_connections(void **state)
     for (size_t i = 0; i < COUNT_OF(others); i++)
         close(others[i]);
     spin(f);
-    ask(f, "GET /again HTTP/1.1\r\n\r\n");
+    ask(f, "GET /again HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "/again", 1);
+}
+
+/* The second of two listening sockets is full of connections, and the first still serves. */
+static void test_http_each_listener_has_its_share(void **state)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct http_limits limits = fixture_limits;
+    struct fixture *f = *state;
+    struct http_server *server;
+    struct sockaddr_storage addresses[2];
+    int listeners[2];
+    int others[4];
+
+    limits.connections = 8;
+    for (int i = 0; i < 2; i++) {
+        socklen_t size = sizeof(addresses[i]);
+
+        listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(listeners[i], (struct sockaddr *)&any, sizeof(any)), 0);
+        assert_int_equal(getsockname(listeners[i], (struct sockaddr *)&addresses[i], &size), 0);
+    }
+    assert_int_equal(http_server_start(&f->loop, listeners, 2, &limits, handler_cb, f, &server), 0);
+    f->address = addresses[1];
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        others[i] = dial(f);
+    spin(f);
+    fresh_client(f);
+    expect(f, "HTTP/1.1 503 ", 1);
+    expect(f, "Retry-After: 1\r\n", 1);
+    f->address = addresses[0];
+    ask(f, "GET /first HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "/first", 1);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        close(others[i]);
+    http_server_stop(server, stopped_cb, f);
+    http_server_abort(server);
+    arm(f);
+    while (!f->stopped && !f->late)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_true(f->stopped);
+    f->stopped = false;
+}
+
+static void test_http_connections_max_leaves_half_of_the_descriptors(void **state)
+{
+    struct rlimit before;
+    struct rlimit few;
+
+    (void)state;
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = 256;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(http_connections_max(10000), 128);
+    assert_int_equal(http_connections_max(100), 100);
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+/* The client waits, and nothing spins, until there is a descriptor again. */
+static void test_http_accepts_again_after_descriptors_ran_out(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    struct rlimit none;
+    unsigned turns = 0;
+
+    f->client = dial(f);
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 0; /* those that are open stay */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    /* It sleeps, though a client is at the door. */
+    arm_for(f, 300);
+    while (!f->late) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        turns++;
+    }
+    assert_in_range(turns, 1, 20);
+    setrlimit(RLIMIT_NOFILE, &before);
+    send_text(f, "GET /late HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "/late", 1);
+}
+
+/* Thousands of requests in one piece leave the loop to others. */
+static void test_http_pipeline_shares_the_loop(void **state)
+{
+    static const char get[] = "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n";
+    static char requests[500 * (sizeof(get) - 1)];
+    struct fixture *f = *state;
+    unsigned turns = 0;
+
+    for (size_t i = 0; i < sizeof(requests); i++)
+        requests[i] = get[i % (sizeof(get) - 1)];
+    fresh_client(f);
+    send(f->client, requests, sizeof(requests), MSG_NOSIGNAL);
+    arm(f);
+    while (f->slow < 500 && !f->late) {
+        unsigned before = f->slow;
+
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_in_range(f->slow - before, 0, 30); /* of 100 us each; a turn has 1 ms */
+        turns++;
+    }
+    assert_int_equal(f->slow, 500);
+    assert_true(turns > 10);
 }
 
 static void test_http_add_header_refuses_line_breaks(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_add_header(f->held, "X-Fine", "value");
     http_add_header(f->held, "X", "a\r\nInjected: yes");
@@ -413,7 +795,7 @@ static void test_http_stop_lets_an_exchange_end(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);
@@ -428,10 +810,10 @@ static void test_http_query_and_unlink(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "UNLINK /a HTTP/1.1\r\n\r\n"
-           "UNLINK /a? HTTP/1.1\r\n\r\n"
-           "UNLINK /a?b=%2F?c HTTP/1.1\r\n\r\n"
-           "UNLINK http://host?q HTTP/1.1\r\n\r\n");
+    ask(f, "UNLINK /a HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK /a? HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK /a?b=%2F?c HTTP/1.1\r\nHost: h\r\n\r\n"
+           "UNLINK http://host?q HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "HTTP/1.1 200 OK", 4);
     expect(f, "none0", 1);
     expect(f, "(0:)", 1);
@@ -445,11 +827,11 @@ static const char rebalances[] =
     "\r\n\r\nREBALANCE /rebalanced/one HTTP/1.1\r\nHost: h\r\n\r\n"
     "REBIND /two HTTP/1.1\r\nHost: h\r\n\r\n"
     "\r\n"
-    "REBALANCE /rebalanced/three HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    "REBALANCE /rebalanced/three HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n"
     "REBALANCE "
-    "GET /four HTTP/1.1\r\n\r\n"
-    "REPORT /five HTTP/1.1\r\n\r\n"
-    "REBALANCE /rebalanced/six HTTP/1.1\r\nConnection: close\r\n\r\n";
+    "GET /four HTTP/1.1\r\nHost: h\r\n\r\n"
+    "REPORT /five HTTP/1.1\r\nHost: h\r\n\r\n"
+    "REBALANCE /rebalanced/six HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
 static void expect_rebalances(struct fixture *f)
 {
@@ -508,10 +890,10 @@ static void test_http_unix_socket(void **state)
 
     ask(f, pipeline);
     expect_pipeline(f);
-    ask(f, "PUT /long HTTP/1.1\r\nContent-Length: 262144\r\n\r\n");
+    ask(f, "PUT /long HTTP/1.1\r\nHost: h\r\nContent-Length: 262144\r\n\r\n");
     send_bytes(f, some, sizeof(some));
     expect(f, "[262144]", 1);
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     spin(f);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);
@@ -529,6 +911,9 @@ int main(void)
         TEST(test_http_pipeline_split_at_every_byte),
         TEST(test_http_pipeline_byte_by_byte),
         TEST(test_http_refuses_what_is_no_http),
+        TEST(test_http_refuses_what_is_not_to_the_letter),
+        TEST(test_http_takes_what_is_to_the_letter),
+        TEST(test_http_limits_on_what_nobody_reads),
         TEST(test_http_garbage_behind_an_early_answer),
         TEST(test_http_absolute_target_without_a_path),
         TEST(test_http_limits_on_a_head),
@@ -539,11 +924,19 @@ int main(void)
         TEST(test_http_early_answer_survives_a_long_body),
         TEST(test_http_client_that_vanishes_is_reported_once),
         TEST(test_http_half_closed_client_gets_its_answer),
+        TEST(test_http_half_closed_at_once),
+        TEST(test_http_half_closed_in_mid_message_has_gone),
+        TEST(test_http_half_closed_before_its_answers_are_written),
+        TEST(test_http_half_closed_behind_a_long_pipeline),
         TEST(test_http_requests_behind_one_without_answer_wait),
         TEST(test_http_pause_stops_reading),
         TEST(test_http_slow_clients_time_out),
         TEST(test_http_slow_rebalances_time_out),
         TEST(test_http_too_many_connections),
+        TEST(test_http_each_listener_has_its_share),
+        TEST(test_http_connections_max_leaves_half_of_the_descriptors),
+        TEST(test_http_accepts_again_after_descriptors_ran_out),
+        TEST(test_http_pipeline_shares_the_loop),
         TEST(test_http_add_header_refuses_line_breaks),
         TEST(test_http_stop_lets_an_exchange_end),
         TEST(test_http_query_and_unlink),

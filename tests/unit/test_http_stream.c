@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define PIECE 1000
+#define CROWD 40
 
 /* The streamed answer of the moment. */
 static struct {
@@ -17,6 +18,7 @@ static struct {
     unsigned started; /* answers of which http_respond_start() said true */
     bool starting;    /* inside the handler */
     bool bad_header;
+    unsigned busy; /* microseconds that `more` takes */
 } source;
 
 static void more_cb(struct http_request *request)
@@ -26,6 +28,7 @@ static void more_cb(struct http_request *request)
 
     assert_false(source.starting);
     source.mores++;
+    work(source.busy);
     if (source.size == SIZE_MAX)
         return;
     if (source.written >= source.fail_at) {
@@ -165,13 +168,14 @@ static long drain(struct fixture *f)
 
 /* --- Whole answers --------------------------------------------------------------------------- */
 
-static const char pipeline[] = "GET /now HTTP/1.1\r\n\r\n"
-                               "PUT /3 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
-                               "PUT /4 HTTP/1.1\r\nX-Read: y\r\nContent-Length: 5\r\n\r\nhello"
-                               "PUT /5 HTTP/1.1\r\nX-Read: y\r\nX-Early: y\r\n"
-                               "Content-Length: 1\r\n\r\nh"
-                               "GET /2001 HTTP/1.1\r\n\r\n"
-                               "GET /0 HTTP/1.1\r\nConnection: close\r\n\r\n";
+static const char pipeline[] =
+    "GET /now HTTP/1.1\r\nHost: h\r\n\r\n"
+    "PUT /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+    "PUT /4 HTTP/1.1\r\nHost: h\r\nX-Read: y\r\nContent-Length: 5\r\n\r\nhello"
+    "PUT /5 HTTP/1.1\r\nHost: h\r\nX-Read: y\r\nX-Early: y\r\n"
+    "Content-Length: 1\r\n\r\nh"
+    "GET /2001 HTTP/1.1\r\nHost: h\r\n\r\n"
+    "GET /0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
 static void expect_pipeline(struct fixture *f)
 {
@@ -209,7 +213,7 @@ static void test_http_stream_head_has_no_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "HEAD /5 HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "HEAD /5 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "2\r\nre\r\n0\r\n\r\n", 1);
     assert_int_equal(count(f->answers, "Transfer-Encoding: chunked\r\nX-Note: yes\r\n\r\nHTTP/1.1"),
                      1);
@@ -233,7 +237,7 @@ static void test_http_stream_bad_header_is_a_500(void **state)
     struct fixture *f = *state;
 
     source.bad_header = true;
-    ask(f, "GET /5 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "HTTP/1.1 500 ", 1);
     assert_int_equal(source.started, 0);
 }
@@ -242,7 +246,7 @@ static void test_http_stream_source_that_has_nothing_now(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "chunked\r\n", 1);
     spin(f);
     assert_int_equal(source.mores, 1);
@@ -265,7 +269,7 @@ static void test_http_stream_survives_a_long_body(void **state)
     static char some[64 * 1024];
     size_t sent = 0;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+    ask(f, "PUT /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     expect(f, "Connection: close\r\n", 1);
     for (int i = 0; i < 1000; i++) {
         ssize_t n = send(f->client, some, sizeof(some), MSG_NOSIGNAL);
@@ -281,11 +285,24 @@ static void test_http_stream_survives_a_long_body(void **state)
     assert_int_equal(f->closed, 0);
 }
 
+static void test_http_stream_half_closed_at_once(void **state)
+{
+    static const char request[] = "GET /300000 HTTP/1.1\r\nHost: h\r\n\r\n";
+    struct fixture *f = *state;
+
+    fresh_client(f);
+    send(f->client, request, sizeof(request) - 1, MSG_NOSIGNAL);
+    shutdown(f->client, SHUT_WR);
+    assert_int_equal(drain(f), 300000);
+    assert_int_equal(f->closed, 0);
+}
+
 static void test_http_stream_half_closed_behind_a_chunked_body(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /hold HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    ask(f,
+        "PUT /hold HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     shutdown(f->client, SHUT_WR);
     expect(f, "Connection: close\r\n", 1);
     spin(f);
@@ -300,9 +317,9 @@ static void test_http_stream_body_behind_a_finished_answer(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "PUT /3 HTTP/1.1\r\nContent-Length: 4\r\n\r\nb");
+    ask(f, "PUT /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nb");
     expect(f, "xxx\r\n0\r\n\r\n", 1);
-    send_text(f, "odyGET /now HTTP/1.1\r\n\r\n");
+    send_text(f, "odyGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "re\r\n0\r\n\r\n", 1);
 }
 
@@ -313,7 +330,7 @@ static void test_http_stream_memory_is_bounded(void **state)
     struct fixture *f = *state;
     const size_t size = 64000000; /* more than the sockets' buffers hold */
 
-    ask(f, "GET /64000000 HTTP/1.1\r\nConnection: close\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     fill_up(f);
     assert_in_range(source.written, PIECE, size / 2);
     assert_int_equal(drain(f), size);
@@ -324,7 +341,7 @@ static void test_http_stream_client_that_does_not_read_is_cut_off(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /64000000 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     expect_closed(f, 1);
     assert_true(source.written < 64000000);
 }
@@ -333,11 +350,97 @@ static void test_http_stream_client_that_vanishes_is_reported_once(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /64000000 HTTP/1.1\r\n\r\n");
+    ask(f, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     fill_up(f);
     close(f->client);
     f->client = -1;
     expect_closed(f, 1);
+}
+
+/* --- Many at once ---------------------------------------------------------------------------- */
+
+static int setup_crowd(void **state)
+{
+    struct http_limits limits = fixture_limits;
+
+    limits.connections = CROWD + 10;
+    limits.streams = CROWD;
+    return start_with(state, &limits);
+}
+
+static void dial_crowd(struct fixture *f, int *crowd, const char *request)
+{
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = dial(f);
+        send(crowd[i], request, strlen(request), MSG_NOSIGNAL);
+    }
+    arm(f);
+    while (source.started < CROWD && !f->late)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(source.started, CROWD);
+}
+
+static void close_crowd(struct fixture *f, const int *crowd)
+{
+    for (int i = 0; i < CROWD; i++)
+        close(crowd[i]);
+    f->held = NULL;
+}
+
+static void test_http_stream_crowd_shares_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+
+    source.busy = 200;
+    dial_crowd(f, crowd, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (int i = 0; i < 50; i++) {
+        unsigned before = source.mores;
+
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_in_range(source.mores - before, 0, 7); /* a turn has 1 ms */
+    }
+    assert_true(source.mores > 20);
+    close_crowd(f, crowd);
+}
+
+static void test_http_stream_one_too_many_waits_for_a_place(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+
+    dial_crowd(f, crowd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\nHEAD /5 HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "HTTP/1.1 503 ", 1);
+    expect(f, "Retry-After: 1\r\n", 1);
+    expect(f, "HTTP/1.1 200 ", 1);
+    assert_int_equal(count(f->answers, "X-Note"), 1); /* not with the 503 */
+    close(crowd[0]);
+    expect_closed(f, 1);
+    send_text(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "xxxxx\r\n0\r\n\r\n", 1);
+    crowd[0] = dial(f);
+    close_crowd(f, crowd);
+}
+
+/* The crowd doesn't read, and after a second one of it has to go. */
+static void test_http_stream_stalled_one_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+    unsigned refused = 0;
+
+    dial_crowd(f, crowd, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    fill_up(f);
+    do {
+        ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
+        expect(f, "HTTP/1.1 ", 1);
+        refused += count(f->answers, "HTTP/1.1 503 ");
+    } while (refused < 100000 && count(f->answers, "HTTP/1.1 503 ") == 1);
+    expect(f, "xxxxx\r\n0\r\n\r\n", 1);
+    assert_in_range(refused, 1, 99999);
+    assert_int_equal(f->closed, 1);
+    close_crowd(f, crowd);
 }
 
 /* --- Failing sources ------------------------------------------------------------------------- */
@@ -347,7 +450,7 @@ static void test_http_fail_leaves_out_the_last_chunk(void **state)
     struct fixture *f = *state;
 
     source.fail_at = 2000;
-    ask(f, "GET /5000 HTTP/1.1\r\n\r\nGET /now HTTP/1.1\r\n\r\n");
+    ask(f, "GET /5000 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
     expect_close(f);
     assert_int_equal(count(f->answers, "\r\n0\r\n"), 0);
     assert_int_equal(count(f->answers, "HTTP/1.1"), 1);
@@ -370,7 +473,7 @@ static void test_http_stream_ends_in_a_drain(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, "GET /hold HTTP/1.1\r\n\r\n");
+    ask(f, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     expect(f, "chunked\r\n", 1);
     http_server_stop(f->server, stopped_cb, f);
     spin(f);
@@ -408,12 +511,19 @@ int main(void)
         TEST(test_http_stream_bad_header_is_a_500),
         TEST(test_http_stream_source_that_has_nothing_now),
         TEST(test_http_stream_survives_a_long_body),
+        TEST(test_http_stream_half_closed_at_once),
         TEST(test_http_stream_half_closed_behind_a_chunked_body),
         TEST(test_http_stream_body_behind_a_finished_answer),
         TEST(test_http_stream_memory_is_bounded),
         cmocka_unit_test_setup_teardown(test_http_stream_client_that_does_not_read_is_cut_off,
                                         setup_impatient, teardown),
         TEST(test_http_stream_client_that_vanishes_is_reported_once),
+        cmocka_unit_test_setup_teardown(test_http_stream_crowd_shares_the_loop, setup_crowd,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_one_too_many_waits_for_a_place,
+                                        setup_crowd, teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_stalled_one_makes_room, setup_crowd,
+                                        teardown),
         TEST(test_http_fail_leaves_out_the_last_chunk),
         TEST(test_http_fail_resets_one_point_zero),
         TEST(test_http_stream_ends_in_a_drain),

@@ -57,9 +57,17 @@ static void test_query_find_compares_whole_names(void **state)
 static void test_query_find_any_byte_in_a_value(void **state)
 {
     (void)state;
-    expect_found("v=%00%ff%FF%2b+", "v", "\0\xff\xff++", 5);
+    expect_found("v=%00%ff%FF%2b%2B", "v", "\0\xff\xff++", 5);
     expect_found("v=a=b?c", "v", "a=b?c", 5);
     expect_found("v=%26w=1", "v", "&w=1", 4);
+}
+
+static void test_query_find_plus_is_a_space(void **state)
+{
+    (void)state;
+    expect_found("v=+a+%2B+%20", "v", " a +  ", 6);
+    expect_found("a+b=1", "a b", "1", 1);
+    expect_error("a+b=1", "a+b", -ENOENT);
 }
 
 static void test_query_find_bad_escape_in_the_value(void **state)
@@ -121,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_query_find_takes_the_first),
         cmocka_unit_test(test_query_find_compares_whole_names),
         cmocka_unit_test(test_query_find_any_byte_in_a_value),
+        cmocka_unit_test(test_query_find_plus_is_a_space),
         cmocka_unit_test(test_query_find_bad_escape_in_the_value),
         cmocka_unit_test(test_query_find_bad_escape_elsewhere),
         cmocka_unit_test(test_query_find_bad_escape_at_the_end_of_the_bytes),
