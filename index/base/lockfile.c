@@ -30,27 +30,48 @@ static int write_pid(int fd)
     return 0;
 }
 
-int lockfile_acquire(const char *path, int *fd, pid_t *holder)
+/* Whom the file names; but those who share the lock aren't named. */
+static pid_t find_holder(int fd)
 {
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return flock(fd, LOCK_SH | LOCK_NB) == 0 ? 0 : read_pid(fd);
+}
+
+static int open_locked(const char *path, int flags, int operation, int *fd, pid_t *holder)
+{
+    int lock = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     int rc;
 
     if (lock < 0)
         return -errno;
-    if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+    if (flock(lock, operation | LOCK_NB) < 0) {
         rc = -errno;
         if (rc == -EWOULDBLOCK)
-            *holder = read_pid(lock);
-        close(lock);
-        return rc;
-    }
-    rc = write_pid(lock);
-    if (rc < 0) {
+            *holder = find_holder(lock);
         close(lock);
         return rc;
     }
     *fd = lock;
     return 0;
+}
+
+int lockfile_acquire(const char *path, int *fd, pid_t *holder)
+{
+    int lock = -1;
+    int rc = open_locked(path, O_RDWR | O_CREAT, LOCK_EX, &lock, holder);
+
+    if (rc < 0)
+        return rc;
+    rc = write_pid(lock);
+    if (rc < 0)
+        close(lock);
+    else
+        *fd = lock;
+    return rc;
+}
+
+int lockfile_share(const char *path, int *fd, pid_t *holder)
+{
+    return open_locked(path, O_RDONLY, LOCK_SH, fd, holder);
 }
 
 void lockfile_release(int fd)

@@ -57,6 +57,8 @@ struct store {
     uv_work_t checkpoint_work;
     struct store_stats stats; /* what isn't kept elsewhere */
     bool closing;
+    bool sealing; /* the last step of that */
+    uv_work_t seal_work;
     store_close_cb close_cb;
     void *close_arg;
 };
