@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "index/base/clock.h"
 #include "index/base/lockfile.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
@@ -450,7 +451,7 @@ static uint64_t checkpoint_time(const struct store *s)
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
     if (stat(path, &st) < 0)
         return 0;
-    return (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
+    return clock_ms(&st.st_mtim);
 }
 
 void store_stats(const struct store *s, struct store_stats *stats)
