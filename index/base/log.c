@@ -118,6 +118,11 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
     errno = saved_errno;
 }
 
+void log_raw(const char *bytes, size_t n)
+{
+    (void)!write(sink.fd, bytes, n);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     int saved_errno = errno;
