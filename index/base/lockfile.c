@@ -25,7 +25,8 @@ static int write_pid(int fd)
     char text[16];
     int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)
+    /* In this order: on a full disk, what is given back may be gone. */
+    if (pwrite(fd, text, (size_t)n, 0) < 0 || ftruncate(fd, n) < 0)
         return -errno;
     return 0;
 }

@@ -343,6 +343,12 @@ uint64_t journal_last(const struct journal *j)
     return j->last;
 }
 
+void journal_skip(struct journal *j, uint64_t block)
+{
+    j->last = block;
+    j->mend = false;
+}
+
 uint64_t journal_rotate(struct journal *j)
 {
     j->rotate = true;

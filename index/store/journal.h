@@ -62,6 +62,10 @@ void journal_seal(struct journal *journal);
 /* The number of the last block. Not during an append. */
 uint64_t journal_last(const struct journal *journal);
 
+/* Takes `block` for the last one: a table that is on disk has it and all before. Nothing is appended
+ * afterwards. */
+void journal_skip(struct journal *journal, uint64_t block);
+
 /* The number of the last block; the next one will begin a new segment. Not during an append. */
 uint64_t journal_rotate(struct journal *journal);
 

@@ -94,8 +94,9 @@ struct store_commit {
 };
 
 /* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
- * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS
- * or UV_EIO when nothing was started. */
+ * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS,
+ * UV_EIO, or UV_ENOSPC (on a disk that is nearly full, for one that deletes nothing) when nothing
+ * was started. */
 #define STORE_CHANGES_MAX 4
 int store_commit(struct store *store, struct store_commit *commit,
                  const struct store_change *changes, size_t n, store_commit_cb done);
