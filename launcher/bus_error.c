@@ -1,5 +1,5 @@
-/* The handler runs in the midst of whatever read the file, so all that it calls is safe there: which
- * file it was stands in /proc/self/maps, which is read with read(2) alone. */
+/* The handler runs in the midst of whatever read the file, so all that it calls is safe there:
+ * which file it was stands in /proc/self/maps, which is read with read(2) alone. */
 #include "launcher/bus_error.h"
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* What becomes of mkv when a file that it has mapped (the index's table) can't be read: it was cut
- * short under it, or the disk has a bad block. The kernel tells by SIGBUS, to the thread that reads.
+ * short under it, or the disk has a bad block. The kernel tells by SIGBUS, to the thread that
+ * reads.
  */
 #ifndef MKV_LAUNCHER_BUS_ERROR_H
 #define MKV_LAUNCHER_BUS_ERROR_H

@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 /* Takes the lock at `path`, creating the file with mode 0600. On success *fd is the lock, closed
- * on exec and owned by the caller. When another process holds or shares it: -EWOULDBLOCK and its pid
- * in *holder, or 0 where the file doesn't tell. Else a -errno. */
+ * on exec and owned by the caller. When another process holds or shares it: -EWOULDBLOCK and its
+ * pid in *holder, or 0 where the file doesn't tell. Else a -errno. */
 int lockfile_acquire(const char *path, int *fd, pid_t *holder);
 
 /* Takes it together with others who do so, and leaves the file as it is, which must be there. They

@@ -255,8 +255,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     if (s->flush_running || s->filling.first == NULL)
         return;
     store_checkpoint_if_due(s);
-    if (s->checkpoint_running && (is_full(s) || s->unfrozen_bytes > s->beside_bytes) &&
-        !s->closing)
+    if (s->checkpoint_running && (is_full(s) || s->unfrozen_bytes > s->beside_bytes) && !s->closing)
         return; /* checkpoint_done_cb() comes back here */
     rc = is_full(s) && !s->closing ? s->stats.checkpoint_error : add_volume_names(s);
     start_flush(s, rc);

@@ -42,7 +42,7 @@ struct store {
     struct batch flushing;
     uint32_t flushing_volumes; /* n_volumes as the batch has it */
     int flush_rc;
-    bool flush_began; /* rather than being refused before */
+    bool flush_began;       /* rather than being refused before */
     struct room flush_room; /* after it */
     bool flush_running;
     uv_work_t flush_work;

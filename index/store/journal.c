@@ -130,9 +130,9 @@ int journal_read(const char *directory, uint64_t applied, journal_block_cb cb, v
     return rc;
 }
 
-/* The last segment is brought to disk, whole or cut: a process that was killed may have left a block
- * of it in the page cache only, and a power cut must not take that one once there are blocks behind
- * it, or once somebody saw it. */
+/* The last segment is brought to disk, whole or cut: a process that was killed may have left a
+ * block of it in the page cache only, and a power cut must not take that one once there are blocks
+ * behind it, or once somebody saw it. */
 int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
                  struct journal_replay *total, struct journal **journal)
 {
@@ -148,11 +148,8 @@ int journal_open(const char *directory, uint64_t applied, bool sync, journal_blo
         log_error("cannot open the journal in %s: out of memory", directory);
         return UV_ENOMEM;
     }
-    *j = (struct journal){.directory = directory,
-                          .sync = sync,
-                          .fd = -1,
-                          .last = total->last,
-                          .seal = total->sealed};
+    *j = (struct journal){
+        .directory = directory, .sync = sync, .fd = -1, .last = total->last, .seal = total->sealed};
     if (total->last == applied || total->tail > applied)
         journal_drop(directory, applied);
     *journal = j;

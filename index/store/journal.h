@@ -8,8 +8,9 @@
  *
  * A block is written only once the one before is on disk. So after a crash at most the last block
  * is torn, and is cut off; one that is damaged with a good block behind it, or that a clean stop
- * had on disk (seal.h), was damaged by something else, and is never skipped. The salt keeps bytes of a key from being taken for a block. Without
- * flushes (--no-sync) a power cut may tear any block: what follows the first torn one is lost. */
+ * had on disk (seal.h), was damaged by something else, and is never skipped. The salt keeps bytes
+ * of a key from being taken for a block. Without flushes (--no-sync) a power cut may tear any
+ * block: what follows the first torn one is lost. */
 #ifndef MKV_STORE_JOURNAL_H
 #define MKV_STORE_JOURNAL_H
 
@@ -35,8 +36,8 @@ struct journal_replay {
 typedef int (*journal_block_cb)(const unsigned char *payload, size_t n, void *arg);
 
 /* Replays the blocks of a directory's journal with numbers over `applied`, and changes nothing. 0,
- * what `cb` returned, or a negative UV_E* after one log line; UV_EILSEQ when a segment is damaged or
- * missing. */
+ * what `cb` returned, or a negative UV_E* after one log line; UV_EILSEQ when a segment is damaged
+ * or missing. */
 int journal_read(const char *directory, uint64_t applied, journal_block_cb cb, void *arg,
                  struct journal_replay *total);
 
@@ -62,8 +63,8 @@ void journal_seal(struct journal *journal);
 /* The number of the last block. Not during an append. */
 uint64_t journal_last(const struct journal *journal);
 
-/* Takes `block` for the last one: a table that is on disk has it and all before. Nothing is appended
- * afterwards. */
+/* Takes `block` for the last one: a table that is on disk has it and all before. Nothing is
+ * appended afterwards. */
 void journal_skip(struct journal *journal, uint64_t block);
 
 /* The number of the last block; the next one will begin a new segment. Not during an append. */

@@ -11,7 +11,7 @@
 #define RESERVE_MAX  (1UL << 20) /* bytes */
 #define RESERVE_PART 16          /* of a small disk */
 #define WORTH_PART   4           /* of the reserve: for less journal a checkpoint isn't worth it */
-#define TABLE_FACTOR 3           /* bytes of a table that a byte of the journal may become, at most */
+#define TABLE_FACTOR 3 /* bytes of a table that a byte of the journal may become, at most */
 
 static uint64_t file_bytes(const char *directory, const char *name)
 {

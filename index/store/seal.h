@@ -1,5 +1,5 @@
-/* The mark of a clean stop: DIR/sealed says that all blocks of the journal up to some number were on
- * disk then.
+/* The mark of a clean stop: DIR/sealed says that all blocks of the journal up to some number were
+ * on disk then.
  *
  *     "mkvseal1", u64 number, u32 CRC-32C
  *

@@ -55,10 +55,11 @@ int store_open(uv_loop_t *loop, const char *directory, const struct store_option
 typedef void (*store_close_cb)(void *arg);
 void store_close(struct store *store, store_close_cb cb, void *arg);
 
-/* Opens the store in `directory`, which no other process may have open but to read it too, for gets,
- * listings, names and stats alone. It has what store_open() would find, and nothing in the directory
- * changes; one log line warns of a torn last block, which is left out. 0 and *store, to be closed by
- * store_close_reader(), or a negative UV_E* as store_open() says, UV_ENOENT when there is no store.
+/* Opens the store in `directory`, which no other process may have open but to read it too, for
+ * gets, listings, names and stats alone. It has what store_open() would find, and nothing in the
+ * directory changes; one log line warns of a torn last block, which is left out. 0 and *store, to
+ * be closed by store_close_reader(), or a negative UV_E* as store_open() says, UV_ENOENT when there
+ * is no store.
  */
 int store_open_reader(const char *directory, struct store **store);
 

@@ -20,9 +20,9 @@
 #define HEADER_NUMBER 0xffffffffU
 #define HEADER_SIZE   48
 #define VERSION       2
-#define BLOCK_SIZE    16384 /* of GDBM's index; more is faster to read and slower to write */
+#define BLOCK_SIZE    16384       /* of GDBM's index; more is faster to read and slower to write */
 #define GDBM_MAGIC    0x13579acfU /* of its files */
-#define BLOCK_PAGES   320   /* of which a block tells where they are, at least; up to 677 */
+#define BLOCK_PAGES   320         /* of which a block tells where they are, at least; up to 677 */
 
 static const char magic[8] = "mkvtable";
 

@@ -158,7 +158,8 @@ static void test_dump_line_longest_record_fits_in_a_line(void **state)
 {
     static char name[DUMP_VOLUME_MAX + 1];
     const char *volumes[RECORD_REPLICAS_MAX];
-    struct record record = {.size = INT64_MAX, .time = (uint64_t)INT64_MAX + 1, .flags = 3, .n_replicas = 16};
+    struct record record = {
+        .size = INT64_MAX, .time = (uint64_t)INT64_MAX + 1, .flags = 3, .n_replicas = 16};
     struct dump_line line;
     struct buf out = {0};
     char key[KEY_MAX + 1];

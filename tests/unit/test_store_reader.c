@@ -1,5 +1,5 @@
-/* A store that is only read: it has what one would have that is opened to be written, and not a byte
- * of the directory changes. */
+/* A store that is only read: it has what one would have that is opened to be written, and not a
+ * byte of the directory changes. */
 #include "tests/unit/test.h"
 
 #include <dirent.h>
