@@ -208,6 +208,22 @@ static void test_store_open_after_a_stop_refuses_a_cut_or_missing_journal(void *
     }
 }
 
+/* The table had all of the journal, which went. */
+static void test_store_open_after_a_stop_refuses_a_missing_table(void **state)
+{
+    struct fixture *f = *state;
+    char path[200];
+
+    put_number(&f->box, 0);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    storebox_close(&f->box);
+    storebox_copy_directory(f->box.dir, f->copy);
+    assert_int_equal(access(f->copied, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+    assert_int_equal(unlink(path), 0);
+    assert_copy_is_refused(f, UV_EILSEQ, "lacks the segment with block 1");
+}
+
 /* What the mark says holds for good, and says nothing of what a later run wrote. */
 static void test_store_open_after_a_stop_and_a_crash_cuts_a_torn_last_block(void **state)
 {
@@ -390,6 +406,7 @@ int main(void)
         STORE_TEST(test_store_open_refuses_a_flipped_byte_in_a_journal),
         STORE_TEST(test_store_open_after_a_stop_refuses_a_flipped_byte_in_the_last_block),
         STORE_TEST(test_store_open_after_a_stop_refuses_a_cut_or_missing_journal),
+        STORE_TEST(test_store_open_after_a_stop_refuses_a_missing_table),
         STORE_TEST(test_store_open_after_a_stop_and_a_crash_cuts_a_torn_last_block),
         STORE_TEST(test_store_open_after_a_stop_without_syncs_refuses_too),
         STORE_TEST(test_store_open_needs_no_mark),
