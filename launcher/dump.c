@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include "index/base/io.h"
-#include "index/base/reserve.h"
 #include "index/maintenance/dump.h"
-#include "index/maintenance/offline.h"
 #include "launcher/admin_client.h"
 #include "launcher/commands.h"
 #include "launcher/index_dir.h"
@@ -105,27 +103,14 @@ static int write_all(struct dump *dump, struct output *out)
     return rc;
 }
 
-static int dump_files(const char *directory, int fd, struct output *out)
+static int dump_files(const char *directory, struct output *out)
 {
     struct dump dump = {.store = NULL};
-    uv_loop_t loop;
-    int rc = index_dir_check_owner(directory, fd);
+    int rc = store_open_reader(directory, &dump.store);
 
-    if (rc < 0)
-        return rc;
-    rc = uv_loop_init(&loop);
-    if (rc < 0) {
-        log_error("cannot dump %s: %s", directory, uv_strerror(rc));
-        return rc;
-    }
-    rc = reserve_take(&loop);
-    if (rc == 0)
-        rc = store_open(&loop, directory, &(struct store_options){.sync = true}, &dump.store);
     if (rc == 0)
         rc = write_all(&dump, out);
-    offline_close(&loop, dump.store);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    store_close_reader(dump.store);
     return rc;
 }
 
@@ -136,7 +121,7 @@ static int dump(const char *directory, int fd)
     int rc = admin_client_get(fd, "/dump", write_cb, &out);
 
     if (rc == -ENOENT || rc == -ECONNREFUSED)
-        rc = dump_files(directory, fd, &out);
+        rc = dump_files(directory, &out);
     else if (out.error == 0 && (rc < 0 || !is_whole(&out)))
         log_error("the dump broke off: %s",
                   rc < 0 ? strerror(-rc) : "the index stopped, or failed");

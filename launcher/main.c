@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "launcher/bus_error.h"
 #include "launcher/commands.h"
 
 #define FILES_MAX   65536
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     ensure_standard_streams();
     if (!raise_file_limit())
         return EXIT_FAILURE;
+    bus_error_init();
     /* libuv's four could all be waiting for one disk to sync, with questions about it behind them.
      */
     setenv("UV_THREADPOOL_SIZE", "8", 0);

@@ -25,37 +25,29 @@ static int write_pid(int fd)
     char text[16];
     int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)
+    /* In this order: on a full disk, what is given back may be gone. */
+    if (pwrite(fd, text, (size_t)n, 0) < 0 || ftruncate(fd, n) < 0)
         return -errno;
     return 0;
 }
 
-/* Opens and locks the file. Its descriptor or a -errno. */
-static int lock_file(const char *path, int flags, pid_t *holder)
+/* Whom the file names; but those who share the lock aren't named. */
+static pid_t find_holder(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB) == 0 ? 0 : read_pid(fd);
+}
+
+static int open_locked(const char *path, int flags, int operation, int *fd, pid_t *holder)
 {
     int lock = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     int rc;
 
     if (lock < 0)
         return -errno;
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0)
-        return lock;
-    rc = -errno;
-    if (rc == -EWOULDBLOCK)
-        *holder = read_pid(lock);
-    close(lock);
-    return rc;
-}
-
-int lockfile_acquire(const char *path, int *fd, pid_t *holder)
-{
-    int lock = lock_file(path, O_RDWR | O_CREAT, holder);
-    int rc;
-
-    if (lock < 0)
-        return lock;
-    rc = write_pid(lock);
-    if (rc < 0) {
+    if (flock(lock, operation | LOCK_NB) < 0) {
+        rc = -errno;
+        if (rc == -EWOULDBLOCK)
+            *holder = find_holder(lock);
         close(lock);
         return rc;
     }
@@ -65,12 +57,27 @@ int lockfile_acquire(const char *path, int *fd, pid_t *holder)
 
 int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder)
 {
-    int lock = lock_file(path, O_RDONLY | O_NONBLOCK, holder);
+    return open_locked(path, O_RDONLY | O_NONBLOCK, LOCK_EX, fd, holder);
+}
 
-    if (lock < 0)
-        return lock;
-    *fd = lock;
-    return 0;
+int lockfile_acquire(const char *path, int *fd, pid_t *holder)
+{
+    int lock = -1;
+    int rc = open_locked(path, O_RDWR | O_CREAT, LOCK_EX, &lock, holder);
+
+    if (rc < 0)
+        return rc;
+    rc = write_pid(lock);
+    if (rc < 0)
+        close(lock);
+    else
+        *fd = lock;
+    return rc;
+}
+
+int lockfile_share(const char *path, int *fd, pid_t *holder)
+{
+    return open_locked(path, O_RDONLY, LOCK_SH, fd, holder);
 }
 
 void lockfile_release(int fd)

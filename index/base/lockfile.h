@@ -7,15 +7,19 @@
 #include <sys/types.h>
 
 /* Takes the lock at `path`, creating the file with mode 0600. On success *fd is the lock, closed
- * on exec and owned by the caller. When another process holds it: -EWOULDBLOCK and its pid in
- * *holder, or 0 where the file doesn't tell. Else a -errno. */
+ * on exec and owned by the caller. When another process holds or shares it: -EWOULDBLOCK and its
+ * pid in *holder, or 0 where the file doesn't tell. Else a -errno. */
 int lockfile_acquire(const char *path, int *fd, pid_t *holder);
 
 /* The same on a file system that can't be written: the file must be there, and what it says of the
  * holder stays as it is. */
 int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder);
 
-/* Lets go of the lock and closes `fd`. */
+/* Takes it together with others who do so, and leaves the file as it is, which must be there. They
+ * aren't named in it. Else as lockfile_acquire(). */
+int lockfile_share(const char *path, int *fd, pid_t *holder);
+
+/* Lets go of a lock and closes `fd`. */
 void lockfile_release(int fd);
 
 #endif

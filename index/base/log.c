@@ -207,6 +207,11 @@ write_formatted(enum log_level level,
     errno = saved_errno;
 }
 
+void log_raw(const char *bytes, size_t n)
+{
+    (void)!write(sink.fd, bytes, n);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     va_list args;

@@ -35,6 +35,9 @@ void log_reopen(void);
 /* Writes `text` of `len` bytes as one line of `source`. */
 void log_line(enum log_level level, const char *source, const char *text, size_t len);
 
+/* Writes bytes as they are, to where lines go. For signal handlers, in any thread. */
+void log_raw(const char *bytes, size_t n);
+
 /* Formats and writes one line of source "mkv", cut at 2,048 bytes. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

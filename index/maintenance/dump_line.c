@@ -99,14 +99,14 @@ int dump_append_record(struct buf *out, enum store_space space, const void *key,
 {
     int rc;
 
-    if (record->size > NUMBER_MAX || record->time > NUMBER_MAX)
+    if (record->size > NUMBER_MAX)
         return -EINVAL;
     rc = buf_append_string(out, space == STORE_KEYS ? "{\"key\":" : "{\"orphan\":");
     if (rc == 0)
         rc = json_append_bytes(out, key, len);
     if (rc == 0)
-        rc = buf_append_format(out, ",\"size\":%" PRIu64 ",\"time\":%" PRIu64, record->size,
-                               record->time);
+        rc = buf_append_format(out, ",\"size\":%" PRIu64 ",\"time\":%" PRId64, record->size,
+                               (int64_t)record->time);
     if (rc == 0 && (record->flags & RECORD_UNLINKED))
         rc = buf_append_string(out, ",\"unlinked\":true");
     if (rc == 0)
@@ -129,6 +129,16 @@ static json_t *take(struct fields *fields, const char *name)
 
     fields->taken += value != NULL;
     return value;
+}
+
+static bool take_time(struct fields *fields, uint64_t *time)
+{
+    const json_t *value = take(fields, "time");
+
+    if (!json_is_integer(value))
+        return false;
+    *time = (uint64_t)json_integer_value(value);
+    return true;
 }
 
 static bool take_number(struct fields *fields, const char *name, uint64_t *number)
@@ -236,7 +246,7 @@ static const char *parse_record(struct fields *fields, const char *name, struct 
 
     if (problem == NULL && !take_number(fields, "size", &line->record.size))
         problem = "has no \"size\" that is a number of bytes";
-    if (problem == NULL && !take_number(fields, "time", &line->record.time))
+    if (problem == NULL && !take_time(fields, &line->record.time))
         problem = "has no \"time\" that is a number of milliseconds";
     if (problem == NULL)
         problem = parse_flags(fields, &line->record);

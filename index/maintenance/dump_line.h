@@ -7,9 +7,10 @@
  *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
  *
  * The first and the last line are there once, the keys come in byte order, and after them the
- * orphans do too: blobs that are to be removed. `time` is that of the PUT, in ms since 1970; `md5`
- * and `unlinked` stand only where they say something, and so do a volume's identity, behind a
- * space, and its subvolume. `keys` counts those that aren't unlinked. */
+ * orphans do too: blobs that are to be removed. `time` is that of the PUT, in ms since 1970, and
+ * negative before that: a record has all 64 bits of it, and JSON's integers have a sign. `md5` and
+ * `unlinked` stand only where they say something, and so do a volume's identity, behind a space,
+ * and its subvolume. `keys` counts those that aren't unlinked. */
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 

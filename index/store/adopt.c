@@ -24,8 +24,8 @@ static int failure(const char *verb, const char *path, int error)
     return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
 }
 
-/* The table in the stage is whole and follows our journal. */
-static int check_table(const struct store *s, const char *path)
+/* The table in the stage is whole and follows our journal; *block is the last one that it has. */
+static int check_table(const struct store *s, const char *path, uint64_t *block)
 {
     struct table_header header;
     struct table *table;
@@ -41,6 +41,8 @@ static int check_table(const struct store *s, const char *path)
         log_error("%s was not made to replace the index in %s", path, s->directory);
         rc = UV_EINVAL;
     }
+    if (rc == 0)
+        *block = header.block;
     return rc;
 }
 
@@ -67,11 +69,12 @@ int store_adopt(struct store *s)
 {
     char path[PATH_MAX];
     char from[PATH_MAX];
+    uint64_t block = 0;
     int rc;
 
     snprintf(from, sizeof(from), "%s/" STORE_STAGE "/" TABLE_NAME, s->directory);
     snprintf(path, sizeof(path), "%s/" SPARE_NAME, s->directory);
-    rc = check_table(s, from);
+    rc = check_table(s, from, &block);
     if (rc < 0)
         return rc;
     if (unlink(path) < 0 && errno != ENOENT)
@@ -85,6 +88,7 @@ int store_adopt(struct store *s)
     rc = directory_sync(s->directory);
     if (rc < 0)
         return failure("sync", s->directory, -rc);
+    journal_skip(s->journal, block);
     remove_segments(s->directory);
     store_remove_stage(s->directory);
     return 0;

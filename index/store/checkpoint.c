@@ -58,8 +58,10 @@ static int open_spare(const char *directory, const struct paths *p, uint32_t gen
     struct table_header header;
     int rc;
 
-    if (is_bloated(p->spare, pages))
+    if (is_bloated(p->spare, pages)) {
+        unlink(p->spare); /* the new file may need its room */
         return UV_ENOENT;
+    }
     if (rename(p->spare, p->next) < 0)
         return errno == ENOENT ? UV_ENOENT : failure("rename", p->spare, errno);
     store_step("checkpoint: spare renamed");

@@ -5,7 +5,8 @@
  *
  * When enough has gathered in the active memtable, it is frozen, a new one and a new segment of the
  * journal are begun, and a checkpoint writes the frozen one into the next table. A checkpoint that
- * fails leaves the frozen memtable to be tried again. */
+ * fails leaves the frozen memtable to be tried again. On a disk that is nearly full it begins
+ * earlier, and only commits that delete something are taken (room.h). */
 #include <assert.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ static void checkpoint_done_cb(uv_work_t *work, int status)
 
 static void start_checkpoint(struct store *s)
 {
+    s->beside_bytes = room_beside_checkpoint(&s->room, s->frozen_bytes);
     s->checkpoint.directory = s->directory;
     s->checkpoint.changes = s->frozen;
     s->checkpoint.old = &s->fences;
@@ -114,7 +116,8 @@ void store_checkpoint_if_due(struct store *s)
         if (uv_now(s->loop) >= s->checkpoint_failed + RETRY_INTERVAL)
             checkpoint_now(s);
     } else if (s->checkpoint_wanted || memtable_bytes(s->active) >= MEMTABLE_LIMIT ||
-               s->unfrozen_bytes >= s->options.checkpoint_bytes) {
+               s->unfrozen_bytes >= s->options.checkpoint_bytes ||
+               room_wants_checkpoint(&s->room, s->unfrozen_bytes)) {
         bool empty = memtable_count(s->active) == 0 && s->unfrozen_bytes == 0 && s->table != NULL;
 
         s->checkpoint_wanted = !empty && checkpoint_now(s) < 0;
@@ -144,6 +147,7 @@ static void flush_work_cb(uv_work_t *work)
     if (s->flush_rc == 0 && buf_size(&s->flushing.payload) > 0)
         s->flush_rc = journal_append(s->journal, buf_bytes(&s->flushing.payload),
                                      buf_size(&s->flushing.payload));
+    s->flush_room = room_look(s->directory);
 }
 
 static void apply_cb(const struct op *op, void *arg)
@@ -167,6 +171,20 @@ static void end_commits(struct batch *batch, int rc)
     }
 }
 
+static void take_room(struct store *s, struct room room)
+{
+    bool is_short = room_is_short(&room, s->short_of_room);
+
+    s->room = room;
+    if (is_short && !s->short_of_room)
+        log_warn("the disk of the index in %s is nearly full: nothing new is taken until there is "
+                 "room; keys can be deleted",
+                 s->directory);
+    if (!is_short && s->short_of_room)
+        log_info("the disk of the index in %s has room again", s->directory);
+    s->short_of_room = is_short;
+}
+
 static void flush_done_cb(uv_work_t *work, int status)
 {
     struct store *s = work->data;
@@ -180,8 +198,9 @@ static void flush_done_cb(uv_work_t *work, int status)
         ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, apply_cb, s);
         s->n_saved_volumes = s->flushing_volumes;
         s->unfrozen_bytes += bytes;
-        store_checkpoint_if_due(s);
     }
+    take_room(s, s->flush_room);
+    store_checkpoint_if_due(s);
     end_commits(&s->flushing, s->flush_rc);
     if (s->filling.first != NULL)
         uv_prepare_start(&s->prepare, prepare_cb);
@@ -236,7 +255,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     if (s->flush_running || s->filling.first == NULL)
         return;
     store_checkpoint_if_due(s);
-    if (is_full(s) && s->checkpoint_running && !s->closing)
+    if (s->checkpoint_running && (is_full(s) || s->unfrozen_bytes > s->beside_bytes) && !s->closing)
         return; /* checkpoint_done_cb() comes back here */
     rc = is_full(s) && !s->closing ? s->stats.checkpoint_error : add_volume_names(s);
     start_flush(s, rc);
@@ -286,6 +305,20 @@ static int write_change(struct store *s, const struct store_change *change)
     return 0;
 }
 
+/* Whether there is room for it: deleting is always tried. */
+static bool has_room(struct store *s, const struct store_change *changes, size_t n)
+{
+    if (!s->short_of_room)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (changes[i].record == NULL)
+            return true;
+    take_room(s, room_look(s->directory));
+    if (s->short_of_room)
+        s->stats.journal_error = UV_ENOSPC;
+    return !s->short_of_room;
+}
+
 int store_commit(struct store *s, struct store_commit *commit, const struct store_change *changes,
                  size_t n, store_commit_cb done)
 {
@@ -295,7 +328,7 @@ int store_commit(struct store *s, struct store_commit *commit, const struct stor
     int rc;
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !s->closing);
-    rc = reserve(s, changes, n);
+    rc = has_room(s, changes, n) ? reserve(s, changes, n) : UV_ENOSPC;
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = write_change(s, &changes[i]);
     if (rc < 0) {
@@ -319,6 +352,7 @@ void store_commit_init(struct store *s)
 {
     uv_prepare_init(s->loop, &s->prepare);
     s->prepare.data = s;
+    take_room(s, room_look(s->directory));
     if (s->options.checkpoint_bytes == 0)
         s->options.checkpoint_bytes = CHECKPOINT_BYTES;
 }

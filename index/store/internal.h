@@ -7,6 +7,7 @@
 #include "index/store/journal.h"
 #include "index/store/memtable.h"
 #include "index/store/ops.h"
+#include "index/store/room.h"
 #include "index/store/store.h"
 
 #define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX)
@@ -41,12 +42,14 @@ struct store {
     struct batch flushing;
     uint32_t flushing_volumes; /* n_volumes as the batch has it */
     int flush_rc;
-    bool flush_began; /* rather than being refused before */
+    bool flush_began;       /* rather than being refused before */
+    struct room flush_room; /* after it */
     bool flush_running;
     uv_work_t flush_work;
     uv_prepare_t prepare;    /* starts a flush at the end of a turn of the loop */
     uint64_t unfrozen_bytes; /* of the journal, in no checkpoint yet */
     uint64_t frozen_bytes;   /* of the journal, in a checkpoint that isn't done yet */
+    uint64_t beside_bytes;   /* most of unfrozen_bytes while the checkpoint runs */
     /* The checkpoint. */
     struct checkpoint checkpoint;
     bool checkpoint_running;
@@ -55,8 +58,12 @@ struct store {
     uint64_t checkpoint_started; /* loop time */
     uint64_t checkpoint_failed;  /* loop time */
     uv_work_t checkpoint_work;
+    struct room room;         /* as of the last flush, or since */
+    bool short_of_room;       /* and that was logged */
     struct store_stats stats; /* what isn't kept elsewhere */
     bool closing;
+    bool sealing; /* the last step of that */
+    uv_work_t seal_work;
     store_close_cb close_cb;
     void *close_arg;
 };

@@ -19,6 +19,7 @@
 #include "index/base/codec.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
+#include "index/store/seal.h"
 #include "index/store/segment.h"
 #include "index/store/step.h"
 
@@ -33,6 +34,7 @@ struct journal {
     uint64_t salt;  /* its salt */
     off_t end;      /* where its next block goes */
     uint64_t last;  /* the last block on disk */
+    uint64_t seal;  /* the last block that the mark of a clean stop tells of */
 };
 
 static int failure(struct journal *j, const char *verb, int error)
@@ -54,66 +56,102 @@ static int missing_segment(const char *directory, uint64_t block)
     return UV_EILSEQ;
 }
 
-/* Replays one segment. The last one is brought to disk, whole or cut: a process that was killed may
- * have left a block of it in the page cache only, and a power cut must not take that one once there
- * are blocks behind it, or once somebody saw it. */
-static int replay_segment(struct journal *j, struct segment *segment, bool last,
+/* What a clean stop had on disk is whole, and so is each segment but the last. */
+static int replay_segment(const char *directory, struct segment *segment, bool last,
                           struct segment_replay *replay, struct journal_replay *total)
 {
-    uint64_t cut = 0;
-    int rc = segment_replay(j->directory, segment, last, replay, &cut);
+    const char *whole = !last                             ? "there is a later one"
+                        : segment->first <= total->sealed ? "a clean stop had left it whole"
+                                                          : NULL;
+    int rc = segment_replay(directory, segment, whole, replay, &total->torn);
 
     if (rc != 0)
         return rc;
-    if (last)
-        rc = segment_truncate(j->directory, segment);
-    total->cut_bytes += cut;
     total->bytes += segment->size > SEGMENT_HEAD ? segment->size : 0;
-    return rc;
+    total->tail = segment->first;
+    total->tail_size = segment->size;
+    return 0;
 }
 
-static int replay_all(struct journal *j, const struct segment_list *list, uint64_t applied,
+/* A segment that was cut between two blocks has no torn end. */
+static int check_sealed(const char *directory, const struct segment_replay *replay,
+                        const struct journal_replay *total)
+{
+    if (replay->next > total->sealed)
+        return 0;
+    if (total->tail == 0)
+        return missing_segment(directory, replay->next);
+    log_error("%s/" SEGMENT_NAME " is damaged: it ends at byte %" PRIu64 ", without block %" PRIu64
+              ", which a clean stop had left there: make a new index with mkv rebuild",
+              directory, total->tail, total->tail_size, replay->next);
+    return UV_EILSEQ;
+}
+
+static int replay_all(const char *directory, const struct segment_list *list,
                       struct segment_replay *replay, struct journal_replay *total)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct segment *segment = &list->segments[i];
         int rc;
 
-        if (i + 1 < list->count && list->segments[i + 1].first <= applied + 1)
+        if (i + 1 < list->count && list->segments[i + 1].first <= replay->applied + 1)
             continue; /* left over by a crash between a checkpoint and its dropping of segments */
         if (segment->first > replay->next)
-            return missing_segment(j->directory, replay->next);
+            return missing_segment(directory, replay->next);
         replay->next = segment->first;
-        rc = replay_segment(j, segment, i + 1 == list->count, replay, total);
+        rc = replay_segment(directory, segment, i + 1 == list->count, replay, total);
         if (rc != 0)
             return rc;
     }
-    total->blocks = replay->replayed;
-    return 0;
+    if (replay->next <= replay->applied)
+        replay->next = replay->applied + 1;
+    return check_sealed(directory, replay, total);
 }
 
-int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
-                 struct journal_replay *total, struct journal **journal)
+int journal_read(const char *directory, uint64_t applied, journal_block_cb cb, void *arg,
+                 struct journal_replay *total)
 {
     struct segment_replay replay = {.next = applied + 1, .applied = applied, .cb = cb, .arg = arg};
     struct segment_list list = {0};
-    struct journal *j = calloc(1, sizeof(*j));
-    int rc = j != NULL ? segment_list_read(directory, &list) : UV_ENOMEM;
+    int rc;
 
-    if (rc == 0) {
-        *j = (struct journal){.directory = directory, .sync = sync, .fd = -1};
-        *total = (struct journal_replay){0};
-        rc = replay_all(j, &list, applied, &replay, total);
-    } else {
-        log_error("cannot read the journal in %s: %s", directory, uv_strerror(rc));
-    }
-    segment_list_deinit(&list);
-    if (rc != 0) {
-        free(j);
+    *total = (struct journal_replay){0};
+    rc = seal_read(directory, &total->sealed);
+    if (rc < 0)
         return rc;
+    rc = segment_list_read(directory, &list);
+    if (rc == 0)
+        rc = replay_all(directory, &list, &replay, total);
+    else
+        log_error("cannot read the journal in %s: %s", directory, uv_strerror(rc));
+    segment_list_deinit(&list);
+    total->blocks = replay.replayed;
+    total->last = replay.next - 1;
+    return rc;
+}
+
+/* The last segment is brought to disk, whole or cut: a process that was killed may have left a
+ * block of it in the page cache only, and a power cut must not take that one once there are blocks
+ * behind it, or once somebody saw it. */
+int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
+                 struct journal_replay *total, struct journal **journal)
+{
+    struct journal *j;
+    int rc = journal_read(directory, applied, cb, arg, total);
+
+    if (rc == 0 && total->tail != 0)
+        rc = segment_truncate(directory, &(struct segment){total->tail, total->tail_size});
+    if (rc != 0)
+        return rc;
+    j = malloc(sizeof(*j));
+    if (j == NULL) {
+        log_error("cannot open the journal in %s: out of memory", directory);
+        return UV_ENOMEM;
     }
-    journal_drop(directory, applied);
-    j->last = replay.next > applied + 1 ? replay.next - 1 : applied;
+    *j = (struct journal){
+        .directory = directory, .sync = sync, .fd = -1, .last = total->last, .seal = total->sealed};
+    if (total->last == applied || total->tail > applied)
+        journal_drop(directory, applied);
     *journal = j;
     return 0;
 }
@@ -192,6 +230,15 @@ static int begin_segment(struct journal *j)
     return 0;
 }
 
+/* Whether a checkpoint has removed the segment: what it held doesn't matter any more. */
+static bool is_dropped(const struct journal *j)
+{
+    char path[PATH_MAX];
+
+    segment_path(j, j->first, path);
+    return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 /* After a failed write or flush nobody knows what the file holds (a page that could not be written
  * counts as clean afterwards): its good part is read again from the disk and checked, the rest is
  * cut off, and it is left alone. */
@@ -206,9 +253,11 @@ static int mend_segment(struct journal *j)
     j->fd = -1;
     rc = segment_truncate(j->directory, &segment);
     if (rc == 0 && j->end > SEGMENT_HEAD)
-        rc = segment_replay(j->directory, &segment, false, &replay, NULL);
+        rc = segment_replay(j->directory, &segment, "was written whole", &replay, NULL);
     if (rc == 0 && replay.next != j->last + 1)
         rc = missing_segment(j->directory, replay.next);
+    if (rc < 0 && j->rotate && is_dropped(j))
+        rc = 0;
     j->mend = rc < 0;
     return rc;
 }
@@ -268,9 +317,33 @@ int journal_append(struct journal *j, const void *payload, size_t n)
     return rc;
 }
 
+/* Only the last segment may not be on disk yet, and that without flushes. */
+void journal_seal(struct journal *j)
+{
+    int rc = 0;
+
+    if (j->last == j->seal)
+        return;
+    if (j->mend)
+        rc = mend_segment(j);
+    if (rc == 0 && j->fd >= 0 && fdatasync(j->fd) < 0)
+        rc = failure(j, "flush", errno);
+    store_step("journal: sealing");
+    if (rc == 0)
+        rc = seal_write(j->directory, j->last);
+    if (rc == 0)
+        j->seal = j->last;
+}
+
 uint64_t journal_last(const struct journal *j)
 {
     return j->last;
+}
+
+void journal_skip(struct journal *j, uint64_t block)
+{
+    j->last = block;
+    j->mend = false;
 }
 
 uint64_t journal_rotate(struct journal *j)
@@ -284,10 +357,10 @@ void journal_drop(const char *directory, uint64_t block)
     struct segment_list list = {0};
     int rc = segment_list_read(directory, &list);
 
-    for (size_t i = 0; rc == 0 && i + 1 < list.count; i++) {
+    for (size_t i = 0; rc == 0 && i < list.count && list.segments[i].first <= block; i++) {
         char path[PATH_MAX];
 
-        if (list.segments[i + 1].first > block + 1)
+        if (i + 1 < list.count && list.segments[i + 1].first > block + 1)
             break;
         snprintf(path, sizeof(path), "%s/" SEGMENT_NAME, directory, list.segments[i].first);
         unlink(path);

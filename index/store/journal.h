@@ -7,9 +7,10 @@
  *                     number, payload
  *
  * A block is written only once the one before is on disk. So after a crash at most the last block
- * is torn, and is cut off; one that is damaged with a good block behind it was damaged by something
- * else, and is never skipped. The salt keeps bytes of a key from being taken for a block. Without
- * flushes (--no-sync) a power cut may tear any block: what follows the first torn one is lost. */
+ * is torn, and is cut off; one that is damaged with a good block behind it, or that a clean stop
+ * had on disk (seal.h), was damaged by something else, and is never skipped. The salt keeps bytes
+ * of a key from being taken for a block. Without flushes (--no-sync) a power cut may tear any
+ * block: what follows the first torn one is lost. */
 #ifndef MKV_STORE_JOURNAL_H
 #define MKV_STORE_JOURNAL_H
 
@@ -23,16 +24,25 @@ struct journal;
 
 struct journal_replay {
     uint64_t blocks;    /* replayed */
-    uint64_t bytes;     /* of all segments, what was cut left out */
-    uint64_t cut_bytes; /* torn, and cut off */
+    uint64_t bytes;     /* of all segments, what is torn left out */
+    uint64_t torn;      /* bytes at the end of the last segment */
+    uint64_t last;      /* the last block, `applied` if there is none behind it */
+    uint64_t sealed;    /* the last block that a clean stop had on disk, or 0 */
+    uint64_t tail;      /* first block of the last segment, or 0 when there is no segment */
+    uint64_t tail_size; /* its bytes that are good */
 };
 
 /* Fires for each block behind the checkpoint, in order. Other than 0 ends the replay. */
 typedef int (*journal_block_cb)(const unsigned char *payload, size_t n, void *arg);
 
-/* Opens the journal of a directory, replays the blocks with numbers over `applied`, and cuts a torn
- * last one off. `directory` is borrowed. 0 and *journal, what `cb` returned, or a negative UV_E*
- * after one log line; UV_EILSEQ when a segment is damaged or missing. */
+/* Replays the blocks of a directory's journal with numbers over `applied`, and changes nothing. 0,
+ * what `cb` returned, or a negative UV_E* after one log line; UV_EILSEQ when a segment is damaged
+ * or missing. */
+int journal_read(const char *directory, uint64_t applied, journal_block_cb cb, void *arg,
+                 struct journal_replay *total);
+
+/* As journal_read(), then cuts a torn last block off, and opens the journal to append to it.
+ * `directory` is borrowed. */
 int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
                  struct journal_replay *total, struct journal **journal);
 
@@ -45,13 +55,23 @@ void journal_close(struct journal *journal);
  * segment read again and checked, and a new one begun. */
 int journal_append(struct journal *journal, const void *payload, size_t n);
 
+/* Brings all blocks to disk and marks that as a clean stop (seal.h). Blocks the thread; nothing is
+ * appended afterwards. Nothing to say if it fails but a log line: the next start then takes a torn
+ * end for what a crash left. */
+void journal_seal(struct journal *journal);
+
 /* The number of the last block. Not during an append. */
 uint64_t journal_last(const struct journal *journal);
+
+/* Takes `block` for the last one: a table that is on disk has it and all before. Nothing is
+ * appended afterwards. */
+void journal_skip(struct journal *journal, uint64_t block);
 
 /* The number of the last block; the next one will begin a new segment. Not during an append. */
 uint64_t journal_rotate(struct journal *journal);
 
-/* Removes the segments of `directory` that hold only blocks up to `block`. Any thread. */
+/* Removes the segments of `directory` with blocks up to `block`: the journal was rotated there, so
+ * that none of them has a later one. Any thread. */
 void journal_drop(const char *directory, uint64_t block);
 
 #endif

@@ -228,7 +228,7 @@ err:
     return error == ENOMEM ? UV_ENOMEM : UV_EIO;
 }
 
-int segment_replay(const char *directory, struct segment *segment, bool last,
+int segment_replay(const char *directory, struct segment *segment, const char *whole,
                    struct segment_replay *replay, uint64_t *cut)
 {
     char path[PATH_MAX];
@@ -247,9 +247,9 @@ int segment_replay(const char *directory, struct segment *segment, bool last,
     free(bytes);
     if (end == SEGMENT_STOPPED)
         return stopped;
-    if (end == SEGMENT_DAMAGED || (end == SEGMENT_TORN && !last)) {
+    if (end == SEGMENT_DAMAGED || (end == SEGMENT_TORN && whole != NULL)) {
         log_error("%s is damaged at byte %zu, and %s: make a new index with mkv rebuild", path,
-                  good, last ? "good behind it" : "there is a later one");
+                  good, end == SEGMENT_DAMAGED ? "good behind it" : whole);
         return UV_EILSEQ;
     }
     if (cut != NULL)

@@ -54,9 +54,10 @@ enum segment_end {
 enum segment_end segment_parse(const unsigned char *bytes, size_t n, struct segment_replay *replay,
                                size_t *good, int *stopped);
 
-/* Replays a file. Only in the last one may the end be torn: then segment->size and *cut say where.
- * 0, what `cb` returned, or a negative UV_E* after a log line. */
-int segment_replay(const char *directory, struct segment *segment, bool last,
+/* Replays a file. `whole` is why no crash can have torn its end, for the log line that refuses one
+ * that is torn; or NULL, and then segment->size and *cut say where it is torn. 0, what `cb`
+ * returned, or a negative UV_E* after a log line. */
+int segment_replay(const char *directory, struct segment *segment, const char *whole,
                    struct segment_replay *replay, uint64_t *cut);
 
 /* Cuts the file to segment->size bytes, or away when that leaves no block, and brings that to disk.

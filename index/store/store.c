@@ -2,12 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "index/base/clock.h"
 #include "index/base/lockfile.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
@@ -156,23 +158,32 @@ static int load_volume_cb(const unsigned char *key, size_t len, const unsigned c
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
-static int take_lock(struct store *s)
+static int lock_failed(const struct store *s, int rc, pid_t holder)
+{
+    char pid[32] = "";
+
+    if (holder > 0)
+        snprintf(pid, sizeof(pid), " (pid %ld)", (long)holder);
+    if (rc == -EWOULDBLOCK) {
+        log_error("the index directory %s is in use by another mkv%s: stop it, or give this one "
+                  "another --index",
+                  s->directory, pid);
+        return UV_EBUSY;
+    }
+    log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
+    return rc;
+}
+
+static int take_lock(struct store *s, bool shared)
 {
     char path[PATH_MAX];
     pid_t holder = 0;
     int rc;
 
     snprintf(path, sizeof(path), "%s/lock", s->directory);
-    rc = lockfile_acquire(path, &s->lock, &holder);
-    if (rc == -EWOULDBLOCK) {
-        log_error("the index directory %s is in use by another mkv (pid %ld): stop it, or give "
-                  "this one another --index",
-                  s->directory, (long)holder);
-        return UV_EBUSY;
-    }
-    if (rc < 0)
-        log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
-    return rc;
+    rc = shared ? lockfile_share(path, &s->lock, &holder)
+                : lockfile_acquire(path, &s->lock, &holder);
+    return rc < 0 ? lock_failed(s, rc, holder) : 0;
 }
 
 static int open_table(struct store *s)
@@ -235,11 +246,11 @@ static int replay_journal(struct store *s)
 
     if (rc < 0)
         return rc;
-    if (replay.blocks > 0 || replay.cut_bytes > 0)
+    if (replay.blocks > 0 || replay.torn > 0)
         log_info("the index replayed %llu blocks of its journal (%llu bytes) in %llu ms%s",
                  (unsigned long long)replay.blocks, (unsigned long long)replay.bytes,
                  (unsigned long long)(uv_hrtime() - started) / 1000000,
-                 replay.cut_bytes > 0 ? ", and cut off a torn last one" : "");
+                 replay.torn > 0 ? ", and cut off a torn last one" : "");
     return 0;
 }
 
@@ -261,6 +272,14 @@ static void free_store(struct store *s)
     free(s);
 }
 
+static int load_volumes(struct store *s)
+{
+    int rc = store_walk(s, (const char[]){OP_VOLUME}, 1, load_volume_cb, s);
+
+    s->n_saved_volumes = s->n_volumes;
+    return rc < 0 ? rc : 0;
+}
+
 static int recover(struct store *s)
 {
     int rc = checkpoint_clean_up(s->directory);
@@ -271,56 +290,103 @@ static int recover(struct store *s)
         rc = open_table(s);
     if (rc == 0)
         rc = replay_journal(s);
-    if (rc == 0)
-        rc = store_walk(s, (const char[]){OP_VOLUME}, 1, load_volume_cb, s);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : load_volumes(s);
+}
+
+static int new_store(const char *directory, struct store **store)
+{
+    struct store *s;
+
+    if (strlen(directory) > PATH_MAX - PATH_ROOM) {
+        log_error("the path of the index directory %s is too long", directory);
+        return UV_ENAMETOOLONG;
+    }
+    s = calloc(1, sizeof(*s));
+    if (s != NULL) {
+        s->lock = -1;
+        s->directory = strdup(directory);
+        s->active = memtable_new();
+    }
+    if (s == NULL || s->directory == NULL || s->active == NULL) {
+        log_error("the index cannot be opened: out of memory");
+        if (s != NULL)
+            free_store(s);
+        return UV_ENOMEM;
+    }
+    *store = s;
+    return 0;
 }
 
 int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
                struct store **store)
 {
-    struct store *s = calloc(1, sizeof(*s));
-    int rc = UV_ENOMEM;
+    struct store *s;
+    int rc = new_store(directory, &s);
 
-    if (strlen(directory) > PATH_MAX - PATH_ROOM) {
-        log_error("the path of the index directory %s is too long", directory);
-        free(s);
-        return UV_ENAMETOOLONG;
-    }
-    if (s == NULL)
-        goto err_memory;
-    s->lock = -1;
+    if (rc < 0)
+        return rc;
     s->loop = loop;
     s->options = *options;
-    s->directory = strdup(directory);
-    s->active = memtable_new();
-    if (s->directory == NULL || s->active == NULL)
-        goto err_memory;
     rc = directory_make(directory);
     if (rc == 0)
-        rc = take_lock(s);
+        rc = take_lock(s, false);
     if (rc == 0)
         rc = recover(s);
     if (rc < 0) {
         free_store(s);
         return rc;
     }
-    s->n_saved_volumes = s->n_volumes;
     store_commit_init(s);
     *store = s;
     store_checkpoint_if_due(s);
     return 0;
+}
 
-err_memory:
-    log_error("the index cannot be opened: out of memory");
+/* --- Reading alone --------------------------------------------------------------------------- */
+
+static int read_journal(struct store *s)
+{
+    struct journal_replay replay;
+    int rc = journal_read(s->directory, s->header.block, replay_block_cb, s, &replay);
+
+    if (rc == 0 && replay.torn > 0)
+        log_warn("%s/" SEGMENT_NAME " ends at byte %" PRIu64 " with a block that a crash tore: it "
+                 "is left out",
+                 s->directory, replay.tail, replay.tail_size);
+    return rc;
+}
+
+int store_open_reader(const char *directory, struct store **store)
+{
+    struct store *s;
+    int rc = new_store(directory, &s);
+
+    if (rc < 0)
+        return rc;
+    rc = take_lock(s, true);
+    if (rc == 0)
+        rc = open_table(s);
+    if (rc == 0)
+        rc = read_journal(s);
+    if (rc == 0)
+        rc = load_volumes(s);
+    if (rc < 0) {
+        free_store(s);
+        return rc;
+    }
+    *store = s;
+    return 0;
+}
+
+void store_close_reader(struct store *s)
+{
     if (s != NULL)
         free_store(s);
-    return rc;
 }
 
 /* --- Closing --------------------------------------------------------------------------------- */
 
-static void prepare_closed_cb(uv_handle_t *handle)
+static void closed_cb(uv_handle_t *handle)
 {
     struct store *s = handle->data;
     store_close_cb cb = s->close_cb;
@@ -330,11 +396,29 @@ static void prepare_closed_cb(uv_handle_t *handle)
     cb(arg);
 }
 
+static void seal_work_cb(uv_work_t *work)
+{
+    struct store *s = work->data;
+
+    journal_seal(s->journal);
+}
+
+static void seal_done_cb(uv_work_t *work, int status)
+{
+    struct store *s = work->data;
+
+    (void)status;
+    uv_close((uv_handle_t *)&s->prepare, closed_cb);
+}
+
 void store_close_if_idle(struct store *s)
 {
-    if (s->closing && !s->flush_running && !s->checkpoint_running && s->filling.first == NULL &&
-        !uv_is_closing((uv_handle_t *)&s->prepare))
-        uv_close((uv_handle_t *)&s->prepare, prepare_closed_cb);
+    if (!s->closing || s->flush_running || s->checkpoint_running || s->filling.first != NULL ||
+        s->sealing)
+        return;
+    s->sealing = true;
+    s->seal_work.data = s;
+    uv_queue_work(s->loop, &s->seal_work, seal_work_cb, seal_done_cb);
 }
 
 void store_close(struct store *s, store_close_cb cb, void *arg)
@@ -367,7 +451,7 @@ static uint64_t checkpoint_time(const struct store *s)
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
     if (stat(path, &st) < 0)
         return 0;
-    return (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
+    return clock_ms(&st.st_mtim);
 }
 
 void store_stats(const struct store *s, struct store_stats *stats)

@@ -3,6 +3,7 @@
  *     DIR/lock            held while the store is open
  *     DIR/index.gdbm      the table: what all journal blocks up to some number left behind
  *     DIR/journal.N       what was committed since, in segments (journal.h)
+ *     DIR/sealed          up to where a clean stop had the journal on disk (seal.h)
  *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
  *     DIR/next.gdbm       a table in the making; worthless after a crash
  *     DIR/restore.tmp/    a store in the making that is to replace this one (adopt.c); likewise
@@ -48,10 +49,22 @@ struct store_options {
 int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
                struct store **store);
 
-/* Waits for commits in flight and a running checkpoint, closes, lets go of the lock, frees, and
- * fires `cb` from the loop. No other call may follow. */
+/* Waits for commits in flight and a running checkpoint, brings the journal to disk and marks that
+ * as a clean stop, lets go of the lock, frees, and fires `cb` from the loop. No other call may
+ * follow. */
 typedef void (*store_close_cb)(void *arg);
 void store_close(struct store *store, store_close_cb cb, void *arg);
+
+/* Opens the store in `directory`, which no other process may have open but to read it too, for
+ * gets, listings, names and stats alone. It has what store_open() would find, and nothing in the
+ * directory changes; one log line warns of a torn last block, which is left out. 0 and *store, to
+ * be closed by store_close_reader(), or a negative UV_E* as store_open() says, UV_ENOENT when there
+ * is no store.
+ */
+int store_open_reader(const char *directory, struct store **store);
+
+/* NULL does nothing. */
+void store_close_reader(struct store *store);
 
 /* Looks up a key as the last finished commit left it. Never waits but for a page of index.gdbm.
  * 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
@@ -82,8 +95,9 @@ struct store_commit {
 };
 
 /* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
- * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS
- * or UV_EIO when nothing was started. */
+ * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS,
+ * UV_EIO, or UV_ENOSPC (on a disk that is nearly full, for one that deletes nothing) when nothing
+ * was started. */
 #define STORE_CHANGES_MAX 4
 int store_commit(struct store *store, struct store_commit *commit,
                  const struct store_change *changes, size_t n, store_commit_cb done);

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <gdbm.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +20,9 @@
 #define HEADER_NUMBER 0xffffffffU
 #define HEADER_SIZE   48
 #define VERSION       2
-#define BLOCK_SIZE    16384 /* of GDBM's index; more is faster to read and slower to write */
-#define BLOCK_PAGES   320   /* of which a block tells where they are, at least; up to 677 */
+#define BLOCK_SIZE    16384       /* of GDBM's index; more is faster to read and slower to write */
+#define GDBM_MAGIC    0x13579acfU /* of its files */
+#define BLOCK_PAGES   320         /* of which a block tells where they are, at least; up to 677 */
 
 static const char magic[8] = "mkvtable";
 
@@ -94,6 +97,36 @@ static void cache_index(struct table *table)
     gdbm_setopt(table->db, GDBM_SETCACHESIZE, &blocks, sizeof(blocks));
 }
 
+/* What GDBM's header says of the size of its file, at this place for files made where off_t has 64
+ * bits; or 0 of another kind of file. */
+static uint64_t said_size(int fd)
+{
+    struct {
+        uint32_t magic;
+        uint32_t other[7];
+        uint64_t next_block;
+    } head;
+
+    if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || head.magic != GDBM_MAGIC)
+        return 0;
+    return head.next_block;
+}
+
+/* GDBM doesn't mind a file that was cut short, and a read beyond its end is a signal where it is
+ * mapped. */
+static int check_size(const struct table *table)
+{
+    uint64_t said = said_size(gdbm_fdesc(table->db));
+    uint64_t size = table_size(table);
+
+    if (size >= said)
+        return 0;
+    log_error("%s is damaged: it was cut at byte %" PRIu64 " of %" PRIu64
+              ": make a new one with mkv rebuild",
+              table->path, size, said);
+    return UV_EILSEQ;
+}
+
 /* A table that is written isn't mapped: a full disk must be an error of write(), not a signal. */
 int table_open(const char *path, enum table_mode mode, struct table **table)
 {
@@ -115,6 +148,10 @@ int table_open(const char *path, enum table_mode mode, struct table **table)
 
         free(t);
         return rc;
+    }
+    if (check_size(t) < 0) {
+        table_close(t);
+        return UV_EILSEQ;
     }
     cache_index(t);
     *table = t;

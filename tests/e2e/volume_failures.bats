@@ -286,3 +286,45 @@ try_put() { # MODE STATUS
     stop i
     umount "$T/data/i"
 }
+
+n_probes=0
+refuses_puts() { # it sees at its next commit that room is short
+    http PUT "$(url i)/probe-$((n_probes++))" --data-binary value
+    [[ $STATUS == 507 ]]
+}
+
+@test "on a nearly full disk of the index, keys are deleted, and an index starts" {
+    local n
+    need_root
+    mkdir "$T/data/i"
+    if ! mount -t tmpfs -o size=4m,mode=711 none "$T/data/i" 2>/dev/null; then
+        skip "needs mount"
+    fi
+    cluster i v
+    for n in {1..4}; do
+        put "$(url i)/key-$n" "value $n"
+    done
+    cat /dev/zero >"$T/data/i/filler" 2>/dev/null || true
+    truncate -s -100K "$T/data/i/filler"
+    for n in 1 2; do
+        within 5 refuses_puts
+        want 507 PUT "$(url i)/new" --data-binary value
+        want 204 DELETE "$(url i)/key-$n"
+        want 404 GET "$(url i)/key-$n"
+        got "$(url i)/key-3" 'value 3'
+        logged i 'warn  mkv: the disk of the index in .* is nearly full'
+        if ((n == 1)); then
+            stop i
+            index i v
+        fi
+    done
+    rm "$T/data/i/filler"
+    put "$(url i)/new" value
+    got "$(url i)/new" value
+    crash i
+    index i v
+    got "$(url i)/new" value
+    want 404 GET "$(url i)/key-2"
+    stop i
+    umount "$T/data/i"
+}

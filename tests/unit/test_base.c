@@ -13,6 +13,7 @@
 
 #include "index/base/address.h"
 #include "index/base/buf.h"
+#include "index/base/clock.h"
 #include "index/base/crc32c.h"
 #include "index/base/hex.h"
 #include "index/base/local_socket.h"
@@ -250,6 +251,53 @@ static void test_lockfile_of_a_file_that_is_there(void **state)
     assert_int_equal(lockfile_acquire_read_only(path, &first, &holder), -ENOENT);
 }
 
+static void test_lockfile_share_leaves_the_file_alone(void **state)
+{
+    char path[] = "/tmp/mkv-test-lock-XXXXXX";
+    pid_t holder = -1;
+    int fds[3] = {-1, -1, -1};
+    struct stat st;
+
+    (void)state;
+    close(mkstemp(path));
+    assert_int_equal(lockfile_acquire(path, &fds[0], &holder), 0);
+    assert_int_equal(lockfile_share(path, &fds[1], &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, getpid());
+    lockfile_release(fds[0]);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(lockfile_share(path, &fds[0], &holder), 0);
+    assert_int_equal(lockfile_share(path, &fds[1], &holder), 0);
+    assert_int_equal(lockfile_acquire(path, &fds[2], &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, 0);
+    assert_true(stat(path, &st) == 0 && st.st_size == 0);
+    lockfile_release(fds[0]);
+    lockfile_release(fds[1]);
+    unlink(path);
+    assert_int_equal(lockfile_share(path, &fds[0], &holder), -ENOENT);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_clock_ms_has_bounds(void **state)
+{
+    static const struct {
+        struct timespec time;
+        uint64_t ms;
+    } cases[] = {
+        {{0, 0}, 0},
+        {{1763740800, 123999999}, 1763740800123},
+        {{-1, 999999999}, 0},
+        {{-5000000000, 0}, 0},
+        {{INT64_MIN, 0}, 0},
+        {{253402300799, 999999999}, CLOCK_MS_MAX},
+        {{253402300800, 0}, CLOCK_MS_MAX},
+        {{INT64_MAX, 999999999}, CLOCK_MS_MAX},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_true(clock_ms(&cases[i].time) == cases[i].ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +310,8 @@ int main(void)
         cmocka_unit_test(test_crc32c_known_values),
         cmocka_unit_test(test_hex_round_trip_and_refusals),
         cmocka_unit_test(test_local_socket_bind_is_private_and_replaces),
+        cmocka_unit_test(test_lockfile_share_leaves_the_file_alone),
+        cmocka_unit_test(test_clock_ms_has_bounds),
         cmocka_unit_test(test_lockfile_second_holder_is_told_the_first),
         cmocka_unit_test(test_lockfile_of_a_file_that_is_there),
         cmocka_unit_test(test_log_limit_one_of_a_kind_a_minute),

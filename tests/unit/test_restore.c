@@ -169,6 +169,36 @@ static void test_restore_of_a_dump_dumps_the_same(void **state)
     free(first);
 }
 
+/* Whatever a clock said, the key's record is dumped and comes back as it was. */
+static void test_restore_of_a_dump_with_any_time(void **state)
+{
+    static const uint64_t times[] = {0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+    struct fixture *f = *state;
+    struct record record = {.n_replicas = 1};
+    char *first;
+
+    assert_int_equal(storebox_open(&f->box), 0);
+    assert_int_equal(store_volume_id(f->box.store, "a:1", &record.replicas[0].volume), 0);
+    for (unsigned i = 0; i < COUNT_OF(times); i++) {
+        const char key[] = {'/', (char)('a' + i)};
+
+        record.time = times[i];
+        assert_int_equal(storebox_put(&f->box, STORE_KEYS, key, 2, &record), 0);
+    }
+    storebox_close(&f->box);
+    first = strdup(dump(f, 1000));
+    assert_int_equal(restore(f, first, true, false), 0);
+    assert_string_equal(dump(f, 1000), first);
+    free(first);
+    assert_int_equal(storebox_open(&f->box), 0);
+    for (unsigned i = 0; i < COUNT_OF(times); i++) {
+        const char key[] = {'/', (char)('a' + i)};
+
+        assert_int_equal(store_get(f->box.store, STORE_KEYS, key, 2, &record), 0);
+        assert_true(record.time == times[i]);
+    }
+}
+
 static void test_restore_refuses_and_leaves_the_index_alone(void **state)
 {
     static const char *const cases[] = {
@@ -400,6 +430,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_restore_of_a_dump_dumps_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_restore_of_a_dump_with_any_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restore_refuses_and_leaves_the_index_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_restore_without_orphans_still_checks_them, setup,

@@ -161,7 +161,132 @@ static void test_store_open_refuses_a_flipped_byte_in_a_journal(void **state)
     }
 }
 
-/* Blocks 1 and 2 are in the table, and still in journal.1; 3 and 4 in journal.3. Named as if it
+/* --- After a clean stop ---------------------------------------------------------------------- */
+
+/* Leaves some blocks in a journal, and stops. The file's size before the last one. */
+static off_t stop_with_blocks(struct fixture *f)
+{
+    off_t before;
+
+    put_number(&f->box, 0);
+    put_number(&f->box, 1);
+    before = storebox_file_size(f->journal);
+    put_number(&f->box, 2);
+    storebox_close(&f->box);
+    return before;
+}
+
+static void test_store_open_after_a_stop_refuses_a_flipped_byte_in_the_last_block(void **state)
+{
+    struct fixture *f = *state;
+    off_t at = stop_with_blocks(f);
+    char wanted[250];
+
+    snprintf(wanted, sizeof(wanted), "%s is damaged at byte %lld", f->copied, (long long)at);
+    for (; at < storebox_file_size(f->journal); at++) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        flip_byte(f->copied, at);
+        assert_copy_is_refused(f, UV_EILSEQ, wanted);
+        storebox_remove_directory(f->copy);
+    }
+}
+
+static void test_store_open_after_a_stop_refuses_a_cut_or_missing_journal(void **state)
+{
+    struct fixture *f = *state;
+
+    stop_with_blocks(f);
+    for (off_t cut = -1; cut < storebox_file_size(f->journal); cut++) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        if (cut >= 0)
+            storebox_truncate(f->copied, cut);
+        else
+            assert_int_equal(unlink(f->copied), 0);
+        assert_copy_is_refused(f, UV_EILSEQ,
+                               cut >= 0 ? f->copied : "lacks the segment with block 1");
+        storebox_remove_directory(f->copy);
+    }
+}
+
+/* The table had all of the journal, which went. */
+static void test_store_open_after_a_stop_refuses_a_missing_table(void **state)
+{
+    struct fixture *f = *state;
+    char path[200];
+
+    put_number(&f->box, 0);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    storebox_close(&f->box);
+    storebox_copy_directory(f->box.dir, f->copy);
+    assert_int_equal(access(f->copied, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+    assert_int_equal(unlink(path), 0);
+    assert_copy_is_refused(f, UV_EILSEQ, "lacks the segment with block 1");
+}
+
+/* What the mark says holds for good, and says nothing of what a later run wrote. */
+static void test_store_open_after_a_stop_and_a_crash_cuts_a_torn_last_block(void **state)
+{
+    struct fixture *f = *state;
+    struct storebox box;
+
+    stop_with_blocks(f);
+    assert_int_equal(storebox_open(&f->box), 0);
+    put_number(&f->box, 3);
+    snprintf(f->copied, sizeof(f->copied), "%s/journal.4", f->copy);
+    for (unsigned cut = 1; cut < 30; cut++) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        storebox_truncate(f->copied, storebox_file_size(f->copied) - cut);
+        assert_int_equal(open_copy(f, &box), 0);
+        assert_true(has_number(&box, 2) && !has_number(&box, 3));
+        storebox_deinit(&box);
+        snprintf(f->journal, sizeof(f->journal), "%s/journal.1", f->copy);
+        flip_byte(f->journal, storebox_file_size(f->journal) - 1);
+        assert_copy_is_refused(f, UV_EILSEQ, f->journal);
+        storebox_remove_directory(f->copy);
+    }
+}
+
+static void test_store_open_after_a_stop_without_syncs_refuses_too(void **state)
+{
+    struct fixture *f = *state;
+
+    storebox_close(&f->box);
+    f->box.options.sync = false;
+    assert_int_equal(storebox_open(&f->box), 0);
+    stop_with_blocks(f);
+    storebox_copy_directory(f->box.dir, f->copy);
+    storebox_truncate(f->copied, storebox_file_size(f->copied) - 1);
+    assert_copy_is_refused(f, UV_EILSEQ, f->copied);
+}
+
+/* As a crash leaves it, while it is written. */
+static void test_store_open_needs_no_mark(void **state)
+{
+    struct fixture *f = *state;
+    struct storebox box;
+    char path[200];
+
+    stop_with_blocks(f);
+    snprintf(path, sizeof(path), "%s/sealed", f->copy);
+    for (off_t at = 0; at < 20; at++) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        if (at % 2 == 0)
+            flip_byte(path, at);
+        else
+            storebox_truncate(path, at);
+        assert_int_equal(open_copy(f, &box), 0);
+        assert_true(has_number(&box, 2));
+        storebox_deinit(&box);
+        storebox_truncate(f->copied, storebox_file_size(f->copied) - 1); /* that stop made a mark */
+        assert_copy_is_refused(f, UV_EILSEQ, f->copied);
+        storebox_remove_directory(f->copy);
+    }
+}
+
+/* --- Others ---------------------------------------------------------------------------------- */
+
+/* Blocks 1 and 2 are in the table; 3 and 4 in journal.3. Named as if it
  * began with block 4, that leaves nothing that has block 3. */
 static void test_store_open_refuses_a_missing_segment(void **state)
 {
@@ -214,19 +339,24 @@ static void test_store_open_refuses_a_table_of_another_format(void **state)
 }
 
 /* A table cut short, as no crash leaves it. */
-static void test_store_open_refuses_half_a_table(void **state)
+static void test_store_open_refuses_a_table_that_was_cut(void **state)
 {
     struct fixture *f = *state;
     char path[200];
+    off_t cut;
 
     for (unsigned i = 0; i < 900; i++)
         put_number(&f->box, i);
     assert_int_equal(storebox_checkpoint(&f->box), 0);
     storebox_close(&f->box);
-    storebox_copy_directory(f->box.dir, f->copy);
-    snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
-    storebox_truncate(path, storebox_file_size(path) / 2);
-    assert_copy_is_refused(f, UV_EILSEQ, "index.gdbm");
+    snprintf(path, sizeof(path), "%s/index.gdbm", f->box.dir);
+    for (cut = storebox_file_size(path) - 1; cut > 0; cut -= 1999) {
+        storebox_copy_directory(f->box.dir, f->copy);
+        snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
+        storebox_truncate(path, cut);
+        assert_copy_is_refused(f, UV_EILSEQ, path);
+        storebox_remove_directory(f->copy);
+    }
 }
 
 static off_t find_bytes(const char *path, const char *wanted)
@@ -274,10 +404,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_store_open_cuts_a_torn_last_block_at_any_byte),
         STORE_TEST(test_store_open_refuses_a_flipped_byte_in_a_journal),
+        STORE_TEST(test_store_open_after_a_stop_refuses_a_flipped_byte_in_the_last_block),
+        STORE_TEST(test_store_open_after_a_stop_refuses_a_cut_or_missing_journal),
+        STORE_TEST(test_store_open_after_a_stop_refuses_a_missing_table),
+        STORE_TEST(test_store_open_after_a_stop_and_a_crash_cuts_a_torn_last_block),
+        STORE_TEST(test_store_open_after_a_stop_without_syncs_refuses_too),
+        STORE_TEST(test_store_open_needs_no_mark),
         STORE_TEST(test_store_open_refuses_a_missing_segment),
         STORE_TEST(test_store_open_refuses_a_file_that_is_no_table),
         STORE_TEST(test_store_open_refuses_a_table_of_another_format),
-        STORE_TEST(test_store_open_refuses_half_a_table),
+        STORE_TEST(test_store_open_refuses_a_table_that_was_cut),
         STORE_TEST(test_store_get_from_a_damaged_page_fails),
     };
 

@@ -1,0 +1,79 @@
+#include "index/store/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "index/base/codec.h"
+#include "index/base/crc32c.h"
+#include "index/base/log.h"
+#include "index/store/directory.h"
+#include "index/store/step.h"
+
+#define MAGIC_SIZE 8
+#define SEAL_SIZE  20
+
+static const char magic[MAGIC_SIZE] = {'m', 'k', 'v', 's', 'e', 'a', 'l', '1'};
+
+static int failure(const char *verb, const char *path, int error)
+{
+    log_error("cannot %s %s: %s", verb, path, strerror(error));
+    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+}
+
+int seal_read(const char *directory, uint64_t *block)
+{
+    unsigned char bytes[SEAL_SIZE];
+    char path[PATH_MAX];
+    ssize_t n;
+    int error;
+    int fd;
+
+    *block = 0;
+    snprintf(path, sizeof(path), "%s/" SEAL_NAME, directory);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : failure("open", path, errno);
+    n = pread(fd, bytes, sizeof(bytes), 0);
+    error = errno;
+    close(fd);
+    if (n < 0)
+        return failure("read", path, error);
+    if (n == SEAL_SIZE && memcmp(bytes, magic, MAGIC_SIZE) == 0 &&
+        load_u32(bytes + 16) == crc32c(0, bytes, 16))
+        *block = load_u64(bytes + 8);
+    return 0;
+}
+
+/* In place: on a full disk too there is room for what was there before. */
+int seal_write(const char *directory, uint64_t block)
+{
+    unsigned char bytes[SEAL_SIZE];
+    char path[PATH_MAX];
+    int rc = 0;
+    int fd;
+
+    memcpy(bytes, magic, MAGIC_SIZE);
+    put_u64(bytes + 8, block);
+    put_u32(bytes + 16, crc32c(0, bytes, 16));
+    snprintf(path, sizeof(path), "%s/" SEAL_NAME, directory);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return failure("open", path, errno);
+    store_step("seal: opened");
+    errno = ENOSPC; /* of a write that is short */
+    if (pwrite(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) || fsync(fd) < 0)
+        rc = failure("write", path, errno);
+    close(fd);
+    store_step("seal: written");
+    if (rc == 0) {
+        rc = directory_sync(directory);
+        if (rc < 0)
+            rc = failure("sync", directory, -rc);
+    }
+    return rc;
+}
