@@ -154,7 +154,7 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     int rc;
 
     assert(request->n_paths > 0 && !sync->stopping);
-    if (sync_stuck_ms(sync) > sync->hang_ms)
+    if (sync_stuck_ms(sync) >= sync->hang_ms)
         return UV_ETIMEDOUT;
     if (b->n_files > 0 && b->n_files + request->n_paths > SYNC_WAITING_MAX)
         return UV_EAGAIN;
