@@ -1,6 +1,6 @@
-/* Start order: store, transfers, replicas, HTTP, admin socket, reclaiming; requests wait until each
+/* Start order: store, transfers, places, HTTP, admin socket, reclaiming; requests wait until each
  * volume was asked how it is. Stop order, each step in the callback of the one before: HTTP and
- * admin socket, reclaiming, the operations that outlive their requests, replicas, transfers, the
+ * admin socket, reclaiming, the operations that outlive their requests, places, transfers, the
  * store. */
 #include "index/server.h"
 
@@ -9,22 +9,19 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "index/api/admin.h"
-#include "index/api/reclaim.h"
+#include "index/admin/admin.h"
+#include "index/api/api.h"
 #include "index/base/log.h"
-#include "index/cluster/placement.h"
+#include "index/objects/reclaim.h"
 
 #define DESCRIPTORS_RESERVED 64
 
 struct index_server {
     uv_loop_t *loop;
+    struct objects objects;
     struct api api;
-    struct store *store;
-    struct transfers *transfers;
     struct http_server *http; /* NULL once it has stopped */
     struct admin *admin;      /* likewise */
-    struct reclaim *reclaim;
-    struct replicas *replicas;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -57,17 +54,17 @@ static size_t volume_connections(void)
 static void init_api(struct index_server *s, const struct index_server_options *options)
 {
     s->api = (struct api){
-        .store = s->store,
-        .transfers = s->transfers,
-        .replicas = s->replicas,
-        .copies = options->copies,
+        .objects = &s->objects,
         .check_reads = options->check_reads,
         .fallback = s->fallback,
         .protect = options->protect,
-        .sync = options->sync,
-        .md5 = options->md5,
-        .budget = {.connections_max = volume_connections()},
     };
+    s->objects.copies = options->copies;
+    s->objects.sync = options->sync;
+    s->objects.md5 = options->md5;
+    s->objects.grace = options->grace_ms;
+    s->objects.budget.connections_max = volume_connections();
+    generations_init(&s->objects.generations, store_last_generation(s->objects.store));
 }
 
 static int start_transfers(struct index_server *s)
@@ -77,7 +74,7 @@ static int start_transfers(struct index_server *s)
 
     if (most > 0 && most / 2 < (size_t)limits.kept_connections)
         limits.kept_connections = most / 2 > 0 ? (long)(most / 2) : 1;
-    return transfers_new(s->loop, &limits, &s->transfers);
+    return transfers_new(s->loop, &limits, &s->objects.transfers);
 }
 
 static void ignore_cb(void *arg)
@@ -87,15 +84,16 @@ static void ignore_cb(void *arg)
 
 static int take_volumes(struct index_server *s, const struct index_server_options *options)
 {
-    int rc = replicas_new(s->loop, s->store, s->transfers, options->subvolumes, &s->replicas);
+    int rc = places_new(s->loop, s->objects.store, s->objects.transfers, options->subvolumes,
+                        options->copies, &s->objects.places);
 
     if (rc < 0)
         return rc;
-    rc = replicas_list(s->replicas, options->volumes, options->n_volumes);
+    rc = places_list(s->objects.places, options->volumes, options->n_volumes);
     if (rc == 0)
         return 0;
     log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
-    replicas_stop(s->replicas, ignore_cb, NULL);
+    places_stop(s->objects.places, ignore_cb, NULL);
     return rc;
 }
 
@@ -114,7 +112,7 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
 
     if (s == NULL)
         return NULL;
-    s->loop = loop;
+    s->loop = s->objects.loop = loop;
     if (options->fallback != NULL && (s->fallback = strdup(options->fallback)) == NULL) {
         free(s);
         return NULL;
@@ -133,11 +131,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
     }
-    rc = placement_init();
-    if (rc < 0)
-        goto err_free;
     rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
-                    &s->store);
+                    &s->objects.store);
     if (rc < 0)
         goto err_free;
     rc = start_transfers(s);
@@ -150,22 +145,22 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         goto err_transfers;
     init_api(s, options);
     limits.connections = http_connections_max(limits.connections);
-    rc = http_server_start(loop, options->listeners, options->n_listeners, &limits, api_handle,
-                           &s->api, &s->http);
+    rc = http_server_start(loop, options->listeners, options->n_listeners, &limits, API_METHODS,
+                           api_handle, &s->api, &s->http);
     if (rc < 0) {
         log_error("the index cannot listen: %s", uv_strerror(rc));
-        goto err_replicas;
+        goto err_places;
     }
-    rc = admin_start(loop, &s->api, options->directory, &s->admin);
+    rc = admin_start(loop, &s->objects, options->directory, &s->admin);
     if (rc < 0)
         goto err_http;
-    rc = reclaim_start(loop, &s->api, &s->reclaim);
+    rc = reclaimer_start(loop, &s->objects, &s->objects.reclaimer);
     if (rc < 0) {
         log_error("the index cannot start: %s", uv_strerror(rc));
         goto err_admin;
     }
     http_server_hold(s->http);
-    replicas_start(s->replicas, volumes_settled_cb, s);
+    places_start(s->objects.places, volumes_settled_cb, s);
     *server = s;
     return 0;
 
@@ -173,12 +168,12 @@ err_admin:
     admin_stop(s->admin, ignore_cb, NULL);
 err_http:
     http_server_stop(s->http, ignore_cb, NULL);
-err_replicas:
-    replicas_stop(s->replicas, ignore_cb, NULL);
+err_places:
+    places_stop(s->objects.places, ignore_cb, NULL);
 err_transfers:
-    transfers_free(s->transfers, NULL, NULL);
+    transfers_free(s->objects.transfers, NULL, NULL);
 err_store:
-    store_close(s->store, ignore_cb, NULL);
+    store_close(s->objects.store, ignore_cb, NULL);
 err_free:
     server_free(s);
     return rc;
@@ -200,7 +195,7 @@ static void timer_closed_cb(uv_handle_t *handle)
 
     if (--s->timers > 0)
         return;
-    store_close(s->store, store_closed_cb, s);
+    store_close(s->objects.store, store_closed_cb, s);
 }
 
 static void transfers_freed_cb(void *arg)
@@ -216,10 +211,10 @@ static void free_transfers_cb(uv_timer_t *timer)
 {
     struct index_server *s = timer->data;
 
-    transfers_free(s->transfers, transfers_freed_cb, s);
+    transfers_free(s->objects.transfers, transfers_freed_cb, s);
 }
 
-static void replicas_stopped_cb(void *arg)
+static void places_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
@@ -232,7 +227,7 @@ static void idle_cb(uv_timer_t *timer)
 
     uv_timer_stop(&s->deadline);
     s->stop_until = 0;
-    replicas_stop(s->replicas, replicas_stopped_cb, s);
+    places_stop(s->objects.places, places_stopped_cb, s);
 }
 
 /* By way of the loop: an operation may end in a callback of its transfer. */
@@ -243,20 +238,20 @@ static void api_idle_cb(void *arg)
     uv_timer_start(&s->idle, idle_cb, 0, 0);
 }
 
-static void reclaim_stopped_cb(void *arg)
+static void reclaimer_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
-    s->api.idle = api_idle_cb;
-    s->api.idle_arg = s;
-    if (s->api.n_operations == 0)
+    s->objects.idle = api_idle_cb;
+    s->objects.idle_arg = s;
+    if (s->objects.n_running == 0)
         api_idle_cb(s);
 }
 
-static void reclaim_stop_if_quiet(struct index_server *s)
+static void reclaimer_stop_if_quiet(struct index_server *s)
 {
     if (s->http == NULL && s->admin == NULL)
-        reclaim_stop(s->reclaim, reclaim_stopped_cb, s);
+        reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
 }
 
 static void http_stopped_cb(void *arg)
@@ -264,7 +259,7 @@ static void http_stopped_cb(void *arg)
     struct index_server *s = arg;
 
     s->http = NULL;
-    reclaim_stop_if_quiet(s);
+    reclaimer_stop_if_quiet(s);
 }
 
 static void admin_stopped_cb(void *arg)
@@ -272,7 +267,7 @@ static void admin_stopped_cb(void *arg)
     struct index_server *s = arg;
 
     s->admin = NULL;
-    reclaim_stop_if_quiet(s);
+    reclaimer_stop_if_quiet(s);
 }
 
 static void deadline_cb(uv_timer_t *timer)
@@ -283,12 +278,12 @@ static void deadline_cb(uv_timer_t *timer)
         http_server_abort(s->http);
     if (s->admin != NULL)
         admin_abort(s->admin);
-    transfers_abort(s->transfers);
+    transfers_abort(s->objects.transfers);
 }
 
 int index_server_set_volumes(struct index_server *s, const char *const *names, size_t n)
 {
-    int rc = replicas_list(s->replicas, names, n);
+    int rc = places_list(s->objects.places, names, n);
 
     if (rc < 0)
         log_error("the index cannot take up its volumes: %s", uv_strerror(rc));

@@ -19,7 +19,8 @@ struct index_server_options {
     const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool protect;               /* only unlinked keys can be deleted */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
-    bool md5;  /* compute and keep the MD5 of every value */
+    unsigned grace_ms;    /* that a blob stays for readers who were sent to it */
+    bool md5;             /* compute and keep the MD5 of every value */
     const int *listeners; /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;
 };

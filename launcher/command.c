@@ -31,6 +31,17 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     return false;
 }
 
+struct site_settings command_site_settings(const struct common_options *options)
+{
+    return (struct site_settings){
+        .program = options->print_config ? NULL : options->nginx,
+        .template_path = options->template_path,
+        .workers = options->workers,
+        .access_log = options->access_log,
+        .log_level = options->basic.log_level,
+    };
+}
+
 static int check(const struct site_options *options)
 {
     struct site_options o = *options;
@@ -60,7 +71,7 @@ int command_inspect(const struct site_options *options)
     struct site site;
     int exit_code;
 
-    if (!options->common->print_config)
+    if (options->settings.program != NULL)
         return check(options);
     if (site_init(&site, options) < 0)
         return EXIT_FAILURE;

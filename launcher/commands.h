@@ -3,8 +3,8 @@
 #define MKV_LAUNCHER_COMMANDS_H
 
 #include "launcher/common.h"
+#include "launcher/nginx/site.h"
 #include "launcher/service.h"
-#include "launcher/site.h"
 
 extern const struct command dump_command;
 extern const struct command index_command;
@@ -25,7 +25,10 @@ int volume_main(int argc, char **argv);
 bool command_begin(const struct command *command, int argc, char **argv, void *options,
                    int *n_operands, int *exit_code);
 
-/* --print-config or --check, as `options` says. The exit code. */
+/* What the options say of nginx, borrowed. */
+struct site_settings command_site_settings(const struct common_options *options);
+
+/* --check, or, where no nginx is to run, --print-config. The exit code. */
 int command_inspect(const struct site_options *options);
 
 /* Runs the service behind the nginx that `options` describes; service->site is not used. The exit

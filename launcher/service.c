@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "index/base/reserve.h"
-#include "launcher/nginx.h"
+#include "launcher/nginx/nginx.h"
 #include "launcher/notify.h"
 
 #define BACKEND_DRAIN_MS 1000 /* what is left for it at least */

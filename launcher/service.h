@@ -9,8 +9,8 @@
 
 #include <uv.h>
 
-#include "launcher/prefix.h"
-#include "launcher/site.h"
+#include "launcher/nginx/prefix.h"
+#include "launcher/nginx/site.h"
 
 typedef void (*service_stopped_cb)(void *arg);
 

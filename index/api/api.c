@@ -1,5 +1,6 @@
 #include "index/api/api.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "index/api/list.h"
@@ -22,24 +23,35 @@ static bool is_health(const struct key *key)
     return key->len == sizeof(path) - 1 && memcmp(key->bytes, path, key->len) == 0;
 }
 
-void api_respond_text(struct http_request *request, int status, const char *text)
+int api_status(int rc)
 {
-    if (status == 503)
-        http_add_header(request, "Retry-After", "1");
-    http_respond(request, status, text, strlen(text));
-}
-
-int api_store_status(int rc)
-{
-    if (rc == UV_ENOSPC)
+    switch (rc) {
+    case UV_EILSEQ:
+        return 400;
+    case UV_ENOENT:
+        return 404;
+    case UV_EEXIST:
+        return 409;
+    case -ENODATA:
+        return 411;
+    case UV_EREMOTEIO:
+        return 502;
+    case UV_EAGAIN:
+    case UV_EIO:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+        return 503;
+    case UV_ENOSPC:
         return 507;
-    return rc == UV_ENOMEM || rc == UV_ENOBUFS || rc == UV_EIO ? 503 : 500;
+    default:
+        return 500;
+    }
 }
 
 static void refuse_method(struct http_request *request)
 {
-    http_add_header(request, "Allow", HTTP_ALLOWED);
-    api_respond_text(request, 405, "");
+    http_add_header(request, "Allow", API_METHODS);
+    http_respond_text(request, 405, "");
 }
 
 static void handle_reserved(struct http_request *request, const struct key *key)
@@ -47,9 +59,9 @@ static void handle_reserved(struct http_request *request, const struct key *key)
     enum http_method method = http_request_method(request);
 
     if (is_health(key) && (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD))
-        api_respond_text(request, 200, "ok\n");
+        http_respond_text(request, 200, "ok\n");
     else
-        api_respond_text(request, 404, "");
+        http_respond_text(request, 404, "");
 }
 
 static void handle_write(struct api *api, struct http_request *request, const struct key *key)
@@ -58,7 +70,7 @@ static void handle_write(struct api *api, struct http_request *request, const st
     int status = write_head_refuses(request, &text);
 
     if (status != 0) {
-        api_respond_text(request, status, text);
+        http_respond_text(request, status, text);
         return;
     }
     switch (http_request_method(request)) {
@@ -98,14 +110,14 @@ void api_handle(struct http_request *request, void *arg)
     }
     /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling. */
     if (is_read && http_request_content_length(request) != 0) {
-        api_respond_text(request, 400, "a read has no body\n");
+        http_respond_text(request, 400, "a read has no body\n");
         return;
     }
     if (is_read && api_list(api, request))
         return;
     problem = key_decode(path, len, &key);
     if (problem != NULL) {
-        api_respond_text(request, 400, problem);
+        http_respond_text(request, 400, problem);
         return;
     }
     if (is_reserved(&key)) {

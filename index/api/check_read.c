@@ -1,4 +1,4 @@
-/* A replica is picked and asked with a HEAD; when it has the blob, the client is sent there. When
+/* A copy is picked and asked with a HEAD; when it has the blob, the client is sent there. When
  * it hasn't, or can't be reached, another one is picked, until none is left. */
 #include "index/api/check_read.h"
 
@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "index/api/get.h"
-#include "index/api/operation.h"
 #include "index/base/log.h"
 
 struct check_op {
@@ -14,7 +13,7 @@ struct check_op {
     struct http_request *request; /* NULL once the client is gone */
     struct key key;
     struct record record;
-    int replica;    /* that is asked */
+    int place;      /* that is asked */
     unsigned tried; /* a bit each */
     struct transfer transfer;
 };
@@ -25,12 +24,11 @@ static void check_end(struct check_op *op)
 {
     struct http_request *request = op->request;
 
-    if (request != NULL && op->replica >= 0)
-        get_respond_with(op->api, request, &op->key, &op->record,
-                         &op->record.replicas[op->replica]);
+    if (request != NULL && op->place >= 0)
+        get_respond_with(op->api, request, &op->key, &op->record, &op->record.places[op->place]);
     else if (request != NULL)
         get_respond_none(request);
-    operation_uncount(op->api);
+    objects_end(op->api->objects);
     free(op);
 }
 
@@ -39,21 +37,21 @@ static void log_missing(const struct volume *volume, int status)
     const char *name = volume != NULL ? volume->name : "?";
 
     if (transfer_succeeded(0, status))
-        log_limited(LOG_LEVEL_WARN, "a replica is missing: volume %s has another disk now", name);
+        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s has another disk now", name);
     else
-        log_limited(LOG_LEVEL_WARN, "a replica is missing: volume %s answered %d", name, status);
+        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s answered %d", name, status);
 }
 
 static void checked_cb(struct transfer *transfer, int rc, int status)
 {
     struct check_op *op = transfer->data;
-    const struct replica *replica = &op->record.replicas[op->replica];
-    struct volume *volume = replica_volume(op->api->replicas, replica);
+    const struct place *place = &op->record.places[op->place];
+    struct volume *volume = place_volume(op->api->objects->places, place);
 
     if (volume != NULL)
         volume_report(volume, rc, status);
     if (transfer_failed_here(rc)) { /* nor could another one be asked */
-        op->replica = -1;
+        op->place = -1;
         check_end(op);
         return;
     }
@@ -65,25 +63,29 @@ static void checked_cb(struct transfer *transfer, int rc, int status)
     } else if (rc == 0) {
         log_missing(volume, status);
     }
-    op->tried |= 1U << op->replica;
+    op->tried |= 1U << op->place;
     check_next(op);
 }
 
 static void check_next(struct check_op *op)
 {
     struct api *api = op->api;
-    char url[REPLICA_URL_MAX];
+    char path[PLACEMENT_PATH_MAX];
+    char url[PLACEMENT_URL_MAX];
 
+    placement_path(op->key.bytes, op->key.len, op->record.generation, path);
     while (op->request != NULL &&
-           (op->replica = get_pick(api, op->request, &op->record, op->tried)) >= 0) {
-        const struct replica *replica = &op->record.replicas[op->replica];
+           (op->place = get_pick(api, op->request, &op->record, op->tried)) >= 0) {
+        const struct place *place = &op->record.places[op->place];
+
+        const struct volume *volume = place_live(api->objects->places, place);
 
         op->transfer.data = op;
-        op->transfer.volume = replica_live(api->replicas, replica);
-        if (replica_url(api->replicas, replica, &op->key, url) &&
-            transfer_head(api->transfers, &op->transfer, url, checked_cb) == 0)
+        op->transfer.volume = volume;
+        placement_url(volume->name, place, path, url);
+        if (transfer_head(api->objects->transfers, &op->transfer, url, checked_cb) == 0)
             return;
-        op->tried |= 1U << op->replica;
+        op->tried |= 1U << op->place;
     }
     check_end(op);
 }
@@ -98,16 +100,15 @@ static void check_closed_cb(struct http_request *request)
 void check_read(struct api *api, struct http_request *request, const struct key *key,
                 const struct record *record)
 {
-    static const struct http_body_reader reader = {.closed = check_closed_cb};
     struct check_op *op = calloc(1, sizeof(*op));
 
     if (op == NULL) {
-        api_respond_text(request, 503, "out of memory\n");
+        http_respond_text(request, 503, "out of memory\n");
         return;
     }
     http_request_set_data(request, op);
-    http_read_body(request, &reader);
+    http_request_hold(request, check_closed_cb);
     *op = (struct check_op){.api = api, .request = request, .key = *key, .record = *record};
-    operation_count(api);
+    objects_begin(api->objects);
     check_next(op);
 }

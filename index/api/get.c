@@ -16,39 +16,25 @@ static void respond_missing(struct api *api, struct http_request *request)
     size_t len;
 
     if (api->fallback == NULL) {
-        api_respond_text(request, 404, "");
+        http_respond_text(request, 404, "");
         return;
     }
     path = http_request_path(request, &len);
     snprintf(location, sizeof(location), "http://%s%.*s", api->fallback, (int)len, path);
     http_add_header(request, "Location", location);
-    api_respond_text(request, 302, "");
+    http_respond_text(request, 302, "");
 }
 
-/* Balanced: the replicas are where a PUT would place them with all volumes up. */
-static bool is_balanced(struct api *api, const struct key *key, const struct record *record)
+/* The names of all places, comma-separated. */
+static void volumes_text(struct places *places, const struct record *record, char *text,
+                         size_t size)
 {
-    struct upload_target wanted[RECORD_REPLICAS_MAX];
-    size_t n = replicas_place(api->replicas, key, wanted, api->copies);
-
-    if (n != record->n_replicas)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!record_has_target(api->replicas, record, &wanted[i]))
-            return false;
-    }
-    return true;
-}
-
-/* The names of all replicas, comma-separated. */
-static void volumes_text(struct api *api, const struct record *record, char *text, size_t size)
-{
-    char name[REPLICA_TEXT_MAX];
+    char name[PLACE_TEXT_MAX];
     size_t n = 0;
 
     text[0] = '\0';
-    for (unsigned i = 0; i < record->n_replicas && n < size; i++) {
-        if (replica_text(api->replicas, &record->replicas[i], name))
+    for (unsigned i = 0; i < record->n_places && n < size; i++) {
+        if (place_text(places, &record->places[i], name))
             n += (size_t)snprintf(text + n, size - n, "%s%s", i > 0 ? "," : "", name);
     }
 }
@@ -81,24 +67,25 @@ static void add_validators(struct http_request *request, const struct record *re
 static void add_volumes(struct api *api, struct http_request *request, const struct key *key,
                         const struct record *record)
 {
-    char volumes[RECORD_REPLICAS_MAX * REPLICA_TEXT_MAX];
+    struct places *places = api->objects->places;
+    char volumes[PLACES_MAX * PLACE_TEXT_MAX];
 
-    volumes_text(api, record, volumes, sizeof(volumes));
+    volumes_text(places, record, volumes, sizeof(volumes));
     http_add_header(request, "Key-Volumes", volumes);
     http_add_header(request, "Key-Balance",
-                    is_balanced(api, key, record) ? "balanced" : "unbalanced");
+                    places_are_best(places, key, record) ? "balanced" : "unbalanced");
 }
 
-/* --- Which replica --------------------------------------------------------------------------- */
+/* --- Which copy --------------------------------------------------------------------------- */
 
 int get_pick(struct api *api, const struct http_request *request, const struct record *record,
              unsigned tried)
 {
-    int live[RECORD_REPLICAS_MAX];
+    int live[PLACES_MAX];
     unsigned n = 0;
 
-    for (unsigned i = 0; i < record->n_replicas; i++) {
-        const struct volume *volume = replica_live(api->replicas, &record->replicas[i]);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        const struct volume *volume = place_live(api->objects->places, &record->places[i]);
 
         if (volume != NULL && !(tried >> i & 1) && !proxy_read_has_failed(request, volume))
             live[n++] = (int)i;
@@ -108,27 +95,30 @@ int get_pick(struct api *api, const struct http_request *request, const struct r
 
 void get_respond_none(struct http_request *request)
 {
-    api_respond_text(request, 503, "no volume that has the value can be read\n");
+    http_respond_text(request, 503, "no volume that has the value can be read\n");
 }
 
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
-                      const struct record *record, const struct replica *replica)
+                      const struct record *record, const struct place *place)
 {
-    const struct volume *volume = replica_live(api->replicas, replica);
-    char url[REPLICA_URL_MAX];
+    const struct volume *volume = place_live(api->objects->places, place);
+    char path[PLACEMENT_PATH_MAX];
+    char url[PLACEMENT_URL_MAX];
 
-    if (volume == NULL || !replica_url(api->replicas, replica, key, url)) {
+    if (volume == NULL) {
         get_respond_none(request);
         return;
     }
+    placement_path(key->bytes, key->len, record->generation, path);
     add_volumes(api, request, key, record);
     add_validators(request, record);
     if (proxy_read_is_wanted(request)) {
-        proxy_read_respond(request, key, replica, volume);
+        proxy_read_respond(request, place, path, volume);
         return;
     }
+    placement_url(volume->name, place, path, url);
     http_add_header(request, "Location", url);
-    api_respond_text(request, 302, "");
+    http_respond_text(request, 302, "");
 }
 
 /* --- GET ------------------------------------------------------------------------------------- */
@@ -148,10 +138,10 @@ static bool check_conditions(struct http_request *request, const struct record *
     switch (conditions_outcome(&conditions, true)) {
     case CONDITIONS_NOT_MODIFIED:
         http_add_header(request, "ETag", etag);
-        api_respond_text(request, 304, "");
+        http_respond_text(request, 304, "");
         return false;
     case CONDITIONS_FAIL:
-        api_respond_text(request, 412, "the value has another ETag (If-Match)\n");
+        http_respond_text(request, 412, "the value has another ETag (If-Match)\n");
         return false;
     case CONDITIONS_HOLD:
     case CONDITIONS_MALFORMED:
@@ -164,7 +154,7 @@ static void respond_found(struct api *api, struct http_request *request, const s
                           const struct record *record)
 {
     unsigned failures = proxy_read_failures(request);
-    int replica;
+    int place;
 
     if (failures >= PROXY_READ_TRIES) {
         get_respond_none(request);
@@ -174,9 +164,9 @@ static void respond_found(struct api *api, struct http_request *request, const s
         check_read(api, request, key, record);
         return;
     }
-    replica = get_pick(api, request, record, 0);
-    if (replica >= 0)
-        get_respond_with(api, request, key, record, &record->replicas[replica]);
+    place = get_pick(api, request, record, 0);
+    if (place >= 0)
+        get_respond_with(api, request, key, record, &record->places[place]);
     else
         get_respond_none(request);
 }
@@ -184,12 +174,12 @@ static void respond_found(struct api *api, struct http_request *request, const s
 void api_get(struct api *api, struct http_request *request, const struct key *key)
 {
     struct record record;
-    int rc = store_get(api->store, STORE_KEYS, key->bytes, key->len, &record);
+    int rc = objects_look_up(api->objects, key, &record);
 
     if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED)))
         respond_missing(api, request);
     else if (rc < 0)
-        api_respond_text(request, 500, "the index can't be read\n");
+        http_respond_text(request, 500, "the index can't be read\n");
     else if (check_conditions(request, &record))
         respond_found(api, request, key, &record);
 }

@@ -10,14 +10,14 @@
  * else tells two values of a key apart. */
 void get_etag(const struct record *record, char etag[GET_ETAG_MAX]);
 
-/* A replica that can be read now, each as often as the others, and none of `tried`, a bit each;
+/* A place that can be read now, each as often as the others, and none of `tried`, a bit each;
  * -1 when there is none. */
 int get_pick(struct api *api, const struct http_request *request, const struct record *record,
              unsigned tried);
 
-/* Answers with where the replica is, if it can be read still. */
+/* Answers with where that copy is, if it can be read still. */
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
-                      const struct record *record, const struct replica *replica);
+                      const struct record *record, const struct place *place);
 
 /* Answers that there is none to be read. */
 void get_respond_none(struct http_request *request);

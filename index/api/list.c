@@ -86,8 +86,8 @@ static void more_cb(struct http_request *request)
     rc = op->begun ? 0 : buf_append_string(&op->out, "{\"keys\":[");
     op->begun = true;
     if (rc == 0)
-        rc = store_list(op->api->store, STORE_KEYS, op->prefix.bytes, op->prefix.len,
-                        op->next.bytes, op->next.len, key_cb, op);
+        rc = store_list(op->api->objects->store, op->prefix.bytes, op->prefix.len, op->next.bytes,
+                        op->next.len, key_cb, op);
     ended = rc == 0 || op->at_limit;
     if (rc >= 0 && ended && append_end(op, op->at_limit) < 0)
         rc = UV_ENOMEM;
@@ -176,7 +176,7 @@ bool api_list(struct api *api, struct http_request *request)
         return false;
     op = calloc(1, sizeof(*op));
     if (op == NULL) {
-        api_respond_text(request, 503, "out of memory\n");
+        http_respond_text(request, 503, "out of memory\n");
         return true;
     }
     op->api = api;
@@ -184,7 +184,7 @@ bool api_list(struct api *api, struct http_request *request)
     problem = parse(op, request);
     if (problem != NULL) {
         list_free(op);
-        api_respond_text(request, 400, problem);
+        http_respond_text(request, 400, problem);
         return true;
     }
     http_request_set_data(request, op);

@@ -49,18 +49,14 @@ bool proxy_read_has_failed(const struct http_request *request, const struct volu
     return false;
 }
 
-void proxy_read_respond(struct http_request *request, const struct key *key,
-                        const struct replica *replica, const struct volume *volume)
+void proxy_read_respond(struct http_request *request, const struct place *place, const char *path,
+                        const struct volume *volume)
 {
-    char uri[sizeof("/_mkv/blob/") + ADDRESS_TEXT_MAX + UPLOAD_PATH_MAX];
-    struct upload_target target = {.has_subvolume = replica->has_subvolume,
-                                   .subvolume = replica->subvolume};
-    char path[PLACEMENT_PATH_MAX];
-    char whole[UPLOAD_PATH_MAX];
+    char uri[sizeof("/_mkv/blob/") + ADDRESS_TEXT_MAX + PLACEMENT_FULL_PATH_MAX];
+    char full[PLACEMENT_FULL_PATH_MAX];
 
-    placement_path(key->bytes, key->len, path);
-    upload_target_path(&target, path, whole);
-    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, whole);
+    placement_full_path(place, path, full);
+    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, full);
     http_add_header(request, "X-Accel-Redirect", uri);
-    api_respond_text(request, 200, "");
+    http_respond_text(request, 200, "");
 }

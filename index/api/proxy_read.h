@@ -12,10 +12,9 @@
 #ifndef MKV_API_PROXY_READ_H
 #define MKV_API_PROXY_READ_H
 
-#include "index/api/key.h"
+#include "index/base/place.h"
 #include "index/cluster/volumes.h"
 #include "index/http/http.h"
-#include "index/store/record.h"
 
 #define PROXY_READ_TRIES 5
 
@@ -26,8 +25,9 @@ bool proxy_read_is_wanted(const struct http_request *request);
 unsigned proxy_read_failures(const struct http_request *request);
 bool proxy_read_has_failed(const struct http_request *request, const struct volume *volume);
 
-/* Answers with where the front is to fetch the replica. The volume has answered before. */
-void proxy_read_respond(struct http_request *request, const struct key *key,
-                        const struct replica *replica, const struct volume *volume);
+/* Answers with where the front is to fetch the blob: the path is the blob's, below its subvolume.
+ * The volume has answered before. */
+void proxy_read_respond(struct http_request *request, const struct place *place, const char *path,
+                        const struct volume *volume);
 
 #endif

@@ -97,13 +97,3 @@ int write_head_conditions(const struct http_request *request, const struct recor
     }
     return 0;
 }
-
-bool write_head_holds(struct http_request *request, const struct record *record)
-{
-    const char *text;
-    int status = write_head_conditions(request, record, &text);
-
-    if (status != 0)
-        api_respond_text(request, status, text);
-    return status == 0;
-}

@@ -9,14 +9,10 @@
 int write_head_refuses(struct http_request *request, const char **text);
 
 /* Looks at the request's preconditions, by the ETag that a GET shows and the time of the PUT.
- * `record` is what the key has, NULL for none: read in this same turn of the loop, in which
- * operation_new() then takes hold of the key, so that it can't be another one at the commit. A
- * request that would fail anyway must not ask (RFC 9110, section 13.2.1), but for a PUT of a key
- * that exists. 0, or the status to refuse the request with, and *text. */
+ * `record` is what the key has, NULL for none; the commit must expect just that. A request that
+ * would fail anyway must not ask (RFC 9110, section 13.2.1), but for a PUT of a key that exists. 0,
+ * or the status to refuse the request with, and *text. */
 int write_head_conditions(const struct http_request *request, const struct record *record,
                           const char **text);
-
-/* The same, and answers when it is refused: false. */
-bool write_head_holds(struct http_request *request, const struct record *record);
 
 #endif

@@ -1,23 +1,29 @@
-/* Where a key lives: pure functions from a key to its path and to its volumes. Both are
- * minikeyvalue's own (lib.go: key2path, key2volume), so that its volumes can be adopted as they
- * are. */
+/* Where a blob lives: pure functions from a key to the path of its blob and to its volumes. Both
+ * are minikeyvalue's own (lib.go: key2path, key2volume), so that its volumes can be adopted as they
+ * are, but for the generation at a path's end. */
 #ifndef MKV_CLUSTER_PLACEMENT_H
 #define MKV_CLUSTER_PLACEMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEY_MAX 1025 /* bytes of a key: its leading slash and 1,024 more */
+#include "index/base/address.h"
+#include "index/base/key.h"
+#include "index/base/place.h"
 
-/* "/HH/HH/", then at most two bytes for each of the longest key's base64, cuts included, and NUL.
- */
-#define PLACEMENT_PATH_MAX (7 + (KEY_MAX + 2) / 3 * 4 * 2 + 1)
+/* "/HH/HH/", then at most two bytes for each of the longest key's base64, cuts included, ".", the
+ * generation, and NUL. */
+#define PLACEMENT_PATH_MAX (7 + (KEY_MAX + 2) / 3 * 4 * 2 + PLACEMENT_GENERATION + 1)
+
+#define PLACEMENT_GENERATION 17 /* bytes of ".GGGGGGGGGGGGGGGG" */
+
+/* The same with "/svXX" before it; and with "http://host:port" before that. */
+#define PLACEMENT_FULL_PATH_MAX (5 + PLACEMENT_PATH_MAX)
+#define PLACEMENT_URL_MAX       (7 + ADDRESS_TEXT_MAX + PLACEMENT_FULL_PATH_MAX)
 
 /* The longest directory entry: file systems stop at 255 bytes; one is for the dot that marks a cut.
  */
 #define PLACEMENT_COMPONENT_MAX 254
-
-#define PLACEMENT_CHOOSE_MAX 16 /* the most volumes a key can have */
 
 /* One of a key's volumes. */
 struct placement {
@@ -25,19 +31,27 @@ struct placement {
     uint32_t subvolume; /* below the number of subvolumes */
 };
 
-/* Comes before all else. 0; or after one log line -ENOMEM, or -ENOTSUP where libcrypto has no MD5.
- */
-int placement_init(void);
-
-/* Writes the key's path at a volume, "/HH/HH/NAME", with a NUL, and returns its length. HH are the
- * first two bytes of md5(key) in lower hex, NAME the padded base64 of the key. A '/' of the base64
- * makes NAME several components, and two kinds of them need care, both by characters that base64
- * doesn't have, so that a path tells its key:
- * - one over 254 bytes is cut into pieces of 254 and an extra '.', and a last piece of what is
- * left;
+/* Writes the path of a key's blob at a volume, "/HH/HH/NAME.GENERATION", with a NUL, and returns
+ * its length. HH are the first two bytes of md5(key) in lower hex, NAME the padded base64 of the
+ * key, GENERATION 16 lower hex digits; generation 0 is the originals', of which the path has
+ * nothing. A
+ * '/' of the base64 makes NAME several components, and two kinds of them need care, both by
+ * characters that base64 doesn't have, so that a path tells its key:
+ * - one that would be over 255 bytes long, with the generation if it is the last, is cut into
+ *   pieces of 254 bytes and an extra '.', and a last piece of what is left, of a byte at least;
  * - n empty ones in a row ("//" has one, and so has a '/' at either end) become one "-n", since a
- *   file system and nginx would drop them, and two keys could meet in one file. */
-size_t placement_path(const void *key, size_t key_len, char path[PLACEMENT_PATH_MAX]);
+ *   file system and nginx would drop them, and two keys could meet in one file.
+ * With the generation no file has a name that a directory could have. */
+size_t placement_path(const void *key, size_t key_len, uint64_t generation,
+                      char path[PLACEMENT_PATH_MAX]);
+
+/* Writes a blob's path as the volume has it: with the subvolume, if the place has one. */
+void placement_full_path(const struct place *place, const char *path,
+                         char full[PLACEMENT_FULL_PATH_MAX]);
+
+/* Writes the URL of a path at the volume "host:port"; `place` NULL: a path of the volume itself. */
+void placement_url(const char *volume, const struct place *place, const char *path,
+                   char url[PLACEMENT_URL_MAX]);
 
 /* The `count` best of `n` volumes for the key, best first, in out[]; count <= n. Rendezvous hashing
  * by md5(key, volume name): stable in the names, and a new volume takes over only its share.

@@ -16,20 +16,20 @@ static void end_if_done(struct relay *r)
     if (r->get_running || r->put_running)
         return;
     buf_deinit(&r->window);
-    EVP_MD_CTX_free(r->md5);
-    r->md5 = NULL;
     r->done(r, r->rc, r->status);
 }
 
 /* Whether the source, come to its end, is what was announced. */
 static bool is_right(struct relay *r)
 {
-    unsigned char md5[EVP_MAX_MD_SIZE];
+    unsigned char md5[MD5_SIZE];
 
     if (r->received != r->size)
         return false;
-    return r->md5 == NULL || (EVP_DigestFinal_ex(r->md5, md5, NULL) == 1 &&
-                              memcmp(md5, r->wanted_md5, RELAY_MD5_SIZE) == 0);
+    if (!r->md5.is_begun)
+        return true;
+    md5_finish(&r->md5, md5);
+    return memcmp(md5, r->wanted_md5, MD5_SIZE) == 0;
 }
 
 static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
@@ -41,8 +41,10 @@ static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
     if (buf_size(&r->window) >= WINDOW_HIGH)
         return false;
     r->received += n;
-    if (r->received > r->size || (r->md5 != NULL && EVP_DigestUpdate(r->md5, bytes, n) != 1) ||
-        (r->received == r->size && !is_right(r)) || buf_append(&r->window, bytes, n) < 0)
+    if (r->md5.is_begun)
+        md5_add(&r->md5, bytes, n);
+    if (r->received > r->size || (r->received == r->size && !is_right(r)) ||
+        buf_append(&r->window, bytes, n) < 0)
         r->bad = true;
     transfer_wake_soon(&r->put);
     return true;
@@ -107,17 +109,6 @@ static void put_done_cb(struct transfer *put, int rc, int status)
     end_if_done(r);
 }
 
-static int start_md5(struct relay *r, const unsigned char *md5)
-{
-    if (md5 == NULL)
-        return 0;
-    memcpy(r->wanted_md5, md5, RELAY_MD5_SIZE);
-    r->md5 = EVP_MD_CTX_new();
-    if (r->md5 == NULL || EVP_DigestInit_ex(r->md5, EVP_md5(), NULL) != 1)
-        return UV_ENOMEM;
-    return 0;
-}
-
 int relay_start(struct relay *r, struct transfers *transfers, const struct relay_options *o,
                 relay_done_cb done)
 {
@@ -134,14 +125,14 @@ int relay_start(struct relay *r, struct transfers *transfers, const struct relay
     r->get.volume = o->from;
     r->put.volume = o->to;
     r->get.until = r->put.until = o->until;
-    rc = start_md5(r, o->md5);
-    if (rc == 0)
-        rc = transfer_put(transfers, &r->put, o->to_url, (int64_t)o->size, o->time, put_read_cb,
-                          put_done_cb);
-    if (rc < 0) {
-        EVP_MD_CTX_free(r->md5);
-        return rc;
+    if (o->md5 != NULL) {
+        memcpy(r->wanted_md5, o->md5, MD5_SIZE);
+        md5_begin(&r->md5);
     }
+    rc = transfer_put(transfers, &r->put, o->to_url, (int64_t)o->size, o->time, put_read_cb,
+                      put_done_cb);
+    if (rc < 0)
+        return rc;
     r->put_running = true;
     rc = transfer_get(transfers, &r->get, o->from_url, 0, get_write_cb, get_done_cb);
     if (rc == 0) {

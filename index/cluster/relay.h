@@ -3,13 +3,10 @@
 #ifndef MKV_CLUSTER_RELAY_H
 #define MKV_CLUSTER_RELAY_H
 
-#include <openssl/evp.h>
-
 #include "index/base/buf.h"
+#include "index/base/md5.h"
 #include "index/cluster/transfer.h"
 #include "index/cluster/volumes.h"
-
-#define RELAY_MD5_SIZE 16
 
 struct relay;
 
@@ -25,7 +22,7 @@ struct relay_options {
     uint64_t size;            /* of the blob; another one fails */
     uint64_t time;            /* of its PUT, ms since 1970 */
     uint64_t until;           /* loop time to have ended by; 0: any */
-    const unsigned char *md5; /* RELAY_MD5_SIZE bytes that it must have, copied; NULL: any */
+    const unsigned char *md5; /* MD5_SIZE bytes that it must have, copied; NULL: any */
 };
 
 /* Embedded in an operation, which must keep it until the callback has fired. `data` is the
@@ -42,8 +39,8 @@ struct relay {
     struct buf window;
     uint64_t size;
     uint64_t received;
-    EVP_MD_CTX *md5;
-    unsigned char wanted_md5[RELAY_MD5_SIZE];
+    struct md5 md5;
+    unsigned char wanted_md5[MD5_SIZE];
     bool bad; /* the source isn't what it should be */
     bool get_running;
     bool put_running;

@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "index/base/address.h"
+#include "index/base/http_date.h"
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
 #include "index/cluster/volumes.h"
@@ -353,32 +353,18 @@ static int set_header(struct transfers *engine, struct transfer *t, const char *
     return 0;
 }
 
-/* RFC 9110, section 5.6.7, whatever the locale. */
-static void format_date(uint64_t time, char text[48])
-{
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t seconds = (time_t)(time / 1000);
-    struct tm tm;
-
-    gmtime_r(&seconds, &tm);
-    snprintf(text, 48, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-             months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 int transfer_put(struct transfers *engine, struct transfer *t, const char *url, int64_t size,
                  uint64_t time, transfer_read_cb read, transfer_done_cb done)
 {
     int rc = prepare(engine, t, url, done);
-    char date[48];
+    char header[HTTP_DATE_SIZE + 6] = "Date: ";
 
     if (rc < 0)
         return rc;
     t->read = read;
     t->left = size;
-    format_date(time, date);
-    rc = set_header(engine, t, date);
+    http_date_format(time / 1000, header + 6);
+    rc = set_header(engine, t, header);
     if (rc == 0) /* else libcurl waits up to a second for "100 Continue" */
         rc = set_header(engine, t, "Expect:");
     if (rc < 0)

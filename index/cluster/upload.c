@@ -20,40 +20,11 @@
 #define BUDGET_MAX (256UL << 20) /* with more than this no upload begins */
 #define BUDGET     (64UL << 20)  /* with more than this in buffers, each gets LAG_LOW only */
 
-void upload_target_path(const struct upload_target *t, const char *path, char text[UPLOAD_PATH_MAX])
-{
-    if (t->has_subvolume)
-        snprintf(text, UPLOAD_PATH_MAX, "/sv%02X%s", t->subvolume & 0xff, path);
-    else
-        snprintf(text, UPLOAD_PATH_MAX, "%s", path);
-}
-
-void upload_target_url(const struct upload_target *t, const char *path, char url[UPLOAD_URL_MAX])
-{
-    char text[UPLOAD_PATH_MAX];
-
-    upload_target_path(t, path, text);
-    snprintf(url, UPLOAD_URL_MAX, "http://%s%s", t->volume->name, text);
-}
-
 bool upload_target_succeeded(const struct upload_target *t, const struct transfer *transfer, int rc,
                              int status)
 {
-    return transfer_succeeded(rc, status) && t->id == t->volume->id &&
+    return transfer_succeeded(rc, status) && t->place.volume == t->volume->id &&
            volume_has_answered(t->volume, transfer);
-}
-
-int upload_target_sync(const struct upload_target *t, struct transfers *transfers,
-                       struct transfer *transfer, const char *path, uint64_t size,
-                       char body[UPLOAD_PATH_MAX + 1], transfer_done_cb done)
-{
-    char url[UPLOAD_URL_MAX];
-
-    snprintf(url, sizeof(url), "http://%s/_mkv/sync", t->volume->name);
-    upload_target_path(t, path, body);
-    strcat(body, "\n");
-    transfer->volume = t->volume;
-    return transfer_post(transfers, transfer, url, body, size, done);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -62,15 +33,15 @@ void upload_end_if_idle(struct upload *u)
 {
     if (!u->ending || u->n_busy > 0)
         return;
-    u->options.done(u, u->status);
+    u->options.done(u, u->rc);
 }
 
-void upload_stop(struct upload *u, int status)
+void upload_stop(struct upload *u, int rc)
 {
     if (u->ending)
         return;
     u->ending = true;
-    u->status = status;
+    u->rc = rc;
     for (unsigned i = 0; i < u->n_copies; i++)
         copy_cancel(&u->copies[i]);
 }
@@ -86,7 +57,7 @@ void upload_end_if_all_done(struct upload *u)
         u->copies[i].target->may_hold = false;
     }
     u->ending = true;
-    u->status = 0;
+    u->rc = 0;
 }
 
 /* --- The window ------------------------------------------------------------------------------ */
@@ -134,7 +105,7 @@ static bool takes(struct upload *u, const struct upload_target *t)
 {
     int64_t size = u->ended ? (int64_t)u->received : u->options.size;
 
-    return volume_takes(t->volume, size) && t->volume->id == t->id;
+    return volume_takes(t->volume, size) && t->volume->id == t->place.volume;
 }
 
 static bool is_too_late(const struct upload *u)
@@ -166,11 +137,11 @@ int upload_refuse(struct upload *u)
 {
     size_t n = strcspn(u->text, "\n");
 
-    if (u->failure == 507)
+    if (u->failure == UV_ENOSPC)
         snprintf(u->text, sizeof(u->text), "the volumes are full\n");
     else if (n == 0)
         snprintf(u->text, sizeof(u->text), "too few volumes are up\n");
-    return u->failure != 0 ? u->failure : 503;
+    return u->failure != 0 ? u->failure : UV_EAGAIN;
 }
 
 /* --- The caller's side ----------------------------------------------------------------------- */
@@ -188,18 +159,18 @@ int upload_init(struct upload *u, const struct upload_options *options,
     u->options = *options;
     if (upload_budget_is_spent(options->budget, options->copies)) {
         snprintf(u->text, sizeof(u->text), "too many values are on their way\n");
-        return 503;
+        return UV_EAGAIN;
     }
     options->budget->connections += options->copies;
     u->is_counted = true;
     for (size_t i = 0; i < n; i++) {
-        assert(i < UPLOAD_TARGETS_MAX);
+        assert(i < PLACES_MAX);
         u->targets[u->n_targets] = candidates[i];
-        u->targets[u->n_targets].id = candidates[i].volume->id;
+        u->targets[u->n_targets].place.volume = candidates[i].volume->id;
         if (takes(u, &u->targets[u->n_targets]))
             u->n_targets++;
         else if (volume_is_writable(candidates[i].volume))
-            u->failure = 507;
+            u->failure = UV_ENOSPC;
     }
     return u->n_targets >= options->copies ? 0 : upload_refuse(u);
 }
@@ -209,7 +180,7 @@ int upload_start(struct upload *u)
     u->copies = calloc(u->options.copies, sizeof(*u->copies));
     if (u->copies == NULL) {
         snprintf(u->text, sizeof(u->text), "out of memory\n");
-        return 503;
+        return UV_EAGAIN;
     }
     u->n_copies = u->options.copies;
     for (unsigned i = 0; i < u->n_copies; i++)
@@ -217,7 +188,7 @@ int upload_start(struct upload *u)
     for (unsigned i = 0; i < u->n_copies && !u->ending; i++)
         copy_begin(&u->copies[i]);
     /* What was started tells when it has ended. */
-    return u->ending && u->n_busy == 0 ? u->status : 0;
+    return u->ending && u->n_busy == 0 ? u->rc : 0;
 }
 
 int upload_write(struct upload *u, const char *bytes, size_t n)
@@ -247,15 +218,15 @@ void upload_end(struct upload *u)
 
 void upload_abort(struct upload *u)
 {
-    upload_stop(u, -1);
+    upload_stop(u, UV_ECANCELED);
 }
 
 void upload_deinit(struct upload *u)
 {
-    if (u->options.budget != NULL)
+    if (u->is_counted) {
         u->options.budget->used -= buf_size(&u->window);
-    if (u->is_counted)
         u->options.budget->connections -= u->options.copies;
+    }
     u->is_counted = false;
     buf_deinit(&u->window);
     free(u->copies);

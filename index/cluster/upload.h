@@ -16,28 +16,26 @@
 #include "index/cluster/transfer.h"
 #include "index/cluster/volumes.h"
 
-#define UPLOAD_TARGETS_MAX 16
-#define UPLOAD_TEXT_MAX    (VOLUME_ADDRESS_MAX + 96)
-#define UPLOAD_PATH_MAX    (5 + PLACEMENT_PATH_MAX)
-#define UPLOAD_URL_MAX     (7 + VOLUME_ADDRESS_MAX + UPLOAD_PATH_MAX)
+#define UPLOAD_TEXT_MAX (VOLUME_ADDRESS_MAX + 96)
 
 struct upload;
 
 /* Where the value may go. */
 struct upload_target {
     struct volume *volume;
-    uint32_t id; /* the volume's when it was chosen: with another one it is another disk */
-    bool has_subvolume;
-    uint32_t subvolume;
-    bool tried;    /* this module's, as the next two; readable when done */
-    bool holds;    /* durably: it is one of the copies */
-    bool may_hold; /* it wasn't one in the end, but may have kept the bytes */
+    struct place place; /* its volume is the volume's id when it was chosen: with another one it is
+                           another disk */
+    bool tried;         /* this module's, as the next three; readable when done */
+    bool holds;         /* durably: it is one of the copies */
+    bool may_hold;      /* it wasn't one in the end, but may have kept the bytes */
+    bool is_late;       /* a request to it had no answer, and may be carried out later */
 };
 
-/* Fires once, never inside upload_start(): status 0, and `copies` targets hold the value; or the
- * HTTP status to answer with, and why in upload->text; or -1 after upload_abort(). No transfer runs
- * any more. */
-typedef void (*upload_done_cb)(struct upload *upload, int status);
+/* Fires once, never inside upload_start(), and no transfer runs any more. 0: `copies` targets hold
+ * the value. Else, with the reason in upload->text: UV_EAGAIN (too few volumes are up, or will do
+ * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it); or UV_ECANCELED after
+ * upload_abort(). */
+typedef void (*upload_done_cb)(struct upload *upload, int rc);
 
 /* The buffer has room again, after upload_write() has returned false. May fire within libcurl: must
  * not call this module. */
@@ -70,7 +68,7 @@ struct upload_copy;
 /* Embedded in an operation, all zero at first, which must keep it until `done` has fired. */
 struct upload {
     void *data;
-    struct upload_target targets[UPLOAD_TARGETS_MAX];
+    struct upload_target targets[PLACES_MAX];
     size_t n_targets;
     char text[UPLOAD_TEXT_MAX]; /* a line that says what failed last */
     struct upload_options options;
@@ -82,20 +80,19 @@ struct upload {
     bool ended;      /* all was written */
     bool paused;     /* upload_write() has said false */
     bool ending;     /* failed or aborted: nothing new is started */
-    int status;      /* to be done with */
-    int failure;     /* status for the failure of a volume, so far */
+    int rc;          /* to be done with */
+    int failure;     /* rc for the failure of a volume, so far */
     uint64_t until;  /* loop time to be done by; 0 before all was written */
     bool is_counted; /* its connections are in the budget */
     unsigned n_busy; /* transfers and relays that run */
 };
 
-/* Takes the volumes that can take the value, of `n` candidates, best first; at most
- * UPLOAD_TARGETS_MAX. 0, and bytes can be added from now on; or, when they are too few, the HTTP
- * status to refuse with, and upload->text. */
+/* Takes the volumes that can take the value, of `n` candidates, best first; at most PLACES_MAX. 0,
+ * and bytes can be added from now on; or, when they are too few, as upload_done_cb. */
 int upload_init(struct upload *upload, const struct upload_options *options,
                 const struct upload_target *candidates, size_t n);
 
-/* Starts to send. 0; or the HTTP status to refuse with and upload->text, and `done` never fires. */
+/* Starts to send. 0; or as upload_done_cb, and `done` never fires. */
 int upload_start(struct upload *upload);
 
 /* Adds bytes, which are copied. 1 to go on, 0 to wait for `drained`, or UV_ENOMEM: abort it. Once
@@ -105,7 +102,7 @@ int upload_write(struct upload *upload, const char *bytes, size_t n);
 /* All was written; more than nothing. From now on the upload has until transfers_durable_by(). */
 void upload_end(struct upload *upload);
 
-/* Breaks it off; `done` fires with -1, unless it is about to. */
+/* Breaks it off; `done` fires with UV_ECANCELED, unless it is about to. */
 void upload_abort(struct upload *upload);
 
 /* Frees what it has kept; not between the start and `done`. All zero is fine, too. */
@@ -114,19 +111,5 @@ void upload_deinit(struct upload *upload);
 /* Whether an answer to a request of the target is that it was done, by the disk that was chosen. */
 bool upload_target_succeeded(const struct upload_target *target, const struct transfer *transfer,
                              int rc, int status);
-
-/* Asks the target's volume to bring the blob of `size` bytes at this path to disk (POST
- * /_mkv/sync); `body` is written, and borrowed until `done` has fired. As transfer_post(). */
-int upload_target_sync(const struct upload_target *target, struct transfers *transfers,
-                       struct transfer *transfer, const char *path, uint64_t size,
-                       char body[UPLOAD_PATH_MAX + 1], transfer_done_cb done);
-
-/* Writes "/svXX/HH/HH/NAME": this path, "/HH/HH/NAME", as the target's volume knows it. */
-void upload_target_path(const struct upload_target *target, const char *path,
-                        char text[UPLOAD_PATH_MAX]);
-
-/* Writes "http://" and the volume's name before that. */
-void upload_target_url(const struct upload_target *target, const char *path,
-                       char url[UPLOAD_URL_MAX]);
 
 #endif

@@ -38,9 +38,9 @@ static void note_failure(struct upload *u, const struct volume *volume, int rc, 
         snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
     log_limited(LOG_LEVEL_WARN, "a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
     if (rc < 0)
-        u->failure = 503;
+        u->failure = UV_EAGAIN;
     else
-        u->failure = status == 507 ? 507 : 502;
+        u->failure = status == 507 ? UV_ENOSPC : UV_EREMOTEIO;
 }
 
 static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
@@ -77,7 +77,7 @@ static void copy_failed(struct upload_copy *c, int rc, int status)
     if (transfer_failed_here(rc)) { /* any other volume would have to wait for the same */
         snprintf(u->text, sizeof(u->text), "the index can't connect to volumes now: %s\n",
                  uv_strerror(rc));
-        upload_stop(u, 503);
+        upload_stop(u, UV_EAGAIN);
         return;
     }
     note_failure(u, c->target->volume, rc, status);
@@ -85,13 +85,12 @@ static void copy_failed(struct upload_copy *c, int rc, int status)
     upload_trim(u);
 }
 
-static void synced_cb(struct transfer *transfer, int rc, int status)
+static void flushed_cb(struct flush *flush, const struct transfer *transfer, int rc, int status)
 {
-    struct upload_copy *c = transfer->data;
+    struct upload_copy *c = flush->data;
     struct upload *u = c->upload;
 
     u->n_busy--;
-    volume_report_store(c->target->volume, rc, status);
     if (rc == 0 && (status == 404 || status == 405))
         log_limited(LOG_LEVEL_ERROR,
                     "volume %s doesn't answer POST /_mkv/sync: is it run by mkv volume? (mkv index "
@@ -117,9 +116,10 @@ static void copy_stored(struct upload_copy *c)
         return;
     }
     set_state(c, COPY_SYNCING);
-    copy_set_deadline(c);
-    rc = upload_target_sync(c->target, u->options.transfers, &c->transfer, u->options.path,
-                            u->received, c->sync_body, synced_cb);
+    c->flush.data = c;
+    c->flush.until = u->until;
+    rc = flush_start(&c->flush, u->options.transfers, c->target->volume, &c->target->place,
+                     u->options.path, u->received, flushed_cb);
     if (rc == 0)
         u->n_busy++;
     else
@@ -134,6 +134,7 @@ static void put_cb(struct transfer *transfer, int rc, int status)
     u->n_busy--;
     volume_report_store(c->target->volume, rc, status);
     c->target->may_hold |= transfer_may_have_stored(transfer, rc, status);
+    c->target->is_late |= rc < 0 && transfer->body_sent;
     if (u->ended && c->at == u->received &&
         upload_target_succeeded(c->target, transfer, rc, status))
         copy_stored(c);
@@ -145,14 +146,14 @@ static void put_cb(struct transfer *transfer, int rc, int status)
 static int stream(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    char url[UPLOAD_URL_MAX];
+    char url[PLACEMENT_URL_MAX];
     int rc;
 
     c->at = 0;
     c->transfer.data = c;
     c->transfer.volume = c->target->volume;
     copy_set_deadline(c);
-    upload_target_url(c->target, u->options.path, url);
+    placement_url(c->target->volume->name, &c->target->place, u->options.path, url);
     rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
                       read_cb, put_cb);
     if (rc < 0)
@@ -180,7 +181,7 @@ void copy_begin(struct upload_copy *c)
     rc = stream(c);
     if (rc < 0) {
         snprintf(u->text, sizeof(u->text), "the value can't be sent to a volume\n");
-        upload_stop(u, 503);
+        upload_stop(u, UV_EAGAIN);
     }
 }
 
@@ -197,6 +198,7 @@ static void relayed_cb(struct relay *relay, int rc, int status)
     else
         volume_report_store(relay->to, rc, status);
     c->target->may_hold |= relay->may_hold;
+    c->target->is_late |= rc < 0 && relay->may_hold;
     if (upload_target_succeeded(c->target, &relay->put, rc, status)) {
         copy_stored(c);
     } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
@@ -212,12 +214,12 @@ static void relayed_cb(struct relay *relay, int rc, int status)
 static int relay_copy(struct upload_copy *c, const struct upload_target *from)
 {
     struct upload *u = c->upload;
-    char from_url[UPLOAD_URL_MAX];
-    char to_url[UPLOAD_URL_MAX];
+    char from_url[PLACEMENT_URL_MAX];
+    char to_url[PLACEMENT_URL_MAX];
     int rc;
 
-    upload_target_url(from, u->options.path, from_url);
-    upload_target_url(c->target, u->options.path, to_url);
+    placement_url(from->volume->name, &from->place, u->options.path, from_url);
+    placement_url(c->target->volume->name, &c->target->place, u->options.path, to_url);
     c->relay.data = c;
     rc = relay_start(&c->relay, u->options.transfers,
                      &(struct relay_options){.from = from->volume,
@@ -290,8 +292,10 @@ void copy_set_deadline(struct upload_copy *c)
 
 void copy_cancel(struct upload_copy *c)
 {
-    if (c->state == COPY_STREAMING || c->state == COPY_SYNCING)
+    if (c->state == COPY_STREAMING)
         transfer_cancel(&c->transfer);
+    else if (c->state == COPY_SYNCING)
+        flush_cancel(&c->flush);
     else if (c->state == COPY_RELAYING)
         relay_cancel(&c->relay);
 }

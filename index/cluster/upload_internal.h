@@ -3,6 +3,7 @@
 #ifndef MKV_CLUSTER_UPLOAD_INTERNAL_H
 #define MKV_CLUSTER_UPLOAD_INTERNAL_H
 
+#include "index/cluster/flush.h"
 #include "index/cluster/upload.h"
 
 enum copy_state {
@@ -23,7 +24,7 @@ struct upload_copy {
     unsigned relays; /* tried */
     struct transfer transfer;
     struct relay relay;
-    char sync_body[UPLOAD_PATH_MAX + 1]; /* a line */
+    struct flush flush;
 };
 
 /* upload_copy.c */
@@ -41,11 +42,11 @@ void copy_set_deadline(struct upload_copy *c);
 /* Tells that it is over, if it is and nothing runs any more. The upload may be gone behind it. */
 void upload_end_if_idle(struct upload *u);
 void upload_end_if_all_done(struct upload *u);
-/* Cancels everything that runs; the last one to end tells `status`. */
-void upload_stop(struct upload *u, int status);
+/* Cancels everything that runs; the last one to end tells `rc`. */
+void upload_stop(struct upload *u, int rc);
 /* The next candidate that can take it, or NULL. */
 struct upload_target *upload_next_target(struct upload *u);
-/* The status to refuse with, and u->text, when there is none. */
+/* The rc to refuse with, and u->text, when there is none. */
 int upload_refuse(struct upload *u);
 /* Drops what all have taken, and tells the caller to go on. */
 void upload_trim(struct upload *u);

@@ -15,6 +15,8 @@
 
 #include "index/base/clock.h"
 #include "index/base/log.h"
+#include "index/cluster/flush.h"
+#include "index/cluster/placement.h"
 
 #define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next */
 #define PROBE_TIMEOUT  1000         /* ms that a probe may take */
@@ -41,10 +43,18 @@ struct volumes {
     void *stop_arg;
 };
 
+static void drop_last(struct volumes *v)
+{
+    struct volume *volume = v->list[--v->count];
+
+    flusher_free(volume->flusher);
+    free(volume);
+}
+
 static void free_volumes(struct volumes *v)
 {
-    for (size_t i = 0; i < v->count; i++)
-        free(v->list[i]);
+    while (v->count > 0)
+        drop_last(v);
     free(v);
 }
 
@@ -304,9 +314,9 @@ static bool answer_cb(struct transfer *transfer, const char *bytes, size_t n)
 static void probe(struct volume *volume)
 {
     struct volumes *v = volume->volumes;
-    char url[VOLUME_ADDRESS_MAX + 32];
+    char url[PLACEMENT_URL_MAX];
 
-    snprintf(url, sizeof(url), "http://%s/_mkv/space", volume->name);
+    placement_url(volume->name, NULL, "/_mkv/space", url);
     volume->answer_len = 0;
     volume->probe.data = volume;
     volume->probe.anew = volume->state == VOLUME_DOWN || volume->silent > 0;
@@ -409,6 +419,11 @@ static struct volume *add(struct volumes *v, const char *name)
 
     if (volume == NULL)
         return NULL;
+    volume->flusher = flusher_new(volume);
+    if (volume->flusher == NULL) {
+        free(volume);
+        return NULL;
+    }
     assert(strlen(name) < VOLUME_ADDRESS_MAX);
     strcpy(volume->name, name);
     volume->volumes = v;
@@ -429,7 +444,7 @@ int volumes_set(struct volumes *v, const char *const *names, size_t n)
             int rc = v->count == VOLUMES_MAX ? UV_E2BIG : UV_ENOMEM;
 
             while (v->count > count)
-                free(v->list[--v->count]);
+                drop_last(v);
             return rc;
         }
     }

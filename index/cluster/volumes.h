@@ -22,7 +22,7 @@
 
 #define VOLUMES_MAX        1024
 #define VOLUME_REASON_MAX  128
-#define VOLUME_ADDRESS_MAX 264 /* "host:port" and a NUL */
+#define VOLUME_ADDRESS_MAX ADDRESS_TEXT_MAX /* "host:port" and a NUL */
 
 enum volume_state {
     VOLUME_UNKNOWN, /* not asked yet: counts as down, but nothing is said about it */
@@ -46,6 +46,7 @@ struct volume {
     uint64_t free_bytes;            /* UINT64_MAX: unknown */
     uint64_t total_bytes;           /* likewise */
     uint32_t id;                    /* the caller's: in the store, of this name and identity */
+    struct flusher *flusher;        /* flush.h */
     /* The rest is this module's. */
     bool asked;            /* a probe has ended, or could not begin */
     bool identified;       /* it has answered */

@@ -276,7 +276,7 @@ void conn_refuse(struct http_conn *conn, int status)
     conn->close_after = true;
     buf_clear(&conn->request.answer_headers);
     if (status == 405)
-        http_add_header(&conn->request, "Allow", HTTP_ALLOWED);
+        http_add_header(&conn->request, "Allow", conn->server->methods);
     if (status == 503)
         http_add_header(&conn->request, "Retry-After", "1");
     response_append(conn, status, NULL, 0);

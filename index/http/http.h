@@ -20,9 +20,6 @@ struct http_request;
  * comes on top. */
 #define HTTP_STREAM_BOUND (16 * 1024)
 
-/* The methods that are served, as the header Allow lists them. */
-#define HTTP_ALLOWED "GET, HEAD, PUT, DELETE, UNLINK, REBALANCE"
-
 enum http_method {
     HTTP_METHOD_GET,
     HTTP_METHOD_HEAD,
@@ -31,7 +28,8 @@ enum http_method {
     HTTP_METHOD_UNLINK,
     HTTP_METHOD_POST,
     HTTP_METHOD_REBALANCE,
-    HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here */
+    HTTP_METHOD_OTHER, /* whatever else llhttp knows; what it doesn't is answered 405 right here,
+                          with the server's methods */
 };
 
 /* Limits; times in milliseconds. Each deadline is checked once a second. */
@@ -55,7 +53,8 @@ size_t http_connections_max(size_t wanted);
 
 /* Fires once a request when its head is complete. `request` lives until it is answered or
  * `closed` has fired, its body reader's or its writer's. The handler answers with http_respond(),
- * or starts to with http_respond_start(), at once or later; later only after http_read_body(). */
+ * or starts to with http_respond_start(), at once or later; later only after http_read_body() or
+ * http_request_hold(). */
 typedef void (*http_handler_cb)(struct http_request *request, void *arg);
 
 /* What an exchange that isn't answered at once wants to hear. `data` and `end` may be NULL: then
@@ -84,10 +83,11 @@ struct http_writer {
 
 /* Starts a server that answers on `n` bound sockets, n > 0, each of them TCP or Unix (whose name in
  * the file system stays the caller's to remove). On success they are the server's, and *server
- * lives until the stop callback. 0 or a negative UV_E* with the sockets untouched. */
+ * lives until the stop callback. `methods`, borrowed, are those that the handler serves, as the
+ * header Allow lists them. 0 or a negative UV_E* with the sockets untouched. */
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
-                      const struct http_limits *limits, http_handler_cb handler, void *arg,
-                      struct http_server **server);
+                      const struct http_limits *limits, const char *methods,
+                      http_handler_cb handler, void *arg, struct http_server **server);
 
 /* Lets connections wait in the sockets' queues, from now on, until http_server_release(); a stop
  * before that drops them. */
@@ -135,6 +135,10 @@ void *http_request_data(const struct http_request *request);
  * and must outlive the request. At most once a request. Only from the handler. */
 void http_read_body(struct http_request *request, const struct http_body_reader *reader);
 
+/* Keeps a request whose body means nothing, to answer it later: the body is dropped. `closed` fires
+ * when the client goes before that, as a reader's. At most once, and not with http_read_body(). */
+void http_request_hold(struct http_request *request, void (*closed)(struct http_request *request));
+
 /* Back-pressure: no bytes are read from the client between pause and resume. A little that has been
  * read already (64 KiB at most) may still come. Neither fires a callback. */
 void http_pause_body(struct http_request *request);
@@ -148,6 +152,9 @@ void http_add_header(struct http_request *request, const char *name, const char 
  * added before. Ends the handler's hold on `request`: no callback fires any more, but for the
  * handler itself, which this call may run for the client's next request. */
 void http_respond(struct http_request *request, int status, const char *body, size_t len);
+
+/* The same, with a line of text or none, and 503 with Retry-After. */
+void http_respond_text(struct http_request *request, int status, const char *text);
 
 /* Starts an answer whose length isn't known, with the headers added before; `status` is one that
  * has a body. It goes out chunked, or to a client of HTTP/1.0 as all bytes up to the end of the

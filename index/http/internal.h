@@ -61,6 +61,7 @@ struct http_request {
     bool in_value;                         /* the parser is inside a header's value */
     int64_t content_length;                /* -1: chunked */
     const struct http_body_reader *reader; /* NULL: the body is dropped */
+    struct http_body_reader holder;        /* the reader of http_request_hold() */
     const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
     bool bad_headers;                      /* http_add_header() has failed */
@@ -193,7 +194,8 @@ struct http_listener {
 struct http_server {
     uv_loop_t *loop;
     struct http_limits limits;
-    size_t share; /* connections of each listener */
+    size_t share;        /* connections of each listener */
+    const char *methods; /* that it serves, for Allow */
     http_handler_cb handler;
     void *arg;
     struct http_listener *listeners;

@@ -30,6 +30,7 @@ static const char *status_line(int status)
         {415, "HTTP/1.1 415 Unsupported Media Type\r\n"},
         {417, "HTTP/1.1 417 Expectation Failed\r\n"},
         {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+        {500, "HTTP/1.1 500 Internal Server Error\r\n"},
         {501, "HTTP/1.1 501 Not Implemented\r\n"},
         {502, "HTTP/1.1 502 Bad Gateway\r\n"},
         {503, "HTTP/1.1 503 Service Unavailable\r\n"},
@@ -41,7 +42,16 @@ static const char *status_line(int status)
         if (lines[i].status == status)
             return lines[i].line;
     }
-    return "HTTP/1.1 500 Internal Server Error\r\n";
+    return NULL;
+}
+
+static int append_status(struct buf *out, int status)
+{
+    const char *line = status_line(status);
+
+    if (line != NULL)
+        return buf_append_string(out, line);
+    return buf_append_format(out, "HTTP/1.1 %d \r\n", status); /* RFC 9112, section 4: no reason */
 }
 
 enum http_method http_request_method(const struct http_request *request)
@@ -124,6 +134,12 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
         conn->deadline = 0; /* it would wait for ever: the sweep ends it */
 }
 
+void http_request_hold(struct http_request *request, void (*closed)(struct http_request *request))
+{
+    request->holder = (struct http_body_reader){.closed = closed};
+    http_read_body(request, &request->holder);
+}
+
 static bool has_control(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -155,7 +171,7 @@ int response_append_head(struct http_conn *conn, int status, const char *framing
 {
     struct http_request *r = &conn->request;
     struct buf *out = &conn->out;
-    int rc = buf_append_string(out, status_line(status));
+    int rc = append_status(out, status);
 
     if (rc == 0)
         rc = buf_append_string(out, conn->server->date);
@@ -172,17 +188,14 @@ int response_append_head(struct http_conn *conn, int status, const char *framing
 
 void response_append(struct http_conn *conn, int status, const char *body, size_t len)
 {
-    char text[96];
+    char text[48];
     const char *framing = "Content-Length: 0\r\n";
     int rc;
 
     if (status == 204 || status == 304) { /* RFC 9110, section 8.6: without Content-Length */
         framing = "";
     } else if (len > 0) {
-        snprintf(text, sizeof(text),
-                 "Content-Length: %zu\r\n"
-                 "Content-Type: text/plain; charset=utf-8\r\n",
-                 len);
+        snprintf(text, sizeof(text), "Content-Length: %zu\r\n", len);
         framing = text;
     }
     rc = response_append_head(conn, status, framing);
@@ -237,4 +250,13 @@ void http_respond(struct http_request *request, int status, const char *body, si
     response_append(conn, status, body, len);
     if (conn->state != CONN_CLOSED)
         response_end(conn, linger);
+}
+
+void http_respond_text(struct http_request *request, int status, const char *text)
+{
+    if (status == 503)
+        http_add_header(request, "Retry-After", "1");
+    if (*text != '\0')
+        http_add_header(request, "Content-Type", "text/plain; charset=utf-8");
+    http_respond(request, status, text, strlen(text));
 }

@@ -1,9 +1,11 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "index/base/clock.h"
+#include "index/base/http_date.h"
 #include "index/http/internal.h"
 
 #define SWEEP_INTERVAL 1000 /* milliseconds */
@@ -62,11 +64,10 @@ void http_server_release(struct http_server *server)
 
 static void update_date(struct http_server *server)
 {
-    time_t now = time(NULL);
-    struct tm utc;
+    char date[HTTP_DATE_SIZE];
 
-    gmtime_r(&now, &utc);
-    strftime(server->date, sizeof(server->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    http_date_format(clock_now_ms() / 1000, date);
+    snprintf(server->date, sizeof(server->date), "Date: %s\r\n", date);
 }
 
 static void sweep_cb(uv_timer_t *timer)
@@ -125,8 +126,8 @@ static struct http_server *server_new(uv_loop_t *loop, size_t n_listeners,
 }
 
 int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
-                      const struct http_limits *limits, http_handler_cb handler, void *arg,
-                      struct http_server **server)
+                      const struct http_limits *limits, const char *methods,
+                      http_handler_cb handler, void *arg, struct http_server **server)
 {
     struct http_server *s = server_new(loop, n, limits);
     int rc = 0;
@@ -134,6 +135,7 @@ int http_server_start(uv_loop_t *loop, const int *sockets, size_t n,
     assert(n > 0);
     if (s == NULL)
         return UV_ENOMEM;
+    s->methods = methods;
     s->handler = handler;
     s->arg = arg;
     s->open = 1; /* this call */

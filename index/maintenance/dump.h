@@ -10,8 +10,9 @@
 struct dump {
     struct store *store;
     bool begun;
-    enum store_space space; /* where it is */
-    struct key next;        /* and from which key on it is to continue */
+    enum store_space space;   /* where it is */
+    struct key next;          /* and from which key on it is to continue, */
+    uint64_t next_generation; /* and which orphan of that */
     struct dump_counts counts;
     struct buf *out; /* during a call */
     size_t bytes;

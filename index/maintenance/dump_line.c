@@ -13,19 +13,20 @@
 #include "index/cluster/transfer.h"
 
 #define FORMAT  "mkv-dump"
-#define VERSION 1
+#define VERSION 2
 
 #define NO_VOLUME                                                                                  \
     "has a volume that is no HOST:PORT, alone or with \" IDENTITY\" and \"/svXX\" behind"
 
+/* The first that is none: of the year 10000. */
+#define GENERATION_END (253402300800000ULL << 16)
+
 /* What JSON readers, ours too, take for an integer. */
 #define NUMBER_MAX INT64_MAX
 
-void dump_count(struct dump_counts *counts, enum store_space space, const struct record *record)
+void dump_count(struct dump_counts *counts, const struct record *record)
 {
-    if (space == STORE_ORPHANS)
-        counts->orphans++;
-    else if (record->flags & RECORD_UNLINKED)
+    if (record->flags & RECORD_UNLINKED)
         counts->unlinked++;
     else
         counts->keys++;
@@ -75,43 +76,70 @@ static int append_md5(struct buf *out, const struct record *record)
     return buf_append_format(out, ",\"md5\":\"%s\"", text);
 }
 
-static int append_volumes(struct buf *out, const struct record *record, const char *const *volumes)
+/* Where it says something; in the form that names of blobs have. */
+static int append_generation(struct buf *out, uint64_t generation)
+{
+    if (generation == 0)
+        return 0;
+    if (generation >= GENERATION_END)
+        return -EINVAL;
+    return buf_append_format(out, ",\"generation\":\"%016" PRIx64 "\"", generation);
+}
+
+static int append_places(struct buf *out, const struct place *places, unsigned n,
+                         const char *const *volumes)
 {
     int rc = buf_append_string(out, ",\"volumes\":[");
 
-    for (unsigned i = 0; i < record->n_replicas && rc == 0; i++) {
-        const struct replica *replica = &record->replicas[i];
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        const struct place *place = &places[i];
         const char *comma = i > 0 ? "," : "";
 
         if (!is_volume_name(volumes[i]))
             return -EINVAL;
-        if (replica->has_subvolume)
+        if (place->has_subvolume)
             rc = buf_append_format(out, "%s\"%s/sv%02" PRIX32 "\"", comma, volumes[i],
-                                   replica->subvolume);
+                                   place->subvolume);
         else
             rc = buf_append_format(out, "%s\"%s\"", comma, volumes[i]);
     }
     return rc == 0 ? buf_append_string(out, "]}\n") : rc;
 }
 
-int dump_append_record(struct buf *out, enum store_space space, const void *key, size_t len,
-                       const struct record *record, const char *const *volumes)
+int dump_append_record(struct buf *out, const void *key, size_t len, const struct record *record,
+                       const char *const *volumes)
 {
     int rc;
 
     if (record->size > NUMBER_MAX)
         return -EINVAL;
-    rc = buf_append_string(out, space == STORE_KEYS ? "{\"key\":" : "{\"orphan\":");
+    rc = buf_append_string(out, "{\"key\":");
     if (rc == 0)
         rc = json_append_bytes(out, key, len);
     if (rc == 0)
         rc = buf_append_format(out, ",\"size\":%" PRIu64 ",\"time\":%" PRId64, record->size,
                                (int64_t)record->time);
+    if (rc == 0)
+        rc = append_generation(out, record->generation);
     if (rc == 0 && (record->flags & RECORD_UNLINKED))
         rc = buf_append_string(out, ",\"unlinked\":true");
     if (rc == 0)
         rc = append_md5(out, record);
-    return rc == 0 ? append_volumes(out, record, volumes) : rc;
+    return rc == 0 ? append_places(out, record->places, record->n_places, volumes) : rc;
+}
+
+int dump_append_orphan(struct buf *out, const void *key, size_t len, uint64_t generation,
+                       const struct orphan *orphan, const char *const *volumes)
+{
+    int rc = buf_append_string(out, "{\"orphan\":");
+
+    if (rc == 0)
+        rc = json_append_bytes(out, key, len);
+    if (rc == 0)
+        rc = append_generation(out, generation);
+    if (rc == 0 && orphan->until != 0)
+        rc = buf_append_format(out, ",\"until\":%" PRId64, (int64_t)orphan->until);
+    return rc == 0 ? append_places(out, orphan->places, orphan->n_places, volumes) : rc;
 }
 
 /* --- Reading --------------------------------------------------------------------------------- */
@@ -131,9 +159,9 @@ static json_t *take(struct fields *fields, const char *name)
     return value;
 }
 
-static bool take_time(struct fields *fields, uint64_t *time)
+static bool take_time(struct fields *fields, const char *name, uint64_t *time)
 {
-    const json_t *value = take(fields, "time");
+    const json_t *value = take(fields, name);
 
     if (!json_is_integer(value))
         return false;
@@ -177,50 +205,70 @@ static const char *parse_key(const json_t *value, struct key *key)
 }
 
 /* "host:port identity/svXX": cuts the end off `name`. As it is written, and not otherwise. */
-static bool parse_subvolume(char *name, struct replica *replica)
+static bool parse_subvolume(char *name, struct place *place)
 {
     char *slash = strchr(name, '/');
     char again[16];
 
-    replica->has_subvolume = slash != NULL;
+    place->has_subvolume = slash != NULL;
     if (slash == NULL)
         return true;
     if (strncmp(slash, "/sv", 3) != 0)
         return false;
-    replica->subvolume = (uint32_t)strtoul(slash + 3, NULL, 16);
-    snprintf(again, sizeof(again), "/sv%02" PRIX32, replica->subvolume);
+    place->subvolume = (uint32_t)strtoul(slash + 3, NULL, 16);
+    snprintf(again, sizeof(again), "/sv%02" PRIX32, place->subvolume);
     if (strcmp(slash, again) != 0)
         return false;
     *slash = '\0';
     return true;
 }
 
-static const char *parse_volume(const json_t *value, unsigned i, struct dump_line *line)
+static const char *parse_volume(const json_t *value, unsigned i, struct place *place,
+                                struct dump_line *line)
 {
     char name[DUMP_VOLUME_MAX + 16];
-    struct replica *replica = &line->record.replicas[i];
 
     if (!json_is_string(value) || json_string_length(value) >= sizeof(name))
         return NO_VOLUME;
     strcpy(name, json_string_value(value));
-    if (!parse_subvolume(name, replica) || !is_volume_name(name))
+    if (!parse_subvolume(name, place) || !is_volume_name(name))
         return NO_VOLUME;
-    replica->volume = i;
+    place->volume = i;
     strcpy(line->volumes[i], name);
     return NULL;
 }
 
-static const char *parse_volumes(const json_t *values, struct dump_line *line)
+static const char *parse_volumes(const json_t *values, unsigned max, struct place *places,
+                                 unsigned *n_places, struct dump_line *line)
 {
     size_t n = json_array_size(values);
     const char *problem = NULL;
 
-    if (n < 1 || n > RECORD_REPLICAS_MAX)
-        return "has no list of 1 to 16 volumes";
-    line->record.n_replicas = (unsigned)n;
+    if (n < 1 || n > max)
+        return max == PLACES_MAX ? "has no list of 1 to 16 volumes"
+                                 : "has no list of 1 to 32 volumes";
+    *n_places = (unsigned)n;
     for (unsigned i = 0; i < n && problem == NULL; i++)
-        problem = parse_volume(json_array_get(values, i), i, line);
+        problem = parse_volume(json_array_get(values, i), i, &places[i], line);
     return problem;
+}
+
+/* As append_generation() writes it: a number whose time is before the year 10000. */
+static const char *parse_generation(struct fields *fields, uint64_t *generation)
+{
+    const json_t *value = take(fields, "generation");
+    unsigned char bytes[8];
+
+    *generation = 0;
+    if (value == NULL)
+        return NULL;
+    if (!json_is_string(value) || !hex_read(json_string_value(value), bytes, sizeof(bytes)))
+        return "has a \"generation\" that isn't 16 lower-case hexadecimal digits";
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        *generation = *generation << 8 | bytes[i];
+    return *generation > 0 && *generation < GENERATION_END
+               ? NULL
+               : "has a \"generation\" that none can be";
 }
 
 static const char *parse_flags(struct fields *fields, struct record *record)
@@ -240,17 +288,43 @@ static const char *parse_flags(struct fields *fields, struct record *record)
     return NULL;
 }
 
-static const char *parse_record(struct fields *fields, const char *name, struct dump_line *line)
+static const char *parse_record(struct fields *fields, struct dump_line *line)
 {
-    const char *problem = parse_key(take(fields, name), &line->key);
+    struct record *record = &line->record;
+    const char *problem = parse_key(take(fields, "key"), &line->key);
 
-    if (problem == NULL && !take_number(fields, "size", &line->record.size))
+    if (problem == NULL && !take_number(fields, "size", &record->size))
         problem = "has no \"size\" that is a number of bytes";
-    if (problem == NULL && !take_time(fields, &line->record.time))
+    if (problem == NULL && !take_time(fields, "time", &record->time))
         problem = "has no \"time\" that is a number of milliseconds";
     if (problem == NULL)
-        problem = parse_flags(fields, &line->record);
-    return problem != NULL ? problem : parse_volumes(take(fields, "volumes"), line);
+        problem = parse_generation(fields, &record->generation);
+    if (problem == NULL)
+        problem = parse_flags(fields, record);
+    if (problem != NULL)
+        return problem;
+    return parse_volumes(take(fields, "volumes"), PLACES_MAX, record->places, &record->n_places,
+                         line);
+}
+
+/* In version 1 it has a record's fields, which say nothing. */
+static const char *parse_orphan(struct fields *fields, struct dump_line *line)
+{
+    static const char *const old[] = {"size", "time", "unlinked", "md5"};
+    struct orphan *orphan = &line->orphan;
+    const char *problem = parse_key(take(fields, "orphan"), &line->key);
+
+    for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++)
+        take(fields, old[i]);
+    if (problem == NULL)
+        problem = parse_generation(fields, &line->generation);
+    if (problem == NULL && json_object_get(fields->object, "until") != NULL &&
+        !take_time(fields, "until", &orphan->until))
+        problem = "has an \"until\" that is no number of milliseconds";
+    if (problem != NULL)
+        return problem;
+    return parse_volumes(take(fields, "volumes"), ORPHAN_PLACES_MAX, orphan->places,
+                         &orphan->n_places, line);
 }
 
 static const char *parse_header(struct fields *fields)
@@ -262,7 +336,7 @@ static const char *parse_header(struct fields *fields)
         return "is of another format than " FORMAT;
     if (!take_number(fields, "version", &version) || version < 1)
         return "lacks the version of the format";
-    return version == VERSION ? NULL : "says that a newer mkv made this dump: use that one";
+    return version <= VERSION ? NULL : "says that a newer mkv made this dump: use that one";
 }
 
 static const char *parse_end(struct fields *fields, struct dump_counts *counts)
@@ -291,7 +365,7 @@ static const char *parse_object(struct fields *fields, struct dump_line *line)
         return parse_header(fields);
     if (kind == DUMP_END)
         return parse_end(fields, &line->counts);
-    return parse_record(fields, names[kind], line);
+    return kind == DUMP_KEY ? parse_record(fields, line) : parse_orphan(fields, line);
 }
 
 const char *dump_line_parse(const char *text, size_t len, struct dump_line *line)

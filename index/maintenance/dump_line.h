@@ -1,23 +1,28 @@
 /* The lines of a dump, each a JSON object:
  *
- *     {"format":"mkv-dump","version":1}
- *     {"key":"/a","size":5,"time":1763740800123,"md5":"...","volumes":["host:3001 5d41.../sv0A"]}
+ *     {"format":"mkv-dump","version":2}
+ *     {"key":"/a","size":5,"time":1763740800123,"generation":"019ab7f0d2bb0000","md5":"...",
+ *         "volumes":["host:3001 5d41.../sv0A"]}
  *     {"key":{"percent":"/%FF"},"size":5,"time":1763740800123,"unlinked":true,"volumes":[...]}
- *     {"orphan":"/b","size":5,"time":1763740800123,"volumes":[...]}
+ *     {"orphan":"/b","generation":"019ab7f0d2bb0001","until":1763740860123,"volumes":[...]}
  *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
  *
  * The first and the last line are there once, the keys come in byte order, and after them the
- * orphans do too: blobs that are to be removed. `time` is that of the PUT, in ms since 1970, and
- * negative before that: a record has all 64 bits of it, and JSON's integers have a sign. `md5` and
- * `unlinked` stand only where they say something, and so do a volume's identity, behind a space,
- * and its subvolume. `keys` counts those that aren't unlinked. */
+ * orphans do too, those of a key by generation: blobs that are to be removed, but not before
+ * `until`, in ms since 1970. `time` is that of the PUT, likewise, and negative before that: a
+ * record has all 64 bits of it, and JSON's integers have a sign. `generation` (not of generation
+ * 0), `md5`, `unlinked` and `until` stand only where they say something, and so do a volume's
+ * identity, behind a space, and its subvolume. `keys` counts those that aren't unlinked.
+ *
+ * Version 1 had no generations, and orphans with a `size` and a `time` that say nothing: it is read
+ * still. */
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 
 #include <stdint.h>
 
-#include "index/api/key.h"
 #include "index/base/buf.h"
+#include "index/base/key.h"
 #include "index/store/store.h"
 
 #define DUMP_LINE_MAX   16384 /* bytes; none that we write is longer */
@@ -35,8 +40,10 @@ struct dump_line {
     enum dump_kind kind;
     struct dump_counts counts; /* DUMP_END */
     struct key key;            /* DUMP_KEY, DUMP_ORPHAN, as all below */
-    struct record record;      /* its replicas' volumes are places in `volumes`: 0, 1, ... */
-    char volumes[RECORD_REPLICAS_MAX][DUMP_VOLUME_MAX + 1]; /* names */
+    struct record record;      /* DUMP_KEY; its places' volumes are indexes of `volumes` */
+    uint64_t generation;       /* DUMP_ORPHAN */
+    struct orphan orphan;      /* likewise, as the record */
+    char volumes[ORPHAN_PLACES_MAX][DUMP_VOLUME_MAX + 1]; /* names */
 };
 
 /* Reads a line of `len` bytes, DUMP_LINE_MAX at most, without its end. NULL; or what is wrong, to
@@ -45,14 +52,16 @@ struct dump_line {
 const char *dump_line_parse(const char *text, size_t len, struct dump_line *line);
 
 /* Each appends a line with its end. 0; -ENOMEM; or -EINVAL for a number or a volume that
- * dump_line_parse() would refuse. `volumes` are the names of the replicas' volumes, in their order.
+ * dump_line_parse() would refuse. `volumes` are the names of the places' volumes, in their order.
  */
 int dump_append_header(struct buf *out);
-int dump_append_record(struct buf *out, enum store_space space, const void *key, size_t len,
-                       const struct record *record, const char *const *volumes);
+int dump_append_record(struct buf *out, const void *key, size_t len, const struct record *record,
+                       const char *const *volumes);
+int dump_append_orphan(struct buf *out, const void *key, size_t len, uint64_t generation,
+                       const struct orphan *orphan, const char *const *volumes);
 int dump_append_end(struct buf *out, const struct dump_counts *counts);
 
-/* Counts a key or an orphan. */
-void dump_count(struct dump_counts *counts, enum store_space space, const struct record *record);
+/* Counts a key. */
+void dump_count(struct dump_counts *counts, const struct record *record);
 
 #endif

@@ -31,7 +31,9 @@ static int commit(struct load *load, const struct dump_line *line)
         .space = load->space,
         .key = line->key.bytes,
         .len = line->key.len,
-        .record = &line->record,
+        .record = load->space == STORE_KEYS ? &line->record : NULL,
+        .generation = line->generation,
+        .orphan = load->space == STORE_ORPHANS ? &line->orphan : NULL,
     };
     struct store_commit *c = &load->commits[load->n_commits % LOAD_COMMITS];
     int rc;
@@ -57,10 +59,13 @@ int load_wait(struct load *load)
 
 static int name_volumes(struct load *load, struct dump_line *line)
 {
+    bool is_key = line->kind == DUMP_KEY;
+    struct place *places = is_key ? line->record.places : line->orphan.places;
+    unsigned n = is_key ? line->record.n_places : line->orphan.n_places;
     int rc = 0;
 
-    for (unsigned i = 0; i < line->record.n_replicas && rc == 0; i++)
-        rc = store_volume_id(load->store, line->volumes[i], &line->record.replicas[i].volume);
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = store_volume_id(load->store, line->volumes[i], &places[i].volume);
     return rc;
 }
 
@@ -77,6 +82,9 @@ static const char *check_order(struct load *load, const struct dump_line *line)
     order = load->any
                 ? key_compare(load->last.bytes, load->last.len, line->key.bytes, line->key.len)
                 : -1;
+    if (order == 0 && load->last_generation != line->generation)
+        order = load->last_generation < line->generation ? -1 : 1;
+    load->last_generation = line->generation;
     load->any = true;
     load->last.len = line->key.len;
     memcpy(load->last.bytes, line->key.bytes, line->key.len);
@@ -92,7 +100,10 @@ static int take_record(struct load *load, struct dump_line *line, const char **p
     *problem = check_order(load, line);
     if (*problem != NULL)
         return -EINVAL;
-    dump_count(&load->counts, load->space, &line->record);
+    if (line->kind == DUMP_KEY)
+        dump_count(&load->counts, &line->record);
+    else
+        load->counts.orphans++;
     if (load->space == STORE_ORPHANS && load->skip_orphans)
         return 0;
     rc = name_volumes(load, line);

@@ -18,6 +18,7 @@ struct load {
     bool any;   /* `last` holds a key of the space at hand */
     enum store_space space;
     struct key last;
+    uint64_t last_generation; /* of that, if it is an orphan's */
     struct dump_line line;
     int rc; /* of the first commit that failed */
     unsigned in_flight;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/internal.h"
@@ -21,7 +22,7 @@
 static int failure(const char *verb, const char *path, int error)
 {
     log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+    return disk_error(error);
 }
 
 /* The table in the stage is whole and follows our journal; *block is the last one that it has. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/journal.h"
@@ -31,7 +32,7 @@ static void make_paths(const char *directory, struct paths *p)
 static int failure(const char *verb, const char *path, int error)
 {
     log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+    return disk_error(error);
 }
 
 static int sync_names(const char *directory)

@@ -3,12 +3,16 @@
  * operations go to the active memtable and the commits end. Meanwhile the next ones gather: one
  * flush serves all that wait.
  *
+ * A commit that expects something compares with what is on its way before it, or else with the
+ * tables. Should the batch fail that it has looked into, its own fails as well.
+ *
  * When enough has gathered in the active memtable, it is frozen, a new one and a new segment of the
  * journal are begun, and a checkpoint writes the frozen one into the next table. A checkpoint that
  * fails leaves the frozen memtable to be tried again. On a disk that is nearly full it begins
  * earlier, and only commits that delete something are taken (room.h). */
 #include <assert.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "index/base/log.h"
 #include "index/store/internal.h"
@@ -19,6 +23,11 @@
 #define RETRY_INTERVAL   1000         /* ms before a failed checkpoint is tried again */
 
 static void prepare_cb(uv_prepare_t *prepare);
+
+static bool is_empty(const struct batch *batch)
+{
+    return STAILQ_EMPTY(&batch->commits) && STAILQ_EMPTY(&batch->announced);
+}
 
 /* --- Checkpoints ----------------------------------------------------------------------------- */
 
@@ -56,7 +65,7 @@ static void checkpoint_done_cb(uv_work_t *work, int status)
         s->checkpoint_failed = uv_now(s->loop);
     store_checkpoint_if_due(s);
     store_close_if_idle(s);
-    if (s->filling.first != NULL && !s->flush_running)
+    if (!is_empty(&s->filling) && !s->flush_running)
         uv_prepare_start(&s->prepare, prepare_cb);
 }
 
@@ -93,6 +102,7 @@ static int freeze(struct store *s)
         .keys = s->counts[OP_LIVE],
         .unlinked = s->counts[OP_UNLINKED],
         .orphans = s->counts[OP_ORPHANED],
+        .last_generation = s->last_generation,
     };
     return 0;
 }
@@ -139,6 +149,15 @@ static bool is_full(const struct store *s)
 
 /* --- Flushes --------------------------------------------------------------------------------- */
 
+/* In the worker: the block is in the file, and goes to disk now. */
+static void block_written_cb(void *arg)
+{
+    struct store *s = arg;
+
+    atomic_store(&s->is_written, true);
+    uv_async_send(&s->written);
+}
+
 static void flush_work_cb(uv_work_t *work)
 {
     struct store *s = work->data;
@@ -146,7 +165,7 @@ static void flush_work_cb(uv_work_t *work)
     /* A batch that only deletes what isn't there has nothing to write. */
     if (s->flush_rc == 0 && buf_size(&s->flushing.payload) > 0)
         s->flush_rc = journal_append(s->journal, buf_bytes(&s->flushing.payload),
-                                     buf_size(&s->flushing.payload));
+                                     buf_size(&s->flushing.payload), block_written_cb, s);
     s->flush_room = room_look(s->directory);
 }
 
@@ -156,19 +175,24 @@ static void apply_cb(const struct op *op, void *arg)
 }
 
 /* The callbacks may begin new commits, which gather in `filling`. */
-static void end_commits(struct batch *batch, int rc)
+static void end_commits(struct commit_queue *queue, int rc)
 {
-    struct store_commit *commit = batch->first;
+    struct commit_queue commits = STAILQ_HEAD_INITIALIZER(commits);
+    struct store_commit *commit;
 
-    batch->first = batch->last = NULL;
-    batch->n_ops = 0;
-    buf_clear(&batch->payload);
-    while (commit != NULL) {
-        struct store_commit *next = commit->next;
-
-        commit->done(commit, rc);
-        commit = next;
+    STAILQ_CONCAT(&commits, queue);
+    while ((commit = STAILQ_FIRST(&commits)) != NULL) {
+        STAILQ_REMOVE_HEAD(&commits, link);
+        commit->done(commit, rc < 0 ? rc : commit->rc);
     }
+}
+
+static void written_cb(uv_async_t *async)
+{
+    struct store *s = async->data;
+
+    if (s->flush_running && atomic_exchange(&s->is_written, false))
+        end_commits(&s->flushing.announced, 0);
 }
 
 static void take_room(struct store *s, struct room room)
@@ -189,9 +213,11 @@ static void flush_done_cb(uv_work_t *work, int status)
 {
     struct store *s = work->data;
     size_t bytes = buf_size(&s->flushing.payload);
+    int rc = s->flush_rc;
 
     (void)status;
     s->flush_running = false;
+    atomic_store(&s->is_written, false);
     if (s->flush_began && bytes > 0)
         s->stats.journal_error = s->flush_rc;
     if (s->flush_rc == 0) {
@@ -201,8 +227,15 @@ static void flush_done_cb(uv_work_t *work, int status)
     }
     take_room(s, s->flush_room);
     store_checkpoint_if_due(s);
-    end_commits(&s->flushing, s->flush_rc);
-    if (s->filling.first != NULL)
+    if (rc < 0 && s->filling.depends)
+        s->filling_rc = rc;
+    s->filling.depends = false;
+    s->flushing.n_ops = 0;
+    buf_clear(&s->flushing.payload);
+    slots_clear(&s->flushing.last);
+    end_commits(&s->flushing.announced, rc);
+    end_commits(&s->flushing.commits, rc);
+    if (!is_empty(&s->filling))
         uv_prepare_start(&s->prepare, prepare_cb);
     store_close_if_idle(s);
 }
@@ -231,6 +264,17 @@ static int add_volume_names(struct store *s)
     return memtable_reserve(s->active, batch->n_ops, buf_size(&batch->payload));
 }
 
+/* The queues of two batches that were swapped: an empty one points at itself. */
+static void move_queues(struct batch *filling, struct batch *flushing)
+{
+    STAILQ_INIT(&filling->commits);
+    STAILQ_INIT(&filling->announced);
+    if (STAILQ_EMPTY(&flushing->commits))
+        STAILQ_INIT(&flushing->commits);
+    if (STAILQ_EMPTY(&flushing->announced))
+        STAILQ_INIT(&flushing->announced);
+}
+
 /* With `rc` < 0 the commits end with that. They do so by way of the worker too: what they begin
  * from the prepare phase would not be seen before the loop has slept. */
 static void start_flush(struct store *s, int rc)
@@ -239,6 +283,8 @@ static void start_flush(struct store *s, int rc)
 
     s->flushing = s->filling;
     s->filling = swap;
+    move_queues(&s->filling, &s->flushing);
+    s->filling_rc = 0;
     s->flush_running = true;
     s->flush_rc = rc;
     s->flush_began = rc == 0;
@@ -252,16 +298,25 @@ static void prepare_cb(uv_prepare_t *prepare)
     int rc;
 
     uv_prepare_stop(prepare);
-    if (s->flush_running || s->filling.first == NULL)
+    if (s->flush_running || is_empty(&s->filling))
         return;
     store_checkpoint_if_due(s);
     if (s->checkpoint_running && (is_full(s) || s->unfrozen_bytes > s->beside_bytes) && !s->closing)
         return; /* checkpoint_done_cb() comes back here */
-    rc = is_full(s) && !s->closing ? s->stats.checkpoint_error : add_volume_names(s);
+    rc = s->filling_rc;
+    if (rc == 0 && is_full(s) && !s->closing)
+        rc = s->stats.checkpoint_error;
+    if (rc == 0)
+        rc = add_volume_names(s);
     start_flush(s, rc);
 }
 
 /* --- Commits --------------------------------------------------------------------------------- */
+
+static size_t value_max(const struct store_change *change)
+{
+    return change->space == STORE_KEYS ? RECORD_MAX : ORPHAN_MAX;
+}
 
 static int reserve(struct store *s, const struct store_change *changes, size_t n)
 {
@@ -269,40 +324,121 @@ static int reserve(struct store *s, const struct store_change *changes, size_t n
     size_t bytes = 0;
 
     for (size_t i = 0; i < n; i++)
-        bytes += OP_MAX(1 + changes[i].len, RECORD_MAX);
+        bytes += OP_MAX(1 + changes[i].len + ORPHAN_SUFFIX, value_max(&changes[i]));
     if (buf_size(&batch->payload) + bytes > JOURNAL_PAYLOAD_MAX / 2)
         return UV_ENOBUFS;
-    if (buf_reserve(&batch->payload, bytes) < 0)
+    if (buf_reserve(&batch->payload, bytes) < 0 || slots_reserve(&batch->last, n) < 0)
         return UV_ENOMEM;
     return memtable_reserve(s->active, s->flushing.n_ops + batch->n_ops + n,
                             buf_size(&s->flushing.payload) + buf_size(&batch->payload) + bytes);
 }
 
-/* Writes the operation behind `payload`; fails only when the table can't be read. */
-static int write_change(struct store *s, const struct store_change *change)
-{
+/* A change as bytes, and what it finds. */
+struct prepared {
     unsigned char key[INTERNAL_KEY_MAX];
-    unsigned char value[RECORD_MAX];
-    unsigned char old[PAGE_VALUE_MAX];
-    size_t old_len;
-    struct op op = {.key = key};
+    unsigned char value[PAGE_VALUE_MAX];
+    struct op op;
+    uint32_t hash;
+};
+
+/* The last operation on the key in the batch; at *at its slot. False if there is none. */
+static bool find_in_batch(const struct batch *batch, const struct prepared *p, struct op *op,
+                          size_t *at)
+{
+    const unsigned char *payload = (const unsigned char *)buf_bytes(&batch->payload);
+    const void *item = slots_find(&batch->last, p->hash, at);
+
+    for (; item != NULL; item = slots_find_next(&batch->last, p->hash, at)) {
+        op_read(payload, buf_size(&batch->payload), (uintptr_t)item - 1, op);
+        if (op->key_len == p->op.key_len && memcmp(op->key, p->key, op->key_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the key has once all that is on its way is done; as store_lookup(). */
+static int look_ahead(struct store *s, const struct prepared *p, unsigned char *value,
+                      size_t *value_len)
+{
+    struct op op;
+    size_t at;
+
+    if (!find_in_batch(&s->filling, p, &op, &at)) {
+        if (!s->flush_running || !find_in_batch(&s->flushing, p, &op, &at))
+            return store_lookup(s, p->key, p->op.key_len, value, value_len);
+        s->filling.depends = true;
+    }
+    if (op.value == NULL)
+        return UV_ENOENT;
+    memcpy(value, op.value, op.value_len);
+    *value_len = op.value_len;
+    return 0;
+}
+
+static size_t encode(enum store_space space, const struct record *record,
+                     const struct orphan *orphan, unsigned char *value)
+{
+    return space == STORE_KEYS ? record_encode(record, value) : orphan_encode(orphan, value);
+}
+
+static bool is_expected(const struct store_change *c, const unsigned char *found, size_t found_len)
+{
+    unsigned char value[PAGE_VALUE_MAX];
+
+    if (c->expect == STORE_ANYTHING)
+        return true;
+    if (c->expect == STORE_NOTHING || found == NULL)
+        return c->expect == STORE_NOTHING && found == NULL;
+    return encode(c->space, c->was, c->orphan_was, value) == found_len &&
+           memcmp(value, found, found_len) == 0;
+}
+
+static bool sets(const struct store_change *c)
+{
+    return c->space == STORE_KEYS ? c->record != NULL : c->orphan != NULL;
+}
+
+/* 0, STORE_CONFLICT, or UV_EIO when the table can't be read. */
+static int prepare_change(struct store *s, const struct store_change *c, struct prepared *p)
+{
+    unsigned char found[PAGE_VALUE_MAX];
+    size_t found_len = 0;
     int rc;
 
-    op.key_len = store_internal_key(change->space, change->key, change->len, key);
-    rc = store_lookup(s, key, op.key_len, old, &old_len);
+    p->op = (struct op){.key = p->key};
+    if (c->space == STORE_KEYS)
+        p->op.key_len = store_internal_key(c->key, c->len, p->key);
+    else
+        p->op.key_len = store_orphan_key(c->key, c->len, c->generation, p->key);
+    p->hash = slots_hash(s->seed, p->key, p->op.key_len);
+    rc = look_ahead(s, p, found, &found_len);
     if (rc < 0 && rc != UV_ENOENT)
         return UV_EIO;
     if (rc == 0)
-        op.was = op_class_of(key, old, old_len);
-    if (change->record != NULL) {
-        op.value = value;
-        op.value_len = record_encode(change->record, value);
-    } else if (op.was == OP_ABSENT) {
-        return 0;
+        p->op.was = op_class_of(p->key, found, found_len);
+    if (!is_expected(c, rc == 0 ? found : NULL, found_len))
+        return STORE_CONFLICT;
+    if (sets(c)) {
+        p->op.value = p->value;
+        p->op.value_len = encode(c->space, c->record, c->orphan, p->value);
     }
-    op_write(&s->filling.payload, &op);
-    s->filling.n_ops++;
     return 0;
+}
+
+static void add_change(struct store *s, const struct prepared *p)
+{
+    struct batch *batch = &s->filling;
+    size_t place = buf_size(&batch->payload);
+    struct op old;
+    size_t at;
+
+    if (p->op.value == NULL && p->op.was == OP_ABSENT)
+        return;
+    if (find_in_batch(batch, p, &old, &at))
+        slots_drop(&batch->last, at);
+    op_write(&batch->payload, &p->op);
+    slots_add(&batch->last, (void *)(place + 1), p->hash); // NOLINT(performance-no-int-to-ptr)
+    batch->n_ops++;
 }
 
 /* Whether there is room for it: deleting is always tried. */
@@ -310,49 +446,78 @@ static bool has_room(struct store *s, const struct store_change *changes, size_t
 {
     if (!s->short_of_room)
         return true;
-    for (size_t i = 0; i < n; i++)
-        if (changes[i].record == NULL)
+    for (size_t i = 0; i < n; i++) {
+        if (!sets(&changes[i]))
             return true;
+    }
     take_room(s, room_look(s->directory));
     if (s->short_of_room)
         s->stats.journal_error = UV_ENOSPC;
     return !s->short_of_room;
 }
 
-int store_commit(struct store *s, struct store_commit *commit, const struct store_change *changes,
-                 size_t n, store_commit_cb done)
+static int add_commit(struct store *s, struct store_commit *commit,
+                      const struct store_change *changes, size_t n, store_commit_cb done)
 {
-    struct batch *batch = &s->filling;
-    size_t size = buf_size(&batch->payload);
-    size_t n_ops = batch->n_ops;
-    int rc;
+    struct prepared prepared[STORE_CHANGES_MAX];
+    int rc = has_room(s, changes, n) ? reserve(s, changes, n) : UV_ENOSPC;
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !s->closing);
-    rc = has_room(s, changes, n) ? reserve(s, changes, n) : UV_ENOSPC;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = write_change(s, &changes[i]);
-    if (rc < 0) {
-        buf_truncate(&batch->payload, size);
-        batch->n_ops = n_ops;
+        rc = prepare_change(s, &changes[i], &prepared[i]);
+    if (rc < 0 && rc != STORE_CONFLICT)
         return rc;
-    }
+    for (size_t i = 0; i < n && rc == 0; i++)
+        add_change(s, &prepared[i]);
     commit->done = done;
-    commit->next = NULL;
-    if (batch->last != NULL)
-        batch->last->next = commit;
-    else
-        batch->first = commit;
-    batch->last = commit;
+    commit->rc = rc;
     if (!s->flush_running)
         uv_prepare_start(&s->prepare, prepare_cb);
     return 0;
 }
 
-void store_commit_init(struct store *s)
+int store_commit(struct store *s, struct store_commit *commit, const struct store_change *changes,
+                 size_t n, store_commit_cb done)
 {
+    int rc = add_commit(s, commit, changes, n, done);
+
+    if (rc == 0)
+        STAILQ_INSERT_TAIL(&s->filling.commits, commit, link);
+    return rc;
+}
+
+int store_announce(struct store *s, struct store_commit *commit, const struct store_change *change,
+                   store_commit_cb done)
+{
+    int rc = add_commit(s, commit, change, 1, done);
+
+    if (rc == 0)
+        STAILQ_INSERT_TAIL(&s->filling.announced, commit, link);
+    return rc;
+}
+
+bool store_is_quiet(const struct store *s)
+{
+    return is_empty(&s->filling);
+}
+
+int store_commit_init(struct store *s)
+{
+    int rc = uv_async_init(s->loop, &s->written, written_cb);
+
+    if (rc < 0) {
+        log_error("the index cannot be opened: %s", uv_strerror(rc));
+        return rc;
+    }
+    s->written.data = s;
+    uv_unref((uv_handle_t *)&s->written);
     uv_prepare_init(s->loop, &s->prepare);
     s->prepare.data = s;
+    if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))
+        s->seed = uv_hrtime();
+    move_queues(&s->filling, &s->flushing);
     take_room(s, room_look(s->directory));
     if (s->options.checkpoint_bytes == 0)
         s->options.checkpoint_bytes = CHECKPOINT_BYTES;
+    return 0;
 }

@@ -2,22 +2,29 @@
 #ifndef MKV_STORE_INTERNAL_H
 #define MKV_STORE_INTERNAL_H
 
+#include <sys/queue.h>
+
 #include "index/base/buf.h"
 #include "index/store/checkpoint.h"
 #include "index/store/journal.h"
 #include "index/store/memtable.h"
 #include "index/store/ops.h"
 #include "index/store/room.h"
+#include "index/store/slots.h"
 #include "index/store/store.h"
 
-#define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX)
+#define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX + ORPHAN_SUFFIX)
+
+STAILQ_HEAD(commit_queue, store_commit);
 
 /* Commits that go to the journal as one block. */
 struct batch {
     struct buf payload;
     size_t n_ops;
-    struct store_commit *first;
-    struct store_commit *last;
+    struct slots last; /* by key: where in the payload its last operation is, plus one */
+    bool depends;      /* on the batch before: a commit has found what that is to leave */
+    struct commit_queue commits;
+    struct commit_queue announced; /* those that end when the block is written */
 };
 
 struct store {
@@ -34,6 +41,7 @@ struct store {
     struct table_header header;
     /* As of the last commit that ended; indexed by enum op_class. */
     uint64_t counts[OP_NAME + 1];
+    uint64_t last_generation;
     char **volumes; /* names by id */
     uint32_t n_volumes;
     uint32_t n_saved_volumes; /* the first ones, which the journal or the table has */
@@ -41,12 +49,16 @@ struct store {
     struct batch filling;
     struct batch flushing;
     uint32_t flushing_volumes; /* n_volumes as the batch has it */
+    int filling_rc;            /* what the batch that `filling` depends on failed with, or 0 */
     int flush_rc;
     bool flush_began;       /* rather than being refused before */
     struct room flush_room; /* after it */
     bool flush_running;
     uv_work_t flush_work;
-    uv_prepare_t prepare;    /* starts a flush at the end of a turn of the loop */
+    uv_prepare_t prepare; /* starts a flush at the end of a turn of the loop */
+    uv_async_t written;   /* the worker has written the block, and brings it to disk now */
+    atomic_bool is_written;
+    uint64_t seed;           /* of the hash of keys on their way */
     uint64_t unfrozen_bytes; /* of the journal, in no checkpoint yet */
     uint64_t frozen_bytes;   /* of the journal, in a checkpoint that isn't done yet */
     uint64_t beside_bytes;   /* most of unfrozen_bytes while the checkpoint runs */
@@ -68,8 +80,12 @@ struct store {
     void *close_arg;
 };
 
-/* Writes an internal key and returns its length; INTERNAL_KEY_MAX bytes. */
-size_t store_internal_key(enum store_space space, const void *key, size_t len, unsigned char *out);
+/* Each writes an internal key and returns its length; INTERNAL_KEY_MAX bytes. */
+size_t store_internal_key(const void *key, size_t len, unsigned char *out);
+size_t store_orphan_key(const void *key, size_t len, uint64_t generation, unsigned char *out);
+
+/* The generation at the end of the internal key of an orphan. */
+uint64_t store_orphan_generation(const unsigned char *key, size_t len);
 
 /* The value of an internal key, PAGE_VALUE_MAX bytes at most. 0, UV_ENOENT, or UV_EIO or UV_EILSEQ
  * after a log line. */
@@ -86,15 +102,20 @@ int store_walk(struct store *store, const void *start, size_t start_len, store_w
 /* Makes one operation visible: to the active memtable, which has room reserved, and the counts. */
 void store_apply(struct store *store, const struct op *op);
 
-/* Reads a record. `key` is internal. 0, or UV_EIO after a log line. */
+/* Each reads a value. `key` is internal. 0, or UV_EIO after a log line. */
 int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
                  struct record *record);
+int store_decode_orphan(const unsigned char *key, size_t len, const unsigned char *value,
+                        size_t value_len, struct orphan *orphan);
 
 /* Begins to close once nothing runs any more. */
 void store_close_if_idle(struct store *store);
 
 /* Prepares for commits: the handles on the loop. */
-void store_commit_init(struct store *store);
+int store_commit_init(struct store *store);
+
+/* Whether no commit waits for its batch. */
+bool store_is_quiet(const struct store *store);
 
 /* Starts a checkpoint when there is enough to write. */
 void store_checkpoint_if_due(struct store *store);

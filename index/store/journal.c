@@ -17,11 +17,15 @@
 #include <uv.h>
 
 #include "index/base/codec.h"
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/seal.h"
 #include "index/store/segment.h"
 #include "index/store/step.h"
+
+#define AHEAD     (1 << 18) /* bytes of zeros that are written ahead of the blocks */
+#define AHEAD_FOR (1 << 16) /* of blocks up to this; larger ones take their time anyway */
 
 struct journal {
     const char *directory;
@@ -33,6 +37,7 @@ struct journal {
     uint64_t first; /* its first block */
     uint64_t salt;  /* its salt */
     off_t end;      /* where its next block goes */
+    off_t size;     /* of the file: from `end` on it is zeros */
     uint64_t last;  /* the last block on disk */
     uint64_t seal;  /* the last block that the mark of a clean stop tells of */
 };
@@ -43,7 +48,7 @@ static int failure(struct journal *j, const char *verb, int error)
         log_error("cannot %s the journal %s/" SEGMENT_NAME ": %s", verb, j->directory, j->first,
                   strerror(error));
     j->failing = true;
-    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+    return disk_error(error);
 }
 
 /* --- Opening --------------------------------------------------------------------------------- */
@@ -226,7 +231,7 @@ static int begin_segment(struct journal *j)
     }
     store_step("journal: segment begun");
     j->salt = salt;
-    j->end = SEGMENT_HEAD;
+    j->end = j->size = SEGMENT_HEAD;
     return 0;
 }
 
@@ -262,17 +267,42 @@ static int mend_segment(struct journal *j)
     return rc;
 }
 
+/* Cuts off what was written ahead. */
+static int cut_ahead(struct journal *j)
+{
+    if (j->size > j->end && ftruncate(j->fd, j->end) < 0)
+        return -errno;
+    j->size = j->end;
+    return 0;
+}
+
 /* Only the last segment may ever be torn, without flushes too. */
 static int end_segment(struct journal *j)
 {
-    if (fdatasync(j->fd) < 0)
+    if (cut_ahead(j) < 0 || fdatasync(j->fd) < 0)
         return failure(j, "flush", errno);
     close(j->fd);
     j->fd = -1;
     return 0;
 }
 
-static int write_block(struct journal *j, const void *payload, size_t n)
+/* A flush behind a block is half as dear where the block only overwrites: the file keeps its size
+ * and its blocks. What can't be written ahead is written as it comes. */
+static void write_ahead(struct journal *j, size_t n)
+{
+    static const unsigned char zeros[AHEAD];
+    struct iovec iov = {.iov_base = (void *)zeros, .iov_len = AHEAD};
+
+    if (!j->sync || n > AHEAD_FOR || j->end + (off_t)n <= j->size)
+        return;
+    if (write_all(j->fd, &iov, 1, j->end) == 0)
+        j->size = j->end + AHEAD;
+    else if (ftruncate(j->fd, j->end) == 0)
+        j->size = j->end;
+}
+
+static int write_block(struct journal *j, const void *payload, size_t n, void (*written)(void *arg),
+                       void *arg)
 {
     unsigned char head[SEGMENT_BLOCK_HEAD];
     struct iovec iov[] = {
@@ -281,15 +311,19 @@ static int write_block(struct journal *j, const void *payload, size_t n)
     };
     int rc;
 
+    write_ahead(j, sizeof(head) + n);
     segment_write_block_head(head, j->salt, j->last + 1, payload, n);
     rc = write_all(j->fd, iov, 2, j->end);
     if (rc < 0)
         return failure(j, "write", -rc);
     store_step("journal: block written");
+    written(arg);
     if (j->sync && fdatasync(j->fd) < 0)
         return failure(j, "flush", errno);
     store_step("journal: block flushed");
     j->end += (off_t)(sizeof(head) + n);
+    if (j->end > j->size)
+        j->size = j->end;
     j->last++;
     if (j->failing)
         log_info("the journal in %s can be written again", j->directory);
@@ -297,7 +331,8 @@ static int write_block(struct journal *j, const void *payload, size_t n)
     return 0;
 }
 
-int journal_append(struct journal *j, const void *payload, size_t n)
+int journal_append(struct journal *j, const void *payload, size_t n, void (*written)(void *arg),
+                   void *arg)
 {
     int rc = 0;
 
@@ -310,7 +345,7 @@ int journal_append(struct journal *j, const void *payload, size_t n)
         rc = begin_segment(j);
     j->rotate = j->rotate && rc < 0;
     if (rc == 0)
-        rc = write_block(j, payload, n);
+        rc = write_block(j, payload, n, written, arg);
     /* At once: what was refused must not be there after a restart. */
     if (rc < 0 && j->fd >= 0)
         mend_segment(j);
@@ -326,7 +361,7 @@ void journal_seal(struct journal *j)
         return;
     if (j->mend)
         rc = mend_segment(j);
-    if (rc == 0 && j->fd >= 0 && fdatasync(j->fd) < 0)
+    if (rc == 0 && j->fd >= 0 && (cut_ahead(j) < 0 || fdatasync(j->fd) < 0))
         rc = failure(j, "flush", errno);
     store_step("journal: sealing");
     if (rc == 0)

@@ -2,9 +2,11 @@
  * one flush of the disk. Segments are files named by the number of their first block:
  *
  *     DIR/journal.N   head, block N, block N + 1, ... up to where the next segment begins
- *     head            "mkvjrnl1", u64 salt, u32 flags (1: written without flushes), u32 CRC-32C
+ *     head            "mkvjrnl2", u64 salt, u32 flags (1: written without flushes), u32 CRC-32C
  *     block           u32 length of the payload, u32 CRC-32C of salt, number and payload, u64
  *                     number, payload
+ *     zeros           maybe, at the end of the last segment: written ahead, since a flush is
+ * cheaper behind a block that only overwrites
  *
  * A block is written only once the one before is on disk. So after a crash at most the last block
  * is torn, and is cut off; one that is damaged with a good block behind it, or that a clean stop
@@ -49,11 +51,13 @@ int journal_open(const char *directory, uint64_t applied, bool sync, journal_blo
 /* Closes without writing. NULL does nothing. */
 void journal_close(struct journal *journal);
 
-/* Appends a block, 1 to JOURNAL_PAYLOAD_MAX bytes; blocks the thread until it is on disk. One call
- * at a time. 0, or UV_ENOSPC or UV_EIO (after a log line, for the first of several in a row), and
- * then the block is not there: before anything else is appended, what is left of it is cut off, the
- * segment read again and checked, and a new one begun. */
-int journal_append(struct journal *journal, const void *payload, size_t n);
+/* Appends a block, 1 to JOURNAL_PAYLOAD_MAX bytes; blocks the thread until it is on disk, and fires
+ * `written` once it is in the file only. One call at a time. 0, or UV_ENOSPC or UV_EIO (after a log
+ * line, for the first of several in a row), and then the block is not there: before anything else
+ * is appended, what is left of it is cut off, the segment read again and checked, and a new one
+ * begun. */
+int journal_append(struct journal *journal, const void *payload, size_t n,
+                   void (*written)(void *arg), void *arg);
 
 /* Brings all blocks to disk and marks that as a clean stop (seal.h). Blocks the thread; nothing is
  * appended afterwards. Nothing to say if it fails but a log line: the next start then takes a torn

@@ -52,6 +52,13 @@ static void read_op(struct reader *in, struct op *op)
         in->bad = true;
 }
 
+void op_read(const unsigned char *payload, size_t n, size_t at, struct op *op)
+{
+    struct reader in = {.at = payload + at, .end = payload + n};
+
+    read_op(&in, op);
+}
+
 int ops_each(const unsigned char *payload, size_t n, op_cb cb, void *arg)
 {
     struct reader in = {.at = payload, .end = payload + n};

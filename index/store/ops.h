@@ -17,7 +17,7 @@
 /* The first byte of an internal key. */
 enum op_space {
     OP_KEY = 'k',    /* + key -> record */
-    OP_ORPHAN = 'o', /* + key -> record */
+    OP_ORPHAN = 'o', /* + key, NUL, u64 generation, big-endian -> orphan */
     OP_VOLUME = 'v'  /* + u32 id, big-endian -> name */
 };
 
@@ -35,8 +35,13 @@ struct op {
 /* What an internal key with this value is; value NULL: OP_ABSENT. */
 enum op_class op_class_of(const unsigned char *key, const unsigned char *value, size_t value_len);
 
+#define ORPHAN_SUFFIX 9 /* bytes behind the key of an orphan */
+
 /* Appends; the buffer has OP_MAX bytes reserved. */
 void op_write(struct buf *payload, const struct op *op);
+
+/* Reads the operation at a place of the payload where one was written. */
+void op_read(const unsigned char *payload, size_t n, size_t at, struct op *op);
 
 /* Calls `cb` for each operation of a payload. 0, or UV_EILSEQ at the first bad one. */
 typedef void (*op_cb)(const struct op *op, void *arg);

@@ -1,11 +1,13 @@
-/* What the store keeps of a key, and its binary form, version 1:
+/* What the store keeps of a key, and its binary form:
  *
- *     u8       version, 1
+ *     u8       version: 2, or 1 for a blob of generation 0
  *     u8       flags: RECORD_UNLINKED, RECORD_MD5; others are refused
  *     varint   size in bytes
  *     varint   time of the PUT, ms since 1970
+ *     u64      generation, little-endian; not in version 1, as the next
+ *     u32      what list of volumes it was placed by, little-endian
  *     16 bytes MD5 of the value, with RECORD_MD5
- *     u8       number of replicas, 1 to RECORD_REPLICAS_MAX
+ *     u8       number of places, 1 to PLACES_MAX
  *     varint   volume id, varint subvolume plus one or 0 for none: for each of them
  *     u32      CRC-32C of all before, little-endian
  *
@@ -17,29 +19,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_REPLICAS_MAX 16
-#define RECORD_MD5_SIZE     16
-#define RECORD_MAX          (2 + 10 + 10 + RECORD_MD5_SIZE + 1 + RECORD_REPLICAS_MAX * 10 + 4)
+#include "index/base/place.h"
+
+#define RECORD_MD5_SIZE 16
+#define RECORD_MAX      (2 + 10 + 10 + 12 + RECORD_MD5_SIZE + 1 + PLACES_MAX * 10 + 4)
 
 enum record_flags { RECORD_UNLINKED = 1, RECORD_MD5 = 2 };
-
-/* One copy of the blob. */
-struct replica {
-    uint32_t volume;    /* id that store_volume_name() knows */
-    bool has_subvolume; /* its path begins with "/svXX" */
-    uint32_t subvolume; /* XX; 0 without one */
-};
 
 struct record {
     unsigned flags;
     uint64_t size;
     uint64_t time;
+    uint64_t generation; /* of the blob, which its name ends with; 0: it ends with none */
+    uint32_t placed_by;  /* the list of volumes that it was placed by, and whether all of its places
+                            are the best of that (objects/places.h); 0: unknown */
     unsigned char md5[RECORD_MD5_SIZE]; /* only with RECORD_MD5 */
-    unsigned n_replicas;
-    struct replica replicas[RECORD_REPLICAS_MAX];
+    unsigned n_places;
+    struct place places[PLACES_MAX];
 };
 
-/* Writes the binary form and returns its length. */
+struct reader;
+
+/* Writes the binary form of a place, 10 bytes at most, and returns its length; and reads it. */
+size_t place_encode(const struct place *place, unsigned char *out);
+struct place place_decode(struct reader *in);
+
+/* Writes the binary form, of which there is one for each record, and returns its length. */
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]);
 
 /* Reads `n` bytes. 0; -ENOTSUP for a version or flag of a newer mkv; -EBADMSG for anything that

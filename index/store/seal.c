@@ -10,6 +10,7 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/step.h"
@@ -22,7 +23,7 @@ static const char magic[MAGIC_SIZE] = {'m', 'k', 'v', 's', 'e', 'a', 'l', '1'};
 static int failure(const char *verb, const char *path, int error)
 {
     log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+    return disk_error(error);
 }
 
 int seal_read(const char *directory, uint64_t *block)

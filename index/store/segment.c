@@ -13,13 +13,14 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 
 #define MAGIC_SIZE   8
 #define FLAG_NO_SYNC 1
 
-static const char magic[MAGIC_SIZE] = {'m', 'k', 'v', 'j', 'r', 'n', 'l', '1'};
+static const char magic[MAGIC_SIZE] = {'m', 'k', 'v', 'j', 'r', 'n', 'l', '2'};
 
 /* --- Bytes ----------------------------------------------------------------------------------- */
 
@@ -81,6 +82,11 @@ static bool any_good_block(const unsigned char *bytes, size_t n, uint64_t salt, 
     return false;
 }
 
+static bool is_zero(const unsigned char *bytes, size_t n)
+{
+    return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
 static bool good_head(const unsigned char *bytes, size_t n)
 {
     return n >= SEGMENT_HEAD && memcmp(bytes, magic, MAGIC_SIZE) == 0 &&
@@ -121,7 +127,7 @@ enum segment_end segment_parse(const unsigned char *bytes, size_t n, struct segm
             return SEGMENT_STOPPED;
     }
     *good = at;
-    if (at == n)
+    if (is_zero(bytes + at, n - at)) /* nothing, or what was written ahead */
         return SEGMENT_WHOLE;
     if (!(load_u32(bytes + 16) & FLAG_NO_SYNC) &&
         any_good_block(bytes + at, n - at, salt, replay->next - 1))
@@ -190,7 +196,7 @@ void segment_list_deinit(struct segment_list *list)
 static int file_failure(const char *verb, const char *path, int error)
 {
     log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return error == ENOSPC || error == EDQUOT ? UV_ENOSPC : UV_EIO;
+    return disk_error(error);
 }
 
 /* Reads the file, from the disk where the kernel lets us. */
@@ -253,7 +259,7 @@ int segment_replay(const char *directory, struct segment *segment, const char *w
         return UV_EILSEQ;
     }
     if (cut != NULL)
-        *cut = n - good;
+        *cut = end == SEGMENT_TORN ? n - good : 0;
     segment->size = good;
     return 0;
 }

@@ -12,6 +12,13 @@ void slots_deinit(struct slots *s)
     *s = (struct slots){0};
 }
 
+void slots_clear(struct slots *s)
+{
+    if (s->count > 0)
+        memset(s->list, 0, s->size * sizeof(*s->list));
+    s->count = 0;
+}
+
 static void put(struct slot *list, size_t size, struct slot slot)
 {
     size_t at = slot.hash & (size - 1);

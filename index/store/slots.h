@@ -21,6 +21,9 @@ struct slots {
 
 void slots_deinit(struct slots *s);
 
+/* Drops all items, and keeps the room. */
+void slots_clear(struct slots *s);
+
 /* Makes room for `n` more. 0, or UV_ENOMEM with nothing changed. */
 int slots_reserve(struct slots *s, size_t n);
 

@@ -21,12 +21,33 @@
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-size_t store_internal_key(enum store_space space, const void *key, size_t len, unsigned char *out)
+size_t store_internal_key(const void *key, size_t len, unsigned char *out)
 {
     assert(len <= STORE_KEY_MAX);
-    out[0] = space == STORE_KEYS ? OP_KEY : OP_ORPHAN;
+    out[0] = OP_KEY;
     memcpy(out + 1, key, len);
     return len + 1;
+}
+
+/* Big-endian, so that the bytes are in the order of the numbers. */
+size_t store_orphan_key(const void *key, size_t len, uint64_t generation, unsigned char *out)
+{
+    size_t n = store_internal_key(key, len, out);
+
+    out[0] = OP_ORPHAN;
+    out[n++] = '\0';
+    for (int shift = 56; shift >= 0; shift -= 8)
+        out[n++] = (unsigned char)(generation >> shift);
+    return n;
+}
+
+uint64_t store_orphan_generation(const unsigned char *key, size_t len)
+{
+    uint64_t generation = 0;
+
+    for (size_t i = len - sizeof(generation); i < len; i++)
+        generation = generation << 8 | key[i];
+    return generation;
 }
 
 static int table_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
@@ -70,35 +91,83 @@ int store_lookup(struct store *s, const unsigned char *key, size_t len, unsigned
     return 0;
 }
 
-int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
-                 struct record *record)
+/* `rc` is that of the decoder. */
+static int decoded(int rc, const char *what, const void *key, size_t len)
 {
-    int rc = record_decode(value, value_len, record);
-
     if (rc == 0)
         return 0;
-    log_error("the index holds a record %s: key %.*s",
-              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len - 1, key + 1);
+    log_error("the index holds %s %s: key %.*s", what,
+              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
     return UV_EIO;
 }
 
-int store_get(struct store *s, enum store_space space, const void *key, size_t len,
-              struct record *record)
+int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
+                 struct record *record)
+{
+    return decoded(record_decode(value, value_len, record), "a record", key + 1, len - 1);
+}
+
+int store_decode_orphan(const unsigned char *key, size_t len, const unsigned char *value,
+                        size_t value_len, struct orphan *orphan)
+{
+    if (len <= 1 + ORPHAN_SUFFIX)
+        return decoded(-EBADMSG, "an orphan", key + 1, len - 1);
+    return decoded(orphan_decode(value, value_len, orphan), "an orphan", key + 1,
+                   len - 1 - ORPHAN_SUFFIX);
+}
+
+int store_get(struct store *s, const void *key, size_t len, struct record *record)
 {
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[PAGE_VALUE_MAX];
     size_t value_len = 0;
     int rc;
 
-    len = store_internal_key(space, key, len, internal);
+    len = store_internal_key(key, len, internal);
     rc = store_lookup(s, internal, len, value, &value_len);
     if (rc == 0)
         return store_decode(internal, len, value, value_len, record);
     return rc == UV_ENOENT ? rc : UV_EIO;
 }
 
+int store_get_orphan(struct store *s, const void *key, size_t len, uint64_t generation,
+                     struct orphan *orphan)
+{
+    unsigned char internal[INTERNAL_KEY_MAX];
+    unsigned char value[PAGE_VALUE_MAX];
+    size_t value_len = 0;
+    int rc;
+
+    len = store_orphan_key(key, len, generation, internal);
+    rc = store_lookup(s, internal, len, value, &value_len);
+    if (rc == 0)
+        return store_decode_orphan(internal, len, value, value_len, orphan);
+    return rc == UV_ENOENT ? rc : UV_EIO;
+}
+
+uint64_t store_last_generation(const struct store *s)
+{
+    return s->last_generation;
+}
+
+static uint64_t generation_of(const struct op *op)
+{
+    struct record record;
+
+    if (op->key[0] == OP_ORPHAN && op->key_len > ORPHAN_SUFFIX)
+        return store_orphan_generation(op->key, op->key_len);
+    if (op->key[0] != OP_KEY || op->value == NULL ||
+        record_decode(op->value, op->value_len, &record) < 0)
+        return 0;
+    return record.generation;
+}
+
 void store_apply(struct store *s, const struct op *op)
 {
+    uint64_t generation = generation_of(op);
+
+    if (generation > s->last_generation)
+        s->last_generation = generation;
     memtable_set(s->active, op->key, op->key_len, op->value, op->value_len, op->was != OP_ABSENT);
     s->counts[op->was]--;
     s->counts[op_class_of(op->key, op->value, op->value_len)]++;
@@ -204,6 +273,7 @@ static int open_table(struct store *s)
     s->counts[OP_LIVE] = s->header.keys;
     s->counts[OP_UNLINKED] = s->header.unlinked;
     s->counts[OP_ORPHANED] = s->header.orphans;
+    s->last_generation = s->header.last_generation;
     return rc;
 }
 
@@ -266,6 +336,8 @@ static void free_store(struct store *s)
     memtable_free(s->frozen);
     buf_deinit(&s->filling.payload);
     buf_deinit(&s->flushing.payload);
+    slots_deinit(&s->filling.last);
+    slots_deinit(&s->flushing.last);
     if (s->lock >= 0)
         lockfile_release(s->lock);
     free(s->directory);
@@ -336,7 +408,11 @@ int store_open(uv_loop_t *loop, const char *directory, const struct store_option
         free_store(s);
         return rc;
     }
-    store_commit_init(s);
+    rc = store_commit_init(s);
+    if (rc < 0) {
+        free_store(s);
+        return rc;
+    }
     *store = s;
     store_checkpoint_if_due(s);
     return 0;
@@ -396,6 +472,13 @@ static void closed_cb(uv_handle_t *handle)
     cb(arg);
 }
 
+static void prepare_closed_cb(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+
+    uv_close((uv_handle_t *)&s->written, closed_cb);
+}
+
 static void seal_work_cb(uv_work_t *work)
 {
     struct store *s = work->data;
@@ -408,12 +491,12 @@ static void seal_done_cb(uv_work_t *work, int status)
     struct store *s = work->data;
 
     (void)status;
-    uv_close((uv_handle_t *)&s->prepare, closed_cb);
+    uv_close((uv_handle_t *)&s->prepare, prepare_closed_cb);
 }
 
 void store_close_if_idle(struct store *s)
 {
-    if (!s->closing || s->flush_running || s->checkpoint_running || s->filling.first != NULL ||
+    if (!s->closing || s->flush_running || s->checkpoint_running || !store_is_quiet(s) ||
         s->sealing)
         return;
     s->sealing = true;

@@ -17,22 +17,25 @@
 #ifndef MKV_STORE_STORE_H
 #define MKV_STORE_STORE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
+#include "index/base/key.h"
+#include "index/store/orphan.h"
 #include "index/store/record.h"
 
-#define STORE_KEY_MAX 1025 /* bytes */
+#define STORE_KEY_MAX KEY_MAX
 
 struct store;
 
-/* Two tables in one, with the same keys: a commit may change both at once. */
+/* Two tables in one: a commit may change both at once. */
 enum store_space {
-    STORE_KEYS,    /* what the user sees, unlinked keys included */
-    STORE_ORPHANS, /* blobs that no key names and that are to be removed: a record that lists the
-                      replicas which may hold one */
+    STORE_KEYS,    /* key -> record: what the user sees, unlinked keys included */
+    STORE_ORPHANS, /* key and generation -> orphan: blobs that no key names and that are to go */
 };
 
 struct store_options {
@@ -68,39 +71,66 @@ void store_close_reader(struct store *store);
 
 /* Looks up a key as the last finished commit left it. Never waits but for a page of index.gdbm.
  * 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
-int store_get(struct store *store, enum store_space space, const void *key, size_t len,
-              struct record *record);
+int store_get(struct store *store, const void *key, size_t len, struct record *record);
+
+/* The same of an orphan. */
+int store_get_orphan(struct store *store, const void *key, size_t len, uint64_t generation,
+                     struct orphan *orphan);
+
+/* The greatest generation that a record or an orphan in here ever had; 0 before the first. */
+uint64_t store_last_generation(const struct store *store);
 
 /* --- Changes --------------------------------------------------------------------------------- */
+
+/* What a change expects to find. */
+enum store_expect {
+    STORE_ANYTHING,
+    STORE_NOTHING,
+    STORE_EXACTLY /* `was`, or `orphan_was` */
+};
 
 struct store_change {
     enum store_space space;
     const void *key; /* 1 to STORE_KEY_MAX bytes */
     size_t len;
-    const struct record *record; /* NULL deletes; deleting what isn't there is no error */
+    const struct record *record; /* STORE_KEYS. NULL deletes; what isn't there can be deleted */
+    enum store_expect expect;
+    const struct record *was;
+    uint64_t generation;         /* STORE_ORPHANS, as what follows; the key has no NUL byte then */
+    const struct orphan *orphan; /* NULL deletes */
+    const struct orphan *orphan_was;
 };
 
 struct store_commit;
 
+/* A change met something else than it expects. */
+#define STORE_CONFLICT (-ESTALE)
+
 /* Fires once, never inside store_commit(), from the loop. 0: all changes are visible and, with
- * `sync`, on disk. UV_ENOSPC, or UV_EIO: none is visible, and none will be after a restart unless
- * the disk failed in between. Commits end in the order they began. */
+ * `sync`, on disk. Else nothing has changed: STORE_CONFLICT; UV_ENOSPC, or UV_EIO, and then none
+ * will be visible after a restart either, unless the disk failed in between. Commits end in the
+ * order they began, and each finds what those before it have left, or will have. */
 typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
 
 /* Embedded in an operation, which must keep it until the callback has fired. */
 struct store_commit {
     void *data; /* the caller's */
     store_commit_cb done;
-    struct store_commit *next; /* in its batch */
+    int rc;                          /* STORE_CONFLICT or 0 */
+    STAILQ_ENTRY(store_commit) link; /* in its batch */
 };
 
 /* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
- * it points to are copied. A key must not be in two commits at once. 0, or UV_ENOMEM, UV_ENOBUFS,
- * UV_EIO, or UV_ENOSPC (on a disk that is nearly full, for one that deletes nothing) when nothing
- * was started. */
+ * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, or UV_ENOSPC (on a disk that is
+ * nearly full, for one that deletes nothing) when nothing was started. */
 #define STORE_CHANGES_MAX 4
 int store_commit(struct store *store, struct store_commit *commit,
                  const struct store_change *changes, size_t n, store_commit_cb done);
+
+/* Makes one change, and fires `done` as soon as it is written: the end of this process can't undo
+ * it then, but a power cut can until the next commit has ended. It is visible a moment later. */
+int store_announce(struct store *store, struct store_commit *commit,
+                   const struct store_change *change, store_commit_cb done);
 
 /* --- In order -------------------------------------------------------------------------------- */
 
@@ -109,8 +139,15 @@ int store_commit(struct store *store, struct store_commit *commit,
  * UV_ENOMEM. Key and record are valid during the call. `cb` must not call the store but for names
  * and gets. */
 typedef int (*store_list_cb)(const void *key, size_t len, const struct record *record, void *arg);
-int store_list(struct store *store, enum store_space space, const void *prefix, size_t prefix_len,
-               const void *start, size_t start_len, store_list_cb cb, void *arg);
+int store_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
+               size_t start_len, store_list_cb cb, void *arg);
+
+/* The same of orphans from this key and generation on, by key and then by generation; of this key
+ * alone with `only`. */
+typedef int (*store_orphan_cb)(const void *key, size_t len, uint64_t generation,
+                               const struct orphan *orphan, void *arg);
+int store_list_orphans(struct store *store, const void *key, size_t len, uint64_t generation,
+                       bool only, store_orphan_cb cb, void *arg);
 
 /* --- Volumes --------------------------------------------------------------------------------- */
 
@@ -127,7 +164,7 @@ const char *store_volume_name(const struct store *store, uint32_t id);
 struct store_stats {
     uint64_t keys;            /* without the unlinked ones */
     uint64_t unlinked;        /* keys */
-    uint64_t orphans;         /* keys whose blobs are to be removed */
+    uint64_t orphans;         /* blobs that are to be removed */
     uint64_t table_bytes;     /* of index.gdbm */
     uint64_t segments;        /* of the journal */
     uint64_t journal_bytes;   /* of all segments */

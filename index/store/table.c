@@ -14,12 +14,13 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
 
 #define FENCE_PAGE    0x80000000U
 #define HEADER_NUMBER 0xffffffffU
-#define HEADER_SIZE   48
-#define VERSION       2
+#define HEADER_SIZE   56
+#define VERSION       3
 #define BLOCK_SIZE    16384       /* of GDBM's index; more is faster to read and slower to write */
 #define GDBM_MAGIC    0x13579acfU /* of its files */
 #define BLOCK_PAGES   320         /* of which a block tells where they are, at least; up to 677 */
@@ -51,7 +52,7 @@ static int translate(int gdbm_error, int system_errno)
         return UV_ENOMEM;
     if (!gdbm_check_syserr(gdbm_error))
         return UV_EILSEQ;
-    if (system_errno == ENOSPC || system_errno == EDQUOT)
+    if (disk_is_full(system_errno))
         return UV_ENOSPC;
     return system_errno == ENOENT ? UV_ENOENT : UV_EIO;
 }
@@ -330,7 +331,7 @@ int table_write_fences(struct table *table, const struct fences *fences)
     return rc == 0 ? table_write(table, number, writer.bytes) : rc;
 }
 
-/* --- The header: magic, u32 version, u32 generation, four u64, u32 CRC-32C ------------------- */
+/* --- The header: magic, u32 version, u32 generation, five u64, u32 CRC-32C ------------------- */
 
 int table_write_header(struct table *table, const struct table_header *header)
 {
@@ -344,6 +345,7 @@ int table_write_header(struct table *table, const struct table_header *header)
     n += put_u64(bytes + n, header->keys);
     n += put_u64(bytes + n, header->unlinked);
     n += put_u64(bytes + n, header->orphans);
+    n += put_u64(bytes + n, header->last_generation);
     n += put_u32(bytes + n, crc32c(0, bytes, n));
     return write_datum(table, HEADER_NUMBER, bytes, n);
 }
@@ -381,6 +383,7 @@ int table_read_header(struct table *table, struct table_header *header)
         .keys = load_u64(bytes + 24),
         .unlinked = load_u64(bytes + 32),
         .orphans = load_u64(bytes + 40),
+        .last_generation = load_u64(bytes + 48),
     };
     free(value.dptr);
     return 0;

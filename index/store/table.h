@@ -29,6 +29,7 @@ struct table_header {
     uint64_t keys;
     uint64_t unlinked;
     uint64_t orphans;
+    uint64_t last_generation; /* the greatest that was ever in it */
 };
 
 enum table_mode {

@@ -166,8 +166,8 @@ static int list_cb(const unsigned char *key, size_t len, const unsigned char *va
     return list->rc != 0;
 }
 
-int store_list(struct store *store, enum store_space space, const void *prefix, size_t prefix_len,
-               const void *start, size_t start_len, store_list_cb cb, void *arg)
+int store_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
+               size_t start_len, store_list_cb cb, void *arg)
 {
     unsigned char from[INTERNAL_KEY_MAX];
     unsigned char internal[INTERNAL_KEY_MAX];
@@ -179,12 +179,55 @@ int store_list(struct store *store, enum store_space space, const void *prefix, 
         return 0;
     if (start_len > STORE_KEY_MAX) /* no key equals it: the first that is over it is */
         start_len = STORE_KEY_MAX;
-    list.prefix_len = store_internal_key(space, prefix, prefix_len, internal);
+    list.prefix_len = store_internal_key(prefix, prefix_len, internal);
     if (key_compare(start, start_len, prefix, prefix_len) > 0)
-        from_len = store_internal_key(space, start, start_len, from);
+        from_len = store_internal_key(start, start_len, from);
     else
-        from_len = store_internal_key(space, prefix, prefix_len, from);
+        from_len = store_internal_key(prefix, prefix_len, from);
     rc = store_walk(store, from, from_len, list_cb, &list);
+    if (rc >= 0)
+        rc = list.rc;
+    return rc == UV_EILSEQ ? UV_EIO : rc;
+}
+
+/* --- Orphans --------------------------------------------------------------------------------- */
+
+struct orphan_list {
+    const void *only; /* the key, or NULL for any */
+    size_t len;
+    store_orphan_cb cb;
+    void *arg;
+    int rc;
+};
+
+static int orphan_list_cb(const unsigned char *key, size_t len, const unsigned char *value,
+                          size_t value_len, void *arg)
+{
+    struct orphan_list *list = arg;
+    struct orphan orphan;
+    size_t key_len = len - 1 - ORPHAN_SUFFIX;
+
+    if (key[0] != OP_ORPHAN)
+        return 1;
+    list->rc = store_decode_orphan(key, len, value, value_len, &orphan);
+    if (list->rc == 0 && list->only != NULL &&
+        (key_len != list->len || memcmp(key + 1, list->only, list->len) != 0))
+        return 1;
+    if (list->rc == 0)
+        list->rc =
+            list->cb(key + 1, key_len, store_orphan_generation(key, len), &orphan, list->arg);
+    return list->rc != 0;
+}
+
+int store_list_orphans(struct store *store, const void *key, size_t len, uint64_t generation,
+                       bool only, store_orphan_cb cb, void *arg)
+{
+    unsigned char from[INTERNAL_KEY_MAX];
+    struct orphan_list list = {.only = only ? key : NULL, .len = len, .cb = cb, .arg = arg};
+    int rc;
+
+    rc = store_walk(store, from, store_orphan_key(key, len, generation, from), orphan_list_cb,
+                    &list);
     if (rc >= 0)
         rc = list.rc;
     return rc == UV_EILSEQ ? UV_EIO : rc;

@@ -77,15 +77,17 @@ static struct record make_record(struct store *store, uint64_t number)
     struct record record = {.flags = RECORD_MD5,
                             .size = number % 1000000,
                             .time = 1795000000000U + number,
-                            .n_replicas = 3};
+                            .generation = (1795000000000U + number) << 16,
+                            .placed_by = 0x80000001,
+                            .n_places = 3};
     struct rng rng = {.state = ~number};
     char name[32];
 
     for (unsigned i = 0; i < RECORD_MD5_SIZE; i++)
         record.md5[i] = (unsigned char)rng_below(&rng, 256);
-    for (unsigned i = 0; i < record.n_replicas; i++) {
+    for (unsigned i = 0; i < record.n_places; i++) {
         snprintf(name, sizeof(name), "localhost:%u", 3001 + i);
-        STOREBOX_CHECK(store_volume_id(store, name, &record.replicas[i].volume) == 0, "volume");
+        STOREBOX_CHECK(store_volume_id(store, name, &record.places[i].volume) == 0, "volume");
     }
     return record;
 }
@@ -241,7 +243,7 @@ static void bench_gets(struct bench *b, const char *what, uint64_t first, int ex
             lens[j] = make_key(first + rng_below(&rng, b->keys), keys[j]);
         started = now();
         for (unsigned j = 0; j < GETS_AT_ONCE; j++) {
-            int rc = store_get(b->box.store, STORE_KEYS, keys[j], lens[j], &record);
+            int rc = store_get(b->box.store, keys[j], lens[j], &record);
 
             STOREBOX_CHECK(rc == expected, "%s: %s", keys[j],
                            rc == 0 ? "is there" : uv_strerror(rc));
@@ -279,7 +281,7 @@ static void bench_lists(struct bench *b)
         size_t len = make_key(rng_below(&rng, b->keys), key);
         double started = now();
         unsigned left = PAGE_KEYS;
-        int rc = store_list(b->box.store, STORE_KEYS, "/bench/", 7, key, len, count_cb, &left);
+        int rc = store_list(b->box.store, "/bench/", 7, key, len, count_cb, &left);
 
         STOREBOX_CHECK(rc >= 0, "%s", uv_strerror(rc));
         ms[i] = (now() - started) * 1000;

@@ -210,6 +210,7 @@ static bool try_step(struct harness *h, unsigned step)
 
     memset(&h->ledger, 0, sizeof(h->ledger));
     h->ledger.next_version = 1;
+    h->ledger.survives = true;
     run_writer(h, &run);
     more = h->step[0] != '\0';
     if (more)
@@ -285,6 +286,7 @@ int main(int argc, char **argv)
     universe_init(h->seed);
     h->rng.state = h->seed ^ 1;
     h->ledger.next_version = 1;
+    h->ledger.survives = true;
     STOREBOX_CHECK(mkdtemp(top) != NULL, "%s: %s", top, strerror(errno));
     snprintf(dir, sizeof(dir), "%s/store", top);
     snprintf(copy, sizeof(copy), "%s/copy", top);

@@ -13,8 +13,14 @@ static uint64_t *version_of(struct ledger *ledger, const struct note_change *cha
 
 static void apply(struct ledger *ledger, struct note *note)
 {
-    for (unsigned i = 0; i < note->n; i++)
-        *version_of(ledger, &note->changes[i]) = note->changes[i].version;
+    for (unsigned i = 0; i < note->n; i++) {
+        const struct note_change *change = &note->changes[i];
+        uint64_t generation = universe_generation(change->space, change->key, change->version);
+
+        *version_of(ledger, change) = change->version;
+        if (generation > ledger->last_generation)
+            ledger->last_generation = generation;
+    }
     note->kind = 0;
 }
 
@@ -33,7 +39,12 @@ void ledger_note(struct ledger *ledger, const struct note *note)
                 ledger->next_version = note->changes[i].version + 1;
         return;
     }
-    STOREBOX_CHECK(pending->kind == NOTE_ISSUED, "slot %u", note->slot);
+    STOREBOX_CHECK(pending->kind != 0, "slot %u", note->slot);
+    if (note->kind == NOTE_WRITTEN) {
+        STOREBOX_CHECK(note->rc == 0, "an announcement failed: %s", uv_strerror(note->rc));
+        pending->kind = NOTE_WRITTEN;
+        return;
+    }
     if (note->kind == NOTE_GONE) {
         pending->kind = 0;
         return;
@@ -58,17 +69,17 @@ bool ledger_has(const struct ledger *ledger, const struct note *note)
 /* Whether the store has this version of the key, 0 being none. */
 static bool holds(struct store *store, unsigned space, unsigned key, uint64_t version)
 {
-    const struct universe_key *name = universe_key(key);
-    struct record record;
-    int rc = store_get(store, space, name->bytes, name->len, &record);
+    struct universe_value value;
+    int rc = universe_get(store, space, key, &value);
 
     STOREBOX_CHECK(rc == 0 || rc == UV_ENOENT, "get: %s", uv_strerror(rc));
     if (rc == UV_ENOENT)
         return version == 0;
-    return version != 0 && universe_matches(store, version, &record);
+    return version != 0 && universe_matches(store, space, version, &value);
 }
 
-/* A commit in flight: either all of it is there, or nothing. */
+/* A commit in flight: either all of it is there, or nothing; all of it, where it was written and
+ * only the process has ended. */
 static void settle(struct ledger *ledger, struct store *store, struct note *note)
 {
     unsigned after = 0;
@@ -90,6 +101,8 @@ static void settle(struct ledger *ledger, struct store *store, struct note *note
     STOREBOX_CHECK(after == note->n || before == note->n,
                    "half of a commit is there: %u of %u changes, first key %u", after, note->n,
                    note->changes[0].key);
+    STOREBOX_CHECK(after == note->n || note->kind != NOTE_WRITTEN || !ledger->survives,
+                   "what was announced, and written, is gone: key %u", note->changes[0].key);
     ledger->settled[after == note->n]++;
     if (after == note->n)
         apply(ledger, note);
@@ -101,14 +114,17 @@ static void check_gets(const struct ledger *ledger, struct store *store)
     for (unsigned space = 0; space < UNIVERSE_SPACES; space++)
         for (unsigned key = 0; key < UNIVERSE_KEYS; key++) {
             uint64_t version = ledger->versions[space][key];
-            struct record record = {.size = 0};
+            struct universe_value value;
 
             if (holds(store, space, key, version))
                 continue;
-            store_get(store, space, universe_key(key)->bytes, universe_key(key)->len, &record);
-            STOREBOX_CHECK(false, "space %u key %u: version %llu was acknowledged, %llu is there",
+            universe_get(store, space, key, &value);
+            STOREBOX_CHECK(false,
+                           "space %u key %u: version %llu was acknowledged, there is size %llu, "
+                           "until %llu",
                            space, key, (unsigned long long)version,
-                           (unsigned long long)record.size);
+                           (unsigned long long)value.record.size,
+                           (unsigned long long)value.orphan.until);
         }
 }
 
@@ -121,67 +137,127 @@ struct walk {
     unsigned at; /* the key that may come next */
     const void *prefix;
     size_t prefix_len;
+    const struct universe_key *only; /* orphans of this key alone, or NULL */
 };
+
+static bool is_listed(const struct walk *walk, unsigned i)
+{
+    const struct universe_key *key = universe_key(walk->space, i);
+
+    if (walk->ledger->versions[walk->space][i] == 0)
+        return false;
+    if (walk->only != NULL)
+        return storebox_compare(key->bytes, key->len, walk->only->bytes, walk->only->len) == 0;
+    return key->len >= walk->prefix_len && memcmp(key->bytes, walk->prefix, walk->prefix_len) == 0;
+}
 
 /* The next key of the ledger that the listing must show, or UNIVERSE_KEYS. */
 static unsigned next_key(const struct walk *walk)
 {
     unsigned i = walk->at;
 
-    for (; i < UNIVERSE_KEYS; i++) {
-        const struct universe_key *key = universe_key(i);
-
-        if (walk->ledger->versions[walk->space][i] != 0 && key->len >= walk->prefix_len &&
-            memcmp(key->bytes, walk->prefix, walk->prefix_len) == 0)
-            break;
-    }
+    while (i < UNIVERSE_KEYS && !is_listed(walk, i))
+        i++;
     return i;
+}
+
+static void take(struct walk *walk, const void *key, size_t len, uint64_t generation,
+                 const struct universe_value *value)
+{
+    unsigned i = next_key(walk);
+    const struct universe_key *wanted;
+
+    STOREBOX_CHECK(i < UNIVERSE_KEYS, "space %u lists a key too many", walk->space);
+    wanted = universe_key(walk->space, i);
+    STOREBOX_CHECK(storebox_compare(wanted->bytes, wanted->len, key, len) == 0 &&
+                       wanted->generation == generation,
+                   "space %u lists another key than %u", walk->space, i);
+    STOREBOX_CHECK(
+        universe_matches(walk->store, walk->space, walk->ledger->versions[walk->space][i], value),
+        "space %u lists another version of key %u", walk->space, i);
+    walk->at = i + 1;
 }
 
 static int walk_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
-    struct walk *walk = arg;
-    unsigned i = next_key(walk);
+    const struct universe_value value = {.record = *record};
 
-    STOREBOX_CHECK(i < UNIVERSE_KEYS, "space %u lists a key too many", walk->space);
-    STOREBOX_CHECK(storebox_compare(universe_key(i)->bytes, universe_key(i)->len, key, len) == 0,
-                   "space %u lists another key than %u", walk->space, i);
-    STOREBOX_CHECK(universe_matches(walk->store, walk->ledger->versions[walk->space][i], record),
-                   "space %u lists another version of key %u", walk->space, i);
-    walk->at = i + 1;
+    take(arg, key, len, 0, &value);
     return 0;
 }
 
-static void check_list(struct walk walk, const void *start, size_t start_len)
+static int walk_orphan_cb(const void *key, size_t len, uint64_t generation,
+                          const struct orphan *orphan, void *arg)
+{
+    const struct universe_value value = {.orphan = *orphan};
+
+    take(arg, key, len, generation, &value);
+    return 0;
+}
+
+static bool is_before(const struct universe_key *key, const void *start, size_t start_len,
+                      uint64_t generation)
+{
+    int order = storebox_compare(key->bytes, key->len, start, start_len);
+
+    return order < 0 || (order == 0 && key->generation < generation);
+}
+
+static void check_list(struct walk walk, const void *start, size_t start_len, uint64_t generation)
 {
     int rc;
 
     while (walk.at < UNIVERSE_KEYS &&
-           storebox_compare(universe_key(walk.at)->bytes, universe_key(walk.at)->len, start,
-                            start_len) < 0)
+           is_before(universe_key(walk.space, walk.at), start, start_len, generation))
         walk.at++;
-    rc = store_list(walk.store, walk.space, walk.prefix, walk.prefix_len, start, start_len, walk_cb,
-                    &walk);
+    if (walk.space == STORE_KEYS)
+        rc = store_list(walk.store, walk.prefix, walk.prefix_len, start, start_len, walk_cb, &walk);
+    else
+        rc = store_list_orphans(walk.store, start, start_len, generation, walk.only != NULL,
+                                walk_orphan_cb, &walk);
     STOREBOX_CHECK(rc == 0, "list: %s", uv_strerror(rc));
     STOREBOX_CHECK(next_key(&walk) == UNIVERSE_KEYS, "space %u doesn't list key %u", walk.space,
                    next_key(&walk));
 }
 
+static void check_lists_of_keys(struct walk walk, struct rng *rng)
+{
+    for (unsigned i = 0; i < RANDOM_LISTS; i++) {
+        const struct universe_key *prefix = universe_key(STORE_KEYS, rng_below(rng, UNIVERSE_KEYS));
+        const struct universe_key *start = universe_key(STORE_KEYS, rng_below(rng, UNIVERSE_KEYS));
+
+        walk.prefix = prefix->bytes;
+        walk.prefix_len = rng_below(rng, prefix->len < 4 ? prefix->len + 1 : 4);
+        check_list(walk, start->bytes, rng_below(rng, start->len + 1), 0);
+    }
+}
+
+static void check_lists_of_orphans(struct walk walk, struct rng *rng)
+{
+    for (unsigned i = 0; i < RANDOM_LISTS; i++) {
+        const struct universe_key *start =
+            universe_key(STORE_ORPHANS, rng_below(rng, UNIVERSE_KEYS));
+        uint64_t generation = rng_one_in(rng, 2) ? start->generation : 0;
+        bool only = rng_one_in(rng, 2);
+
+        walk.only = only ? start : NULL;
+        if (only)
+            check_list(walk, start->bytes, start->len, generation);
+        else
+            check_list(walk, start->bytes, rng_below(rng, start->len + 1), generation);
+    }
+}
+
 static void check_lists(const struct ledger *ledger, struct rng *rng, struct store *store)
 {
-    for (unsigned space = 0; space < UNIVERSE_SPACES; space++) {
-        struct walk walk = {.ledger = ledger, .store = store, .space = space, .prefix = ""};
+    struct walk keys = {.ledger = ledger, .store = store, .space = STORE_KEYS, .prefix = ""};
+    struct walk orphans = keys;
 
-        check_list(walk, "", 0);
-        for (unsigned i = 0; i < RANDOM_LISTS; i++) {
-            const struct universe_key *prefix = universe_key(rng_below(rng, UNIVERSE_KEYS));
-            const struct universe_key *start = universe_key(rng_below(rng, UNIVERSE_KEYS));
-
-            walk.prefix = prefix->bytes;
-            walk.prefix_len = rng_below(rng, prefix->len < 4 ? prefix->len + 1 : 4);
-            check_list(walk, start->bytes, rng_below(rng, start->len + 1));
-        }
-    }
+    orphans.space = STORE_ORPHANS;
+    check_list(keys, "", 0, 0);
+    check_list(orphans, "", 0, 0);
+    check_lists_of_keys(keys, rng);
+    check_lists_of_orphans(orphans, rng);
 }
 
 static void check_stats(const struct ledger *ledger, const struct store *store)
@@ -205,6 +281,10 @@ static void check_stats(const struct ledger *ledger, const struct store *store)
                    (unsigned long long)stats.keys, (unsigned long long)stats.unlinked,
                    (unsigned long long)stats.orphans, (unsigned long long)keys,
                    (unsigned long long)unlinked, (unsigned long long)orphans);
+    STOREBOX_CHECK(store_last_generation(store) == ledger->last_generation,
+                   "the store's last generation is %llx, not %llx",
+                   (unsigned long long)store_last_generation(store),
+                   (unsigned long long)ledger->last_generation);
 }
 
 void ledger_check_store(struct ledger *ledger, struct rng *rng, struct store *store)

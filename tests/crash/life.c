@@ -71,7 +71,8 @@ struct
 try {
     struct store_commit commit;
     struct note note;
-    struct record records[STORE_CHANGES_MAX];
+    struct universe_value values[STORE_CHANGES_MAX];
+    struct universe_value was[STORE_CHANGES_MAX];
     bool done;
     int rc;
 };
@@ -98,6 +99,19 @@ static struct note choose_note(struct life *l, unsigned n, unsigned slot)
     return note;
 }
 
+/* The change expects what the ledger knows to be there. */
+static void expect(struct life *l, const struct note_change *note, struct universe_value *was,
+                   struct store_change *change)
+{
+    uint64_t version = l->ledger.versions[note->space][note->key];
+
+    change->expect = version != 0 ? STORE_EXACTLY : STORE_NOTHING;
+    if (version != 0)
+        universe_value(l->box.store, note->space, version, was); /* its volumes have ids */
+    change->was = &was->record;
+    change->orphan_was = &was->orphan;
+}
+
 static void begin_commit(struct life *l, struct try *try, struct note note)
 {
     struct store_change changes[STORE_CHANGES_MAX];
@@ -108,16 +122,8 @@ static void begin_commit(struct life *l, struct try *try, struct note note)
     l->tell(&note);
     ledger_note(&l->ledger, &note);
     for (unsigned i = 0; i < note.n && rc == 0; i++) {
-        const struct note_change *change = &note.changes[i];
-        const struct universe_key *key = universe_key(change->key);
-
-        if (change->version != 0)
-            rc = universe_record(l->box.store, change->version, &try->records[i]);
-        changes[i] =
-            (struct store_change){.space = change->space,
-                                  .key = key->bytes,
-                                  .len = key->len,
-                                  .record = change->version != 0 ? &try->records[i] : NULL};
+        rc = universe_change(l->box.store, &note.changes[i], &try->values[i], &changes[i]);
+        expect(l, &note.changes[i], &try->was[i], &changes[i]);
     }
     if (rc == 0)
         rc = store_commit(l->box.store, &try->commit, changes, note.n, try_cb);
@@ -254,10 +260,21 @@ static int count_cb(const void *key, size_t len, const struct record *record, vo
     return 0;
 }
 
+static int count_orphan_cb(const void *key, size_t len, uint64_t generation,
+                           const struct orphan *orphan, void *arg)
+{
+    (void)generation;
+    (void)orphan;
+    return count_cb(key, len, NULL, arg);
+}
+
 static int list(struct life *l, unsigned *n)
 {
+    int rc;
+
     *n = 0;
-    return store_list(l->box.store, STORE_KEYS, "", 0, "", 0, count_cb, n);
+    rc = store_list(l->box.store, "", 0, "", 0, count_cb, n);
+    return rc == 0 ? store_list_orphans(l->box.store, "", 0, 0, false, count_orphan_cb, n) : rc;
 }
 
 static void list_step(struct life *l)
@@ -276,10 +293,11 @@ static void list_step(struct life *l)
 
 static int get(struct life *l)
 {
-    const struct universe_key *key = universe_key(l->key);
-    struct record record;
-    int rc = store_get(l->box.store, STORE_KEYS, key->bytes, key->len, &record);
+    struct universe_value value;
+    int rc = universe_get(l->box.store, STORE_KEYS, l->key, &value);
 
+    if (rc == 0 || rc == UV_ENOENT)
+        rc = universe_get(l->box.store, STORE_ORPHANS, l->key, &value);
     return rc == UV_ENOENT ? 0 : rc;
 }
 

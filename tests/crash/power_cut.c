@@ -145,13 +145,13 @@ static void choose_cut(void)
 static void put_and_stop(const char *dir)
 {
     const struct store_options options = {.sync = rng_one_in(&power.rng, 2)};
-    struct record record = {.size = 1, .n_replicas = 1};
+    struct record record = {.size = 1, .n_places = 1};
     struct storebox box;
     int rc;
 
     storebox_init(&box, dir, &options);
     STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s", dir);
-    rc = storebox_put(&box, STORE_KEYS, "/one more", 9, &record);
+    rc = storebox_put(&box, "/one more", 9, &record);
     STOREBOX_CHECK(rc == 0, "put: %s", uv_strerror(rc));
     storebox_deinit(&box);
 }

@@ -1,5 +1,7 @@
 /* Commits at random, as many at once as it may: what the crash writer and the power-cut test let a
- * store do. Each key is in one commit at a time; now and then a range of keys is deleted. */
+ * store do. Each key is in one commit at a time; now and then a range of keys is deleted. A commit
+ * expects what is there. Some orphans are announced, and followed by another commit, whose end says
+ * that the disk has them. */
 #ifndef MKV_TESTS_CRASH_WORKLOAD_H
 #define MKV_TESTS_CRASH_WORKLOAD_H
 
@@ -13,7 +15,8 @@ struct workload_operation {
     struct store_commit commit;
     struct workload *workload;
     struct note note;
-    struct record records[STORE_CHANGES_MAX]; /* of its changes */
+    struct universe_value values[STORE_CHANGES_MAX]; /* of its changes */
+    struct universe_value was[STORE_CHANGES_MAX];    /* that they expect */
 };
 
 struct workload {
@@ -30,7 +33,7 @@ struct workload {
     unsigned in_flight;
     unsigned range_left; /* keys that are to be deleted one after the other, */
     unsigned range_at;   /* from this on */
-    bool busy[UNIVERSE_KEYS];
+    bool busy[UNIVERSE_SPACES][UNIVERSE_KEYS];
     struct workload_operation operations[UNIVERSE_IN_FLIGHT];
 };
 

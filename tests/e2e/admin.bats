@@ -41,7 +41,7 @@ field() { # FILE NAME
     grep -Eqx 'keys +2' "$T/status"
     grep -Eqx 'unlinked +1' "$T/status"
     grep -Eqx 'orphans +0' "$T/status"
-    grep -Eqx 'journal +[0-9]+ B in 1 segment, [0-9]+ B of it in no table yet, synced' "$T/status"
+    grep -Eqx 'journal +[0-9.]+ ([KM]i)?B in 1 segment, [0-9]+ B of it in no table yet, synced' "$T/status"
     grep -Eqx 'checkpoint +last one: none' "$T/status"
     grep -Eqx "volume +$(at v1) up, [0-9.]+ [KMGT]iB of [0-9.]+ [KMGT]iB free" "$T/status"
     status_of i --json

@@ -211,11 +211,18 @@ fails_each() { # URL CURL-OPTIONS...
     done
 }
 
-@test "a key that is being written is neither there for a precondition nor free" {
+@test "a key that is being written is not there for a precondition, and of two PUTs the second is refused" {
     put_half i-direct "/$K"
     refuses 412 PUT "$(url i)/$K" --data-binary other -H 'If-Match: *'
-    refuses 409 PUT "$(url i)/$K" --data-binary other -H 'If-None-Match: *'
     want 404 DELETE "$(url i)/$K" -H 'If-Match: *'
+    put "$(url i)/$K" other -H 'If-None-Match: *'
+    put_rest
+    same 409 "$STATUS"
+    refuses 412 PUT "$(url i)/$K" --data-binary third -H 'If-None-Match: *'
+    got "$(url i)/$K" other
+    # The other way round.
+    want 204 DELETE "$(url i)/$K"
+    put_half i-direct "/$K"
     put_rest
     same 201 "$STATUS"
     refuses 412 PUT "$(url i)/$K" --data-binary other -H 'If-None-Match: *'

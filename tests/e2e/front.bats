@@ -10,7 +10,7 @@ smuggle() { # [INDEX-OPTIONS...]
     put "$(url i)/key" value
     put "$(url i)/other" other
     "${BEFORE[@]:-true}"
-    python3 "$BATS_TEST_DIRNAME/../support/smuggle.py" "$(port i)" key other "$(path_of /other)" >"$T/smuggled"
+    python3 "$BATS_TEST_DIRNAME/../support/smuggle.py" "$(port i)" key other "$(blob_of v1 /other)" >"$T/smuggled"
     read -r served failed answered <"$T/smuggled"
     same 0 "$failed" 'GETs of others that failed'
     same 450 "$served" 'GETs of others'
@@ -34,7 +34,7 @@ smuggle() { # [INDEX-OPTIONS...]
 
 @test "a body that a GET has hits nobody else's request, with --reads proxy and a replica that is missing" {
     lose_one() {
-        rm "$T/data/v1$(path_of /key)"
+        rm "$(file_of v1 /key)"
     }
     BEFORE=(lose_one)
     smuggle --reads proxy

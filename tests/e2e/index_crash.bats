@@ -44,7 +44,7 @@ keys_of_blobs() {
     for volume in $VOLUMES; do
         (cd "$(lookup data "$volume")" && grep -r . --exclude-dir=.mkv .) || true
     done >"$T/blobs"
-    sed 's,.*/\([^/]*\):.*,\1,' "$T/blobs" >"$T/names"
+    sed -E 's,.*/([^/]*)\.[0-9a-f]{16}:.*,\1,' "$T/blobs" >"$T/names"
     sed 's/^[^:]*://' "$T/blobs" >"$T/values"
     tr -d '\n' <"$T/names" | base64 -d | fold -w 12 >"$T/decoded"
     [[ ! -s $T/decoded ]] || echo >>"$T/decoded"

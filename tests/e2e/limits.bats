@@ -118,13 +118,11 @@ limited() { # KIB: an index with so much memory; fails when it doesn't start
     ((least > 0))
 }
 
-@test "a restore or a dump with little memory is refused with one line" {
+@test "a restore with little memory is refused with one line, and a dump takes little" {
     [[ -z $ASAN ]] || skip 'a sanitizer takes terabytes of address space'
-    printf '%s\n' '{"format":"mkv-dump","version":1}' '{"end":true,"keys":0,"unlinked":0,"orphans":0}' >"$T/dump"
+    printf '%s\n' '{"format":"mkv-dump","version":2}' '{"end":true,"keys":0,"unlinked":0,"orphans":0}' >"$T/dump"
     "$MKV" restore --index "$T/data/i" "$T/dump"
     with_limit -v 60000
     refused 1 'cannot get the . threads' restore --index "$T/data/other" "$T/dump"
-    refused 1 'cannot get the . threads' dump --index "$T/data/i"
-    AS=()
-    "$MKV" dump --index "$T/data/i" | cmp - "$T/dump"
+    "${AS[@]}" "$MKV" dump --index "$T/data/i" | cmp - "$T/dump"
 }

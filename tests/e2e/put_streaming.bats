@@ -82,16 +82,76 @@ peak() { # PID
     exec 7>&-
 }
 
-@test "a key being written is 409 for others and 404 for readers, then it is there" {
+@test "a key being written is free for others and 404 for readers, then it is there" {
     local way
     for way in i i-direct; do
         put_most "$way" "/race/$way"
-        want 409 PUT "$(url i)/race/$way" --data-binary other
-        want 409 PUT "$(url i-direct)/race/$way" --data-binary other
         want 404 GET "$(url i)/race/$way"
+        want 404 DELETE "$(url i)/race/$way"
+        want 404 UNLINK "$(url i)/race/$way"
         put_rest
         same 201 "$STATUS"
         got "$(url i)/race/$way" "$(cat "$T/value")"
+    done
+}
+
+# The volume has the key's blob with this value, and no other.
+has_only() { # KEY VALUE
+    [[ $(paths_of v "$1" | wc -l) == 1 ]] && holds v "$1" "$2"
+}
+
+@test "a PUT that another one overtakes is 409 at its end, and leaves nothing" {
+    local way
+    for way in i i-direct; do
+        put_most "$way" "/overtaken/$way"
+        put "$(url i-direct)/overtaken/$way" other
+        put_rest
+        same 409 "$STATUS"
+        got "$(url i)/overtaken/$way" other
+        within 15 has_only "/overtaken/$way" other
+        # Nor does it come back after the other one is gone.
+        want 204 DELETE "$(url i)/overtaken/$way"
+        want 404 GET "$(url i)/overtaken/$way"
+        within 15 lacks v "/overtaken/$way"
+    done
+}
+
+# Has a PUT overtaken by two others, each of which goes again by this method.
+overtake() { # WAY KEY METHOD
+    put_most "$1" "$2"
+    put "$(url i)$2" other
+    want 204 "$3" "$(url i-direct)$2"
+    put "$(url i-direct)$2" another
+    want 204 "$3" "$(url i)$2"
+    put_rest
+}
+
+@test "a PUT that PUTs and DELETEs overtake is the last" {
+    local way
+    for way in i i-direct; do
+        overtake "$way" "/last/$way" DELETE
+        same 201 "$STATUS"
+        got "$(url i)/last/$way" "$(cat "$T/value")"
+        want 409 PUT "$(url i)/last/$way" --data-binary later
+    done
+    for way in i i-direct; do
+        within 15 has_only "/last/$way" "$(cat "$T/value")"
+    done
+}
+
+@test "a PUT that PUTs and UNLINKs overtake replaces no later value" {
+    local way
+    for way in i i-direct; do
+        overtake "$way" "/later/$way" UNLINK
+        same 409 "$STATUS"
+        want 404 GET "$(url i)/later/$way"
+        list "$(url i)/later/$way?unlinked"
+        same "/later/$way" "${LISTED[*]}"
+    done
+    for way in i i-direct; do
+        within 15 has_only "/later/$way" another
+        put "$(url i)/later/$way" new
+        got "$(url i)/later/$way" new
     done
 }
 
@@ -116,7 +176,7 @@ peak() { # PID
         put_most "$way" "/vanished/$way"
         exec 7>&-
         within 10 tidy v
-        [[ ! -e $F/data/v$(path_of "/vanished/$way") ]]
+        lacks v "/vanished/$way"
         want 404 GET "$(url i)/vanished/$way"
         within 10 free_again "$(url i)/vanished/$way"
         got "$(url i)/vanished/$way" after
@@ -131,7 +191,7 @@ peak() { # PID
         within 5 refute tidy v
         exec 7>&-
         within 10 tidy v
-        [[ ! -e $F/data/v$(path_of "/unfinished/$way") ]]
+        lacks v "/unfinished/$way"
         want 404 GET "$(url i)/unfinished/$way"
         within 10 free_again "$(url i)/unfinished/$way"
     done
@@ -164,7 +224,7 @@ peak() { # PID
         after=$(peak "$pid")
         want 302 GET "$u/large/${u##*:}"
         same "$md5" "$(header Content-Md5)"
-        same $((LARGE + 3)) "$(stat -c %s "$F/data/v$(path_of "/large/${u##*:}")")"
+        same $((LARGE + 3)) "$(stat -c %s "$(file_of v "/large/${u##*:}")")"
         if ((!ASAN && after - before > 16 << 10)); then
             fail "it grew from $before to $after KiB"
         fi
@@ -180,7 +240,7 @@ peak() { # PID
     before=$(peak "$pid")
     want 201 PUT "$(url i)/large-chunked" -T - -m $((120 * SLOW)) < <(head -c "$LARGE" /dev/zero)
     after=$(peak "$pid")
-    same "$LARGE" "$(stat -c %s "$F/data/v$(path_of /large-chunked)")"
+    same "$LARGE" "$(stat -c %s "$(file_of v /large-chunked)")"
     if ((!ASAN && after - before > 16 << 10)); then
         fail "it grew from $before to $after KiB"
     fi

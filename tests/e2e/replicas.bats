@@ -24,7 +24,7 @@ after_each() {
             "$(printf '%s\n' "${volumes[@]}" | sort | paste -sd,)" Key-Volumes
     done
     # The same time at each, so that one's Last-Modified and ETag are the others'.
-    same 1 "$(for each in $(holders /all/large); do stat -c %Y "$T/data/$each$(path_of /all/large)"; done | sort -u | wc -l)"
+    same 1 "$(for each in $(holders /all/large); do stat -c %Y "$(file_of "$each" /all/large)"; done | sort -u | wc -l)"
     only_copies
     delete_many all
     settled
@@ -89,7 +89,7 @@ before() { # HOW
         delete_many "$how" # the first while the index thinks that the volume is up
         (($(now_ms) - start_ms < 15000 * SLOW)) || fail "it took $(($(now_ms) - start_ms)) ms"
         want 404 DELETE "$(url i)/$how/large"
-        [[ -e $T/data/$each$(path_of "/$how/large") ]]
+        [[ -e $(file_of "$each" "/$how/large") ]]
         # Put again meanwhile, it is not the old one that goes.
         want 201 PUT "$(url i)/$how/large" -T "$T/middle"
         mend_volume $how "$each"

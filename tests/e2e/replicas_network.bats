@@ -69,7 +69,7 @@ start() {
         within 10 answers "$each"
     done
     mkv_start i index "${names[@]}" --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i" \
-        --replicas $COPIES
+        --replicas $COPIES --grace 1
     await_ready i
     value small 1
     value middle 100000

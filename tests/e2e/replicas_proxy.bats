@@ -115,7 +115,7 @@ are_midway() { # CLIENTS BYTES
     want 201 PUT "$(url i)/big" -T "$T/big"
     # Two of three lack it: GETs begin with each in turn, so some come to it by a second try.
     for n in $(holders /big | head -n 2); do
-        rm "$T/data/$n$(path_of /big)"
+        rm "$(file_of "$n" /big)"
     done
     for n in 1 2 3 4; do
         curl -q -s --noproxy '*' --limit-rate 2M -o "$T/slow-$n" "$(url i)/big" 3>&- &
@@ -136,7 +136,7 @@ are_midway() { # CLIENTS BYTES
 @test "with --reads=proxy a volume that fails, or lacks the file, is stepped over" {
     local n
     start
-    rm "$T/data/$B$(path_of /key)"
+    rm "$(file_of "$B" /key)"
     for n in {1..9}; do
         want 200 GET "$(url i)/key"
         cmp "$T/blob" "$T/body"
@@ -154,7 +154,7 @@ are_midway() { # CLIENTS BYTES
         want 200 GET "$(url i)/key"
         cmp "$T/blob" "$T/body"
     done
-    rm "$T/data/$A$(path_of /key)"
+    rm "$(file_of "$A" /key)"
     within 10 sees i "$C" down
     want 503 GET "$(url i)/key"
     same 1 "$(header Retry-After)"
@@ -178,7 +178,7 @@ are_midway() { # CLIENTS BYTES
     stop "$B"
     volume "$B" --template "$T/sly.conf"
     within 5 sees i "$B" up
-    curl -q -s --noproxy '*' -o /dev/null -D - "$(url "$B")$(path_of /key)" | grep -qi '^X-Accel-Redirect'
+    curl -q -s --noproxy '*' -o /dev/null -D - "$(url "$B")$(blob_of "$B" /key)" | grep -qi '^X-Accel-Redirect'
     for n in 1 2 3; do
         want 200 GET "$(url i)/key"
         cmp "$T/blob" "$T/body"
@@ -189,11 +189,11 @@ are_midway() { # CLIENTS BYTES
     local path name
     start
     name=$(at "$A")
-    path=/_mkv/blob/$name$(path_of /key)
+    path=/_mkv/blob/$name$(blob_of "$A" /key)
     for n in i i-direct; do
         want 404 GET "$(url $n)$path"
-        want 404 GET "$(url $n)//_mkv/blob/$name$(path_of /key)"
-        want 404 GET "$(url $n)/%5fmkv/blob/$name$(path_of /key)"
+        want 404 GET "$(url $n)//_mkv/blob/$name$(blob_of "$A" /key)"
+        want 404 GET "$(url $n)/%5fmkv/blob/$name$(blob_of "$A" /key)"
         want '40[0-9]' DELETE "$(url $n)$path"
         want '40[0-9]' PUT "$(url $n)$path" --data-binary x
         want 404 GET "$(url $n)/_mkv/blob/x/y"
@@ -227,13 +227,13 @@ are_midway() { # CLIENTS BYTES
     rm "$T/flag"
     want 200 GET "$(url i)/key"
     for each in v1 v2 v3 v4 v5; do
-        rm "$T/data/$each$(path_of /key)"
+        rm "$(file_of "$each" /key)"
     done
     for n in {1..18}; do
         want 200 GET "$(url i)/key"
         cmp "$T/blob" "$T/body"
     done
-    rm "$T/data/v6$(path_of /key)"
+    rm "$(file_of v6 /key)"
     want 503 GET "$(url i)/key"
     same 'no volume that has the value can be read' "$(<"$T/body")"
 }

@@ -220,14 +220,14 @@ failed_after() { # MS
 @test "with --check-reads no client is sent to a volume that lacks the file" {
     start --check-reads
     spreads_over "$(url i)/key" "$A" "$B" "$C"
-    rm "$T/data/$B$(path_of /key)"
+    rm "$(file_of "$B" /key)"
     goes_only_to "$(url i)/key" "$A" "$C"
-    logged i "a replica is missing: volume $(at "$B") answered 404"
-    rm "$T/data/$A$(path_of /key)"
+    logged i "a copy is missing: volume $(at "$B") answered 404"
+    rm "$(file_of "$A" /key)"
     spreads_over "$(url i-direct)/key" "$C"
     got_file "$(url i)/key" "$T/blob"
     want 302 HEAD "$(url i)/key"
-    rm "$T/data/$C$(path_of /key)"
+    rm "$(file_of "$C" /key)"
     want 503 GET "$(url i)/key"
     want 404 GET "$(url i)/other"
     want 204 DELETE "$(url i)/key"
@@ -250,7 +250,7 @@ failed_after() { # MS
 }
 
 @test "with --check-reads no client is sent to another disk, though it has such a file" {
-    local identity
+    local identity path
     start --check-reads
     identity=$("$MKV" status --json --index "$T/data/i" | jq -r --arg name "$(at "$B")" '.volumes[] | select(.name == $name) | .identity')
     [[ $identity =~ ^[0-9a-f]{32}$ ]]
@@ -259,15 +259,16 @@ failed_after() { # MS
         "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/double.conf"
     crash "$B"
     within 5 sees i "$B" down
+    path=$(file_of "$B" /key)
     mv "$T/data/$B" "$T/data/first"
     volume "$B" --template "$T/double.conf"
-    mkdir -p "$(dirname "$T/data/$B$(path_of /key)")"
-    tr '\0-\377' x <"$T/blob" >"$T/data/$B$(path_of /key)"
+    mkdir -p "$(dirname "$path")"
+    tr '\0-\377' x <"$T/blob" >"$path"
     within 5 sees i "$B" up
     refute logged i 'has another disk'
     goes_only_to "$(url i)/key" "$A" "$C"
     goes_only_to "$(url i-direct)/key" "$A" "$C"
-    logged i "a replica is missing: volume $(at "$B") has another disk now"
+    logged i "a copy is missing: volume $(at "$B") has another disk now"
     got_file "$(url i)/key" "$T/blob"
     crash "$A"
     crash "$C"
@@ -290,7 +291,7 @@ get_while_going_down() { # ROUND
     rm "$T/gone"
     within 5 sees i B up
     for n in 1 2; do
-        same "$(url A)$(path_of /key)" "$(cat "$T/went-$1-$n")" "where GET $n of round $1 was sent"
+        same "$(url A)$(blob_of A /key)" "$(cat "$T/went-$1-$n")" "where GET $n of round $1 was sent"
     done
 }
 

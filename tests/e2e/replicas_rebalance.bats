@@ -69,7 +69,6 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     for key in "${KEYS[@]}"; do
         before=$(holders "$key" | paste -sd' ')
         want 204 REBALANCE "$(url i)$key"
-        on_copies "$key" "$T/blob"
         grep -qx v5 <(holders "$key") || fail "$key is on $before, then on $(holders "$key" | paste -sd' ')"
         want 302 GET "$(url i)$key"
         same balanced "$(header Key-Balance)"
@@ -77,9 +76,12 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
         want 204 REBALANCE "$(url i-direct)$key" # nothing to do
     done
     same "${#KEYS[@]}" "$(blobs v5 | wc -l)" 'blobs on v5'
-    only_copies # at once: the old copies are gone by the answer
+    settled
+    for key in "${KEYS[@]}"; do
+        on_copies "$key" "$T/blob"
+    done
     # The time is that of the PUT everywhere.
-    same 1 "$(for each in $(holders "${KEYS[0]}"); do stat -c %Y "$T/data/$each$(path_of "${KEYS[0]}")"; done | sort -u | wc -l)"
+    same 1 "$(for each in $(holders "${KEYS[0]}"); do stat -c %Y "$(file_of "$each" "${KEYS[0]}")"; done | sort -u | wc -l)"
     # It holds over a restart.
     stop i
     index i '' --volumes-file "$T/volumes" --replicas $COPIES
@@ -110,8 +112,8 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
         got_file "$(url i)/key/$n" "$T/blob"
         want 204 REBALANCE "$(url i)/key/$n"
     done
+    settled
     same '' "$(blobs v3)" 'what is on v3'
-    only_copies
     stop v3
     for n in {1..40}; do
         got_file "$(url i)/key/$n" "$T/blob"
@@ -128,10 +130,11 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
         want 302 GET "$(url i)/key"
         same unbalanced "$(header Key-Balance)"
         want 204 REBALANCE "$(url i)/key"
-        on_copies /key "$T/blob"
         got_file "$(url i)/key" "$T/blob"
         want 302 GET "$(url i)/key"
         same balanced "$(header Key-Balance)"
+        within 15 has_orphans i 0
+        on_copies /key "$T/blob"
     done
 }
 
@@ -145,23 +148,23 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     for first in $VOLUMES; do
         [[ $(at "$first") == "$(header Key-Volumes | cut -d, -f1)" ]] && break
     done
-    rm "$T/data/$first$(path_of "$key")"
+    rm "$(file_of "$first" "$key")"
     want 204 REBALANCE "$(url i)$key"
-    cmp "$T/blob" "$T/data/v5$(path_of "$key")"
+    cmp "$T/blob" "$(file_of v5 "$key")"
     # Its bytes are others: the MD5 tells, and nothing of them is kept.
     key=${KEYS[1]}
     want 302 GET "$(url i)$key"
     for first in $VOLUMES; do
         [[ $(at "$first") == "$(header Key-Volumes | cut -d, -f1)" ]] && break
     done
-    printf x | dd of="$T/data/$first$(path_of "$key")" conv=notrunc status=none
+    printf x | dd of="$(file_of "$first" "$key")" conv=notrunc status=none
     want 204 REBALANCE "$(url i)$key"
-    cmp "$T/blob" "$T/data/v5$(path_of "$key")"
+    cmp "$T/blob" "$(file_of v5 "$key")"
     # No good one is left.
     key=${KEYS[2]}
     before=$(holders "$key" | paste -sd' ')
     for first in $before; do
-        truncate -s 299999 "$T/data/$first$(path_of "$key")"
+        truncate -s 299999 "$(file_of "$first" "$key")"
     done
     want 502 REBALANCE "$(url i)$key"
     same "$before" "$(holders "$key" | paste -sd' ')" "volumes of $key"
@@ -189,15 +192,16 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
         got_file "$(url i)$key" "$T/blob"
         mend_volume $how v5
         within 5 sees i v5 up
-        settled
+        within 15 has_orphans i 0
+        only_copies
         want 204 REBALANCE "$(url i)$key"
-        on_copies "$key" "$T/blob"
+        within 15 on_copies "$key" "$T/blob" 2>/dev/null
     done
     # A source that is down is no matter.
     key=${KEYS[2]}
     crash "$(holders "$key" | head -n 1)"
     want 204 REBALANCE "$(url i)$key"
-    cmp "$T/blob" "$T/data/v5$(path_of "$key")"
+    cmp "$T/blob" "$(file_of v5 "$key")"
     restart_ended
     settled
     on_copies "$key" "$T/blob"
@@ -260,8 +264,7 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
         want 201 PUT "$(url i)/key/$n" -T "$T/other"
     done
     settled
-    none_left() { "$MKV" status --index "$T/data/i" | grep -qx 'orphans     0'; }
-    within 20 none_left
+    within 20 has_orphans i 0
     for n in {1..12}; do
         on_copies "/key/$n" "$T/$( ((n >= 4 && n <= 9)) && echo other || echo blob)"
         got_file "$(url i)/key/$n" "$T/$( ((n >= 4 && n <= 9)) && echo other || echo blob)"

@@ -58,7 +58,7 @@ before_each() {
         same 0 ${#LISTED[@]}
         want 204 DELETE "$u$key"
     done
-    same '' "$(blobs v)"
+    within 15 all_lack v
 }
 
 @test "where the replacing PUT goes to another volume, the old blob goes" {
@@ -145,8 +145,7 @@ none_twice() {
 
 # --- A PUT over an unlinked key that fails ---------------------------------------------------------
 #
-# The key stays unlinked, with a blob in its place: the old one, unless the volume had put the new one
-# there already.
+# The key stays unlinked, with its blob.
 
 unlinked() { # KEY
     want 404 GET "$(url i)$1"
@@ -154,20 +153,10 @@ unlinked() { # KEY
     same "$1" "${LISTED[*]}"
 }
 
-# Waits until the reclaimer has seen all orphans: it goes through them by key, and this is the last.
-reclaimed() { # VOLUME...
-    local volume
-    put "$(url i)/~" value
-    for volume in "$@"; do
-        stop "$volume"
-    done
-    want 204 DELETE "$(url i)/~"
-    for volume in "$@"; do
-        volume "$volume"
-    done
-    for volume in "$@"; do
-        within 20 lacks "$volume" /~
-    done
+# Waits until all orphans have been removed and forgotten, and the volume has one blob of the key.
+reclaimed() { # VOLUME KEY
+    within 20 has_orphans i 0
+    same 1 "$(paths_of "$1" "$2" | wc -l)" "blobs of $2"
 }
 
 @test "a client that vanishes in its PUT leaves an unlinked key as it was" {
@@ -178,7 +167,7 @@ reclaimed() { # VOLUME...
     within 5 refute tidy v
     exec 7>&-
     within 10 tidy v
-    reclaimed v
+    reclaimed v "/$K"
     unlinked "/$K"
     holds v "/$K" old
 }
@@ -189,13 +178,13 @@ reclaimed() { # VOLUME...
     put "$(url i)/$K" old
     want 204 UNLINK "$(url i)/$K"
     want 400 PUT "$(url i)/$K" --data-binary new -H "Content-MD5: $(printf other | openssl md5 -binary | base64)"
-    directory=$(dirname "$T/data/v$(path_of "/$K")")
+    directory=$(dirname "$(file_of v "/$K")")
     chmod a-w "$directory"
     chown root: "$directory" 2>/dev/null || true
     want 502 PUT "$(url i)/$K" --data-binary new
     chown --reference="$T/data/v" "$directory" 2>/dev/null || true
     chmod u+w "$directory"
-    reclaimed v
+    reclaimed v "/$K"
     unlinked "/$K"
     holds v "/$K" old
     put "$(url i)/$K" new
@@ -212,7 +201,7 @@ reclaimed() { # VOLUME...
     exec 7>&-
     within 10 tidy v
     index i v
-    reclaimed v
+    reclaimed v "/$K"
     unlinked "/$K"
     holds v "/$K" old
 }
@@ -234,8 +223,9 @@ reclaimed() { # VOLUME...
         exec 7>&-
         within 10 both_tidy
     done
-    reclaimed v1 v2
     for n in {1..8}; do
+        reclaimed v1 "/$K/$n"
+        lacks v2 "/$K/$n"
         unlinked "/$K/$n"
         holds v1 "/$K/$n" old
     done
@@ -246,16 +236,23 @@ both_tidy() {
 }
 
 @test "a PUT over an unlinked key whose answer never came does not lose the blob" {
+    local old
     fake w answer-201
     index i w
     put "$(url i)/$K" old
+    old=$(sed -n 's/^PUT //p' "$(log_of fake-w)")
+    same "$(path_of "/$K" "${old: -16}")" "$old"
     want 204 UNLINK "$(url i)/$K"
     stop fake-w
+    within 5 sees i w down
     fake w close-before-answer
+    within 5 sees i w up
     want '50[0-9]' PUT "$(url i)/$K" --data-binary new
     want '50[0-9]' PUT "$(url i)/$K/never-put" --data-binary new
-    within 5 logged fake-w "^DELETE $(path_of "/$K/never-put")\$"
-    refute logged fake-w "^DELETE $(path_of "/$K")\$"
+    within 15 logged fake-w "^DELETE $(path_of "/$K/never-put" "$ANY_GENERATION")\$"
+    within 15 logged fake-w "^DELETE $(path_of "/$K" "$ANY_GENERATION")\$"
+    within 15 has_orphans i 0
+    refute logged fake-w "^DELETE $old\$"
     unlinked "/$K"
 }
 
@@ -268,7 +265,8 @@ both_tidy() {
     index i plain
     want 502 PUT "$(url i)/$K" --data-binary new
     want 502 PUT "$(url i)/$K/never-put" --data-binary new
-    within 5 lacks plain "/$K/never-put"
+    reclaimed plain "/$K"
+    lacks plain "/$K/never-put"
     unlinked "/$K"
-    refute lacks plain "/$K"
+    holds plain "/$K" old
 }

@@ -60,7 +60,7 @@ get_some() { # PREFIX COUNT
 one_on() { # VOLUME PREFIX COUNT
     local n
     for ((n = 1; n <= $3; n++)); do
-        if [[ -e $(lookup data "$1")$(path_of "/$2/$n") ]]; then
+        if ! lacks "$1" "/$2/$n"; then
             echo "/$2/$n"
             return
         fi

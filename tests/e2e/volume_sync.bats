@@ -104,16 +104,21 @@ synced() { # PATH-REGEX: how often it was given to fsync
 }
 
 @test "the file and each directory above it are fsynced, by mkv" {
+    local directories=1
     need_strace
+    # There an fsync of the file has its name in it.
+    if [[ $(stat -f -c %T "$T") =~ ext|xfs ]]; then
+        directories=0
+    fi
     traced t -e trace=fsync,fdatasync,syncfs
     want 201 PUT "$(url t)/sv01$BLOB" --data-binary hello
     same 0 "$(synced "$T/data/t/sv01.*")"
     sync_paths 204 "$(url t)" "/sv01$BLOB"
     same 1 "$(synced "$T/data/t/sv01$BLOB")"
-    same 1 "$(synced "$T/data/t/sv01/5d/41")"
-    same 1 "$(synced "$T/data/t/sv01/5d")"
-    same 1 "$(synced "$T/data/t/sv01")"
-    ((0 < $(synced "$T/data/t"))) # at the start, too
+    same $directories "$(synced "$T/data/t/sv01/5d/41")"
+    same $directories "$(synced "$T/data/t/sv01/5d")"
+    same $directories "$(synced "$T/data/t/sv01")"
+    ((directories == 0 || 0 < $(synced "$T/data/t")))
     stop t
 }
 
@@ -182,7 +187,7 @@ sync_64() { # URL
 
 @test "where no socket can be made, it is elsewhere" {
     need_strace
-    traced t -e trace=bind -e inject=bind:error=EPERM:when=1
+    traced t -e trace=bind -e inject=bind:error=EPERM:when=2 # the first finds out about IPv4
     same 1 "$(grep -c 'sun_path=.*INJECTED' "$T/trace")" 'sockets refused'
     want 201 PUT "$(url t)$BLOB" --data-binary hello
     sync_paths 204 "$(url t)" "$BLOB"

@@ -10,18 +10,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void print(const struct dump_line *line, struct buf *out)
 {
-    enum store_space space = line->kind == DUMP_KEY ? STORE_KEYS : STORE_ORPHANS;
-    const char *volumes[RECORD_REPLICAS_MAX];
+    const char *volumes[ORPHAN_PLACES_MAX];
     int rc;
 
-    for (unsigned i = 0; i < line->record.n_replicas; i++)
-        volumes[i] = line->volumes[line->record.replicas[i].volume];
+    for (unsigned i = 0; i < ORPHAN_PLACES_MAX; i++)
+        volumes[i] = line->volumes[i]; /* a place's volume is its own index */
     if (line->kind == DUMP_HEADER)
         rc = dump_append_header(out);
     else if (line->kind == DUMP_END)
         rc = dump_append_end(out, &line->counts);
+    else if (line->kind == DUMP_KEY)
+        rc = dump_append_record(out, line->key.bytes, line->key.len, &line->record, volumes);
     else
-        rc = dump_append_record(out, space, line->key.bytes, line->key.len, &line->record, volumes);
+        rc = dump_append_orphan(out, line->key.bytes, line->key.len, line->generation,
+                                &line->orphan, volumes);
     if (rc != 0 || buf_size(out) > DUMP_LINE_MAX)
         abort();
 }

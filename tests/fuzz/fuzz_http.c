@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "index/api/key.h"
+#include "index/base/key.h"
 #include "index/base/log.h"
 #include "index/http/http.h"
 
@@ -181,7 +181,8 @@ static void start(void)
     fuzz.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (bind(fd, (struct sockaddr *)&fuzz.address, size) < 0 ||
         getsockname(fd, (struct sockaddr *)&fuzz.address, &size) < 0 ||
-        http_server_start(&fuzz.loop, &fd, 1, &http_default_limits, handler_cb, NULL, &server) < 0)
+        http_server_start(&fuzz.loop, &fd, 1, &http_default_limits, "GET", handler_cb, NULL,
+                          &server) < 0)
         abort();
 }
 

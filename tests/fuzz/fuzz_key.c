@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/api/key.h"
+#include "index/base/key.h"
+#include "index/cluster/placement.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,9 +14,18 @@ static void check_component(const char *component, size_t len)
         abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_path(const struct key *key, uint64_t generation)
 {
     char path[PLACEMENT_PATH_MAX];
+
+    if (placement_path(key->bytes, key->len, generation, path) != strlen(path) || path[0] != '/')
+        abort();
+    for (const char *c = path; *c != '\0'; c += 1 + strcspn(c + 1, "/"))
+        check_component(c + 1, strcspn(c + 1, "/"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     struct key key;
 
     if (key_decode((const char *)data, size, &key) != NULL)
@@ -23,9 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (key.len < 2 || key.len > KEY_MAX || key.bytes[0] != '/' ||
         memchr(key.bytes, 0, key.len) != NULL)
         abort();
-    if (placement_path(key.bytes, key.len, path) != strlen(path) || path[0] != '/')
-        abort();
-    for (const char *c = path; *c != '\0'; c += 1 + strcspn(c + 1, "/"))
-        check_component(c + 1, strcspn(c + 1, "/"));
+    check_path(&key, 0);
+    check_path(&key, 1);
+    check_path(&key, UINT64_MAX);
     return 0;
 }

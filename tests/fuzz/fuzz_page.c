@@ -16,7 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define NUMBER 7
+#define NUMBER   7
+#define KEEP_ALL 240
 
 static void require(bool truth)
 {
@@ -165,8 +166,8 @@ static void check_bytes(const uint8_t *data, size_t size, bool mend)
 
 /* --- From entries ---------------------------------------------------------------------------- */
 
-/* Each entry: how much of the key before is kept, how many bytes follow, those bytes, the value's
- * length. Keys that are not over the one before are left out. */
+/* Each entry: how much of the key before is kept (KEEP_ALL or more: all), how many bytes follow,
+ * those bytes, the value's length. Keys that are not over the one before are left out. */
 static unsigned write_page(struct page_writer *writer, const uint8_t *data, size_t size)
 {
     static const unsigned char value[PAGE_VALUE_MAX] = "value";
@@ -177,8 +178,10 @@ static unsigned write_page(struct page_writer *writer, const uint8_t *data, size
     page_writer_init(writer);
     while (size > 3) {
         size_t own = data[1] < size - 3 ? data[1] : size - 3;
-        size_t kept = data[0] < len ? data[0] : len;
+        size_t kept = data[0] < KEEP_ALL && data[0] < len ? data[0] : len;
 
+        if (own > PAGE_KEY_MAX - kept)
+            own = PAGE_KEY_MAX - kept;
         memcpy(key + kept, data + 2, own);
         len = kept + own;
         if (n == 0 || key_compare(writer->key, writer->key_len, key, len) < 0) {
@@ -193,8 +196,6 @@ static unsigned write_page(struct page_writer *writer, const uint8_t *data, size
         }
         data += 3 + own;
         size -= 3 + own;
-        if (len > PAGE_KEY_MAX - 256)
-            len = 0;
     }
     page_writer_finish(writer, NUMBER);
     return n;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/template.h"
+#include "launcher/nginx/template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 25.0 /* seconds that a key may be busy, or unreadable */
+#define PATIENCE 25.0 /* seconds that a key may be unreadable */
 
 struct tally tally;
 
@@ -44,57 +44,50 @@ static void complain(const struct model_key *key, const struct wire_answer *answ
     tally.wrong++;
 }
 
-static void ask(struct client *c, const char *method, const struct model_key *key,
+void client_complain(struct client *c, const struct model_key *key, const char *what)
+{
+    complain(key, &c->wire.answer, "%s", what);
+}
+
+void client_ask(struct client *c, const char *method, const struct model_key *key,
                 const char *value, size_t n)
 {
     tally.ops++;
     wire_ask(&c->wire, method, key->path, value, n, n % 2 == 0);
+    if (value != NULL && c->wire.answer.status != 201)
+        wire_hang_up(&c->wire); /* nginx says keep-alive there, and may close nevertheless */
 }
 
-/* --- Operations ------------------------------------------------------------------------------ */
-
-/* The key is in the hands of something that goes on behind an answer. */
-static bool is_busy(const struct wire_answer *a)
+bool client_is_refusal(const struct client *c)
 {
-    return a->status == 409 && strstr(a->body, "being changed") != NULL;
-}
-
-/* An error that says for certain that nothing has changed: it is the index's own. */
-static bool is_refusal(const struct wire_answer *a)
-{
+    const struct wire_answer *a = &c->wire.answer;
     const char *type = wire_header(a, "Content-Type");
 
     return (a->status == 502 || a->status == 503 || a->status == 507) && type != NULL &&
            strncmp(type, "text/plain", 10) == 0;
 }
 
-static bool is_open(const struct wire_answer *a)
+bool client_has_no_answer(const struct client *c)
 {
-    if (a->status != 0 && a->status != 502 && a->status != 504)
+    int status = c->wire.answer.status;
+
+    if (status != 0 && status != 502 && status != 504)
         return false;
     tally.lost++;
     return true;
 }
 
-static void ask_until_free(struct client *c, struct model_key *key, const char *method,
-                           const char *value, size_t n)
+int client_follow(struct client *c)
 {
-    double until = client_now() + PATIENCE;
+    const char *location = wire_header(&c->wire.answer, "Location");
+    char url[1024] = "";
 
-    for (;;) {
-        ask(c, method, key, value, n);
-        if (value != NULL && c->wire.answer.status != 201)
-            wire_hang_up(&c->wire); /* nginx says keep-alive there, and may close nevertheless */
-        if (!is_busy(&c->wire.answer))
-            return;
-        tally.busy++;
-        if (client_now() > until) {
-            complain(key, &c->wire.answer, "%s: it stays busy", method);
-            return;
-        }
-        client_pause(10);
-    }
+    if (location != NULL)
+        snprintf(url, sizeof(url), "%.*s", (int)strcspn(location, "\r"), location);
+    return wire_fetch(&c->wire, url);
 }
+
+/* --- Operations ------------------------------------------------------------------------------ */
 
 static void do_put(struct client *c, struct model_key *key)
 {
@@ -103,7 +96,7 @@ static void do_put(struct client *c, struct model_key *key)
     size_t n = model_value(key, version, c->value);
 
     tally.puts++;
-    ask_until_free(c, key, "PUT", c->value, n);
+    client_ask(c, "PUT", key, c->value, n);
     if (a->status == 201) {
         if (!model_may_be_gone(key))
             complain(key, a, "PUT over a key that exists");
@@ -113,9 +106,9 @@ static void do_put(struct client *c, struct model_key *key)
             complain(key, a, "PUT");
         else
             model_keep(key, true);
-    } else if (is_refusal(a)) {
+    } else if (client_is_refusal(c)) {
         tally.refused++;
-    } else if (is_open(a)) {
+    } else if (client_has_no_answer(c)) {
         if (model_may_be_gone(key))
             model_may_now_be(key, PRESENT, version);
     } else {
@@ -146,7 +139,7 @@ static void do_delete(struct client *c, struct model_key *key)
     const struct wire_answer *a = &c->wire.answer;
 
     tally.deletes++;
-    ask_until_free(c, key, "DELETE", NULL, 0);
+    client_ask(c, "DELETE", key, NULL, 0);
     if (a->status == 204) {
         if (!model_may_be(key, PRESENT) && !model_may_be(key, UNLINKED))
             complain(key, a, "DELETE of nothing");
@@ -155,7 +148,7 @@ static void do_delete(struct client *c, struct model_key *key)
         if (!model_may_be(key, ABSENT))
             complain(key, a, "DELETE: a lost key");
         model_is_now(key, ABSENT, 0);
-    } else if (is_open(a)) {
+    } else if (client_has_no_answer(c)) {
         model_may_now_be(key, ABSENT, 0);
     } else {
         complain(key, a, "DELETE");
@@ -167,7 +160,7 @@ static void do_unlink(struct client *c, struct model_key *key)
     const struct wire_answer *a = &c->wire.answer;
 
     tally.unlinks++;
-    ask_until_free(c, key, "UNLINK", NULL, 0);
+    client_ask(c, "UNLINK", key, NULL, 0);
     if (a->status == 204) {
         if (!model_may_be(key, PRESENT))
             complain(key, a, "UNLINK of nothing");
@@ -178,7 +171,7 @@ static void do_unlink(struct client *c, struct model_key *key)
         if (!model_may_be_gone(key))
             complain(key, a, "UNLINK: a lost key");
         model_keep(key, false);
-    } else if (is_open(a)) {
+    } else if (client_has_no_answer(c)) {
         for (unsigned i = 0; i < key->n_states; i++) {
             if (key->states[i].kind == PRESENT)
                 model_may_now_be(key, UNLINKED, key->states[i].version);
@@ -193,15 +186,15 @@ static void do_rebalance(struct client *c, struct model_key *key)
     const struct wire_answer *a = &c->wire.answer;
 
     tally.rebalances++;
-    ask_until_free(c, key, "REBALANCE", NULL, 0);
+    client_ask(c, "REBALANCE", key, NULL, 0);
     if (a->status == 204 || a->status == 404) {
         if (a->status == 204 ? !model_may_be(key, PRESENT) : !model_may_be_gone(key))
             complain(key, a, "REBALANCE");
         else
             model_keep(key, a->status == 204);
-    } else if (is_refusal(a)) {
+    } else if (client_is_refusal(c)) {
         tally.refused++;
-    } else if (!is_open(a)) {
+    } else if (!client_has_no_answer(c)) {
         complain(key, a, "REBALANCE");
     }
 }
@@ -222,22 +215,16 @@ static unsigned version_in_body(struct client *c, const struct model_key *key)
 /* Follows a redirect. True when that was it, false to try again. */
 static bool follow(struct client *c, struct model_key *key)
 {
-    const char *location = wire_header(&c->wire.answer, "Location");
-    char url[1024] = "";
+    int status = client_follow(c);
     unsigned version;
-    int status;
 
-    if (location != NULL)
-        snprintf(url, sizeof(url), "%.*s", (int)strcspn(location, "\r"), location);
-    status = wire_fetch(&c->wire, url);
     if (status == 0 || status >= 500)
         return false;
     version = status == 200 ? version_in_body(c, key) : 0;
     if (status != 200)
-        complain(key, &c->wire.answer, "the volume of %s lacks it", url);
+        complain(key, &c->wire.answer, "its volume lacks it");
     else if (version == 0)
-        complain(key, &c->wire.answer, "another value of %zu bytes at %s", c->wire.answer.n_body,
-                 url);
+        complain(key, &c->wire.answer, "another value of %zu bytes", c->wire.answer.n_body);
     else
         model_is_now(key, PRESENT, version);
     return true;
@@ -249,7 +236,7 @@ static void do_get(struct client *c, struct model_key *key)
 
     tally.gets++;
     for (;;) {
-        ask(c, "GET", key, NULL, 0);
+        client_ask(c, "GET", key, NULL, 0);
         if (c->wire.answer.status == 404) {
             if (!model_may_be_gone(key))
                 complain(key, &c->wire.answer, "GET: a lost key");
@@ -303,7 +290,7 @@ static void look_at_copies(struct client *c, struct model_key *key)
     char *rest = volumes;
     char *name;
 
-    ask(c, "GET", key, NULL, 0);
+    client_ask(c, "GET", key, NULL, 0);
     if (c->wire.answer.status != 302) {
         complain(key, &c->wire.answer, "no redirect at the end");
         return;

@@ -19,7 +19,7 @@ struct client {
 /* How often what happened, with all clients. */
 struct tally {
     atomic_ulong ops, wrong, puts, gets, deletes, unlinks, rebalances;
-    atomic_ulong refused, busy, lost, reread, aborted, present, unlinked;
+    atomic_ulong refused, lost, reread, aborted, present, unlinked;
 };
 
 extern struct tally tally;
@@ -29,6 +29,23 @@ void client_act(struct client *client, struct model_key *key);
 
 /* When all is well again: the key is what it may be, on as many volumes as it should be. */
 void client_look_at(struct client *client, struct model_key *key);
+
+/* --- For what all clients share (shared.h) -------------------------------------------------- */
+
+/* Asks the index; the answer is client->wire.answer. */
+void client_ask(struct client *client, const char *method, const struct model_key *key,
+                const char *value, size_t n);
+
+/* The answer says for certain that nothing has changed: it is an error, and the index's own. */
+bool client_is_refusal(const struct client *client);
+
+/* What was asked for may have happened, or not. Counts it. */
+bool client_has_no_answer(const struct client *client);
+
+/* Follows the answer's redirect: the volume's status, or 0. */
+int client_follow(struct client *client);
+
+void client_complain(struct client *client, const struct model_key *key, const char *what);
 
 double client_now(void); /* seconds, of a clock that only goes on */
 void client_pause(long ms);

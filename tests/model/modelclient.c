@@ -1,8 +1,9 @@
-/* modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED GO-FILE: clients of an index,
- * each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at random
- * and hold every answer against what the keys must be.
+/* modelclient DIRECT-PORT FRONT-PORT CLIENTS KEYS SHARED COPIES SEED STOP-FILE GO-FILE: clients of
+ * an index, each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at
+ * random and hold every answer against what the keys must be; and likewise SHARED keys of all
+ * clients, of which all answers together must fit one order.
  *
- * After so many seconds it prints "waiting", and when GO-FILE is there it looks at every key once
+ * When STOP-FILE is there it prints "waiting", and when GO-FILE is, it looks at every key once
  * more, on each of its volumes. Prints a line "WRONG ..." for each answer that no state allows,
  * "ops N" now and then, and at the end how often what happened. Exit status 0 when nothing was
  * wrong. */
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/model/client.h"
+#include "tests/model/shared.h"
 
 struct worker {
     pthread_t thread;
@@ -22,7 +24,9 @@ struct worker {
 
 static int n_keys; /* of each */
 static unsigned n_copies;
-static double end_at;
+static struct shared_key *shared;
+static unsigned n_shared;
+static atomic_bool stopping;
 static pthread_barrier_t barrier;
 
 static void *run_worker(void *arg)
@@ -30,8 +34,12 @@ static void *run_worker(void *arg)
     struct worker *w = arg;
     struct client *c = &w->client;
 
-    while (client_now() < end_at)
-        client_act(c, &w->keys[rng_below(&c->rng, (uint64_t)n_keys)]);
+    while (!stopping) {
+        if (n_shared > 0 && rng_below(&c->rng, 2) == 0)
+            shared_act(c, &shared[rng_below(&c->rng, n_shared)]);
+        else
+            client_act(c, &w->keys[rng_below(&c->rng, (uint64_t)n_keys)]);
+    }
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier); /* all is well again */
     for (int i = 0; i < n_keys; i++)
@@ -63,26 +71,49 @@ static void start_worker(struct worker *w, unsigned number, int port, uint64_t s
     pthread_create(&w->thread, NULL, run_worker, w);
 }
 
-/* Tells of the progress until the time is up. */
-static void watch(void)
+static void start_shared(void)
+{
+    shared = calloc(n_shared + 1, sizeof(*shared));
+    if (shared == NULL)
+        abort();
+    for (unsigned i = 0; i < n_shared; i++)
+        shared_init(&shared[i], i);
+}
+
+/* By one of the clients, which has ended. */
+static void check_shared(struct client *c)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < n_shared; i++) {
+        shared_look_at(c, &shared[i]);
+        tally.wrong += !history_check(&shared[i].history, shared[i].key.path);
+        n += shared[i].history.n;
+    }
+    printf("history: %u keys, %zu operations\n", n_shared, n);
+}
+
+/* Tells of the progress until it is enough. */
+static void watch(const char *stop_file)
 {
     unsigned long told = 0;
 
-    while (client_now() < end_at) {
+    while (access(stop_file, F_OK) != 0) {
         if (tally.ops >= told + 100) {
             told = tally.ops;
             printf("ops %lu\n", told);
         }
         client_pause(50);
     }
+    stopping = true;
 }
 
 static void print_tally(void)
 {
-    printf("ops %lu: put %lu get %lu delete %lu unlink %lu rebalance %lu cut %lu; refused %lu busy "
-           "%lu lost %lu reread %lu\n",
+    printf("ops %lu: put %lu get %lu delete %lu unlink %lu rebalance %lu cut %lu; refused %lu "
+           "lost %lu reread %lu\n",
            tally.ops, tally.puts, tally.gets, tally.deletes, tally.unlinks, tally.rebalances,
-           tally.aborted, tally.refused, tally.busy, tally.lost, tally.reread);
+           tally.aborted, tally.refused, tally.lost, tally.reread);
     printf("end: present %lu unlinked %lu wrong %lu\n", tally.present, tally.unlinked, tally.wrong);
 }
 
@@ -91,29 +122,30 @@ int main(int argc, char **argv)
     static struct worker workers[1024];
     unsigned n_workers;
 
-    if (argc != 9) {
-        fprintf(stderr,
-                "usage: modelclient DIRECT-PORT FRONT-PORT SECONDS CLIENTS KEYS COPIES SEED "
-                "GO-FILE\n");
+    if (argc != 10) {
+        fprintf(stderr, "usage: modelclient DIRECT-PORT FRONT-PORT CLIENTS KEYS SHARED "
+                        "COPIES SEED STOP-FILE GO-FILE\n");
         return 2;
     }
-    n_workers = (unsigned)atoi(argv[4]);
-    n_keys = atoi(argv[5]);
+    n_workers = (unsigned)atoi(argv[3]);
+    n_keys = atoi(argv[4]);
+    n_shared = (unsigned)atoi(argv[5]);
     n_copies = (unsigned)atoi(argv[6]);
     setlinebuf(stdout);
     signal(SIGPIPE, SIG_IGN);
-    end_at = client_now() + atoi(argv[3]);
     pthread_barrier_init(&barrier, NULL, n_workers + 1);
+    start_shared();
     for (unsigned i = 0; i < n_workers; i++)
         start_worker(&workers[i], i, atoi(argv[1 + i % 2]), strtoull(argv[7], NULL, 10));
-    watch();
+    watch(argv[8]);
     pthread_barrier_wait(&barrier);
     printf("waiting\n");
-    while (access(argv[8], F_OK) != 0)
+    while (access(argv[9], F_OK) != 0)
         client_pause(20);
     pthread_barrier_wait(&barrier);
     for (unsigned i = 0; i < n_workers; i++)
         pthread_join(workers[i].thread, NULL);
+    check_shared(&workers[0].client);
     print_tally();
     return tally.wrong > 0;
 }

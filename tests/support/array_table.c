@@ -39,8 +39,8 @@ void array_table_delete(struct array_table *table, const void *key, size_t len)
     memmove(&table->entries[at], &table->entries[at + 1], (table->n - at) * ENTRY_SIZE);
 }
 
-void array_table_put(struct array_table *table, const void *key, size_t len,
-                     const struct record *record)
+void array_table_put(struct array_table *table, const void *key, size_t len, const void *value,
+                     size_t value_len)
 {
     struct array_entry *entry = calloc(1, sizeof(*entry));
     size_t at;
@@ -57,7 +57,9 @@ void array_table_put(struct array_table *table, const void *key, size_t len,
     STOREBOX_CHECK(entry->key != NULL, "out of memory");
     memcpy(entry->key, key, len);
     entry->len = len;
-    entry->record_len = record_encode(record, entry->record);
+    STOREBOX_CHECK(value_len <= sizeof(entry->value), "a value of %zu bytes", value_len);
+    memcpy(entry->value, value, value_len);
+    entry->value_len = value_len;
     memmove(&table->entries[at + 1], &table->entries[at], (table->n - at) * ENTRY_SIZE);
     table->entries[at] = entry;
     table->n++;

@@ -205,12 +205,14 @@ static void make_room(struct content *content, size_t n)
     content->room = 2 * n;
 }
 
-/* Bytes that some write brought, in the place of such that got lost. */
-static void fill_stale(struct image *image, unsigned char *bytes, size_t n)
+/* Bytes that some write brought to another file, in the place of such that got lost: where a file
+ * grows, the disk can't have had bytes of its own. */
+static void fill_stale(struct image *image, const struct disk_op *lost, unsigned char *bytes,
+                       size_t n)
 {
     const struct disk_op *op = &image->ops[rng_below(&image->rng, image->cut->at)];
 
-    if (op->kind == DISK_WRITE)
+    if (op->kind == DISK_WRITE && op->file != lost->file)
         memcpy(bytes, op->bytes, n < op->n ? n : op->n);
 }
 
@@ -233,7 +235,7 @@ static void write_sector(struct image *image, struct content *content, const str
     if (cut > at)
         memcpy(content->bytes + at, op->bytes + (at - op->at), cut - at);
     if (cut < end && at >= content->high && image->cut->stale)
-        fill_stale(image, content->bytes + (cut > at ? cut : at), end - (cut > at ? cut : at));
+        fill_stale(image, op, content->bytes + (cut > at ? cut : at), end - (cut > at ? cut : at));
 }
 
 static void apply_write(struct image *image, struct content *content, const struct disk_op *op,

@@ -307,7 +307,7 @@ EOF
 }
 
 # Starts an index over the volumes named in "...", or starts it again. Its port without the front
-# is that of NAME-direct.
+# is that of NAME-direct. A value that was replaced stays for a second.
 index() { # NAME "VOLUME..." [MKV-OPTIONS...]
     local name=$1 volumes=() each
     for each in $2; do
@@ -315,7 +315,7 @@ index() { # NAME "VOLUME..." [MKV-OPTIONS...]
     done
     shift 2
     mkv_start "$name" index "${volumes[@]}" --port "$(at "$name")" --direct "$(at "$name-direct")" \
-        --index "$RUN/data/$name" "$@"
+        --index "$RUN/data/$name" --grace 1 "$@"
     await_ready "$name"
 }
 
@@ -333,8 +333,9 @@ fake() { # NAME MODE: a fakevolume on the port of NAME
     within 5 logged "fake-$1" '^up$'
 }
 
-# Starts a link: a volume is also reached at the port of NAME, through a proxy (tcpproxy.c).
-link() { # NAME VOLUME-OR-SOCKET [BYTES-PER-SECOND]
+# Starts a link: a volume is also reached at the port of NAME, through a proxy (tcpproxy.c), which may
+# hold requests back.
+link() { # NAME VOLUME-OR-SOCKET [BYTES-PER-SECOND [FILE]]
     local name=$1 to=$2
     shift 2
     if [[ $to != /* ]]; then
@@ -352,6 +353,11 @@ state_of() { # INDEX VOLUME
 
 sees() { # INDEX VOLUME STATE-REGEX
     [[ $(state_of "$1" "$2") =~ ^($3)$ ]]
+}
+
+# The index remembers so many blobs that are to be removed.
+has_orphans() { # INDEX COUNT
+    same "$2" "$("$MKV" status --json --index "$(lookup data "$1")" | jq .orphans)" orphans 2>/dev/null
 }
 
 # --- The hooks of Bats ----------------------------------------------------------------------------
@@ -626,39 +632,119 @@ md5_of() { # stdin
     md5sum | cut -c1-32
 }
 
-# Prints where a volume keeps the key with these bytes: DESIGN 3.3. Besides its long components it
-# treats the empty ones of the base64, which a file system drops: n in a row become one "-n".
-path_of() { # KEY
-    local md5 component path='' empty=0
-    md5=$(printf %s "$1" | md5_of)
-    while IFS= read -r -d / component; do
+# A generation, as a pattern.
+ANY_GENERATION='[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+
+# Sets NAME to what a base64 is as a path, whose last component has room for so many bytes after it. Its
+# components that are too long are cut; the empty ones, which a file system drops, n in a row, become one
+# "-n".
+name_of() { # BASE64 BYTES
+    local rest=$1/ component more=0 empty=0 piece
+    NAME=''
+    while [[ -n $rest ]]; do
+        component=${rest%%/*} rest=${rest#*/}
         if [[ -z $component ]]; then
             empty=$((empty + 1))
             continue
         fi
         if ((empty)); then
-            path+=/-$empty
+            NAME+=/-$empty
             empty=0
         fi
-        while ((${#component} > 254)); do
-            path+=/${component:0:254}.
-            component=${component:254}
+        if [[ -z $rest ]]; then
+            more=$2
+        fi
+        while ((${#component} > 254 || ${#component} + more > 255)); do
+            piece=$((${#component} > 254 ? 254 : ${#component} - 1))
+            NAME+=/${component:0:piece}.
+            component=${component:piece}
         done
-        path+=/$component
-    done < <(printf %s "$1" | base64 -w0 && printf /)
+        NAME+=/$component
+    done
     if ((empty)); then
-        path+=/-$empty
+        NAME+=/-$empty
     fi
-    echo "/${md5:0:2}/${md5:2:2}$path"
+}
+
+# Sets PLAIN to where a volume keeps the key with these bytes: DESIGN 4.2, in the originals' form, and
+# NAMED to the same with a generation, up to the dot before that.
+find_paths() { # KEY
+    local md5 base64
+    if [[ -n ${PATHS_OF-} && $PATHS_OF == "$1" ]]; then
+        return
+    fi
+    md5=$(printf %s "$1" | md5sum)
+    base64=$(printf %s "$1" | base64 -w0)
+    name_of "$base64" 0
+    PLAIN=/${md5:0:2}/${md5:2:2}$NAME
+    name_of "$base64" 17
+    NAMED=/${md5:0:2}/${md5:2:2}$NAME
+    PATHS_OF=$1
+}
+
+# Prints the path of a blob of this key and generation; without that, in the originals' form.
+path_of() { # KEY [GENERATION]
+    find_paths "$1"
+    if [[ -n ${2-} ]]; then
+        echo "$NAMED.$2"
+    else
+        echo "$PLAIN"
+    fi
+}
+
+# Sets FOUND to the files of all blobs of a key that a volume has, in the order of their generations. One
+# that was replaced stays for a while.
+find_blobs() { # VOLUME KEY
+    local dir file
+    dir=$(lookup data "$1")
+    find_paths "$2"
+    FOUND=()
+    for file in "$dir$PLAIN" "$dir$NAMED".$ANY_GENERATION; do
+        if [[ -f $file ]]; then
+            FOUND+=("$file")
+        fi
+    done
+}
+
+# Prints their paths at the volume, one a line.
+paths_of() { # VOLUME KEY
+    local dir
+    dir=$(lookup data "$1")
+    find_blobs "$1" "$2"
+    if ((${#FOUND[@]})); then
+        printf '%s\n' "${FOUND[@]#"$dir"}"
+    fi
+}
+
+# Prints the path of the newest; fails when there is none.
+blob_of() { # VOLUME KEY
+    paths_of "$1" "$2" | tail -n 1 | grep .
+}
+
+# The same, as a file's name.
+file_of() { # VOLUME KEY
+    find_blobs "$1" "$2"
+    ((${#FOUND[@]})) && echo "${FOUND[-1]}"
 }
 
 # The volume has the blob of the key, with this value.
 holds() { # VOLUME KEY VALUE
-    printf %s "$3" | cmp - "$(lookup data "$1")$(path_of "$2")"
+    find_blobs "$1" "$2"
+    ((${#FOUND[@]})) || fail "$1 has nothing of $2" || return 1
+    printf %s "$3" | cmp - "${FOUND[-1]}"
 }
 
 lacks() { # VOLUME KEY
-    [[ ! -e $(lookup data "$1")$(path_of "$2") ]]
+    find_blobs "$1" "$2"
+    ((${#FOUND[@]} == 0))
+}
+
+# Neither of the volumes has a blob.
+all_lack() { # VOLUME...
+    local each
+    for each in "$@"; do
+        [[ -z $(blobs "$each") ]] || return 1
+    done
 }
 
 # Prints the names of the blobs in a volume's directory: all files but the volume's own.

@@ -79,21 +79,21 @@ all_up() {
 
 # --- What lies where ------------------------------------------------------------------------------
 
-# Prints the volumes whose directories have the blob of a key.
+# Prints the volumes that have a blob of a key.
 holders() { # KEY
     local each
     for each in $VOLUMES; do
-        if [[ -e $(lookup data "$each")$(path_of "$1") ]]; then
-            echo "$each"
-        fi
+        lacks "$each" "$1" || echo "$each"
     done
 }
 
 # The key is on as many volumes as it should be, and on each with the bytes of the file.
 on_copies() { # KEY FILE
     local each n=0
-    for each in $(holders "$1"); do
-        cmp "$2" "$(lookup data "$each")$(path_of "$1")" || return 1
+    for each in $VOLUMES; do
+        find_blobs "$each" "$1"
+        ((${#FOUND[@]})) || continue
+        cmp "$2" "${FOUND[-1]}" || return 1
         n=$((n + 1))
     done
     same $COPIES $n "volumes that hold $1"

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "index/base/codec.h"
+#include "index/store/segment.h"
+
 void storebox_init(struct storebox *box, const char *dir, const struct store_options *options)
 {
     const char *tmp = getenv("TMPDIR");
@@ -95,17 +98,30 @@ int storebox_commit(struct storebox *box, const struct store_change *changes, si
     return waited.rc;
 }
 
-int storebox_put(struct storebox *box, enum store_space space, const void *key, size_t len,
-                 const struct record *record)
+int storebox_put(struct storebox *box, const void *key, size_t len, const struct record *record)
 {
-    struct store_change change = {.space = space, .key = key, .len = len, .record = record};
+    struct store_change change = {.space = STORE_KEYS, .key = key, .len = len, .record = record};
 
     return storebox_commit(box, &change, 1);
 }
 
-int storebox_delete(struct storebox *box, enum store_space space, const void *key, size_t len)
+int storebox_delete(struct storebox *box, const void *key, size_t len)
 {
-    return storebox_put(box, space, key, len, NULL);
+    return storebox_put(box, key, len, NULL);
+}
+
+int storebox_put_orphan(struct storebox *box, const void *key, size_t len, uint64_t generation,
+                        const struct orphan *orphan)
+{
+    struct store_change change = {
+        .space = STORE_ORPHANS, .key = key, .len = len, .generation = generation, .orphan = orphan};
+
+    return storebox_commit(box, &change, 1);
+}
+
+int storebox_delete_orphan(struct storebox *box, const void *key, size_t len, uint64_t generation)
+{
+    return storebox_put_orphan(box, key, len, generation, NULL);
 }
 
 int storebox_checkpoint_wait(struct storebox *box)
@@ -213,6 +229,19 @@ off_t storebox_file_size(const char *path)
 
     STOREBOX_CHECK(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
     return st.st_size;
+}
+
+off_t storebox_journal_end(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char length[4];
+    off_t at = SEGMENT_HEAD;
+
+    STOREBOX_CHECK(fd >= 0, "%s: %s", path, strerror(errno));
+    while (pread(fd, length, sizeof(length), at) == sizeof(length) && load_u32(length) > 0)
+        at += SEGMENT_BLOCK_HEAD + (off_t)load_u32(length);
+    close(fd);
+    return at;
 }
 
 uint64_t storebox_disk_bytes(const char *dir)

@@ -48,9 +48,11 @@ void storebox_turn(struct storebox *box);
 /* Each commits, runs the loop until that is done, and returns its result, or that of a commit that
  * could not start. */
 int storebox_commit(struct storebox *box, const struct store_change *changes, size_t n);
-int storebox_put(struct storebox *box, enum store_space space, const void *key, size_t len,
-                 const struct record *record);
-int storebox_delete(struct storebox *box, enum store_space space, const void *key, size_t len);
+int storebox_put(struct storebox *box, const void *key, size_t len, const struct record *record);
+int storebox_delete(struct storebox *box, const void *key, size_t len);
+int storebox_put_orphan(struct storebox *box, const void *key, size_t len, uint64_t generation,
+                        const struct orphan *orphan);
+int storebox_delete_orphan(struct storebox *box, const void *key, size_t len, uint64_t generation);
 
 /* Runs the loop until no checkpoint runs, and returns how the last one ended. */
 int storebox_checkpoint_wait(struct storebox *box);
@@ -70,6 +72,9 @@ void storebox_remove_directory(const char *dir);
 void storebox_overwrite(const char *path, off_t offset, const void *bytes, size_t n);
 void storebox_truncate(const char *path, off_t size);
 off_t storebox_file_size(const char *path);
+
+/* Where the last block of a journal's segment ends: zeros may follow, which were written ahead. */
+off_t storebox_journal_end(const char *path);
 
 /* Bytes on disk of all files of a directory. */
 uint64_t storebox_disk_bytes(const char *dir);

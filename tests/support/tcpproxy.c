@@ -1,7 +1,11 @@
-/* tcpproxy PORT TARGET [BYTES]: passes what comes to 127.0.0.1:PORT on to TARGET, a port there or
- * the path of a Unix socket, and back; all connections and both directions together at BYTES a
- * second, without that as fast as they go. One process: SIGSTOP makes it a link that takes
- * connections and moves no byte, SIGKILL one that refuses them. */
+/* tcpproxy PORT TARGET [BYTES [HOLD]]: passes what comes to 127.0.0.1:PORT on to TARGET, a port
+ * there or the path of a Unix socket, and back; all connections and both directions together at
+ * BYTES a second, without that or with 0 as fast as they go. One process: SIGSTOP makes it a link
+ * that takes connections and moves no byte, SIGKILL one that refuses them.
+ *
+ * HOLD is a file's name. While it is there, it holds PUTs and DELETEs back that begin to come, of
+ * 16 KiB at most, and prints "held METHOD PATH". Once HOLD.go is there, it passes them on, though
+ * their clients may have gone long ago. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +30,8 @@ struct side {
     char bytes[PIECE]; /* read here, to be written to the other side */
     size_t n;
     bool eof;
+    bool is_client; /* whose requests may be held back */
+    bool is_held;   /* what is in `bytes` stays there */
 };
 
 struct pair {
@@ -34,6 +40,8 @@ struct pair {
 
 static struct pair *pairs[PAIRS_MAX];
 static const char *target;
+static const char *hold;
+static char go[4096];
 static double rate;      /* bytes a second, 0 for any */
 static double allowance; /* bytes that may be read now */
 
@@ -95,6 +103,7 @@ static void take_client(int listener)
             break;
         fcntl(peer, F_SETFL, O_NONBLOCK);
         pairs[i]->sides[0].fd = client;
+        pairs[i]->sides[0].is_client = true;
         pairs[i]->sides[1].fd = peer;
         return;
     }
@@ -102,23 +111,60 @@ static void take_client(int listener)
     close(client);
 }
 
+static bool may_read(const struct side *from)
+{
+    return (from->n == 0 || (from->is_held && from->n < PIECE)) && !from->eof &&
+           (rate == 0 || allowance > 0);
+}
+
+static bool may_write(const struct side *from)
+{
+    return from->n > 0 && !from->is_held;
+}
+
+/* Begins to hold what was just read, or ends it. */
+static void hold_or_let_go(struct side *from)
+{
+    if (hold == NULL || !from->is_client || from->n < 8)
+        return;
+    if (from->is_held) {
+        from->is_held = access(go, F_OK) != 0;
+    } else if ((memcmp(from->bytes, "PUT ", 4) == 0 || memcmp(from->bytes, "DELETE ", 7) == 0) &&
+               access(hold, F_OK) == 0) {
+        from->is_held = true;
+        printf("held %.*s\n", (int)strcspn(from->bytes, "\r"), from->bytes);
+    }
+}
+
+/* False when the connection has failed; one whose request is held may. */
+static bool read_from(struct side *from)
+{
+    size_t room = PIECE - from->n;
+    size_t most = rate == 0 || allowance > (double)room ? room : (size_t)allowance + 1;
+    ssize_t n = read(from->fd, from->bytes + from->n, most);
+
+    if (n < 0 && errno == EAGAIN)
+        return true;
+    if (n < 0 && !from->is_held)
+        return false;
+    if (n <= 0) {
+        from->eof = true;
+        return true;
+    }
+    from->n += (size_t)n;
+    allowance -= (double)n;
+    return true;
+}
+
 /* False once the connection is over. */
 static bool move(struct side *from, struct side *to)
 {
-    if (from->n == 0 && !from->eof && (rate == 0 || allowance > 0)) {
-        size_t most = rate == 0 || allowance > PIECE ? PIECE : (size_t)allowance + 1;
-        ssize_t n = read(from->fd, from->bytes, most);
+    bool was_open = !from->eof || from->n > 0;
 
-        if (n < 0 && errno != EAGAIN)
-            return false;
-        from->n = n > 0 ? (size_t)n : 0;
-        allowance -= (double)from->n;
-        if (n == 0) {
-            from->eof = true;
-            shutdown(to->fd, SHUT_WR);
-        }
-    }
-    if (from->n > 0) {
+    if (may_read(from) && !read_from(from))
+        return false;
+    hold_or_let_go(from);
+    if (may_write(from)) {
         ssize_t n = write(to->fd, from->bytes, from->n);
 
         if (n < 0 && errno != EAGAIN)
@@ -128,6 +174,8 @@ static bool move(struct side *from, struct side *to)
             memmove(from->bytes, from->bytes + n, from->n);
         }
     }
+    if (was_open && from->eof && from->n == 0)
+        shutdown(to->fd, SHUT_WR);
     return true;
 }
 
@@ -136,7 +184,8 @@ static void serve_pairs(void)
     for (size_t i = 0; i < PAIRS_MAX; i++) {
         struct side *s = pairs[i] != NULL ? pairs[i]->sides : NULL;
 
-        if (s == NULL || (move(&s[0], &s[1]) && move(&s[1], &s[0]) && !(s[0].eof && s[1].eof)))
+        if (s == NULL ||
+            (move(&s[0], &s[1]) && move(&s[1], &s[0]) && !(s[0].eof && s[0].n == 0 && s[1].eof)))
             continue;
         close(s[0].fd);
         close(s[1].fd);
@@ -148,10 +197,8 @@ static void serve_pairs(void)
 static nfds_t add_side(struct pollfd *fds, nfds_t n, const struct side *side,
                        const struct side *other)
 {
-    bool wants_more = side->n == 0 && !side->eof && (rate == 0 || allowance > 0);
-
     fds[n].fd = side->fd;
-    fds[n].events = (short)((wants_more ? POLLIN : 0) | (other->n > 0 ? POLLOUT : 0));
+    fds[n].events = (short)((may_read(side) ? POLLIN : 0) | (may_write(other) ? POLLOUT : 0));
     if (fds[n].events == 0)
         fds[n].fd = -1; /* else a hang-up would wake us for nothing */
     return n + 1;
@@ -172,7 +219,7 @@ static void run(int listener)
             n = add_side(fds, n, &pairs[i]->sides[0], &pairs[i]->sides[1]);
             n = add_side(fds, n, &pairs[i]->sides[1], &pairs[i]->sides[0]);
         }
-        poll(fds, n, rate > 0 && allowance <= 0 ? 10 : -1);
+        poll(fds, n, hold != NULL || (rate > 0 && allowance <= 0) ? 10 : -1);
         allowance += (now() - last) * rate;
         if (allowance > rate / 10) /* no more than a tenth of a second is saved up */
             allowance = rate / 10;
@@ -189,12 +236,15 @@ int main(int argc, char **argv)
     int on = 1;
     int fd;
 
-    if (argc != 3 && argc != 4) {
-        fprintf(stderr, "usage: tcpproxy PORT TARGET [BYTES]\n");
+    if (argc < 3 || argc > 5) {
+        fprintf(stderr, "usage: tcpproxy PORT TARGET [BYTES [HOLD]]\n");
         return 2;
     }
     target = argv[2];
-    rate = argc == 4 ? atof(argv[3]) : 0;
+    rate = argc > 3 ? atof(argv[3]) : 0;
+    hold = argc > 4 ? argv[4] : NULL;
+    if (hold != NULL)
+        snprintf(go, sizeof(go), "%s.go", hold);
     address = loopback(argv[1]);
     setlinebuf(stdout);
     signal(SIGPIPE, SIG_IGN);

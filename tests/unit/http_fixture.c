@@ -77,7 +77,7 @@ int fixture_start(void **state, http_handler_cb handler, const struct http_limit
     f->deadline.data = f;
     f->client = -1;
     *state = f;
-    return http_server_start(&f->loop, &fd, 1, limits, handler, f, &f->server);
+    return http_server_start(&f->loop, &fd, 1, limits, METHODS, handler, f, &f->server);
 }
 
 int teardown(void **state)

@@ -10,6 +10,8 @@
 
 #include "index/http/http.h"
 
+#define METHODS "GET, HEAD, PUT" /* that the fixture's server says it serves */
+
 #define DEADLINE 5000 /* milliseconds that any one wait may take */
 
 struct fixture {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "launcher/check.h"
+#include "launcher/nginx/check.h"
 
 struct fixture {
     uv_loop_t loop;

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "launcher/child.h"
+#include "launcher/nginx/child.h"
 
 struct fixture {
     uv_loop_t loop;

@@ -166,7 +166,7 @@ static void test_http_refuses_what_is_no_http(void **state)
         {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 "},
         {"RECONCILE / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
         {"REBALANCED / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
-        {"FROBNICATE / HTTP/1.1\r\nHost: h\r\n\r\n", "Allow: " HTTP_ALLOWED "\r\n"},
+        {"FROBNICATE / HTTP/1.1\r\nHost: h\r\n\r\n", "Allow: " METHODS "\r\n"},
         {"GET / HTTP/7.3\r\n\r\n", "HTTP/1.1 505 "},
     };
 
@@ -690,7 +690,8 @@ static void test_http_each_listener_has_its_share(void **state)
         assert_int_equal(bind(listeners[i], (struct sockaddr *)&any, sizeof(any)), 0);
         assert_int_equal(getsockname(listeners[i], (struct sockaddr *)&addresses[i], &size), 0);
     }
-    assert_int_equal(http_server_start(&f->loop, listeners, 2, &limits, handler_cb, f, &server), 0);
+    assert_int_equal(
+        http_server_start(&f->loop, listeners, 2, &limits, METHODS, handler_cb, f, &server), 0);
     f->address = addresses[1];
     for (size_t i = 0; i < COUNT_OF(others); i++)
         others[i] = dial(f);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "index/api/key.h"
+#include "index/base/key.h"
 
 static void test_key_decode_takes_any_byte_but_nul(void **state)
 {

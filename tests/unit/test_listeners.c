@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "launcher/listeners.h"
+#include "launcher/nginx/listeners.h"
 
 /* --- Another host ---------------------------------------------------------------------------- */
 

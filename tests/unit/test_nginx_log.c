@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "launcher/nginx_log.h"
+#include "launcher/nginx/nginx_log.h"
 
 static void test_parse_takes_lines_apart(void **state)
 {

@@ -12,9 +12,11 @@ static struct record sample(void)
         .flags = RECORD_MD5,
         .size = 1234567890123,
         .time = 1795000000000,
+        .generation = 0x0123456789abcdef,
+        .placed_by = 0xfedcba98,
         .md5 = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
-        .n_replicas = 2,
-        .replicas = {{.volume = 300}, {.volume = 0, .has_subvolume = true, .subvolume = 255}},
+        .n_places = 2,
+        .places = {{.volume = 300}, {.volume = 0, .has_subvolume = true, .subvolume = 255}},
     };
 }
 
@@ -23,12 +25,14 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_int_equal(a->flags, b->flags);
     assert_int_equal(a->size, b->size);
     assert_int_equal(a->time, b->time);
+    assert_int_equal(a->generation, b->generation);
+    assert_int_equal(a->placed_by, b->placed_by);
     assert_memory_equal(a->md5, b->md5, RECORD_MD5_SIZE);
-    assert_int_equal(a->n_replicas, b->n_replicas);
-    for (unsigned i = 0; i < a->n_replicas; i++) {
-        assert_int_equal(a->replicas[i].volume, b->replicas[i].volume);
-        assert_int_equal(a->replicas[i].has_subvolume, b->replicas[i].has_subvolume);
-        assert_int_equal(a->replicas[i].subvolume, b->replicas[i].subvolume);
+    assert_int_equal(a->n_places, b->n_places);
+    for (unsigned i = 0; i < a->n_places; i++) {
+        assert_int_equal(a->places[i].volume, b->places[i].volume);
+        assert_int_equal(a->places[i].has_subvolume, b->places[i].has_subvolume);
+        assert_int_equal(a->places[i].subvolume, b->places[i].subvolume);
     }
 }
 
@@ -52,11 +56,17 @@ static void test_record_round_trip(void **state)
     record.flags = RECORD_UNLINKED;
     memset(record.md5, 0, sizeof(record.md5));
     assert_round_trip(&record);
-    record.size = record.time = UINT64_MAX;
-    record.n_replicas = RECORD_REPLICAS_MAX;
-    for (unsigned i = 0; i < RECORD_REPLICAS_MAX; i++)
-        record.replicas[i] =
-            (struct replica){.volume = UINT32_MAX, .has_subvolume = true, .subvolume = UINT32_MAX};
+    record.generation = record.placed_by = 0; /* the version without them */
+    assert_round_trip(&record);
+    record.generation = 1;
+    assert_round_trip(&record);
+    record.size = record.time = record.generation = UINT64_MAX;
+    record.placed_by = UINT32_MAX;
+    record.flags = RECORD_UNLINKED | RECORD_MD5;
+    record.n_places = PLACES_MAX;
+    for (unsigned i = 0; i < PLACES_MAX; i++)
+        record.places[i] =
+            (struct place){.volume = UINT32_MAX, .has_subvolume = true, .subvolume = UINT32_MAX};
     assert_round_trip(&record);
 }
 
@@ -67,8 +77,10 @@ static void test_record_is_compact(void **state)
 
     (void)state;
     record.size = 4096;
-    record.n_replicas = 1;
-    record.replicas[0] = (struct replica){.volume = 3};
+    record.n_places = 1;
+    record.places[0] = (struct place){.volume = 3};
+    assert_in_range(record_encode(&record, bytes), 1, 48);
+    record.generation = record.placed_by = 0;
     assert_in_range(record_encode(&record, bytes), 1, 36);
 }
 
@@ -118,11 +130,21 @@ static int decode_content(const unsigned char *content, size_t n)
     decode_content((const unsigned char[]){__VA_ARGS__},                                           \
                    sizeof((const unsigned char[]){__VA_ARGS__}))
 
+#define GENERATION 1, 0, 0, 0, 0, 0, 0, 0x80
+#define PLACED_BY  1, 2, 3, 4
+
 static void test_record_decode_judges_content_behind_a_right_checksum(void **state)
 {
     (void)state;
     assert_int_equal(DECODE(1, 0, 5, 6, 1, 7, 0), 0);
-    assert_int_equal(DECODE(2, 0, 5, 6, 1, 7, 0), -ENOTSUP); /* a later version */
+    assert_int_equal(DECODE(3, 0, 5, 6, 1, 7, 0), -ENOTSUP); /* a later version */
+    assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), 0);
+    assert_int_equal(DECODE(2, 4, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), -ENOTSUP);
+    assert_int_equal(DECODE(2, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, PLACED_BY, 1, 7, 0), -EBADMSG);
+    assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, 1, 2, 3), -EBADMSG); /* cut */
+    assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7), -EBADMSG);
+    assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0, 0), -EBADMSG);
+    assert_int_equal(DECODE(1, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), -EBADMSG);
     assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0), -ENOTSUP); /* a later flag */
     assert_int_equal(DECODE(0, 0, 5, 6, 1, 7, 0), -EBADMSG);
     assert_int_equal(DECODE(1, 0, 5, 6, 0), -EBADMSG);             /* no replica */

@@ -14,10 +14,13 @@
 #include "index/maintenance/restore.h"
 #include "tests/support/storebox.h"
 
-#define HEAD    "{\"format\":\"mkv-dump\",\"version\":1}\n"
+#define HEAD    "{\"format\":\"mkv-dump\",\"version\":2}\n"
 #define REST    "\"size\":5,\"time\":7,\"volumes\":[\"a:1\"]}\n"
 #define KEY(k)  "{\"key\":\"" k "\"," REST
-#define GONE(k) "{\"orphan\":\"" k "\"," REST
+#define GONE(k) "{\"orphan\":\"" k "\",\"volumes\":[\"a:1\"]}\n"
+#define GENERATION(k, g)                                                                           \
+    "{\"orphan\":\"" k "\",\"generation\":\"000000000000000" g                                     \
+    "\",\"until\":9,\"volumes\":[\"a:1\"]}\n"
 #define END(n)  "{\"end\":true,\"keys\":" #n ",\"unlinked\":0,\"orphans\":0}\n"
 #define ENDS(n) "{\"end\":true,\"keys\":0,\"unlinked\":0,\"orphans\":" #n "}\n"
 #define ONE     HEAD KEY("/one") END(1)
@@ -124,13 +127,23 @@ static void fill(struct fixture *f)
         assert_int_equal(store_volume_id(f->box.store, name, &ids[i]), 0);
     }
     for (unsigned i = 0; i < MANY; i++) {
-        struct record record = {.size = i, .time = 7 * i, .flags = i % 4, .n_replicas = 1 + i % 2};
-        struct store_change change = {.space = i % 5 == 0 ? STORE_ORPHANS : STORE_KEYS,
-                                      .record = &record};
+        struct record record = {.size = i, .time = 7 * i, .flags = i % 4, .n_places = 1 + i % 2};
+        struct orphan orphan = {.until = i % 7 == 0 ? 0 : 7 * i, .n_places = record.n_places};
+        bool is_orphan = i % 5 == 0;
+        struct store_change change = {
+            .space = is_orphan ? STORE_ORPHANS : STORE_KEYS,
+            .record = is_orphan ? NULL : &record,
+            .generation = i % 3 == 0 ? 0 : 1000 - i % 3,
+            .orphan = is_orphan ? &orphan : NULL,
+        };
         char key[32];
 
-        record.replicas[0] = (struct replica){.volume = ids[i % 3]};
-        record.replicas[1] = (struct replica){ids[(i + 1) % 3], true, i % 256};
+        record.generation = i % 3 == 0 ? 0 : i;
+        record.placed_by = i % 3 == 0 ? 0 : i * 31;
+
+        record.places[0] = (struct place){.volume = ids[i % 3]};
+        record.places[1] = (struct place){ids[(i + 1) % 3], true, i % 256};
+        memcpy(orphan.places, record.places, sizeof(record.places));
         memset(record.md5, (int)(i % 251), sizeof(record.md5));
         if (!(record.flags & RECORD_MD5))
             memset(record.md5, 0, sizeof(record.md5));
@@ -143,6 +156,10 @@ static void fill(struct fixture *f)
             snprintf(other, sizeof(other), "%s!", key);
             two[1].key = other;
             two[1].len++;
+            if (is_orphan && i % 20 == 0) { /* one more of this key */
+                two[1] = change;
+                two[1].generation++;
+            }
             assert_int_equal(storebox_commit(&f->box, two, i % 50 == 0 ? 2 : 1), 0);
         }
         if (i == MANY / 2)
@@ -174,16 +191,16 @@ static void test_restore_of_a_dump_with_any_time(void **state)
 {
     static const uint64_t times[] = {0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
     struct fixture *f = *state;
-    struct record record = {.n_replicas = 1};
+    struct record record = {.n_places = 1};
     char *first;
 
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_volume_id(f->box.store, "a:1", &record.replicas[0].volume), 0);
+    assert_int_equal(store_volume_id(f->box.store, "a:1", &record.places[0].volume), 0);
     for (unsigned i = 0; i < COUNT_OF(times); i++) {
         const char key[] = {'/', (char)('a' + i)};
 
         record.time = times[i];
-        assert_int_equal(storebox_put(&f->box, STORE_KEYS, key, 2, &record), 0);
+        assert_int_equal(storebox_put(&f->box, key, 2, &record), 0);
     }
     storebox_close(&f->box);
     first = strdup(dump(f, 1000));
@@ -194,7 +211,7 @@ static void test_restore_of_a_dump_with_any_time(void **state)
     for (unsigned i = 0; i < COUNT_OF(times); i++) {
         const char key[] = {'/', (char)('a' + i)};
 
-        assert_int_equal(store_get(f->box.store, STORE_KEYS, key, 2, &record), 0);
+        assert_int_equal(store_get(f->box.store, key, 2, &record), 0);
         assert_true(record.time == times[i]);
     }
 }
@@ -208,7 +225,7 @@ static void test_restore_refuses_and_leaves_the_index_alone(void **state)
         KEY("/a") END(1),
         END(0),
         HEAD HEAD END(0),
-        "{\"format\":\"mkv-dump\",\"version\":2}\n" END(0),
+        "{\"format\":\"mkv-dump\",\"version\":3}\n" END(0),
         HEAD KEY("/a"),
         HEAD KEY("/a") END(0),
         HEAD KEY("/a") END(2),
@@ -218,6 +235,9 @@ static void test_restore_refuses_and_leaves_the_index_alone(void **state)
         HEAD KEY("/b") KEY("/a") END(2),
         HEAD GONE("/a") GONE("/a") ENDS(2),
         HEAD GONE("/b") GONE("/a") ENDS(2),
+        HEAD GENERATION("/a", "2") GENERATION("/a", "1") ENDS(2),
+        HEAD GENERATION("/a", "1") GENERATION("/a", "1") ENDS(2),
+        HEAD GENERATION("/a", "1") GONE("/a") ENDS(2),
         HEAD GONE("/a") KEY("/b") "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n",
         HEAD KEY("/a") "\n" END(1),
         HEAD KEY("/a") END(1) "\n",
@@ -245,6 +265,52 @@ static void test_restore_without_orphans_still_checks_them(void **state)
     assert_string_equal(dump(f, 1000), HEAD END(0));
     assert_int_equal(restore(f, HEAD GONE("/a") GONE("/b") ENDS(2), false, false), 0);
     assert_string_equal(dump(f, 1000), HEAD GONE("/a") GONE("/b") ENDS(2));
+}
+
+static void test_restore_keeps_generations(void **state)
+{
+    struct fixture *f = *state;
+    struct record record;
+    struct orphan orphan;
+
+    assert_int_equal(
+        restore(f,
+                HEAD "{\"key\":\"/a\",\"size\":5,\"time\":7,\"generation\":\"0000000000000007\","
+                     "\"volumes\":[\"a:1\"]}\n" GENERATION("/a", "1") GENERATION("/a", "9")
+                         GONE("/b") "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":3}\n",
+                false, false),
+        0);
+    assert_int_equal(storebox_open(&f->box), 0);
+    assert_int_equal(store_get(f->box.store, "/a", 2, &record), 0);
+    assert_int_equal(record.generation, 7);
+    assert_int_equal(record.placed_by, 0);
+    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 1, &orphan), 0);
+    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 9, &orphan), 0);
+    assert_int_equal(orphan.until, 9);
+    assert_int_equal(store_get_orphan(f->box.store, "/b", 2, 0, &orphan), 0);
+    assert_int_equal(orphan.until, 0);
+    assert_int_equal(store_last_generation(f->box.store), 9);
+}
+
+/* It is dumped as version 2 then. */
+static void test_restore_of_version_1_gives_generation_0(void **state)
+{
+    static const char old[] = "{\"format\":\"mkv-dump\",\"version\":1}\n" KEY(
+        "/a") "{\"orphan\":\"/a\"," REST "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n";
+    struct fixture *f = *state;
+    struct record record;
+    struct orphan orphan;
+
+    assert_int_equal(restore(f, old, false, false), 0);
+    assert_string_equal(dump(f, 1000),
+                        HEAD KEY("/a")
+                            GONE("/a") "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n");
+    assert_int_equal(storebox_open(&f->box), 0);
+    assert_int_equal(store_get(f->box.store, "/a", 2, &record), 0);
+    assert_int_equal(record.generation, 0);
+    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 0, &orphan), 0);
+    assert_int_equal(orphan.n_places, 1);
+    assert_int_equal(store_last_generation(f->box.store), 0);
 }
 
 static void test_restore_of_an_empty_dump_empties(void **state)
@@ -285,7 +351,7 @@ static void test_restore_takes_a_dump_without_its_last_newline(void **state)
 static void test_adopt_makes_old_segments_meaningless(void **state)
 {
     struct fixture *f = *state;
-    const struct record record = {.n_replicas = 1};
+    const struct orphan orphan = {.n_places = 1};
     char old[] = "/tmp/mkv-test-XXXXXX";
     char command[600];
 
@@ -300,14 +366,14 @@ static void test_adopt_makes_old_segments_meaningless(void **state)
     assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
     assert_string_equal(dump(f, 1000), ONE);
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_ORPHANS, "/x", 2, &record), 0);
+    assert_int_equal(storebox_put_orphan(&f->box, "/x", 2, 1, &orphan), 0);
     storebox_close(&f->box);
     assert_non_null(strstr(dump(f, 1000), "\"orphan\":\"/x\""));
     assert_non_null(strstr(dump(f, 1000), "\"key\":\"/one\""));
     for (unsigned i = 0; i < 3; i++) { /* the spare of before must not come back */
         assert_int_equal(storebox_open(&f->box), 0);
-        assert_int_equal(storebox_delete(&f->box, STORE_ORPHANS, "/x", 2), 0);
-        assert_int_equal(storebox_put(&f->box, STORE_ORPHANS, i == 2 ? "/y" : "/x", 2, &record), 0);
+        assert_int_equal(storebox_delete_orphan(&f->box, "/x", 2, 1), 0);
+        assert_int_equal(storebox_put_orphan(&f->box, i == 2 ? "/y" : "/x", 2, 1, &orphan), 0);
         assert_int_equal(storebox_checkpoint(&f->box), 0);
         storebox_close(&f->box);
     }
@@ -319,7 +385,7 @@ static void test_adopt_makes_old_segments_meaningless(void **state)
 static void test_adopt_forgets_the_spare(void **state)
 {
     struct fixture *f = *state;
-    const struct record record = {.n_replicas = 1};
+    const struct record record = {.n_places = 1};
     uint32_t id;
 
     assert_int_equal(storebox_open(&f->box), 0);
@@ -327,7 +393,7 @@ static void test_adopt_forgets_the_spare(void **state)
     for (unsigned i = 0; i < 2; i++) {
         char key[] = {'/', (char)('a' + i)};
 
-        assert_int_equal(storebox_put(&f->box, STORE_KEYS, key, 2, &record), 0);
+        assert_int_equal(storebox_put(&f->box, key, 2, &record), 0);
         assert_int_equal(storebox_checkpoint(&f->box), 0);
     }
     storebox_close(&f->box);
@@ -354,7 +420,7 @@ static void test_store_open_removes_a_stage_that_a_crash_left(void **state)
 static void test_store_adopt_refuses_another_index(void **state)
 {
     struct fixture *f = *state;
-    const struct record record = {.n_replicas = 1};
+    const struct record record = {.n_places = 1};
     char from[256];
     char path[256];
 
@@ -366,7 +432,7 @@ static void test_store_adopt_refuses_another_index(void **state)
     path_of(f, STORE_STAGE "/index.gdbm", path);
     path_of(f, "index.gdbm", from);
     assert_int_equal(storebox_checkpoint(&f->box), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/new", 4, &record), 0);
+    assert_int_equal(storebox_put(&f->box, "/new", 4, &record), 0);
     assert_int_equal(link(from, path), 0); /* it lacks the last block */
     assert_int_equal(store_adopt(f->box.store), UV_EINVAL);
     storebox_close(&f->box);
@@ -434,6 +500,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restore_refuses_and_leaves_the_index_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_restore_without_orphans_still_checks_them, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_restore_keeps_generations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_restore_of_version_1_gives_generation_0, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_restore_of_an_empty_dump_empties, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restore_refuses_a_line_without_end, setup, teardown),

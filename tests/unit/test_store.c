@@ -40,16 +40,16 @@ static void reopen(struct fixture *f)
 
 static int put(struct fixture *f, const char *key, uint64_t size)
 {
-    struct record record = {.size = size, .n_replicas = 1};
+    struct record record = {.size = size, .n_places = 1};
 
-    return storebox_put(&f->box, STORE_KEYS, key, strlen(key), &record);
+    return storebox_put(&f->box, key, strlen(key), &record);
 }
 
 /* The size that a key's record says, or a negative UV_E*. */
 static int get(struct fixture *f, const char *key)
 {
     struct record record;
-    int rc = store_get(f->box.store, STORE_KEYS, key, strlen(key), &record);
+    int rc = store_get(f->box.store, key, strlen(key), &record);
 
     return rc < 0 ? rc : (int)record.size;
 }
@@ -59,20 +59,20 @@ static int get(struct fixture *f, const char *key)
 static void test_store_put_get_delete(void **state)
 {
     struct fixture *f = *state;
-    struct record record = {.size = 8, .n_replicas = 1};
+    struct record record = {.size = 8, .n_places = 1};
 
     assert_int_equal(get(f, "/a"), UV_ENOENT);
     assert_int_equal(put(f, "/a", 7), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/a\0b", 4, &record), 0);
+    assert_int_equal(storebox_put(&f->box, "/a\0b", 4, &record), 0);
     assert_int_equal(get(f, "/a"), 7);
     assert_int_equal(put(f, "/a", 9), 0);
     reopen(f);
     assert_int_equal(get(f, "/a"), 9);
-    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/a", 2), 0);
+    assert_int_equal(storebox_delete(&f->box, "/a", 2), 0);
     assert_int_equal(get(f, "/a"), UV_ENOENT);
-    assert_int_equal(store_get(f->box.store, STORE_KEYS, "/a\0b", 4, &record), 0);
+    assert_int_equal(store_get(f->box.store, "/a\0b", 4, &record), 0);
     assert_int_equal(record.size, 8);
-    assert_int_equal(store_get(f->box.store, STORE_ORPHANS, "/a\0b", 4, &record), UV_ENOENT);
+    assert_int_equal(store_get(f->box.store, "/a\0c", 4, &record), UV_ENOENT);
 }
 
 static void test_store_delete_of_a_missing_key_harms_nothing(void **state)
@@ -83,7 +83,7 @@ static void test_store_delete_of_a_missing_key_harms_nothing(void **state)
         storebox_close(&f->box);
         f->box.options.sync = sync;
         assert_int_equal(storebox_open(&f->box), 0);
-        assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/missing", 8), 0);
+        assert_int_equal(storebox_delete(&f->box, "/missing", 8), 0);
         assert_int_equal(put(f, "/a", 7 + sync), 0);
         reopen(f);
         assert_int_equal(get(f, "/a"), 7 + sync);
@@ -111,21 +111,46 @@ static void test_store_splits_of_neighbouring_pages_keep_all(void **state)
 static void test_store_takes_the_longest_key(void **state)
 {
     struct fixture *f = *state;
-    struct record record = {.size = 1, .n_replicas = RECORD_REPLICAS_MAX};
+    struct record record = {.size = 1, .n_places = PLACES_MAX};
     unsigned char key[STORE_KEY_MAX];
 
     memset(key, 0xff, sizeof(key));
     for (unsigned i = 0; i < 20; i++) {
         key[STORE_KEY_MAX - 1] = (unsigned char)i;
-        assert_int_equal(storebox_put(&f->box, STORE_KEYS, key, sizeof(key), &record), 0);
+        assert_int_equal(storebox_put(&f->box, key, sizeof(key), &record), 0);
     }
     assert_int_equal(storebox_checkpoint(&f->box), 0);
     reopen(f);
     for (unsigned i = 0; i < 20; i++) {
         key[STORE_KEY_MAX - 1] = (unsigned char)i;
-        assert_int_equal(store_get(f->box.store, STORE_KEYS, key, sizeof(key), &record), 0);
+        assert_int_equal(store_get(f->box.store, key, sizeof(key), &record), 0);
     }
-    assert_int_equal(store_get(f->box.store, STORE_KEYS, key, sizeof(key) - 1, &record), UV_ENOENT);
+    assert_int_equal(store_get(f->box.store, key, sizeof(key) - 1, &record), UV_ENOENT);
+}
+
+static void test_store_takes_the_longest_orphan(void **state)
+{
+    struct fixture *f = *state;
+    struct orphan orphan = {.until = UINT64_MAX, .n_places = ORPHAN_PLACES_MAX};
+    unsigned char key[STORE_KEY_MAX];
+
+    memset(key, 0xff, sizeof(key));
+    for (unsigned i = 0; i < ORPHAN_PLACES_MAX; i++)
+        orphan.places[i] =
+            (struct place){.volume = UINT32_MAX, .has_subvolume = true, .subvolume = UINT32_MAX};
+    for (uint64_t i = 0; i < 20; i++)
+        assert_int_equal(storebox_put_orphan(&f->box, key, sizeof(key), UINT64_MAX - i, &orphan),
+                         0);
+    assert_int_equal(storebox_checkpoint(&f->box), 0);
+    reopen(f);
+    for (uint64_t i = 0; i < 20; i++) {
+        struct orphan seen = {.until = 0};
+
+        assert_int_equal(store_get_orphan(f->box.store, key, sizeof(key), UINT64_MAX - i, &seen),
+                         0);
+        assert_int_equal(seen.n_places, ORPHAN_PLACES_MAX);
+        assert_int_equal(seen.until, UINT64_MAX);
+    }
 }
 
 /* --- Commits --------------------------------------------------------------------------------- */
@@ -133,10 +158,12 @@ static void test_store_takes_the_longest_key(void **state)
 static void test_store_commit_changes_both_spaces_at_once(void **state)
 {
     struct fixture *f = *state;
-    struct record record = {.size = 3, .n_replicas = 1};
-    struct store_change changes[] = {{STORE_KEYS, "/new", 4, &record},
-                                     {STORE_ORPHANS, "/old", 4, &record},
-                                     {STORE_KEYS, "/gone", 5, NULL}};
+    struct record record = {.size = 3, .n_places = 1};
+    struct orphan orphan = {.until = 5, .n_places = 1};
+    struct store_change changes[] = {
+        {.space = STORE_KEYS, .key = "/new", .len = 4, .record = &record},
+        {.space = STORE_ORPHANS, .key = "/old", .len = 4, .generation = 9, .orphan = &orphan},
+        {.space = STORE_KEYS, .key = "/gone", .len = 5}};
 
     assert_int_equal(put(f, "/gone", 1), 0);
     assert_int_equal(storebox_commit(&f->box, changes, COUNT_OF(changes)), 0);
@@ -144,7 +171,11 @@ static void test_store_commit_changes_both_spaces_at_once(void **state)
         assert_int_equal(get(f, "/new"), 3);
         assert_int_equal(get(f, "/gone"), UV_ENOENT);
         assert_int_equal(get(f, "/old"), UV_ENOENT);
-        assert_int_equal(store_get(f->box.store, STORE_ORPHANS, "/old", 4, &record), 0);
+        orphan.until = 0;
+        assert_int_equal(store_get_orphan(f->box.store, "/old", 4, 9, &orphan), 0);
+        assert_int_equal(orphan.until, 5);
+        assert_int_equal(store_get_orphan(f->box.store, "/old", 4, 8, &orphan), UV_ENOENT);
+        assert_int_equal(store_get_orphan(f->box.store, "/new", 4, 9, &orphan), UV_ENOENT);
         if (i == 0)
             reopen(f);
         else
@@ -170,7 +201,7 @@ static void test_store_commits_end_in_order_and_close_waits_for_them(void **stat
 {
     struct fixture *f = *state;
     static struct ordered commits[500];
-    struct record record = {.n_replicas = 1};
+    struct record record = {.n_places = 1};
     unsigned done = 0;
     char key[16];
 
@@ -236,22 +267,28 @@ static void test_store_commit_from_the_callback_of_an_empty_one(void **state)
 static void test_store_stats_count_exactly(void **state)
 {
     struct fixture *f = *state;
-    struct record unlinked = {.flags = RECORD_UNLINKED, .n_replicas = 1};
-    struct record linked = {.n_replicas = 1};
+    struct record unlinked = {.flags = RECORD_UNLINKED, .n_places = 1};
+    struct record linked = {.n_places = 1};
+    struct orphan orphan = {.n_places = 1};
     struct store_stats stats;
 
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/a", 2, &linked), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/b", 2, &linked), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/b", 2, &unlinked), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/c", 2, &linked), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_KEYS, "/c", 2, &linked), 0);
-    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/nothing", 8), 0);
-    assert_int_equal(storebox_put(&f->box, STORE_ORPHANS, "/b", 2, &unlinked), 0);
+    assert_int_equal(storebox_put(&f->box, "/a", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, "/b", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, "/b", 2, &unlinked), 0);
+    assert_int_equal(storebox_put(&f->box, "/c", 2, &linked), 0);
+    assert_int_equal(storebox_put(&f->box, "/c", 2, &linked), 0);
+    assert_int_equal(storebox_delete(&f->box, "/nothing", 8), 0);
+    assert_int_equal(storebox_put_orphan(&f->box, "/b", 2, 1, &orphan), 0);
+    assert_int_equal(storebox_put_orphan(&f->box, "/b", 2, 2, &orphan), 0);
+    assert_int_equal(storebox_put_orphan(&f->box, "/b", 2, 2, &orphan), 0);
+    assert_int_equal(storebox_put_orphan(&f->box, "/c", 2, 1, &orphan), 0);
+    assert_int_equal(storebox_delete_orphan(&f->box, "/c", 2, 1), 0);
+    assert_int_equal(storebox_delete_orphan(&f->box, "/c", 2, 3), 0);
     for (unsigned i = 0; i < 4; i++) {
         store_stats(f->box.store, &stats);
         assert_int_equal(stats.keys, 2);
         assert_int_equal(stats.unlinked, 1);
-        assert_int_equal(stats.orphans, 1);
+        assert_int_equal(stats.orphans, 2);
         if (i == 1)
             assert_int_equal(storebox_checkpoint(&f->box), 0);
         else
@@ -272,7 +309,7 @@ static int list_cb(const void *key, size_t len, const struct record *record, voi
     struct listed *listed = arg;
     size_t used = strlen(listed->text);
 
-    assert_int_equal(record->n_replicas, 1);
+    assert_int_equal(record->n_places, 1);
     snprintf(listed->text + used, sizeof(listed->text) - used, "%.*s ", (int)len,
              (const char *)key);
     return ++listed->n == listed->stop_at ? 77 : 0;
@@ -282,8 +319,8 @@ static void assert_list(struct fixture *f, const char *prefix, const char *start
                         const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc = store_list(f->box.store, STORE_KEYS, prefix, strlen(prefix), start, strlen(start),
-                        list_cb, &listed);
+    int rc =
+        store_list(f->box.store, prefix, strlen(prefix), start, strlen(start), list_cb, &listed);
 
     assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
     assert_string_equal(listed.text, expected);
@@ -299,7 +336,7 @@ static void test_store_list_is_in_byte_order_from_start_and_below_prefix(void **
         if (i == 3) /* the rest stays in memory */
             assert_int_equal(storebox_checkpoint(&f->box), 0);
     }
-    assert_int_equal(storebox_delete(&f->box, STORE_KEYS, "/b", 2), 0);
+    assert_int_equal(storebox_delete(&f->box, "/b", 2), 0);
     for (unsigned i = 0; i < 2; i++) {
         assert_list(f, "", "", 0, "/a /a/1 /a/10 /a/2 /c/x /\xff ");
         assert_list(f, "/a/", "", 0, "/a/1 /a/10 /a/2 ");
@@ -310,6 +347,91 @@ static void test_store_list_is_in_byte_order_from_start_and_below_prefix(void **
         assert_list(f, "/\xff", "", 0, "/\xff ");
         assert_list(f, "", "/a/1", 2, "/a/1 /a/10 ");
         assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+}
+
+static int list_orphan_cb(const void *key, size_t len, uint64_t generation,
+                          const struct orphan *orphan, void *arg)
+{
+    struct listed *listed = arg;
+    size_t used = strlen(listed->text);
+
+    assert_int_equal(orphan->n_places, 1);
+    snprintf(listed->text + used, sizeof(listed->text) - used, "%.*s.%llx ", (int)len,
+             (const char *)key, (unsigned long long)generation);
+    return ++listed->n == listed->stop_at ? 77 : 0;
+}
+
+static void assert_orphans(struct fixture *f, const char *key, uint64_t generation, bool only,
+                           unsigned stop_at, const char *expected)
+{
+    struct listed listed = {.stop_at = stop_at};
+    int rc = store_list_orphans(f->box.store, key, strlen(key), generation, only, list_orphan_cb,
+                                &listed);
+
+    assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
+    assert_string_equal(listed.text, expected);
+}
+
+/* "/a" comes before "/a\1", with all of its generations. */
+static void test_store_list_orphans_is_by_key_and_then_by_generation(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *key;
+        uint64_t generation;
+    } orphans[] = {{"/a\1", 0},  {"/b", 1},   {"/a", UINT64_MAX}, {"/a", 0x100},
+                   {"/a", 0xff}, {"/a\1", 7}, {"/a", 0}};
+    struct orphan orphan = {.n_places = 1};
+
+    assert_int_equal(put(f, "/a", 1), 0);
+    assert_int_equal(put(f, "/zz", 1), 0);
+    for (unsigned i = 0; i < COUNT_OF(orphans); i++) {
+        assert_int_equal(storebox_put_orphan(&f->box, orphans[i].key, strlen(orphans[i].key),
+                                             orphans[i].generation, &orphan),
+                         0);
+        if (i == 3) /* the rest stays in memory */
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        assert_orphans(f, "", 0, false, 0,
+                       "/a.0 /a.ff /a.100 /a.ffffffffffffffff /a\1.0 /a\1.7 /b.1 ");
+        assert_orphans(f, "/a", 0, true, 0, "/a.0 /a.ff /a.100 /a.ffffffffffffffff ");
+        assert_orphans(f, "/a", 0x100, true, 0, "/a.100 /a.ffffffffffffffff ");
+        assert_orphans(f, "/a", 0x101, false, 2, "/a.ffffffffffffffff /a\1.0 ");
+        assert_orphans(f, "/b", 2, false, 0, "");
+        assert_orphans(f, "/", 0, true, 0, "");
+        assert_orphans(f, "/zz", 0, true, 0, "");
+        assert_list(f, "", "", 0, "/a /zz ");
+        assert_int_equal(storebox_checkpoint(&f->box), 0);
+    }
+}
+
+static void test_store_last_generation_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct record record = {.generation = 5000, .n_places = 1};
+    struct orphan orphan = {.n_places = 1};
+    uint64_t expected = 5000;
+
+    assert_int_equal(store_last_generation(f->box.store), 0);
+    assert_int_equal(put(f, "/plain", 1), 0);
+    assert_int_equal(store_last_generation(f->box.store), 0);
+    assert_int_equal(storebox_put(&f->box, "/a", 2, &record), 0);
+    assert_int_equal(storebox_delete(&f->box, "/a", 2), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(store_last_generation(f->box.store), expected);
+        if (i == 2) { /* a lesser one changes nothing, that of an orphan does */
+            record.generation = 4000;
+            assert_int_equal(storebox_put(&f->box, "/a", 2, &record), 0);
+            assert_int_equal(storebox_put_orphan(&f->box, "/b", 2, 7000, &orphan), 0);
+            assert_int_equal(storebox_delete_orphan(&f->box, "/b", 2, 7000), 0);
+            expected = 7000;
+        } else if (i % 2 == 0) {
+            reopen(f);
+        } else {
+            assert_int_equal(storebox_checkpoint(&f->box), 0);
+        }
     }
 }
 
@@ -397,11 +519,14 @@ int main(void)
         STORE_TEST(test_store_delete_of_a_missing_key_harms_nothing),
         STORE_TEST(test_store_splits_of_neighbouring_pages_keep_all),
         STORE_TEST(test_store_takes_the_longest_key),
+        STORE_TEST(test_store_takes_the_longest_orphan),
         STORE_TEST(test_store_commit_changes_both_spaces_at_once),
         STORE_TEST(test_store_commits_end_in_order_and_close_waits_for_them),
         STORE_TEST(test_store_commit_from_the_callback_of_an_empty_one),
         STORE_TEST(test_store_stats_count_exactly),
         STORE_TEST(test_store_list_is_in_byte_order_from_start_and_below_prefix),
+        STORE_TEST(test_store_list_orphans_is_by_key_and_then_by_generation),
+        STORE_TEST(test_store_last_generation_stays),
         STORE_TEST(test_store_volume_ids_stay),
         STORE_TEST(test_store_open_twice_is_refused),
         STORE_TEST(test_store_open_without_a_parent_directory),

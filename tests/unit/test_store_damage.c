@@ -51,11 +51,11 @@ static int teardown(void **state)
 
 static void put_number(struct storebox *box, unsigned number)
 {
-    struct record record = {.size = number, .n_replicas = 1};
+    struct record record = {.size = number, .n_places = 1};
     char key[32];
     int len = snprintf(key, sizeof(key), "/number/%03u", number);
 
-    assert_int_equal(storebox_put(box, STORE_KEYS, key, (size_t)len, &record), 0);
+    assert_int_equal(storebox_put(box, key, (size_t)len, &record), 0);
 }
 
 static bool has_number(struct storebox *box, unsigned number)
@@ -63,7 +63,7 @@ static bool has_number(struct storebox *box, unsigned number)
     struct record record;
     char key[32];
     int len = snprintf(key, sizeof(key), "/number/%03u", number);
-    int rc = store_get(box->store, STORE_KEYS, key, (size_t)len, &record);
+    int rc = store_get(box->store, key, (size_t)len, &record);
 
     assert_true(rc == UV_ENOENT || (rc == 0 && record.size == number));
     return rc == 0;
@@ -117,9 +117,9 @@ static void test_store_open_cuts_a_torn_last_block_at_any_byte(void **state)
 
     for (unsigned i = 0; i < KEYS; i++)
         put_number(&f->box, i);
-    before = storebox_file_size(f->journal);
+    before = storebox_journal_end(f->journal);
     put_number(&f->box, KEYS);
-    after = storebox_file_size(f->journal);
+    after = storebox_journal_end(f->journal);
     assert_true(after > before);
     for (off_t cut = before; cut <= after; cut++) {
         struct storebox box;
@@ -150,7 +150,7 @@ static void test_store_open_refuses_a_flipped_byte_in_a_journal(void **state)
 
     for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
         put_number(&f->box, i);
-        sizes[i] = storebox_file_size(f->journal);
+        sizes[i] = storebox_journal_end(f->journal);
     }
     storebox_close(&f->box);
     for (off_t at = sizes[0]; at < sizes[1]; at++) {
@@ -170,7 +170,7 @@ static off_t stop_with_blocks(struct fixture *f)
 
     put_number(&f->box, 0);
     put_number(&f->box, 1);
-    before = storebox_file_size(f->journal);
+    before = storebox_journal_end(f->journal);
     put_number(&f->box, 2);
     storebox_close(&f->box);
     return before;
@@ -236,7 +236,7 @@ static void test_store_open_after_a_stop_and_a_crash_cuts_a_torn_last_block(void
     snprintf(f->copied, sizeof(f->copied), "%s/journal.4", f->copy);
     for (unsigned cut = 1; cut < 30; cut++) {
         storebox_copy_directory(f->box.dir, f->copy);
-        storebox_truncate(f->copied, storebox_file_size(f->copied) - cut);
+        storebox_truncate(f->copied, storebox_journal_end(f->copied) - cut);
         assert_int_equal(open_copy(f, &box), 0);
         assert_true(has_number(&box, 2) && !has_number(&box, 3));
         storebox_deinit(&box);
@@ -389,9 +389,9 @@ static void test_store_get_from_a_damaged_page_fails(void **state)
     snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
     flip_byte(path, find_bytes(path, "/number/") + 2);
     assert_int_equal(open_copy(f, &box), 0);
-    rc = store_get(box.store, STORE_KEYS, "/number/000", 11, &record);
+    rc = store_get(box.store, "/number/000", 11, &record);
     assert_int_equal(rc, UV_EIO);
-    rc = store_get(box.store, STORE_KEYS, "/number/0000", 12, &record);
+    rc = store_get(box.store, "/number/0000", 12, &record);
     assert_int_equal(rc, UV_EIO);
     assert_true(has_number(&box, 899));
     storebox_deinit(&box);

@@ -10,7 +10,8 @@
 #include "index/base/log.h"
 #include "tests/support/storebox.h"
 
-#define LONG_KEY 1000
+#define LONG_KEY   1000
+#define GENERATION (1763740800123ULL << 16)
 
 struct fixture {
     char disk[64];
@@ -94,11 +95,11 @@ static size_t make_key(unsigned number, size_t len, char key[LONG_KEY])
 
 static int put(struct fixture *f, unsigned number, size_t len)
 {
-    struct record record = {.size = number, .time = 1763740800123, .n_replicas = 3};
+    struct record record = {.size = number, .time = 1763740800123, .n_places = 3};
     char key[LONG_KEY];
 
     len = make_key(number, len, key);
-    return storebox_put(&f->box, STORE_KEYS, key, len, &record);
+    return storebox_put(&f->box, key, len, &record);
 }
 
 static int delete (struct fixture *f, unsigned number, size_t len)
@@ -106,17 +107,17 @@ static int delete (struct fixture *f, unsigned number, size_t len)
     char key[LONG_KEY];
 
     len = make_key(number, len, key);
-    return storebox_delete(&f->box, STORE_KEYS, key, len);
+    return storebox_delete(&f->box, key, len);
 }
 
 /* As a DELETE does it: the key goes, and its blob is an orphan. */
 static int turn_to_orphan(struct fixture *f, unsigned number, size_t len)
 {
-    struct record record = {.size = number, .time = 1763740800123, .n_replicas = 3};
+    struct orphan orphan = {.until = 1763740800123, .n_places = 3};
     char key[LONG_KEY];
     struct store_change changes[] = {
         {.space = STORE_KEYS, .key = key},
-        {.space = STORE_ORPHANS, .key = key, .record = &record},
+        {.space = STORE_ORPHANS, .key = key, .generation = GENERATION, .orphan = &orphan},
     };
 
     changes[0].len = changes[1].len = make_key(number, len, key);
@@ -128,7 +129,7 @@ static int forget_orphan(struct fixture *f, unsigned number, size_t len)
     char key[LONG_KEY];
 
     len = make_key(number, len, key);
-    return storebox_delete(&f->box, STORE_ORPHANS, key, len);
+    return storebox_delete_orphan(&f->box, key, len, GENERATION);
 }
 
 /* Puts keys, from number `first` on, until the disk is full; how many there are then. */

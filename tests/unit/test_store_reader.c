@@ -120,11 +120,11 @@ static void assert_same_picture(const struct picture *a, const struct picture *b
 
 static void put_number(struct storebox *box, unsigned number)
 {
-    struct record record = {.size = number, .n_replicas = 1};
+    struct record record = {.size = number, .n_places = 1};
     char key[32];
     int len = snprintf(key, sizeof(key), "/number/%03u", number);
 
-    assert_int_equal(storebox_put(box, STORE_KEYS, key, (size_t)len, &record), 0);
+    assert_int_equal(storebox_put(box, key, (size_t)len, &record), 0);
 }
 
 /* Numbers 0 and 1 are in the table, 2 and 3 in the journal that is returned, a block each. */
@@ -150,7 +150,7 @@ static unsigned count(struct store *store)
 {
     unsigned n = 0;
 
-    assert_int_equal(store_list(store, STORE_KEYS, "", 0, "", 0, count_cb, &n), 0);
+    assert_int_equal(store_list(store, "", 0, "", 0, count_cb, &n), 0);
     return n;
 }
 
@@ -241,7 +241,7 @@ static void test_store_open_reader_after_a_crash(void **state)
     fill(f, journal);
     storebox_copy_directory(f->box.dir, f->copy);
     write_file(f->copy, "next.gdbm");
-    storebox_truncate(journal, storebox_file_size(journal) - 1);
+    storebox_truncate(journal, storebox_journal_end(journal) - 1);
     snprintf(wanted, sizeof(wanted), "%s ends at byte ", journal);
     assert_copy_holds(f, 3, wanted);
 }

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "launcher/files.h"
-#include "launcher/sync.h"
-#include "launcher/sync_disk.h"
-#include "launcher/sync_path.h"
+#include "launcher/nginx/files.h"
+#include "launcher/volume/sync.h"
+#include "launcher/volume/sync_disk.h"
+#include "launcher/volume/sync_path.h"
 
-#define DEADLINE  10000 /* milliseconds that any one wait may take */
-#define HANG_MS 1000
+#define DEADLINE 10000 /* milliseconds that any one wait may take */
+#define HANG_MS  1000
 
 /* --- The disk -------------------------------------------------------------------------------- */
 
@@ -29,6 +29,7 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool held;        /* fsync(2) and syncfs(2) don't return */
+    bool syncs_names; /* what sync_disk_syncs_names() says */
     bool syncfs;      /* what sync_disk_prefers_syncfs() says */
     int failure;      /* errno of the next fsync(2) of the kind below, once; or of syncfs(2) */
     bool of_folders;  /* that kind */
@@ -44,6 +45,13 @@ static struct {
 int __wrap_fsync(int fd);
 int __wrap_syncfs(int fd);
 bool __wrap_sync_disk_prefers_syncfs(size_t n);
+bool __wrap_sync_disk_syncs_names(int directory);
+
+bool __wrap_sync_disk_syncs_names(int directory)
+{
+    (void)directory;
+    return disk.syncs_names;
+}
 
 bool __wrap_sync_disk_prefers_syncfs(size_t n)
 {
@@ -167,7 +175,7 @@ static void make_file(struct fixture *f, const char *path)
     close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool syncs_names)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
@@ -179,6 +187,7 @@ static int setup(void **state)
     uv_timer_init(&f->loop, &f->deadline);
     f->deadline.data = f;
     disk.held = disk.syncfs = disk.of_folders = false;
+    disk.syncs_names = syncs_names;
     disk.failure = disk.openat2 = 0;
     disk.piece_ms = 0;
     make_file(f, "aa/bb/YQ==");
@@ -188,6 +197,16 @@ static int setup(void **state)
     disk.files = disk.folders = disk.systems = disk.pieces = 0;
     *state = f;
     return sync_new(&f->loop, f->directory, HANG_MS, &f->sync);
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, false);
+}
+
+static int setup_where_names_follow(void **state)
+{
+    return setup_with(state, true);
 }
 
 static void stopped_cb(void *arg)
@@ -293,7 +312,7 @@ static void test_path_is_valid_for_what_placement_makes(void **state)
         for (size_t j = 0; j < len; j++)
             key[j] = (char)(kind == 0 ? 0xff : kind == 1 ? rand() % 2 * 0xff : rand());
         strcpy(path, "/sv0F");
-        len = placement_path(key, len, path + 5);
+        len = placement_path(key, len, (uint64_t)rand() * (i % 2 == 0), path + 5);
         if (!sync_path_is_valid(path + 5, len) || !sync_path_is_valid(path, len + 5))
             fail_msg("refused: %s", path);
     }
@@ -333,6 +352,15 @@ static void test_path_is_valid_refuses_others(void **state)
         "/aa/bb/-1x",
         "/aa/bb/-12345",
         "/aa/bb/a-1",
+        "/aa/bb/YQ==.019aa724d47b000",
+        "/aa/bb/YQ==.019aa724d47b00010",
+        "/aa/bb/YQ==.019AA724D47B0001",
+        "/aa/bb/YQ==..019aa724d47b0001",
+        "/aa/bb/YQ==.019aa724d47b0001.019aa724d47b0001",
+        "/aa/bb/.019aa724d47b0001",
+        "/aa/bb/YQ.019aa724d47b0001=",
+        "/aa/bb/YQ==.019aa724d47b0001/YQ",
+        "/aa/bb/-0.019aa724d47b0001",
         "/sv0f/aa/bb/YQ==",
         "/sv/aa/bb/YQ==",
         "/sv001/aa/bb/YQ==",
@@ -340,7 +368,6 @@ static void test_path_is_valid_refuses_others(void **state)
         "/sv01",
         "/sv0",
     };
-    char path[SYNC_PATH_MAX + 1];
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -348,10 +375,22 @@ static void test_path_is_valid_refuses_others(void **state)
             fail_msg("taken: %s", bad[i]);
     }
     assert_false(sync_path_is_valid("/aa/bb/YQ\0=", 11));
+}
+
+static void test_path_is_valid_up_to_its_longest(void **state)
+{
+    char path[SYNC_PATH_MAX + 1];
+
+    (void)state;
     strcpy(path, "/aa/bb/");
     memset(path + 7, 'x', 255);
     assert_false(sync_path_is_valid(path, 7 + 255));
     assert_true(sync_path_is_valid(path, 7 + 254));
+    memcpy(path + 7 + 239, ".019aa724d47b0001", 17);
+    assert_false(sync_path_is_valid(path, 7 + 239 + 17));
+    memcpy(path + 7 + 238, ".019aa724d47b0001x", 18);
+    assert_true(sync_path_is_valid(path, 7 + 238 + 17));
+    memset(path + 7, 'x', 255);
     memcpy(path + 7 + 254, "./x", 3);
     assert_true(sync_path_is_valid(path, 7 + 254 + 3));
     assert_false(sync_path_is_valid(path, 7 + 254 + 1));
@@ -369,6 +408,16 @@ static void test_sync_a_file_and_all_its_directories(void **state)
     assert_int_equal(disk.files, 1);
     assert_int_equal(disk.folders, 4);
     assert_int_equal(disk.systems, 0);
+}
+
+static void test_sync_a_file_whose_name_follows(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(sync_one(f, "sv01/aa/bb/YQ=="), 0);
+    assert_int_equal(disk.files, 1);
+    assert_int_equal(disk.folders, 0);
+    assert_int_equal(sync_one(f, "aa/bb/missing"), -ENOENT);
 }
 
 static void test_sync_shares_flushes_and_directories(void **state)
@@ -557,18 +606,15 @@ static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-static int setup_group(void **state)
-{
-    (void)state;
-    return placement_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path_is_valid_for_what_placement_makes),
         cmocka_unit_test(test_path_is_valid_refuses_others),
+        cmocka_unit_test(test_path_is_valid_up_to_its_longest),
         TEST(test_sync_a_file_and_all_its_directories),
+        cmocka_unit_test_setup_teardown(test_sync_a_file_whose_name_follows,
+                                        setup_where_names_follow, teardown),
         TEST(test_sync_shares_flushes_and_directories),
         TEST(test_sync_by_syncfs),
         TEST(test_sync_what_is_no_file),
@@ -580,5 +626,5 @@ int main(void)
         TEST(test_sync_stop_ends_the_flush_and_cancels_the_rest),
     };
 
-    return cmocka_run_group_tests_name("sync", tests, setup_group, NULL);
+    return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 }

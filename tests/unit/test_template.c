@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "launcher/template.h"
+#include "launcher/nginx/template.h"
 
 static const struct template_variable variables[] = {
     {"PORT", TEMPLATE_RAW, "3001"},

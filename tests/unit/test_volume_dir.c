@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "launcher/files.h"
-#include "launcher/volume_dir.h"
-#include "launcher/volume_id.h"
+#include "launcher/nginx/files.h"
+#include "launcher/volume/volume_dir.h"
+#include "launcher/volume/volume_id.h"
 
 struct fixture {
     char root[32];

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "launcher/volume_list.h"
+#include "launcher/commands/volume_list.h"
 
 /* Reads a file of these bytes. NULL, or what is wrong, without the file's name. */
 static const char *read_bytes(struct volume_list *list, const char *bytes, size_t len)

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "launcher/files.h"
-#include "launcher/volume_trial.h"
+#include "launcher/nginx/files.h"
+#include "launcher/volume/volume_trial.h"
 
 static struct {
     size_t name_max;       /* bytes; 0: what the file system has */

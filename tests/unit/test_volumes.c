@@ -99,7 +99,8 @@ static int setup(void **state)
     f->deadline.data = f;
     fd = listen_on_loopback(f->name);
     assert_int_equal(
-        http_server_start(&f->loop, &fd, 1, &http_default_limits, volume_cb, f, &f->server), 0);
+        http_server_start(&f->loop, &fd, 1, &http_default_limits, "GET", volume_cb, f, &f->server),
+        0);
     assert_int_equal(transfers_new(&f->loop, &transfer_default_limits, &f->transfers), 0);
     assert_int_equal(volumes_new(&f->loop, f->transfers, identified_cb, NULL, &f->volumes), 0);
     assert_int_equal(volumes_set(f->volumes, names, 1), 0);

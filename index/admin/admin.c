@@ -1,0 +1,187 @@
+/* A dump goes as any streamed answer: the client has taken the lines before, so that however long
+ * it takes, little of it is in memory. */
+#include "index/admin/admin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/admin/status.h"
+#include "index/base/buf.h"
+#include "index/base/local_socket.h"
+#include "index/base/log.h"
+#include "index/maintenance/dump.h"
+
+#define METHODS "GET, HEAD"
+
+/* Who reads a dump may have to wait for his own disk or network. */
+static const struct http_limits limits = {
+    .connections = 64,
+    .streams = 64, /* as many as there can be: none has to make room */
+    .head_timeout = 30000,
+    .body_timeout = 30000,
+    .idle_timeout = 75000,
+    .write_timeout = 3600000,
+};
+
+struct dump_op {
+    struct dump dump;
+    struct buf out;
+};
+
+static void dump_free(struct dump_op *op)
+{
+    buf_deinit(&op->out);
+    free(op);
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct dump_op *op = http_request_data(request);
+    int rc;
+
+    buf_clear(&op->out);
+    rc = dump_fill(&op->dump, &op->out, HTTP_STREAM_BOUND);
+    if (rc >= 0)
+        http_write(request, buf_bytes(&op->out), buf_size(&op->out));
+    if (rc > 0)
+        return;
+    dump_free(op);
+    if (rc == 0)
+        http_finish(request);
+    else
+        http_fail(request);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    dump_free(http_request_data(request));
+}
+
+static void respond_dump(const struct admin *admin, struct http_request *request)
+{
+    static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+    struct dump_op *op = calloc(1, sizeof(*op));
+
+    if (op == NULL) {
+        http_respond_text(request, 503, "out of memory\n");
+        return;
+    }
+    op->dump.store = admin->objects->store;
+    http_request_set_data(request, op);
+    http_add_header(request, "Content-Type", "application/x-ndjson");
+    if (!http_respond_start(request, 200, &writer))
+        dump_free(op);
+}
+
+static void respond_status(const struct admin *admin, struct http_request *request)
+{
+    struct buf text = {0};
+
+    http_add_header(request, "Content-Type", "application/json");
+    if (status_append(&text, admin) == 0)
+        http_respond(request, 200, buf_bytes(&text), buf_size(&text));
+    else
+        http_respond_text(request, 503, "out of memory\n");
+    buf_deinit(&text);
+}
+
+static void handle_cb(struct http_request *request, void *arg)
+{
+    static const struct {
+        const char *path;
+        void (*respond)(const struct admin *admin, struct http_request *request);
+    } routes[] = {{"/status", respond_status}, {"/dump", respond_dump}};
+    enum http_method method = http_request_method(request);
+    size_t len;
+    const char *path = http_request_path(request, &len);
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strlen(routes[i].path) != len || memcmp(routes[i].path, path, len) != 0)
+            continue;
+        if (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD) {
+            routes[i].respond(arg, request);
+            return;
+        }
+        http_add_header(request, "Allow", METHODS);
+        http_respond_text(request, 405, "");
+        return;
+    }
+    http_respond_text(request, 404, "only /status and /dump are here\n");
+}
+
+/* --- Start and stop -------------------------------------------------------------------------- */
+
+static void admin_free(struct admin *a)
+{
+    if (a->fd >= 0)
+        close(a->fd);
+    free(a->directory);
+    free(a);
+}
+
+static int listen_in(struct admin *a)
+{
+    int socket;
+    int rc;
+
+    a->fd = open(a->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (a->fd < 0)
+        return -errno;
+    socket = local_socket_bind(a->fd, ADMIN_SOCKET);
+    if (socket < 0)
+        return socket;
+    rc = http_server_start(a->loop, &socket, 1, &limits, METHODS, handle_cb, a, &a->http);
+    if (rc < 0) {
+        unlinkat(a->fd, ADMIN_SOCKET, 0);
+        close(socket);
+    }
+    return rc;
+}
+
+int admin_start(uv_loop_t *loop, const struct objects *objects, const char *directory,
+                struct admin **admin)
+{
+    struct admin *a = calloc(1, sizeof(*a));
+    int rc = UV_ENOMEM;
+
+    if (a != NULL) {
+        *a = (struct admin){.loop = loop, .objects = objects, .started = uv_hrtime(), .fd = -1};
+        a->directory = strdup(directory);
+    }
+    if (a != NULL && a->directory != NULL)
+        rc = listen_in(a);
+    if (rc == 0) {
+        *admin = a;
+        return 0;
+    }
+    log_error("cannot serve %s/" ADMIN_SOCKET ": %s", directory, uv_strerror(rc));
+    if (a != NULL)
+        admin_free(a);
+    return rc;
+}
+
+static void http_stopped_cb(void *arg)
+{
+    struct admin *a = arg;
+    void (*cb)(void *) = a->stop_cb;
+    void *cb_arg = a->stop_arg;
+
+    admin_free(a);
+    cb(cb_arg);
+}
+
+void admin_stop(struct admin *a, void (*cb)(void *arg), void *arg)
+{
+    a->stop_cb = cb;
+    a->stop_arg = arg;
+    unlinkat(a->fd, ADMIN_SOCKET, 0);
+    http_server_stop(a->http, http_stopped_cb, a);
+}
+
+void admin_abort(struct admin *a)
+{
+    http_server_abort(a->http);
+}

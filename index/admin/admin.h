@@ -1,0 +1,39 @@
+/* What the admin socket answers:
+ *
+ *     GET /status   what status.h describes
+ *     GET /dump     the lines of maintenance/dump_line.h, streamed
+ *
+ * It has a listener and a handler of its own, so that no path of the public API leads here. */
+#ifndef MKV_ADMIN_H
+#define MKV_ADMIN_H
+
+#include "index/http/http.h"
+#include "index/objects/objects.h"
+
+#define ADMIN_SOCKET "admin.sock" /* in the index directory */
+
+struct admin {
+    uv_loop_t *loop;
+    const struct objects *objects;
+    char *directory;  /* the index's */
+    uint64_t started; /* uv_hrtime() */
+    int fd;           /* of the directory */
+    struct http_server *http;
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+};
+
+/* Makes the socket in the index directory, in place of one that a killed index left, and serves it;
+ * the caller holds the directory's lock. `objects` is borrowed. 0 and *admin, or a negative UV_E*
+ * after a log line. */
+int admin_start(uv_loop_t *loop, const struct objects *objects, const char *directory,
+                struct admin **admin);
+
+/* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
+ * before. */
+void admin_stop(struct admin *admin, void (*cb)(void *arg), void *arg);
+
+/* Cuts off what still runs. Only after admin_stop(), before its callback. */
+void admin_abort(struct admin *admin);
+
+#endif

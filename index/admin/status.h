@@ -1,0 +1,26 @@
+/* The state of an index, as JSON. */
+#ifndef MKV_ADMIN_STATUS_H
+#define MKV_ADMIN_STATUS_H
+
+#include "index/admin/admin.h"
+#include "index/base/buf.h"
+
+/* Appends one line:
+ *
+ *     {"version":"0.1.0","pid":17,"index":"/srv/index","uptime_ms":5,
+ *      "keys":3,"unlinked":1,"orphans":0,
+ *      "table":{"bytes":8192},
+ *      "memtable":{"bytes":4096},
+ *      "checkpoint":{"running":false,"count":1,"last_ms":1763740800123,"took_ms":40,"error":null},
+ *      "journal":{"segments":1,"bytes":900,"pending_bytes":700,"sync":true,"error":null},
+ *      "volumes":[{"name":"localhost:3001","state":"up","since_ms":1763740800123,"reason":"",
+ *                  "identity":"6f...","total_bytes":1000,"free_bytes":900,"used":true}]}
+ *
+ * keys: without the unlinked ones. checkpoint: count, took_ms and error since the start, last_ms
+ * since 1970 or null, of whichever run made the table. journal.pending_bytes: what no checkpoint
+ * has yet. Errors are text, and null once it went well again. state: as volume_state_name() has it,
+ * and reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the others
+ * may hold old ones. 0 or -ENOMEM. */
+int status_append(struct buf *out, const struct admin *admin);
+
+#endif

@@ -1,0 +1,12 @@
+/* Dates of HTTP (RFC 9110, section 5.6.7), whatever the locale. */
+#ifndef MKV_BASE_HTTP_DATE_H
+#define MKV_BASE_HTTP_DATE_H
+
+#include <stdint.h>
+
+#define HTTP_DATE_SIZE 32 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL, up to the year 9999 */
+
+/* Writes the date of so many seconds since 1970; those past the year 9999 become its last. */
+void http_date_format(uint64_t seconds, char text[HTTP_DATE_SIZE]);
+
+#endif

@@ -1,0 +1,176 @@
+/* Happy path: flush_start() adds to `waiting` and sends a request where none runs; its answer is
+ * that of all who went with it, and then the next one goes.
+ *
+ * Failures: an answer other than success may be about one file alone. So each of several that
+ * shared the request is asked for once more, by itself. A request without an answer has failed for
+ * all of them. */
+#include "index/cluster/flush.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX (64 * 1024) /* what a volume takes */
+
+STAILQ_HEAD(flush_queue, flush);
+
+struct flusher {
+    struct volume *volume;
+    struct transfers *transfers;
+    struct flush_queue waiting;
+    struct flush_queue sent; /* while `running` */
+    bool running;
+    char *body;
+    struct transfer transfer;
+};
+
+static int send_next(struct flusher *f);
+
+struct flusher *flusher_new(struct volume *volume)
+{
+    struct flusher *f = calloc(1, sizeof(*f));
+
+    if (f == NULL)
+        return NULL;
+    f->volume = volume;
+    STAILQ_INIT(&f->waiting);
+    STAILQ_INIT(&f->sent);
+    return f;
+}
+
+void flusher_free(struct flusher *f)
+{
+    assert(f == NULL || !f->running);
+    free(f);
+}
+
+static void end_all(struct flusher *f, struct flush_queue *queue, int rc, int status)
+{
+    struct flush *flush;
+
+    while ((flush = STAILQ_FIRST(queue)) != NULL) {
+        STAILQ_REMOVE_HEAD(queue, link);
+        flush->done(flush, &f->transfer, flush->canceled ? UV_ECANCELED : rc, status);
+    }
+}
+
+static bool is_shared(const struct flush_queue *queue)
+{
+    const struct flush *first = STAILQ_FIRST(queue);
+
+    return first != NULL && STAILQ_NEXT(first, link) != NULL;
+}
+
+/* Those of a request that failed go first, each alone. */
+static void separate(struct flusher *f, struct flush_queue *queue)
+{
+    struct flush *flush;
+
+    STAILQ_FOREACH(flush, queue, link)
+    {
+        flush->alone = true;
+    }
+    STAILQ_CONCAT(queue, &f->waiting);
+    STAILQ_CONCAT(&f->waiting, queue);
+}
+
+static void sent_cb(struct transfer *transfer, int rc, int status)
+{
+    struct flusher *f = transfer->data;
+    struct flush_queue sent = STAILQ_HEAD_INITIALIZER(sent);
+
+    STAILQ_CONCAT(&sent, &f->sent);
+    free(f->body);
+    f->body = NULL;
+    volume_report_store(f->volume, rc, status);
+    if (rc == 0 && !transfer_succeeded(rc, status) && is_shared(&sent))
+        separate(f, &sent);
+    end_all(f, &sent, rc, status); /* may start others, which wait */
+    f->running = false;
+    rc = send_next(f);
+    if (rc < 0)
+        end_all(f, &f->waiting, rc, 0);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return 0;
+    return a > b ? a : b;
+}
+
+/* Takes as many of those that wait as fit into one request, and returns their size. */
+static uint64_t fill_body(struct flusher *f)
+{
+    struct flush *flush = STAILQ_FIRST(&f->waiting);
+    uint64_t size = 0;
+    size_t used = 0;
+
+    f->transfer.until = flush->until;
+    while ((flush = STAILQ_FIRST(&f->waiting)) != NULL) {
+        size_t n = strlen(flush->line);
+
+        if (used + n >= BODY_MAX || (used > 0 && flush->alone))
+            break;
+        memcpy(f->body + used, flush->line, n + 1);
+        used += n;
+        size += flush->size;
+        f->transfer.until = later(f->transfer.until, flush->until);
+        STAILQ_REMOVE_HEAD(&f->waiting, link);
+        STAILQ_INSERT_TAIL(&f->sent, flush, link);
+        if (flush->alone)
+            break;
+    }
+    return size;
+}
+
+/* 0, or negative, and then those that wait still do. */
+static int send_next(struct flusher *f)
+{
+    char url[PLACEMENT_URL_MAX];
+    uint64_t size;
+    int rc;
+
+    if (f->running || STAILQ_EMPTY(&f->waiting))
+        return 0;
+    f->body = malloc(BODY_MAX);
+    if (f->body == NULL)
+        return UV_ENOMEM;
+    size = fill_body(f);
+    placement_url(f->volume->name, NULL, "/_mkv/sync", url);
+    f->transfer.data = f;
+    f->transfer.volume = f->volume;
+    rc = transfer_post(f->transfers, &f->transfer, url, f->body, size, sent_cb);
+    f->running = rc == 0;
+    if (rc == 0)
+        return 0;
+    free(f->body);
+    f->body = NULL;
+    STAILQ_CONCAT(&f->sent, &f->waiting);
+    STAILQ_CONCAT(&f->waiting, &f->sent);
+    return rc;
+}
+
+int flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
+                const struct place *place, const char *path, uint64_t size, flush_done_cb done)
+{
+    struct flusher *f = volume->flusher;
+    int rc;
+
+    flush->done = done;
+    flush->size = size;
+    flush->canceled = flush->alone = false;
+    placement_full_path(place, path, flush->line);
+    strcat(flush->line, "\n");
+    f->transfers = transfers;
+    STAILQ_INSERT_TAIL(&f->waiting, flush, link);
+    rc = send_next(f);
+    if (rc < 0) /* nothing ran, so nothing else waits */
+        STAILQ_INIT(&f->waiting);
+    return rc;
+}
+
+void flush_cancel(struct flush *flush)
+{
+    flush->canceled = true;
+}

@@ -1,0 +1,44 @@
+/* Bringing blobs to a volume's disk: POST /_mkv/sync, of which each volume has one at a time. What
+ * is asked for meanwhile goes with the next one, all of it: as many files share one request, and
+ * at the volume one flush of the disk, as there are. */
+#ifndef MKV_CLUSTER_FLUSH_H
+#define MKV_CLUSTER_FLUSH_H
+
+#include <sys/queue.h>
+
+#include "index/cluster/placement.h"
+#include "index/cluster/volumes.h"
+
+struct flush;
+
+/* Fires once, never inside flush_start(), with what transfer_done_cb has, and the request; or with
+ * UV_ECANCELED after flush_cancel(). */
+typedef void (*flush_done_cb)(struct flush *flush, const struct transfer *transfer, int rc,
+                              int status);
+
+/* Embedded in an operation, which must keep it until `done` has fired. `data` and `until` are set
+ * before the start, the rest is this module's. */
+struct flush {
+    void *data;
+    uint64_t until; /* as a transfer's; of those that share a request the last counts */
+    flush_done_cb done;
+    uint64_t size; /* bytes that are to be on disk */
+    bool canceled;
+    bool alone; /* the request that it shared has failed, perhaps by another's fault */
+    STAILQ_ENTRY(flush) link;
+    char line[PLACEMENT_FULL_PATH_MAX + 1];
+};
+
+/* Has the volume bring the blob of `size` bytes at a path, "/HH/HH/NAME", to disk. 0, or UV_ENOMEM
+ * or UV_ECANCELED, and then `done` doesn't fire. */
+int flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
+                const struct place *place, const char *path, uint64_t size, flush_done_cb done);
+
+/* Nobody cares any more: `done` says so once the request has ended that it is part of. */
+void flush_cancel(struct flush *flush);
+
+/* What a volume keeps for it. */
+struct flusher *flusher_new(struct volume *volume);
+void flusher_free(struct flusher *flusher);
+
+#endif

@@ -1,0 +1,101 @@
+#include "index/objects/change.h"
+
+#include <stdlib.h>
+
+#include "index/objects/orphans.h"
+#include "index/objects/reclaim.h"
+
+struct change {
+    struct objects *objects;
+    struct key key;
+    uint64_t orphan; /* the generation that is one afterwards */
+    bool orphans;    /* there is one */
+    change_done_cb done;
+    void *arg;
+    struct store_commit commit;
+};
+
+static struct change *change_new(struct objects *o, const struct key *key, change_done_cb done,
+                                 void *arg)
+{
+    struct change *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    *c = (struct change){.objects = o, .key = *key, .done = done, .arg = arg};
+    c->commit.data = c;
+    objects_begin(o);
+    return c;
+}
+
+static void change_free(struct change *c)
+{
+    struct objects *o = c->objects;
+
+    free(c);
+    objects_end(o);
+}
+
+static void committed_cb(struct store_commit *commit, int rc)
+{
+    struct change *c = commit->data;
+
+    c->done(c->arg, rc);
+    if (rc == 0 && c->orphans)
+        reclaimer_add(c->objects->reclaimer, &c->key, c->orphan);
+    change_free(c);
+}
+
+static int change_commit(struct change *c, const struct store_change *changes, size_t n)
+{
+    int rc = store_commit(c->objects->store, &c->commit, changes, n, committed_cb);
+
+    if (rc < 0)
+        change_free(c);
+    return rc;
+}
+
+int change_remove(struct objects *o, const struct key *key, const struct record *record,
+                  change_done_cb done, void *arg)
+{
+    struct change *c = change_new(o, key, done, arg);
+    struct store_change changes[2] = {{.space = STORE_KEYS,
+                                       .key = key->bytes,
+                                       .len = key->len,
+                                       .expect = STORE_EXACTLY,
+                                       .was = record}};
+    struct orphan_change orphan;
+    int rc;
+
+    if (c == NULL)
+        return UV_ENOMEM;
+    c->orphans = true;
+    c->orphan = record->generation;
+    rc = orphan_change_init(o, key, record->generation, &orphan);
+    if (rc == 0)
+        rc = orphan_change_add(o, &orphan, record->places, record->n_places, 0);
+    if (rc < 0) {
+        change_free(c);
+        return rc;
+    }
+    changes[1] = orphan_change_of(key, record->generation, &orphan);
+    return change_commit(c, changes, 2);
+}
+
+int change_unlink(struct objects *o, const struct key *key, const struct record *record,
+                  change_done_cb done, void *arg)
+{
+    struct change *c = change_new(o, key, done, arg);
+    struct record unlinked = *record;
+    const struct store_change change = {.space = STORE_KEYS,
+                                        .key = key->bytes,
+                                        .len = key->len,
+                                        .record = &unlinked,
+                                        .expect = STORE_EXACTLY,
+                                        .was = record};
+
+    if (c == NULL)
+        return UV_ENOMEM;
+    unlinked.flags |= RECORD_UNLINKED;
+    return change_commit(c, &change, 1);
+}

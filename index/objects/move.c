@@ -1,0 +1,387 @@
+/* Happy path: the volumes that lack a copy are found, and the store is told that the blob will be
+ * an orphan there; one after the other gets it from another place (relay.h) and brings it to disk;
+ * one commit makes the record name the new places, and those that it names no more an orphan's.
+ *
+ * Failures: a volume that should have a copy is down or full, or no place can be read; a copy
+ * fails; the key has changed meanwhile. What was copied is an orphan, and the reclaimer's. The blob
+ * keeps its generation: while the reclaimer is to remove it from a place, it can't move there. */
+#include "index/objects/move.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/clock.h"
+#include "index/base/log.h"
+#include "index/cluster/flush.h"
+#include "index/objects/orphans.h"
+#include "index/objects/reclaim.h"
+
+struct move {
+    struct objects *objects;
+    move_done_cb done;
+    void *arg;
+    struct key key;
+    struct hold hold;
+    struct record old;
+    struct record record; /* as it will be */
+    struct upload_target targets[PLACES_MAX];
+    unsigned n_targets;
+    unsigned at;     /* the target that is being copied to */
+    unsigned source; /* the place that is copied from */
+    char path[PLACEMENT_PATH_MAX];
+    uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
+    uint64_t until_before;    /* of the blob's orphan, as it was then */
+    bool is_late;             /* a volume may still carry out what it didn't answer */
+    int rc;
+    char text[MOVE_TEXT_MAX];
+    struct store_commit commit;
+    struct relay relay;
+    struct flush flush;
+};
+
+static void copy_next(struct move *m);
+
+static void move_free(struct move *m)
+{
+    struct objects *o = m->objects;
+
+    objects_release(o, &m->hold);
+    free(m);
+    objects_end(o);
+}
+
+static int refuse(struct move *m, int rc, const char *what, const char *volume)
+{
+    m->rc = rc;
+    snprintf(m->text, sizeof(m->text), "%.*s%s%.48s\n", VOLUME_ADDRESS_MAX, volume,
+             *volume != '\0' ? ": " : "", what);
+    return rc;
+}
+
+static void leave_to_reclaimer(struct move *m)
+{
+    struct reclaimer *reclaimer = m->objects->reclaimer;
+    struct key key = m->key;
+    uint64_t generation = m->old.generation;
+
+    move_free(m);
+    reclaimer_add(reclaimer, &key, generation);
+}
+
+static void settled_cb(struct store_commit *commit, int rc)
+{
+    (void)rc; /* else the announcement is what the store knows */
+    leave_to_reclaimer(commit->data);
+}
+
+/* Nobody was sent to what this has copied: it need not stay as long as was announced, unless a
+ * volume may still carry a request out. 0 when there is something to wait for. */
+static int settle(struct move *m)
+{
+    struct orphan_change left;
+    struct store_change change;
+
+    if (m->announced_until == 0 || m->is_late ||
+        orphan_change_init(m->objects, &m->key, m->old.generation, &left) < 0 ||
+        left.was.n_places == 0 || left.was.until != m->announced_until)
+        return UV_EALREADY;
+    left.is.until = m->until_before;
+    change = orphan_change_of(&m->key, m->old.generation, &left);
+    return store_commit(m->objects->store, &m->commit, &change, 1, settled_cb);
+}
+
+/* Whatever it was, the store knows what is an orphan now. */
+static void finish(struct move *m)
+{
+    if (m->rc < 0)
+        log_limited(LOG_LEVEL_WARN, "a REBALANCE failed: %.*s", (int)strcspn(m->text, "\n"),
+                    m->text);
+    m->done(m->arg, m->rc, m->text);
+    if (m->rc == 0 || settle(m) < 0)
+        leave_to_reclaimer(m);
+}
+
+/* --- The commit ------------------------------------------------------------------------------ */
+
+static void committed_cb(struct store_commit *commit, int rc)
+{
+    struct move *m = commit->data;
+
+    m->rc = rc;
+    if (rc == STORE_CONFLICT)
+        refuse(m, rc, "the key has been changed", "");
+    else if (rc < 0)
+        refuse(m, rc, "the index can't be changed", "");
+    finish(m);
+}
+
+/* The places that the old record names and the new one doesn't; of the orphan's, those that the new
+ * one names are none any more. */
+static int find_outdated(struct move *m, struct orphan_change *change)
+{
+    const struct places *places = m->objects->places;
+    int rc = orphan_change_init(m->objects, &m->key, m->old.generation, change);
+
+    if (rc < 0)
+        return rc;
+    change->is.n_places = 0;
+    change->is.until = clock_now_ms() + m->objects->grace;
+    for (unsigned i = 0; i < change->was.n_places; i++) {
+        const struct place *place = &change->was.places[i];
+
+        if (!places_have(places, m->record.places, m->record.n_places, place))
+            change->is.places[change->is.n_places++] = *place;
+    }
+    for (unsigned i = 0; i < m->old.n_places && rc == 0; i++) {
+        const struct place *place = &m->old.places[i];
+
+        if (!places_have(places, m->record.places, m->record.n_places, place) &&
+            !orphan_add(places, &change->is, place))
+            rc = UV_ENOBUFS;
+    }
+    return rc;
+}
+
+/* 0, or negative when nothing was started. */
+static int commit_it(struct move *m)
+{
+    struct orphan_change outdated;
+    struct store_change changes[2] = {{.space = STORE_KEYS,
+                                       .key = m->key.bytes,
+                                       .len = m->key.len,
+                                       .record = &m->record,
+                                       .expect = STORE_EXACTLY,
+                                       .was = &m->old}};
+    int rc = find_outdated(m, &outdated);
+
+    if (rc < 0)
+        return rc;
+    changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
+    m->record.placed_by = m->old.generation > 0 ? places_mark(m->objects->places, true) : 0;
+    return store_commit(m->objects->store, &m->commit, changes, 2, committed_cb);
+}
+
+/* --- Copying --------------------------------------------------------------------------------- */
+
+/* Whether the volume has done what it was asked; else says why not. */
+static bool succeeded(struct move *m, const struct transfer *transfer, int rc, int status)
+{
+    const struct upload_target *target = &m->targets[m->at];
+    char text[64];
+
+    if (upload_target_succeeded(target, transfer, rc, status))
+        return true;
+    if (rc < 0) {
+        refuse(m, UV_EREMOTEIO, uv_strerror(rc), target->volume->name);
+    } else if (!transfer_succeeded(rc, status)) {
+        snprintf(text, sizeof(text), "answered %d", status);
+        refuse(m, UV_EREMOTEIO, text, target->volume->name);
+    } else {
+        refuse(m, UV_EREMOTEIO, "has another disk now", target->volume->name);
+    }
+    return false;
+}
+
+static void flushed_cb(struct flush *flush, const struct transfer *transfer, int rc, int status)
+{
+    struct move *m = flush->data;
+
+    if (!succeeded(m, transfer, rc, status)) {
+        finish(m);
+        return;
+    }
+    m->at++;
+    copy_next(m);
+}
+
+static void sync_it(struct move *m)
+{
+    const struct upload_target *target = &m->targets[m->at];
+
+    if (!m->objects->sync) {
+        m->at++;
+        copy_next(m);
+        return;
+    }
+    m->flush.data = m;
+    if (flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
+                    m->old.size, flushed_cb) < 0) {
+        refuse(m, UV_EAGAIN, "can't be asked to sync", target->volume->name);
+        finish(m);
+    }
+}
+
+static void relayed_cb(struct relay *relay, int rc, int status)
+{
+    struct move *m = relay->data;
+
+    if (relay->source_failed)
+        volume_report(relay->from, rc, status);
+    else
+        volume_report_store(relay->to, rc, status);
+    m->is_late |= rc < 0 && relay->may_hold;
+    if (relay->source_failed) { /* another copy may do better */
+        m->source++;
+        copy_next(m);
+    } else if (succeeded(m, &relay->put, rc, status)) {
+        sync_it(m);
+    } else {
+        finish(m);
+    }
+}
+
+static int start_relay(struct move *m, const struct place *source)
+{
+    const struct upload_target *target = &m->targets[m->at];
+    char from[PLACEMENT_URL_MAX];
+    char to[PLACEMENT_URL_MAX];
+    const struct relay_options options = {
+        .from = place_live(m->objects->places, source),
+        .from_url = from,
+        .to = target->volume,
+        .to_url = to,
+        .size = m->old.size,
+        .time = m->old.time,
+        .md5 = m->old.flags & RECORD_MD5 ? m->old.md5 : NULL,
+    };
+
+    if (options.from == NULL)
+        return UV_ENOENT;
+    placement_url(options.from->name, source, m->path, from);
+    placement_url(target->volume->name, &target->place, m->path, to);
+    m->relay.data = m;
+    return relay_start(&m->relay, m->objects->transfers, &options, relayed_cb);
+}
+
+static bool is_old(const struct move *m, const struct place *place)
+{
+    return places_have(m->objects->places, m->old.places, m->old.n_places, place);
+}
+
+/* The next target that lacks a copy; after the last one, the commit. */
+static void copy_next(struct move *m)
+{
+    while (m->at < m->n_targets && is_old(m, &m->targets[m->at].place))
+        m->at++;
+    if (m->at == m->n_targets) {
+        int rc = commit_it(m);
+
+        if (rc < 0)
+            committed_cb(&m->commit, rc);
+        return;
+    }
+    for (; m->source < m->old.n_places; m->source++) {
+        if (start_relay(m, &m->old.places[m->source]) == 0)
+            return;
+    }
+    refuse(m, UV_EREMOTEIO, "no copy can be read", "");
+    finish(m);
+}
+
+static void announced_cb(struct store_commit *commit, int rc)
+{
+    struct move *m = commit->data;
+
+    if (rc == 0) {
+        copy_next(m);
+        return;
+    }
+    m->announced_until = 0;
+    refuse(m, rc, "the index can't be changed", "");
+    finish(m);
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+/* Says which places will have a copy that the record doesn't name yet. */
+static int announce(struct move *m)
+{
+    const struct objects *o = m->objects;
+    struct orphan_change announced;
+    struct store_change change;
+    uint64_t until = clock_now_ms() + o->grace;
+    int rc = orphan_change_init(o, &m->key, m->old.generation, &announced);
+
+    m->until_before = announced.was.until;
+    for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {
+        const struct place *place = &m->targets[i].place;
+
+        if (is_old(m, place))
+            continue;
+        if (places_have(o->places, announced.was.places, announced.was.n_places, place))
+            return refuse(m, UV_EAGAIN, "an older copy is still to be removed there",
+                          m->targets[i].volume->name);
+        rc = orphan_change_add(o, &announced, place, 1, until);
+        m->announced_until = announced.is.until;
+    }
+    change = orphan_change_of(&m->key, m->old.generation, &announced);
+    if (rc == 0 && announced.is.n_places == announced.was.n_places) /* copies only go */
+        rc = commit_it(m);
+    else if (rc == 0)
+        rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
+    return rc < 0 ? refuse(m, rc, "the index can't be changed", "") : 0;
+}
+
+/* Where the copies should be. */
+static int find_targets(struct move *m)
+{
+    struct objects *o = m->objects;
+    unsigned missing = 0;
+
+    m->n_targets = (unsigned)places_choose(o->places, &m->key, m->targets, o->copies);
+    m->record.n_places = 0;
+    for (unsigned i = 0; i < m->n_targets; i++) {
+        const struct upload_target *target = &m->targets[i];
+
+        m->record.places[m->record.n_places++] = target->place;
+        if (is_old(m, &target->place))
+            continue;
+        missing++;
+        if (!volume_takes(target->volume, (int64_t)m->old.size))
+            return refuse(m, UV_EREMOTEIO, "it is down or full", target->volume->name);
+    }
+    if (m->n_targets < o->copies)
+        return refuse(m, UV_EREMOTEIO, "too few volumes", "");
+    return missing == 0 && m->old.n_places == m->record.n_places ? UV_EALREADY : 0;
+}
+
+/* Keeps the reclaimer, and other moves, away from the blob. */
+static int hold(struct move *m)
+{
+    int rc = objects_hold(m->objects, &m->hold, &m->key, m->old.generation);
+
+    if (rc == UV_EBUSY)
+        return refuse(m, UV_EAGAIN, "copies are being made or removed", "");
+    return rc < 0 ? refuse(m, rc, "out of memory", "") : 0;
+}
+
+int move_start(struct objects *o, const struct key *key, const struct record *record,
+               move_done_cb done, void *arg, char text[MOVE_TEXT_MAX])
+{
+    struct move *m = calloc(1, sizeof(*m));
+    int rc = UV_ENOMEM;
+
+    strcpy(text, "out of memory\n");
+    if (m == NULL)
+        return rc;
+    *m = (struct move){.objects = o, .done = done, .arg = arg, .key = *key};
+    m->old = m->record = *record;
+    m->commit.data = m;
+    placement_path(key->bytes, key->len, record->generation, m->path);
+    rc = find_targets(m);
+    if (rc == 0)
+        rc = hold(m);
+    if (rc < 0) {
+        strcpy(text, m->text);
+        free(m);
+        return rc;
+    }
+    objects_begin(o);
+    rc = announce(m);
+    if (rc == 0)
+        return 0;
+    strcpy(text, m->text);
+    move_free(m);
+    return rc;
+}

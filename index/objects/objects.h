@@ -1,0 +1,68 @@
+/* What can be done with a key, without HTTP: look up, write, remove, move, list. This is what its
+ * operations share; write.h, change.h and move.h are those, reclaim.h is what removes the blobs
+ * that they leave.
+ *
+ * Nothing holds a key. Each PUT gives its blob a name of its own (generation.h), and each commit
+ * says which record it expects, so that of two that meet one finds the other's. A blob is an orphan
+ * in the store from before it is written until a commit names it, and again from the commit on that
+ * names it no more. */
+#ifndef MKV_OBJECTS_OBJECTS_H
+#define MKV_OBJECTS_OBJECTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "index/base/key.h"
+#include "index/cluster/transfer.h"
+#include "index/cluster/upload.h"
+#include "index/objects/generation.h"
+#include "index/objects/places.h"
+#include "index/store/store.h"
+
+struct reclaimer;
+
+struct objects {
+    uv_loop_t *loop; /* borrowed, as the next three */
+    struct store *store;
+    struct transfers *transfers;
+    struct places *places;
+    unsigned copies; /* volumes that each value goes to; at least 1 */
+    bool sync;       /* volumes bring a blob to disk before it is recorded */
+    bool md5;        /* keep the MD5 of values */
+    uint64_t grace;  /* ms that a blob stays for those who were sent to it before it was replaced */
+    struct upload_budget budget; /* of all writes */
+    struct generations generations;
+    struct reclaimer *reclaimer;
+    void *held;              /* blobs in the making: hold.c */
+    size_t n_running;        /* operations that still need this struct */
+    void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:
+                                nobody waits */
+    void *idle_arg;
+};
+
+/* Counts an operation in n_running, and takes it out again. */
+void objects_begin(struct objects *objects);
+void objects_end(struct objects *objects);
+
+/* Looks a key up. 0 and *record, UV_ENOENT, or UV_EIO. An unlinked key is found, and its record
+ * says so: to a reader it is missing. */
+static inline int objects_look_up(const struct objects *objects, const struct key *key,
+                                  struct record *record)
+{
+    return store_get(objects->store, key->bytes, key->len, record);
+}
+
+/* A blob in the making, which is not to be reclaimed though the store calls it an orphan. */
+struct hold {
+    const struct key *key; /* borrowed */
+    uint64_t generation;
+};
+
+/* Keeps the reclaimer away from a blob until objects_release(); `hold` stays the caller's and in
+ * place. 0; UV_EBUSY when another operation holds it, or UV_ENOMEM. */
+int objects_hold(struct objects *objects, struct hold *hold, const struct key *key,
+                 uint64_t generation);
+void objects_release(struct objects *objects, struct hold *hold);
+
+#endif

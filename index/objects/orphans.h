@@ -1,0 +1,31 @@
+/* What operations say of the blobs that they leave: changes of the store's orphans. */
+#ifndef MKV_OBJECTS_ORPHANS_H
+#define MKV_OBJECTS_ORPHANS_H
+
+#include "index/objects/objects.h"
+
+/* A change of one orphan, with what it points to. */
+struct orphan_change {
+    struct orphan was; /* as the store has it; without places: not at all */
+    struct orphan is;  /* as it is to be; likewise */
+};
+
+/* Adds a place, unless it is there already. False when there are too many. */
+bool orphan_add(const struct places *places, struct orphan *orphan, const struct place *place);
+
+/* Prepares to make orphans of a key's blob, also at these `n` places, and until then. 0, UV_EIO, or
+ * UV_ENOBUFS when the places are too many. */
+int orphan_change_init(const struct objects *objects, const struct key *key, uint64_t generation,
+                       struct orphan_change *change);
+int orphan_change_add(const struct objects *objects, struct orphan_change *change,
+                      const struct place *places, unsigned n, uint64_t until);
+
+/* The change for store_commit(): it expects what was found. */
+struct store_change orphan_change_of(const struct key *key, uint64_t generation,
+                                     const struct orphan_change *change);
+
+/* The greatest generation among a key's orphans, `least` at least. 0 or UV_EIO. */
+int orphans_last_generation(const struct objects *objects, const struct key *key, uint64_t least,
+                            uint64_t *last);
+
+#endif

@@ -1,0 +1,362 @@
+#include "index/objects/places.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/crc32c.h"
+#include "index/base/log.h"
+#include "index/cluster/placement.h"
+
+#define NAME_MAX_IN_STORE (VOLUME_ADDRESS_MAX + 1 + TRANSFER_VOLUME_ID_MAX)
+
+/* What an id of the store stands for; its name there is the address and, if it has one, behind a
+ * space the identity. */
+struct known {
+    struct volume *volume; /* at that address */
+    char identity[TRANSFER_VOLUME_ID_MAX + 1];
+};
+
+struct places {
+    struct store *store;
+    struct volumes *volumes;
+    unsigned subvolumes;
+    unsigned copies;
+    struct known *known; /* by id */
+    uint32_t n_known;
+    /* Those that are listed, for placement. */
+    const char *names[VOLUMES_MAX];
+    struct volume *listed[VOLUMES_MAX];
+    size_t n_listed;
+    uint32_t list_mark; /* 31 bits that tell this list from another one; 0: to be made anew */
+};
+
+/* Makes `known` reach to all ids that the store has. */
+static int learn_ids(struct places *r)
+{
+    const char *name;
+
+    while ((name = store_volume_name(r->store, r->n_known)) != NULL) {
+        struct known *known = realloc(r->known, (r->n_known + 1) * sizeof(*known));
+        size_t len = strcspn(name, " ");
+
+        if (known == NULL)
+            return UV_ENOMEM;
+        r->known = known;
+        known += r->n_known;
+        known->volume = volumes_find(r->volumes, name, len);
+        snprintf(known->identity, sizeof(known->identity), "%s",
+                 name[len] != '\0' ? name + len + 1 : "");
+        r->n_known++;
+    }
+    return 0;
+}
+
+/* Gives a volume with this identity its id. */
+static int identified_cb(struct volume *volume, void *arg)
+{
+    struct places *r = arg;
+    char name[NAME_MAX_IN_STORE];
+    int rc;
+
+    snprintf(name, sizeof(name), "%s%s%s", volume->name, volume->identity[0] != '\0' ? " " : "",
+             volume->identity);
+    rc = store_volume_id(r->store, name, &volume->id);
+    r->list_mark = 0;
+    return rc == 0 ? learn_ids(r) : rc;
+}
+
+/* Of the list in its order, of the disks behind it, and of what else placement goes by; never 0. */
+static uint32_t list_mark(struct places *r)
+{
+    uint32_t sum = crc32c(0, &r->subvolumes, sizeof(r->subvolumes));
+
+    if (r->list_mark != 0)
+        return r->list_mark;
+    sum = crc32c(sum, &r->copies, sizeof(r->copies));
+    for (size_t i = 0; i < r->n_listed; i++) {
+        const struct volume *volume = r->listed[i];
+
+        sum = crc32c(sum, volume->name, strlen(volume->name) + 1);
+        sum = crc32c(sum, volume->identity, strlen(volume->identity) + 1);
+    }
+    r->list_mark = sum >> 1 != 0 ? sum >> 1 : 1;
+    return r->list_mark;
+}
+
+static void relist(struct places *r)
+{
+    r->n_listed = 0;
+    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
+        struct volume *volume = volumes_at(r->volumes, i);
+
+        if (!volume->is_listed)
+            continue;
+        r->names[r->n_listed] = volume->name;
+        r->listed[r->n_listed++] = volume;
+    }
+    r->list_mark = 0;
+}
+
+int places_list(struct places *r, const char *const *names, size_t n)
+{
+    int rc = volumes_set(r->volumes, names, n);
+
+    if (rc == 0)
+        relist(r);
+    return rc;
+}
+
+/* Volumes that are not listed any more may still hold something. */
+static int add_known(struct places *r)
+{
+    const char *stored;
+
+    for (uint32_t id = 0; (stored = store_volume_name(r->store, id)) != NULL; id++) {
+        char name[VOLUME_ADDRESS_MAX];
+        const char *names[] = {name};
+        int rc;
+
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(stored, " "), stored);
+        rc = volumes_set(r->volumes, names, 1);
+        if (rc == UV_E2BIG) {
+            log_warn("more than %d volumes are known: those from %s on are forgotten", VOLUMES_MAX,
+                     name);
+            break;
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return volumes_set(r->volumes, NULL, 0);
+}
+
+static void free_places(struct places *r)
+{
+    free(r->known);
+    free(r);
+}
+
+static void ignore_cb(void *arg)
+{
+    (void)arg;
+}
+
+int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers,
+               unsigned subvolumes, unsigned copies, struct places **places)
+{
+    struct places *r = calloc(1, sizeof(*r));
+    int rc = UV_ENOMEM;
+
+    if (r == NULL)
+        goto err;
+    r->store = store;
+    r->subvolumes = subvolumes;
+    r->copies = copies;
+    rc = volumes_new(loop, transfers, identified_cb, r, &r->volumes);
+    if (rc < 0)
+        goto err;
+    rc = add_known(r);
+    if (rc == 0)
+        rc = learn_ids(r);
+    if (rc < 0)
+        goto err_volumes;
+    *places = r;
+    return 0;
+
+err_volumes:
+    volumes_stop(r->volumes, ignore_cb, NULL);
+err:
+    if (r != NULL)
+        free_places(r);
+    log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
+    return rc;
+}
+
+void places_start(struct places *r, void (*settled)(void *arg), void *arg)
+{
+    volumes_start(r->volumes, settled, arg);
+}
+
+void places_stop(struct places *r, void (*cb)(void *arg), void *arg)
+{
+    volumes_stop(r->volumes, cb, arg);
+    free_places(r);
+}
+
+struct volumes *places_volumes(struct places *r)
+{
+    return r->volumes;
+}
+
+size_t places_choose(struct places *r, const struct key *key, struct upload_target *targets,
+                     size_t max)
+{
+    struct placement chosen[PLACES_MAX];
+    size_t n = r->n_listed < PLACES_MAX ? r->n_listed : PLACES_MAX;
+
+    if (n > max)
+        n = max;
+    placement_choose(key->bytes, key->len, r->names, r->n_listed, r->subvolumes, n, chosen);
+    for (size_t i = 0; i < n; i++) {
+        struct volume *volume = r->listed[chosen[i].volume];
+
+        targets[i] = (struct upload_target){
+            .volume = volume,
+            .place = {.volume = volume->id,
+                      .has_subvolume = r->subvolumes > 1,
+                      .subvolume = r->subvolumes > 1 ? chosen[i].subvolume : 0},
+        };
+    }
+    return n;
+}
+
+/* Whether two ids are of one disk, whatever its address; or of one address, and one of them of any
+ * disk there. */
+static bool may_be_same(const struct places *r, uint32_t a, uint32_t b)
+{
+    const char *x = store_volume_name(r->store, a);
+    const char *y = store_volume_name(r->store, b);
+    size_t n;
+
+    if (x == NULL || y == NULL)
+        return false;
+    n = strcspn(x, " ");
+    if (x[n] != '\0' && strchr(y, ' ') != NULL)
+        return strcmp(x + n, strchr(y, ' ')) == 0;
+    return n == strcspn(y, " ") && strncasecmp(x, y, n) == 0;
+}
+
+bool place_equal(const struct places *r, const struct place *a, const struct place *b)
+{
+    return a->has_subvolume == b->has_subvolume && a->subvolume == b->subvolume &&
+           (a->volume == b->volume || may_be_same(r, a->volume, b->volume));
+}
+
+bool places_have(const struct places *r, const struct place *list, unsigned n,
+                 const struct place *place)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (place_equal(r, &list[i], place))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the target is one of the record's places; one that has never answered, by its address. */
+static bool is_place_of(const struct places *r, const struct record *record,
+                        const struct upload_target *target)
+{
+    const struct place *wanted = &target->place;
+    size_t len = strlen(target->volume->name);
+
+    if (wanted->volume != UINT32_MAX)
+        return places_have(r, record->places, record->n_places, wanted);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        const struct place *at = &record->places[i];
+        const char *name = store_volume_name(r->store, at->volume);
+
+        if (name != NULL && strcspn(name, " ") == len &&
+            strncasecmp(name, target->volume->name, len) == 0 &&
+            at->has_subvolume == wanted->has_subvolume && at->subvolume == wanted->subvolume)
+            return true;
+    }
+    return false;
+}
+
+/* --- What a record was placed by ------------------------------------------------------------- */
+
+static bool is_best(struct places *r, const struct key *key, const struct record *record)
+{
+    struct upload_target wanted[PLACES_MAX];
+    size_t n = places_choose(r, key, wanted, r->copies);
+
+    if (n != record->n_places)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_place_of(r, record, &wanted[i]))
+            return false;
+    }
+    return true;
+}
+
+uint32_t places_mark(struct places *r, bool best)
+{
+    return list_mark(r) << 1 | best;
+}
+
+bool places_are_best(struct places *r, const struct key *key, const struct record *record)
+{
+    if (record->placed_by != 0 && record->placed_by >> 1 == list_mark(r))
+        return record->placed_by & 1;
+    return is_best(r, key, record);
+}
+
+static bool is_disk(const struct volume *volume, const char *identity)
+{
+    return volume->identified && strcmp(volume->identity, identity) == 0;
+}
+
+static int rank(const struct volume *volume)
+{
+    return 2 * volume_is_live(volume) + volume->is_listed;
+}
+
+/* The disk may be at another address by now. Of several, the one that is up counts, then one that
+ * is listed: those where it was are down, and still say that it is there. */
+static struct volume *find_disk(struct places *r, const char *identity)
+{
+    struct volume *found = NULL;
+
+    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
+        struct volume *volume = volumes_at(r->volumes, i);
+
+        if (is_disk(volume, identity) && (found == NULL || rank(volume) > rank(found)))
+            found = volume;
+    }
+    return found;
+}
+
+/* An index made before identities were kept has volumes without one: any is right, and so is
+ * place_equal() about them. */
+struct volume *place_volume(struct places *r, const struct place *place)
+{
+    struct known *known;
+
+    if (place->volume >= r->n_known)
+        return NULL;
+    known = &r->known[place->volume];
+    if (known->volume == NULL) {
+        const char *name = store_volume_name(r->store, place->volume);
+
+        known->volume = volumes_find(r->volumes, name, strcspn(name, " "));
+    }
+    if (known->identity[0] == '\0' || (known->volume != NULL && volume_is_live(known->volume) &&
+                                       is_disk(known->volume, known->identity)))
+        return known->volume;
+    return find_disk(r, known->identity);
+}
+
+struct volume *place_live(struct places *r, const struct place *place)
+{
+    struct volume *volume = place_volume(r, place);
+
+    return volume != NULL && volume_is_live(volume) ? volume : NULL;
+}
+
+bool place_text(struct places *r, const struct place *place, char text[PLACE_TEXT_MAX])
+{
+    const struct volume *volume = place_volume(r, place);
+    const char *name = volume != NULL ? volume->name : store_volume_name(r->store, place->volume);
+    size_t n;
+
+    if (name == NULL) {
+        log_error("the index names a volume %u that it doesn't know", place->volume);
+        return false;
+    }
+    n = strcspn(name, " ");
+    if (place->has_subvolume)
+        snprintf(text, PLACE_TEXT_MAX, "%.*s/sv%02X", (int)n, name, place->subvolume & 0xff);
+    else
+        snprintf(text, PLACE_TEXT_MAX, "%.*s", (int)n, name);
+    return true;
+}

@@ -1,0 +1,51 @@
+/* Writes a value: streams it to its volumes, and then records where it is.
+ *
+ *     announce (written) ──▶ upload: PUT and sync at R volumes ──▶ commit ──▶ done
+ *
+ * Whatever ends it before that, the key is as it was, and what may lie at volumes is an orphan. */
+#ifndef MKV_OBJECTS_WRITE_H
+#define MKV_OBJECTS_WRITE_H
+
+#include "index/objects/objects.h"
+
+struct write;
+
+/* How it ended; fires once, from the loop, and never inside a call of this module. The write is
+ * gone then. 0: the value is stored, durably, as *record. Else `text` has a line that says why not:
+ *   UV_EEXIST     the key has got a value meanwhile;
+ *   UV_EAGAIN     too few volumes take it now;
+ *   UV_EREMOTEIO  volumes refuse it;
+ *   UV_ENOSPC     they are full, or the index's own disk is;
+ *   UV_EIO, UV_ENOBUFS, UV_ENOMEM  the index can't be changed. */
+typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct record *record);
+
+/* There is room again, after write_data() has said 0. May fire within libcurl: must not call this
+ * module. */
+typedef void (*write_drained_cb)(void *arg);
+
+struct write_options {
+    int64_t size;             /* -1: unknown */
+    const unsigned char *md5; /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    write_drained_cb drained;
+    write_done_cb done;
+    void *arg;
+};
+
+/* Begins to write the key's value, which is missing or unlinked. 0 and *write; or, with `text`, as
+ * write_done_cb. */
+int write_start(struct objects *objects, const struct key *key, const struct write_options *options,
+                struct write **write, char text[UPLOAD_TEXT_MAX]);
+
+/* Adds bytes, which are copied. 1 to go on, 0 to wait for `drained`; or negative with `text`, as
+ * write_done_cb, and then the write is over: `done` doesn't fire. */
+int write_data(struct write *write, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX]);
+
+/* All was added. 0, and `done` will fire; or negative and over, likewise: -ENODATA for an empty
+ * value, UV_EILSEQ when it hasn't the MD5. */
+int write_end(struct write *write, char text[UPLOAD_TEXT_MAX]);
+
+/* Nobody wants to know any more: no callback fires. A value that has come whole is stored all the
+ * same, any other one is broken off. */
+void write_forget(struct write *write);
+
+#endif

@@ -1,0 +1,333 @@
+/* `mkv index`: the index server on our loop, and nginx in front of it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/server.h"
+#include "launcher/commands.h"
+#include "launcher/commands/index_dir.h"
+#include "launcher/commands/upstreams.h"
+#include "launcher/commands/volume_list.h"
+#include "launcher/nginx/prefix.h"
+
+struct index_options {
+    struct common_options common;
+    struct address listen;
+    struct address direct; /* port 0: not published */
+    const char *directory;
+    const char *fallback;
+    const char *volumes_file;
+    unsigned replicas;
+    unsigned subvolumes;
+    bool check_reads;
+    bool proxy_reads;
+    bool no_md5;
+    bool no_sync;
+    bool protect;
+    unsigned grace_ms;
+};
+
+static const char *option_set_reads(void *target, const char *value)
+{
+    if (strcmp(value, "redirect") != 0 && strcmp(value, "proxy") != 0)
+        return "must be redirect or proxy";
+    *(bool *)target = *value == 'p';
+    return NULL;
+}
+
+static const struct option index_option_table[] = {
+    {"port", "[ADDR:]PORT", "3000", "where clients connect", option_set_listen,
+     offsetof(struct index_options, listen)},
+    INDEX_DIR_OPTION(struct index_options, directory),
+    {"replicas", "N", "1", "volumes that hold each value, up to 16", option_set_replicas,
+     offsetof(struct index_options, replicas)},
+    {"subvolumes", "N", "1", "directories that each volume is split in, up to 256",
+     option_set_subvolumes, offsetof(struct index_options, subvolumes)},
+    {"fallback", "HOST:PORT", NULL, "where a GET of a missing key is sent", option_set_address,
+     offsetof(struct index_options, fallback)},
+    {"volumes-file", "FILE", NULL, "more volumes, one a line; HUP reads it anew", option_set_string,
+     offsetof(struct index_options, volumes_file)},
+    {"reads", "HOW", "redirect", "redirect clients to a volume, or proxy what it has",
+     option_set_reads, offsetof(struct index_options, proxy_reads)},
+    {"check-reads", NULL, NULL, "look whether a volume has the value before sending a client there",
+     option_set_bool, offsetof(struct index_options, check_reads)},
+    {"no-md5", NULL, NULL, "keep no MD5 of the values", option_set_bool,
+     offsetof(struct index_options, no_md5)},
+    {"protect", NULL, NULL, "refuse to delete a key that was not unlinked before", option_set_bool,
+     offsetof(struct index_options, protect)},
+    {"grace", "SECONDS", "60", "how long a value that was replaced stays for its readers",
+     option_set_seconds, offsetof(struct index_options, grace_ms)},
+    {"no-sync", NULL, NULL,
+     "don't wait for the disk: faster, but a power cut loses the last changes", option_set_bool,
+     offsetof(struct index_options, no_sync)},
+    {"direct", "[ADDR:]PORT", NULL, "serve the index without nginx here, too", option_set_listen,
+     offsetof(struct index_options, direct)},
+    COMMON_OPTIONS,
+};
+
+const struct command index_command = {
+    .name = "index",
+    .operands = "[VOLUME...]",
+    .summary = "Run the index of the given volumes, each HOST:PORT.",
+    .details = "A volume's name decides which keys it holds: give the same names in every run.\n",
+    .options = index_option_table,
+    .n_options = sizeof(index_option_table) / sizeof(index_option_table[0]),
+};
+
+/* The index server and the sockets it is to take over. */
+struct backend {
+    const struct index_options *given;
+    char *const *operands;
+    int n_operands;
+    struct volume_list volumes; /* as of the start */
+    struct upstreams upstreams; /* for the template */
+    struct index_server_options options;
+    struct listener private; /* where our nginx connects */
+    unsigned port;           /* of it */
+    struct listeners direct;
+    int fds[LISTENERS_MAX + 1];
+    struct index_server *server;
+};
+
+/* The volumes of the command line and of the file. NULL, or what is wrong with them. */
+static const char *gather_volumes(const struct backend *b, struct volume_list *list,
+                                  char problem[VOLUME_LIST_TEXT_MAX])
+{
+    const struct index_options *o = b->given;
+    const char *bad = NULL;
+
+    for (int i = 0; i < b->n_operands && bad == NULL; i++)
+        bad = volume_list_add(list, b->operands[i], problem);
+    if (bad == NULL && o->volumes_file != NULL)
+        bad = volume_list_read(list, o->volumes_file, problem);
+    if (bad == NULL && list->count == 0)
+        bad = "index takes at least one VOLUME, or a --volumes-file with one";
+    if (bad == NULL && list->count < o->replicas) {
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "--replicas %u takes as many volumes: %zu %s given",
+                 o->replicas, list->count, list->count == 1 ? "is" : "are");
+        bad = problem;
+    }
+    return bad;
+}
+
+static void forget_sockets(struct backend *b)
+{
+    b->private.fd = -1;
+    for (size_t i = 0; i < b->direct.n; i++)
+        b->direct.items[i].fd = -1;
+}
+
+static void close_sockets(struct backend *b)
+{
+    if (b->private.fd >= 0)
+        close(b->private.fd);
+    listeners_close(&b->direct);
+    forget_sockets(b);
+}
+
+static int open_sockets(const struct index_options *o, struct backend *b)
+{
+    int rc = listeners_open_private(&b->private, &b->port);
+
+    if (rc == 0 && o->direct.port != 0)
+        rc = listeners_resolve(&o->direct, &b->direct);
+    if (rc == 0 && o->direct.port != 0)
+        rc = listeners_open(&b->direct);
+    if (rc < 0) {
+        close_sockets(b);
+        return rc;
+    }
+    b->fds[0] = b->private.fd;
+    for (size_t i = 0; i < b->direct.n; i++)
+        b->fds[i + 1] = b->direct.items[i].fd;
+    b->options.listeners = b->fds;
+    b->options.n_listeners = b->direct.n + 1;
+    return 0;
+}
+
+static int backend_start(uv_loop_t *loop, void *arg)
+{
+    struct backend *b = arg;
+    int rc = index_server_start(loop, &b->options, &b->server);
+
+    if (rc == 0)
+        forget_sockets(b);
+    return rc;
+}
+
+/* A file that can't be read, or says nonsense, changes nothing. */
+static void backend_reload(void *arg)
+{
+    struct backend *b = arg;
+    struct volume_list list = {0};
+    char text[VOLUME_LIST_TEXT_MAX];
+    const char *problem;
+
+    if (b->given->volumes_file == NULL || b->server == NULL)
+        return;
+    problem = gather_volumes(b, &list, text);
+    if (problem != NULL)
+        log_error("the volumes stay as they are: %s", problem);
+    else if (index_server_set_volumes(b->server, (const char *const *)list.names, list.count) == 0)
+        log_info("the index has %zu volumes", list.count);
+    volume_list_deinit(&list);
+}
+
+static void backend_drain(void *arg)
+{
+    struct backend *b = arg;
+
+    index_server_close_public(b->server);
+}
+
+static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg)
+{
+    struct backend *b = arg;
+
+    index_server_stop(b->server, drain_ms, cb, cb_arg);
+}
+
+/* Makes the index directory and nginx's place in it, which nginx runs in: as another user it could
+ * not come by its path. */
+static int open_directory(const char *path, const struct account *account, char **absolute,
+                          struct prefix *prefix)
+{
+    char *real;
+    int fd;
+    int rc = index_dir_make(path, &real, &fd);
+
+    if (rc < 0)
+        return rc;
+    rc = prefix_open(fd, "nginx", real, account, prefix);
+    close(fd);
+    if (rc < 0)
+        free(real);
+    else
+        *absolute = real;
+    return rc;
+}
+
+/* Renders `port` to `text`, of which the result keeps a pointer. */
+static struct site_options site_options_of(const struct backend *b, const struct account *account,
+                                           const struct listeners *listeners, unsigned port,
+                                           char text[32])
+{
+    snprintf(text, 32, "127.0.0.1:%u", port);
+    return (struct site_options){
+        .settings = command_site_settings(&b->given->common),
+        .name = index_command.name,
+        .built_in = template_index,
+        .account = account,
+        .listeners = listeners,
+        .extra = {{"BACKEND", TEMPLATE_RAW, text},
+                  {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
+                  {"UPSTREAMS", TEMPLATE_RAW, buf_bytes(&b->upstreams.blocks)},
+                  {"UPSTREAM_OF", TEMPLATE_RAW, buf_bytes(&b->upstreams.map)}},
+    };
+}
+
+static int run(const struct index_options *options, const struct account *account,
+               const struct prefix *prefix, struct backend *b, struct listeners *listeners)
+{
+    char text[32];
+    const struct site_options site = site_options_of(b, account, listeners, b->port, text);
+    const struct service_backend backend = {.start = backend_start,
+                                            .reload = backend_reload,
+                                            .drain = backend_drain,
+                                            .stop = backend_stop,
+                                            .arg = b};
+    const struct service_options service = {
+        .title = "index",
+        .prefix = prefix,
+        .listeners = listeners,
+        .drain_ms = options->common.drain_ms,
+        .backend = &backend,
+    };
+
+    return command_serve(&site, &service);
+}
+
+static void fill_server_options(struct backend *b, const char *directory)
+{
+    const struct index_options *o = b->given;
+
+    b->options = (struct index_server_options){
+        .directory = directory,
+        .volumes = (const char *const *)b->volumes.names,
+        .n_volumes = b->volumes.count,
+        .copies = o->replicas,
+        .subvolumes = o->subvolumes,
+        .check_reads = o->check_reads,
+        .fallback = o->fallback,
+        .protect = o->protect,
+        .grace_ms = o->grace_ms,
+        .sync = !o->no_sync,
+        .md5 = !o->no_md5,
+    };
+}
+
+static int serve(struct backend *b, const struct account *account, struct listeners *listeners)
+{
+    struct prefix prefix;
+    char *directory = NULL;
+    int exit_code = EXIT_FAILURE;
+
+    if (open_directory(b->given->directory, account, &directory, &prefix) < 0)
+        return EXIT_FAILURE;
+    fill_server_options(b, directory);
+    if (listeners_open(listeners) < 0)
+        goto close_directory;
+    if (open_sockets(b->given, b) < 0)
+        goto close_listeners;
+    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) == 0)
+        exit_code = run(b->given, account, &prefix, b, listeners);
+    close_sockets(b);
+close_listeners:
+    listeners_close(listeners);
+close_directory:
+    prefix_close(&prefix);
+    free(directory);
+    return exit_code;
+}
+
+static int serve_or_inspect(struct backend *b)
+{
+    const struct common_options *common = &b->given->common;
+    struct listeners listeners;
+    struct account account;
+    struct site_options site;
+    char text[32];
+
+    if (account_choose(common->user, 0, &account) < 0 ||
+        listeners_resolve(&b->given->listen, &listeners) < 0)
+        return EXIT_FAILURE;
+    if (!common->check && !common->print_config)
+        return serve(b, &account, &listeners);
+    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) < 0)
+        return EXIT_FAILURE;
+    /* The backend's port is picked at the start of a run; here any will do. */
+    site = site_options_of(b, &account, &listeners, 1, text);
+    return command_inspect(&site);
+}
+
+int index_main(int argc, char **argv)
+{
+    struct index_options options = {.common = {.check = false}};
+    struct backend b = {.given = &options, .operands = argv, .private = {.fd = -1}};
+    char text[VOLUME_LIST_TEXT_MAX];
+    const char *problem;
+    int exit_code;
+
+    if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
+        return exit_code;
+    problem = gather_volumes(&b, &b.volumes, text);
+    if (problem != NULL)
+        exit_code = options_usage_error(&index_command, "%s", problem);
+    else
+        exit_code = serve_or_inspect(&b);
+    volume_list_deinit(&b.volumes);
+    upstreams_deinit(&b.upstreams);
+    return exit_code;
+}

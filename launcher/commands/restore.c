@@ -1,0 +1,108 @@
+/* `mkv restore`: makes an index of what `mkv dump` wrote. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/maintenance/restore.h"
+#include "launcher/commands.h"
+#include "launcher/commands/index_dir.h"
+
+struct options {
+    struct basic_options basic;
+    const char *directory;
+    bool replace;
+    bool no_orphans;
+};
+
+static const struct option restore_option_table[] = {
+    INDEX_DIR_OPTION(struct options, directory),
+    {"replace", NULL, NULL, "restore over an index that isn't empty, and give up what it holds",
+     option_set_bool, offsetof(struct options, replace)},
+    {"no-orphans", NULL, NULL, "leave out the blobs that were waiting for their removal",
+     option_set_bool, offsetof(struct options, no_orphans)},
+    BASIC_OPTIONS,
+};
+
+const struct command restore_command = {
+    .name = "restore",
+    .operands = "[FILE]",
+    .summary = "Make an index of a dump, FILE or standard input.",
+    .details = "The index must not run. It is changed at the end, at once, when the whole dump is\n"
+               "right; until then it holds what it did before.\n",
+    .options = restore_option_table,
+    .n_options = sizeof(restore_option_table) / sizeof(restore_option_table[0]),
+};
+
+static int report(const struct dump_counts *counts, const struct options *options, uint64_t ns)
+{
+    double seconds = (double)ns / 1e9;
+    uint64_t keys = counts->keys + counts->unlinked;
+
+    printf("restored %" PRIu64 " keys, %" PRIu64 " of them unlinked, and %" PRIu64
+           " orphans in %.1f s (%.0f keys/s)\n",
+           keys, counts->unlinked, options->no_orphans ? 0 : counts->orphans, seconds,
+           (double)keys / seconds);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int restore(const struct options *options, const char *directory, const char *name,
+                   int input)
+{
+    const struct restore_options how = {
+        .directory = directory,
+        .name = name,
+        .input = input,
+        .replace = options->replace,
+        .skip_orphans = options->no_orphans,
+    };
+    uint64_t started = uv_hrtime();
+    struct dump_counts counts;
+
+    if (restore_run(&how, &counts) < 0)
+        return EXIT_FAILURE;
+    return report(&counts, options, uv_hrtime() - started);
+}
+
+static int restore_from(const struct options *options, const char *name, int input)
+{
+    char *directory;
+    int exit_code = EXIT_FAILURE;
+    int fd;
+
+    if (index_dir_make(options->directory, &directory, &fd) < 0)
+        return EXIT_FAILURE;
+    if (index_dir_check_owner(directory, fd) == 0)
+        exit_code = restore(options, directory, name, input);
+    close(fd);
+    free(directory);
+    return exit_code;
+}
+
+int restore_main(int argc, char **argv)
+{
+    struct options options = {.basic = {.help = false}};
+    int input = STDIN_FILENO;
+    int exit_code;
+    int n;
+
+    if (!command_begin(&restore_command, argc, argv, &options, &n, &exit_code))
+        return exit_code;
+    if (n > 1)
+        return options_usage_error(&restore_command, "restore takes one FILE at most: '%s'",
+                                   argv[1]);
+    log_set_level(LOG_LEVEL_WARN);
+    if (n == 0 || strcmp(argv[0], "-") == 0)
+        return restore_from(&options, "standard input", input);
+    input = open(argv[0], O_RDONLY | O_CLOEXEC);
+    if (input < 0) {
+        log_error("cannot open the dump %s: %s", argv[0], strerror(errno));
+        return EXIT_FAILURE;
+    }
+    exit_code = restore_from(&options, argv[0], input);
+    close(input);
+    return exit_code;
+}

@@ -1,0 +1,293 @@
+/* `mkv status`: what a running index says of itself, for people or, as it comes, for programs. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "index/base/buf.h"
+#include "index/base/text.h"
+#include "launcher/commands.h"
+#include "launcher/commands/admin_client.h"
+#include "launcher/commands/index_dir.h"
+
+#define ANSWER_MAX (16UL << 20)
+
+struct status_options {
+    struct basic_options basic;
+    const char *directory;
+    bool json;
+};
+
+static const struct option status_option_table[] = {
+    INDEX_DIR_OPTION(struct status_options, directory),
+    {"json", NULL, NULL, "print one line of JSON", option_set_bool,
+     offsetof(struct status_options, json)},
+    BASIC_OPTIONS,
+};
+
+const struct command status_command = {
+    .name = "status",
+    .operands = "",
+    .summary = "Print how a running index does.",
+    .details =
+        "Fails when none runs on that directory, and doesn't open its files itself: an index\n"
+        "that starts meanwhile would find them locked.\n",
+    .options = status_option_table,
+    .n_options = sizeof(status_option_table) / sizeof(status_option_table[0]),
+};
+
+/* --- Text ------------------------------------------------------------------------------------ */
+
+/* The number at "a" or "a.b" of the answer; -1 without one. */
+static int64_t number(const json_t *status, const char *object, const char *name)
+{
+    const json_t *in = object != NULL ? json_object_get(status, object) : status;
+    const json_t *value = json_object_get(in, name);
+
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+static bool is_true(const json_t *status, const char *object, const char *name)
+{
+    return json_is_true(json_object_get(json_object_get(status, object), name));
+}
+
+/* The text of an error, or NULL. */
+static const char *error(const json_t *status, const char *object)
+{
+    return json_string_value(json_object_get(json_object_get(status, object), "error"));
+}
+
+static const char *size_text(int64_t bytes, char text[32])
+{
+    static const char units[][4] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        value /= 1024;
+    snprintf(text, 32, unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return text;
+}
+
+static const char *duration_text(int64_t ms, char text[64])
+{
+    long long s = ms / 1000;
+
+    if (s < 60)
+        snprintf(text, 64, "%lld s", s);
+    else if (s < 3600)
+        snprintf(text, 64, "%lld min %lld s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(text, 64, "%lld h %lld min", s / 3600, s / 60 % 60);
+    else
+        snprintf(text, 64, "%lld days %lld h", s / 86400, s / 3600 % 24);
+    return text;
+}
+
+static void print_process(const json_t *status)
+{
+    char text[64];
+    const char *index = json_string_value(json_object_get(status, "index"));
+    const char *version = json_string_value(json_object_get(status, "version"));
+
+    if (index != NULL)
+        printf("index       %s\n", index);
+    printf("process     mkv %s, pid %" PRId64 ", up for %s\n", version != NULL ? version : "?",
+           number(status, NULL, "pid"), duration_text(number(status, NULL, "uptime_ms"), text));
+}
+
+static void print_counts(const json_t *status)
+{
+    char table[32];
+    char memtable[32];
+
+    printf("keys        %" PRId64 "\n", number(status, NULL, "keys"));
+    printf("unlinked    %" PRId64 "\n", number(status, NULL, "unlinked"));
+    printf("orphans     %" PRId64 "\n", number(status, NULL, "orphans"));
+    printf("table       %s\n", size_text(number(status, "table", "bytes"), table));
+    printf("memtable    %s\n", size_text(number(status, "memtable", "bytes"), memtable));
+}
+
+static void print_journal(const json_t *status)
+{
+    int64_t segments = number(status, "journal", "segments");
+    char all[32];
+    char pending[32];
+
+    printf("journal     %s in %" PRId64 " segment%s, %s of it in no table yet, %s\n",
+           size_text(number(status, "journal", "bytes"), all), segments, segments == 1 ? "" : "s",
+           size_text(number(status, "journal", "pending_bytes"), pending),
+           is_true(status, "journal", "sync") ? "synced" : "not synced (--no-sync)");
+    if (error(status, "journal") != NULL)
+        printf("            writing fails: %s\n", error(status, "journal"));
+}
+
+static void print_checkpoint(const json_t *status)
+{
+    int64_t last = number(status, "checkpoint", "last_ms");
+    time_t when = (time_t)(last / 1000);
+    char text[64] = "none";
+    struct tm local;
+
+    if (last >= 0 && localtime_r(&when, &local) != NULL)
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
+    printf("checkpoint  last one: %s", text);
+    if (number(status, "checkpoint", "count") > 0)
+        printf(", took %" PRId64 " ms", number(status, "checkpoint", "took_ms"));
+    puts(is_true(status, "checkpoint", "running") ? "; one is running" : "");
+    if (error(status, "checkpoint") != NULL)
+        printf("            the last try failed: %s\n", error(status, "checkpoint"));
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "?";
+}
+
+static void print_volume(const json_t *volume)
+{
+    int64_t left = number(volume, NULL, "free_bytes");
+    char free_text[32];
+    char total_text[32];
+
+    printf("volume      %s %s", text_of(volume, "name"), text_of(volume, "state"));
+    if (*text_of(volume, "reason") != '\0')
+        printf(", %s", text_of(volume, "reason"));
+    if (left >= 0)
+        printf(", %s of %s free", size_text(left, free_text),
+               size_text(number(volume, NULL, "total_bytes"), total_text));
+    puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
+}
+
+static void print_volumes(const json_t *status)
+{
+    const json_t *volumes = json_object_get(status, "volumes");
+    const json_t *volume;
+    size_t i;
+
+    json_array_foreach(volumes, i, volume)
+    {
+        print_volume(volume);
+    }
+}
+
+static int make_string_printable(json_t *string)
+{
+    size_t len = json_string_length(string);
+    char *text = malloc(4 * len + 1);
+    size_t n;
+    int rc;
+
+    if (text == NULL)
+        return -ENOMEM;
+    n = text_printable(json_string_value(string), len, text, 4 * len);
+    rc = json_string_setn(string, text, n);
+    free(text);
+    return rc < 0 ? -ENOMEM : 0;
+}
+
+/* Does so with every string in it: names and reasons can come from a volume, and end on a terminal.
+ */
+static int make_printable(json_t *value) /* NOLINT(misc-no-recursion): an answer is 3 levels deep */
+{
+    const char *name;
+    json_t *inner;
+    size_t i;
+    int rc = json_is_string(value) ? make_string_printable(value) : 0;
+
+    json_object_foreach(value, name, inner)
+    {
+        rc = rc == 0 ? make_printable(inner) : rc;
+    }
+    json_array_foreach(value, i, inner)
+    {
+        rc = rc == 0 ? make_printable(inner) : rc;
+    }
+    return rc;
+}
+
+static int print_text(const struct buf *answer)
+{
+    json_t *status = json_loadb(buf_bytes(answer), buf_size(answer), 0, NULL);
+    int rc = json_is_object(status) ? make_printable(status) : -EPROTO;
+
+    if (rc < 0) {
+        json_decref(status);
+        return rc;
+    }
+    print_process(status);
+    print_counts(status);
+    print_journal(status);
+    print_checkpoint(status);
+    print_volumes(status);
+    json_decref(status);
+    return 0;
+}
+
+/* --- The command ----------------------------------------------------------------------------- */
+
+static int gather_cb(const char *bytes, size_t len, void *arg)
+{
+    struct buf *answer = arg;
+
+    return buf_size(answer) + len > ANSWER_MAX ? -EPROTO : buf_append(answer, bytes, len);
+}
+
+/* A cut answer has no end of a line. */
+static int print_answer(const struct status_options *options, const struct buf *answer)
+{
+    size_t n = buf_size(answer);
+
+    if (n == 0 || buf_bytes(answer)[n - 1] != '\n')
+        return -EPROTO;
+    if (!options->json)
+        return print_text(answer);
+    fwrite(buf_bytes(answer), 1, n, stdout);
+    return 0;
+}
+
+static int status(const struct status_options *options, int directory)
+{
+    struct buf answer = {0};
+    int rc = admin_client_get(directory, "/status", gather_cb, &answer);
+
+    if (rc == -ENOENT || rc == -ECONNREFUSED)
+        log_error("no index runs on %s", options->directory);
+    else if (rc == 0)
+        rc = print_answer(options, &answer);
+    if (rc < 0 && rc != -ENOENT && rc != -ECONNREFUSED)
+        log_error("the index on %s gives no good answer: %s", options->directory, strerror(-rc));
+    buf_deinit(&answer);
+    if (rc == 0 && fflush(stdout) != 0) {
+        rc = -errno;
+        log_error("cannot write the status: %s", strerror(-rc));
+    }
+    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int status_main(int argc, char **argv)
+{
+    struct status_options options = {.basic = {.help = false}};
+    int directory;
+    int exit_code;
+    int n;
+
+    if (!command_begin(&status_command, argc, argv, &options, &n, &exit_code))
+        return exit_code;
+    if (n != 0)
+        return options_usage_error(&status_command, "status takes no operands: '%s'", argv[0]);
+    log_set_level(LOG_LEVEL_WARN);
+    signal(SIGPIPE, SIG_IGN);
+    if (index_dir_find(options.directory, &directory) < 0)
+        return EXIT_FAILURE;
+    exit_code = status(&options, directory);
+    close(directory);
+    return exit_code;
+}

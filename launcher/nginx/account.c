@@ -1,0 +1,98 @@
+#include "launcher/nginx/account.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+
+static int fill_in(const struct passwd *pw, struct account *account)
+{
+    struct account a = {.privileged = true, .uid = pw->pw_uid, .gid = pw->pw_gid};
+    int n = ACCOUNT_GROUPS_MAX;
+
+    if (strlen(pw->pw_name) >= sizeof(a.user) ||
+        getgrouplist(pw->pw_name, pw->pw_gid, a.groups, &n) < 0) {
+        log_error("nginx cannot run as user %s, whose name or list of groups is too long: pass "
+                  "--user NAME",
+                  pw->pw_name);
+        return -EINVAL;
+    }
+    a.n_groups = (size_t)n;
+    strcpy(a.user, pw->pw_name);
+    *account = a;
+    return 0;
+}
+
+int account_choose(const char *user, uid_t owner, struct account *account)
+{
+    const struct passwd *pw;
+
+    if (geteuid() != 0) {
+        if (user != NULL) {
+            log_error("only root can choose --user %s", user);
+            return -EPERM;
+        }
+        *account = (struct account){.uid = geteuid(), .gid = getegid()};
+        return 0;
+    }
+    if (user != NULL)
+        pw = getpwnam(user);
+    else if (owner != 0)
+        pw = getpwuid(owner);
+    else if ((pw = getpwnam("www-data")) == NULL)
+        pw = getpwnam("nobody");
+    if (pw != NULL)
+        return fill_in(pw, account);
+    if (user == NULL && owner != 0)
+        log_error("uid %u, the owner, has no name: pass --user NAME", owner);
+    else
+        log_error("there is no user %s: pass --user NAME", user != NULL ? user : "nobody");
+    return -ENOENT;
+}
+
+int account_assume(const struct account *account)
+{
+    if (account->privileged && (setgroups(account->n_groups, account->groups) < 0 ||
+                                setgid(account->gid) < 0 || setuid(account->uid) < 0))
+        return -errno;
+    return 0;
+}
+
+int account_give(const struct account *account, int fd)
+{
+    if (account->privileged && fchown(fd, account->uid, account->gid) < 0)
+        return -errno;
+    return 0;
+}
+
+/* The exit status of the child: 0 or an errno. */
+static int try_as(const struct account *account, const char *path)
+{
+    int rc = account_assume(account);
+
+    if (rc < 0)
+        return -rc;
+    if (access(path, R_OK | W_OK | X_OK) == 0)
+        return 0;
+    return errno == EROFS && access(path, R_OK | X_OK) == 0 ? 0 : errno;
+}
+
+int account_try_directory(const struct account *account, const char *path)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        _exit(try_as(account, path));
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}

@@ -1,0 +1,150 @@
+#include "launcher/nginx/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/io.h"
+#include "index/base/log.h"
+#include "launcher/nginx/files.h"
+
+#define TEMPLATE_MAX (1U << 20)
+
+const char *config_template_name(const struct config *config)
+{
+    return config->template_path != NULL ? config->template_path : "the built-in template";
+}
+
+/* Appends the file at `path` and a NUL. */
+static int read_template(const char *path, struct buf *text)
+{
+    int fd = files_open_plain(AT_FDCWD, path, 0);
+    ssize_t n = 1;
+    int rc = fd < 0 ? fd : 0;
+
+    while (rc == 0 && n > 0) {
+        rc = buf_reserve(text, 4096);
+        if (rc < 0)
+            break;
+        n = read(fd, text->data + text->tail, 4096);
+        if (n < 0 && errno != EINTR)
+            rc = -errno;
+        if (n < 0)
+            n = 1;
+        else
+            text->tail += (size_t)n;
+        if (buf_size(text) > TEMPLATE_MAX)
+            rc = -EFBIG;
+    }
+    if (fd >= 0)
+        close(fd);
+    return rc == 0 ? buf_append(text, "", 1) : rc;
+}
+
+/* The line of the first byte NUL before the last byte, or 0. */
+static unsigned line_of_nul(const struct buf *text)
+{
+    size_t n = strlen(buf_bytes(text));
+    unsigned line = 1;
+
+    if (n + 1 == buf_size(text))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        line += buf_bytes(text)[i] == '\n';
+    return line;
+}
+
+/* Appends the template at `path`. One without @LISTEN@ would make nginx drop our sockets, at a
+ * reload for good; a byte NUL within would hide what follows it. 0, or -errno after one log line.
+ */
+static int load_template(const char *path, struct buf *text)
+{
+    int rc = read_template(path, text);
+
+    if (rc < 0) {
+        log_error("cannot read the template %s: %s", path, strerror(-rc));
+    } else if (line_of_nul(text) > 0) {
+        log_error("%s, line %u: a byte NUL is in it", path, line_of_nul(text));
+        rc = -EINVAL;
+    } else if (strstr(buf_bytes(text), "@LISTEN@") == NULL) {
+        log_error("%s does not hold @LISTEN@: nginx would listen to nobody", path);
+        rc = -EINVAL;
+    }
+    return rc;
+}
+
+int config_render(const struct config *config, struct buf *out)
+{
+    struct template_error error = {.line = 0};
+    struct buf text = {0};
+    int rc;
+
+    if (config->template_path != NULL && load_template(config->template_path, &text) < 0) {
+        rc = -EINVAL;
+        goto out;
+    }
+    rc = template_render(config->template_path != NULL ? buf_bytes(&text) : config->built_in,
+                         config->variables, config->n_variables, out, &error);
+    if (error.line > 0)
+        log_error("%s, line %u: %s", config_template_name(config), error.line, error.message);
+    else if (rc < 0)
+        log_error("cannot render %s: %s", config_template_name(config), strerror(-rc));
+out:
+    buf_deinit(&text);
+    return rc;
+}
+
+/* Makes a new file, mode 0600, open as *fd. Its path is the caller's to free and unlink; NULL after
+ * a log line. */
+static char *make_file(const char *name, int *fd)
+{
+    const char *directory = getenv("TMPDIR");
+    char *made;
+
+    if (directory == NULL || directory[0] == '\0')
+        directory = "/tmp";
+    if (asprintf(&made, "%s/mkv-%s-XXXXXX", directory, name) < 0) {
+        log_error("cannot create the config file: %s", strerror(ENOMEM));
+        return NULL;
+    }
+    *fd = mkostemp(made, O_CLOEXEC);
+    if (*fd < 0) {
+        log_error("cannot create the config file %s: %s (set TMPDIR)", made, strerror(errno));
+        free(made);
+        return NULL;
+    }
+    return made;
+}
+
+int config_write(const struct config *config, char **path)
+{
+    struct buf text = {0};
+    int rc = config_render(config, &text);
+    char *made;
+    int fd;
+
+    if (rc < 0)
+        goto out;
+    made = make_file(config->name, &fd);
+    if (made == NULL) {
+        rc = -EIO;
+        goto out;
+    }
+    rc = io_write_all(fd, buf_bytes(&text), buf_size(&text));
+    if (rc == 0)
+        rc = account_give(config->account, fd);
+    close(fd);
+    if (rc < 0) {
+        log_error("cannot write the config file %s: %s", made, strerror(-rc));
+        unlink(made);
+        free(made);
+        goto out;
+    }
+    *path = made;
+out:
+    buf_deinit(&text);
+    return rc;
+}

@@ -1,0 +1,261 @@
+#include "launcher/volume/sync_disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "index/base/disk_error.h"
+
+#include "launcher/volume/sync_path.h"
+
+/* Bytes of others' that syncfs(2) may write for each file of ours. Measured on ext4: an fsync of a
+ * small file and its directories costs what it takes to write 0.4 MiB on an SSD, and more on a
+ * disk that seeks. */
+#define DIRTY_PER_FILE (1 << 20)
+
+/* Bytes of a file that are written before it is said that it gets on. */
+#define PIECE (32LL << 20)
+
+/* One step of the walk below: the next component of *path. The descriptor or a -errno. */
+static int open_component(int at, const char **path, int flags)
+{
+    size_t n = strcspn(*path, "/");
+    bool last = (*path)[n] == '\0';
+    char name[NAME_MAX + 1];
+    int fd;
+
+    if (n > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, *path, n);
+    name[n] = '\0';
+    if (n == 0 || strcmp(name, "..") == 0)
+        return -EXDEV;
+    fd = openat(at, name, O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
+    *path += last ? n : n + 1;
+    return fd < 0 ? -errno : fd;
+}
+
+/* What openat2(2) does, component by component: for kernels before 5.6, and for containers whose
+ * seccomp filter doesn't know it. */
+static int walk_beneath(int directory, const char *path, int flags)
+{
+    int at = directory;
+
+    do {
+        int next = open_component(at, &path, flags);
+
+        if (at != directory)
+            close(at);
+        if (next < 0)
+            return next;
+        at = next;
+    } while (*path != '\0');
+    return at;
+}
+
+static int open_beneath(int directory, const char *path, uint64_t flags)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    };
+    long fd;
+
+    do
+        fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
+    while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return walk_beneath(directory, path, (int)how.flags);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* Opens the file and notes which it is. The descriptor, or a negative that is in file->rc too. */
+static int open_file(int directory, struct sync_file *file)
+{
+    int fd = open_beneath(directory, file->path, 0);
+    struct stat st;
+
+    if (fd == -ENOTDIR || fd == -ELOOP)
+        fd = -ENOENT;
+    if (fd < 0)
+        return file->rc = fd;
+    if (fstat(fd, &st) < 0)
+        file->rc = -errno;
+    else if (!S_ISREG(st.st_mode))
+        file->rc = -ENOENT;
+    if (file->rc < 0) {
+        close(fd);
+        return file->rc;
+    }
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
+    file->changed = st.st_ctim;
+    return fd;
+}
+
+static int sync_and_close(int fd)
+{
+    int rc = fsync(fd) < 0 ? -errno : 0;
+
+    close(fd);
+    return rc;
+}
+
+static int write_piece(int fd, off_t at, unsigned how)
+{
+    if (sync_file_range(fd, at, PIECE, how) == 0)
+        return 0;
+    return errno == EIO || disk_is_full(errno) ? -errno : 0; /* else fsync will do */
+}
+
+/* Writes a huge file piece by piece, the next one begun before the last one is waited for: one
+ * fsync(2) of all may take minutes on a disk that is merely slow. A failure that is told here is
+ * not told again by fsync(2). */
+static int write_back(int fd, sync_moved_cb moved, void *arg)
+{
+    struct stat st;
+    int rc = 0;
+
+    if (fstat(fd, &st) < 0 || st.st_size <= PIECE)
+        return 0;
+    for (off_t at = 0; rc == 0 && at < st.st_size; at += PIECE) {
+        rc = write_piece(fd, at, SYNC_FILE_RANGE_WRITE);
+        if (rc == 0 && at > 0)
+            rc = write_piece(fd, at - PIECE, SYNC_FILE_RANGE_WAIT_BEFORE);
+        moved(arg);
+    }
+    return rc;
+}
+
+void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, void *arg)
+{
+    int fd = open_file(directory, file);
+    int written;
+
+    if (fd < 0)
+        return;
+    written = write_back(fd, moved, arg);
+    file->rc = sync_and_close(fd);
+    if (written < 0)
+        file->rc = written;
+}
+
+int sync_disk_directory(int directory, const char *path, size_t len)
+{
+    char name[SYNC_PATH_MAX];
+    int fd;
+
+    assert(len < sizeof(name));
+    memcpy(name, path, len);
+    strcpy(name + len, len == 0 ? "." : "");
+    fd = open_beneath(directory, name, O_DIRECTORY);
+    return fd < 0 ? fd : sync_and_close(fd);
+}
+
+/* A file on another file system that is mounted below the directory: the way without syncfs(2). */
+static int sync_foreign(int directory, const struct sync_file *file, int fd)
+{
+    int rc = fsync(fd) < 0 ? -errno : 0;
+
+    for (size_t len = strlen(file->path); rc == 0 && len > 0; len--) {
+        if (file->path[len] == '/')
+            rc = sync_disk_directory(directory, file->path, len);
+    }
+    return rc;
+}
+
+/* Did writing this file back fail before or during the syncfs(2)? Kernels before 5.8 don't report
+ * it there. Waits for nothing that isn't written already. */
+static int written_back(int fd)
+{
+    return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) < 0 ? -errno : 0;
+}
+
+int sync_disk_group(int directory, struct sync_file *files, size_t n)
+{
+    int fds[SYNC_DISK_GROUP];
+    struct stat st;
+    int rc = 0;
+
+    assert(n <= SYNC_DISK_GROUP);
+    for (size_t i = 0; i < n; i++)
+        fds[i] = open_file(directory, &files[i]);
+    if (fstat(directory, &st) < 0 || syncfs(directory) < 0)
+        rc = -errno;
+    for (size_t i = 0; i < n; i++) {
+        if (fds[i] < 0)
+            continue;
+        if (rc < 0)
+            files[i].rc = rc;
+        else if (files[i].device != st.st_dev)
+            files[i].rc = sync_foreign(directory, &files[i], fds[i]);
+        else
+            files[i].rc = written_back(fds[i]);
+        close(fds[i]);
+    }
+    return rc;
+}
+
+bool sync_disk_has_syncfs(int directory)
+{
+    struct statfs fs;
+
+    return fstatfs(directory, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
+/* The magic number of ext4 is ext2's too, which has no log; so its name is looked for. */
+bool sync_disk_syncs_names(int directory)
+{
+    char device[48];
+    char line[4096];
+    bool found = false;
+    struct stat st;
+    FILE *in = NULL;
+
+    if (fstat(directory, &st) == 0)
+        in = fopen("/proc/self/mountinfo", "re");
+    if (in == NULL)
+        return false;
+    snprintf(device, sizeof(device), " %u:%u ", major(st.st_dev), minor(st.st_dev));
+    while (!found && fgets(line, sizeof(line), in) != NULL) {
+        const char *type = strstr(line, " - ");
+
+        found = strstr(line, device) != NULL && type != NULL &&
+                (strncmp(type, " - ext4 ", 8) == 0 || strncmp(type, " - xfs ", 7) == 0);
+    }
+    fclose(in);
+    return found;
+}
+
+bool sync_disk_prefers_syncfs(size_t n)
+{
+    unsigned long long dirty = 0;
+    char line[128];
+    FILE *in;
+
+    if (n < 2)
+        return false;
+    in = fopen("/proc/meminfo", "re");
+    if (in == NULL)
+        return false;
+    while (fgets(line, sizeof(line), in) != NULL) {
+        const char *number = strchr(line, ':');
+
+        if (strncmp(line, "Dirty:", 6) == 0 || strncmp(line, "Writeback:", 10) == 0)
+            dirty += strtoull(number + 1, NULL, 10) * 1024;
+    }
+    fclose(in);
+    return dirty <= (unsigned long long)n * DIRTY_PER_FILE;
+}

@@ -1,0 +1,23 @@
+/* Keys that all clients change at once. Nobody knows what such a key must be; what everybody has
+ * seen of it is kept, to be checked at the end (history.h). */
+#ifndef MKV_TESTS_MODEL_SHARED_H
+#define MKV_TESTS_MODEL_SHARED_H
+
+#include "tests/model/client.h"
+#include "tests/model/history.h"
+
+struct shared_key {
+    struct model_key key; /* its path and number only */
+    atomic_uint last;     /* version */
+    struct history history;
+};
+
+void shared_init(struct shared_key *shared, unsigned number);
+
+/* Does something to the key, at random. */
+void shared_act(struct client *client, struct shared_key *shared);
+
+/* When all is well again: GETs it, which must be possible. */
+void shared_look_at(struct client *client, struct shared_key *shared);
+
+#endif

@@ -1,0 +1,302 @@
+#include "tests/support/volume_server.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/storebox.h"
+
+struct volume_exchange {
+    struct volume_server *server;
+    struct http_request *request;
+    enum volume_request kind;
+    bool held;
+    char path[PLACEMENT_FULL_PATH_MAX];
+    struct buf body;
+    LIST_ENTRY(volume_exchange) link;
+};
+
+/* --- Blobs ----------------------------------------------------------------------------------- */
+
+struct volume_blob *volume_server_find(struct volume_server *server, const char *path)
+{
+    struct volume_blob *blob;
+
+    LIST_FOREACH(blob, &server->blobs, link)
+    {
+        if (strcmp(blob->path, path) == 0)
+            return blob;
+    }
+    return NULL;
+}
+
+static void free_blob(struct volume_blob *blob)
+{
+    buf_deinit(&blob->bytes);
+    free(blob);
+}
+
+static void remove_blob(struct volume_blob *blob)
+{
+    LIST_REMOVE(blob, link);
+    free_blob(blob);
+}
+
+void volume_server_store(struct volume_server *server, const char *path, const void *bytes,
+                         size_t n)
+{
+    struct volume_blob *blob = volume_server_find(server, path);
+
+    if (blob != NULL)
+        remove_blob(blob);
+    blob = calloc(1, sizeof(*blob));
+    STOREBOX_CHECK(blob != NULL && buf_append(&blob->bytes, bytes, n) == 0, "out of memory");
+    snprintf(blob->path, sizeof(blob->path), "%s", path);
+    LIST_INSERT_HEAD(&server->blobs, blob, link);
+}
+
+/* --- Requests -------------------------------------------------------------------------------- */
+
+static void exchange_free(struct volume_exchange *e)
+{
+    LIST_REMOVE(e, link);
+    buf_deinit(&e->body);
+    free(e);
+}
+
+/* Syncs the files that the body names, a line each. The status. */
+static int sync_files(struct volume_server *server, const struct buf *body)
+{
+    struct volume_blob *blob;
+    char path[PLACEMENT_FULL_PATH_MAX];
+    const char *at = buf_bytes(body);
+    size_t left = buf_size(body);
+
+    while (left > 0) {
+        const char *end = memchr(at, '\n', left);
+        size_t n = end != NULL ? (size_t)(end - at) : left;
+
+        snprintf(path, sizeof(path), "%.*s", (int)n, at);
+        blob = volume_server_find(server, path);
+        if (blob == NULL)
+            return 409;
+        blob->synced = true;
+        at += n + (end != NULL);
+        left -= n + (end != NULL);
+    }
+    return 204;
+}
+
+/* Does it, and returns the status. For a read the body becomes the blob. */
+static int do_it(struct volume_exchange *e)
+{
+    struct volume_server *server = e->server;
+    struct volume_blob *blob = volume_server_find(server, e->path);
+
+    switch (e->kind) {
+    case VOLUME_PUT:
+        volume_server_store(server, e->path, buf_bytes(&e->body), buf_size(&e->body));
+        return 201;
+    case VOLUME_SYNC:
+        return sync_files(server, &e->body);
+    case VOLUME_DELETE:
+        if (blob == NULL)
+            return 404;
+        remove_blob(blob);
+        return 204;
+    default:
+        if (blob == NULL)
+            return 404;
+        STOREBOX_CHECK(buf_append(&e->body, buf_bytes(&blob->bytes), buf_size(&blob->bytes)) == 0,
+                       "out of memory");
+        return 200;
+    }
+}
+
+static void never_cb(struct http_request *request)
+{
+    (void)request;
+}
+
+static void close_it(struct http_request *request)
+{
+    static const struct http_writer writer = {.more = never_cb, .closed = never_cb};
+
+    if (http_respond_start(request, 200, &writer))
+        http_fail(request);
+}
+
+static void finish(struct volume_exchange *e, enum volume_fate fate)
+{
+    static const int said[] = {
+        [VOLUME_PUT] = 201, [VOLUME_SYNC] = 204, [VOLUME_DELETE] = 204, [VOLUME_READ] = 200};
+    struct http_request *request = e->request;
+    struct buf answer = {0};
+    int status = e->server->refusal;
+
+    if (fate == FATE_DO || fate == FATE_DO_AND_CLOSE)
+        status = do_it(e);
+    else if (fate == FATE_LIE)
+        status = said[e->kind];
+    if (e->kind == VOLUME_READ && status == 200) {
+        answer = e->body;
+        e->body = (struct buf){0};
+    }
+    http_add_header(request, "Mkv-Volume-Id", e->server->identity);
+    exchange_free(e);
+    if (fate == FATE_CLOSE || fate == FATE_DO_AND_CLOSE)
+        close_it(request);
+    else
+        http_respond(request, status, buf_bytes(&answer), buf_size(&answer));
+    buf_deinit(&answer);
+}
+
+static void data_cb(struct http_request *request, const char *bytes, size_t n)
+{
+    struct volume_exchange *e = http_request_data(request);
+
+    STOREBOX_CHECK(buf_append(&e->body, bytes, n) == 0, "out of memory");
+}
+
+static void end_cb(struct http_request *request)
+{
+    struct volume_exchange *e = http_request_data(request);
+    enum volume_fate fate = e->server->fates[e->kind];
+
+    e->server->whole[e->kind]++;
+    e->held = fate == FATE_HOLD;
+    if (!e->held)
+        finish(e, fate);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    exchange_free(http_request_data(request));
+}
+
+void volume_server_release(struct volume_server *server, enum volume_request kind)
+{
+    struct volume_exchange *e = LIST_FIRST(&server->exchanges);
+
+    server->fates[kind] = FATE_DO;
+    while (e != NULL) {
+        struct volume_exchange *next = LIST_NEXT(e, link);
+
+        if (e->held && e->kind == kind)
+            finish(e, FATE_DO);
+        e = next;
+    }
+}
+
+bool volume_server_holds(const struct volume_server *server)
+{
+    const struct volume_exchange *e;
+
+    LIST_FOREACH(e, &server->exchanges, link)
+    {
+        if (e->held)
+            return true;
+    }
+    return false;
+}
+
+static bool is_probe(const struct http_request *request)
+{
+    size_t n;
+    const char *path = http_request_path(request, &n);
+
+    return http_request_method(request) == HTTP_METHOD_GET && n > 6 &&
+           memcmp(path, "/_mkv/", 6) == 0;
+}
+
+static enum volume_request kind_of(const struct http_request *request)
+{
+    switch (http_request_method(request)) {
+    case HTTP_METHOD_PUT:
+        return VOLUME_PUT;
+    case HTTP_METHOD_DELETE:
+        return VOLUME_DELETE;
+    case HTTP_METHOD_POST:
+        return VOLUME_SYNC;
+    default:
+        return VOLUME_READ;
+    }
+}
+
+static void request_cb(struct http_request *request, void *arg)
+{
+    static const struct http_body_reader reader = {
+        .data = data_cb, .end = end_cb, .closed = closed_cb};
+    static const char space[] = "{\"total\":100000,\"free\":50000}";
+    struct volume_server *server = arg;
+    struct volume_exchange *e;
+    const char *path;
+    size_t n;
+
+    if (is_probe(request)) {
+        http_add_header(request, "Mkv-Volume-Id", server->identity);
+        http_respond(request, 200, space, sizeof(space) - 1);
+        return;
+    }
+    e = calloc(1, sizeof(*e));
+    STOREBOX_CHECK(e != NULL, "out of memory");
+    path = http_request_path(request, &n);
+    STOREBOX_CHECK(n < sizeof(e->path), "a path of %zu bytes", n);
+    memcpy(e->path, path, n);
+    e->server = server;
+    e->request = request;
+    e->kind = kind_of(request);
+    LIST_INSERT_HEAD(&server->exchanges, e, link);
+    server->begun[e->kind]++;
+    if (e->kind == VOLUME_PUT && server->put_cb != NULL)
+        server->put_cb(server, e->path, server->put_arg);
+    http_request_set_data(request, e);
+    http_read_body(request, &reader);
+}
+
+/* --- The server ------------------------------------------------------------------------------ */
+
+static int listen_on_loopback(char name[32])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    STOREBOX_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
+                       listen(fd, 64) == 0 &&
+                       getsockname(fd, (struct sockaddr *)&address, &size) == 0,
+                   "no socket");
+    snprintf(name, 32, "127.0.0.1:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+void volume_server_start(struct volume_server *server, uv_loop_t *loop, const char *identity)
+{
+    int fd;
+
+    memset(server, 0, sizeof(*server));
+    LIST_INIT(&server->blobs);
+    LIST_INIT(&server->exchanges);
+    server->refusal = 500;
+    snprintf(server->identity, sizeof(server->identity), "%s", identity);
+    fd = listen_on_loopback(server->name);
+    STOREBOX_CHECK(http_server_start(loop, &fd, 1, &http_default_limits, "GET", request_cb, server,
+                                     &server->http) == 0,
+                   "no server");
+}
+
+void volume_server_stop(struct volume_server *server, void (*cb)(void *arg), void *arg)
+{
+    struct volume_blob *blob = LIST_FIRST(&server->blobs);
+
+    while (blob != NULL) {
+        struct volume_blob *next = LIST_NEXT(blob, link);
+
+        free_blob(blob);
+        blob = next;
+    }
+    LIST_INIT(&server->blobs);
+    http_server_stop(server->http, cb, arg);
+    http_server_abort(server->http);
+}

@@ -1,0 +1,685 @@
+/* Writes that are interrupted at each place where they wait, by their callers, by volumes, by the
+ * store, and by each other. Whatever happens, the key has the one value or none, and each blob that
+ * lies anywhere is named. */
+#include "tests/unit/objects_fixture.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KEY "/key"
+
+/* Turns the loop until so many volumes have been told of the PUT, or asked to sync, in all. */
+static unsigned count(const struct fixture *f, enum volume_request kind)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < VOLUMES; i++)
+        n += f->servers[i].whole[kind];
+    return n;
+}
+
+static void set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate)
+{
+    for (unsigned i = 0; i < VOLUMES; i++)
+        f->servers[i].fates[kind] = fate;
+}
+
+static void release(struct fixture *f, enum volume_request kind)
+{
+    for (unsigned i = 0; i < VOLUMES; i++)
+        volume_server_release(&f->servers[i], kind);
+}
+
+static uint64_t count_orphans(struct fixture *f)
+{
+    struct store_stats stats;
+
+    store_stats(f->box.store, &stats);
+    return stats.orphans;
+}
+
+/* --- One write ------------------------------------------------------------------------------- */
+
+static void test_write_stores_a_value(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    task_begin_write(f, &task, KEY, -1);
+    task_add(&task, "a ");
+    task_add(&task, "value");
+    task_end(&task);
+    assert_int_equal(task_wait(&task), 0);
+    assert_value(f, KEY, "a value");
+    assert_true(task.record.generation > 0);
+    assert_int_equal(task.record.time, generation_time(task.record.generation));
+    assert_int_equal(count(f, VOLUME_PUT), COPIES);
+    assert_int_equal(count_orphans(f), 0);
+    assert_clean(f);
+    assert_value(f, KEY, "a value");
+    assert_int_equal(count(f, VOLUME_DELETE), 0);
+}
+
+static void test_write_of_a_key_that_exists(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(fixture_put(f, KEY, "one"), 0);
+    assert_int_equal(fixture_put(f, KEY, "two"), UV_EEXIST);
+    assert_value(f, KEY, "one");
+    assert_clean(f);
+}
+
+static void test_write_of_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    task_begin_write(f, &task, KEY, -1);
+    task_end(&task);
+    assert_int_equal(task_wait(&task), -ENODATA);
+    assert_value(f, KEY, NULL);
+    assert_int_equal(count_orphans(f), 0);
+    assert_clean(f);
+}
+
+/* Of a value whose size isn't known, no volume sees the end; of another one, each of them does. */
+static void test_write_of_another_md5_than_was_announced(void **state)
+{
+    static const unsigned char md5[RECORD_MD5_SIZE] = {1};
+    static const struct key key = {.bytes = KEY, .len = sizeof(KEY) - 1};
+    struct fixture *f = *state;
+    struct write *write;
+    char text[UPLOAD_TEXT_MAX];
+
+    for (unsigned known = 0; known < 2; known++) {
+        const struct write_options options = {.size = known == 1 ? 5 : -1, .md5 = md5};
+
+        assert_int_equal(write_start(&f->objects, &key, &options, &write, text), 0);
+        assert_int_equal(write_data(write, "value", 5, text), 1);
+        WAIT_UNTIL(f, fixture_server(f, KEY, 0)->begun[VOLUME_PUT] == 1 + known &&
+                          fixture_server(f, KEY, 1)->begun[VOLUME_PUT] == 1 + known);
+        if (known == 1)
+            WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES);
+        assert_int_equal(write_end(write, text), UV_EILSEQ);
+        assert_named(f);
+        assert_value(f, KEY, NULL);
+        assert_int_equal(count(f, VOLUME_PUT), known * COPIES);
+        assert_int_equal(count_orphans(f), known);
+    }
+    assert_clean(f);
+}
+
+/* A store that a kill of mkv leaves when the first volume hears of the blob knows of it. */
+static void put_begins_cb(struct volume_server *server, const char *path, void *arg)
+{
+    static const struct store_options options = {.sync = false};
+    struct fixture *f = arg;
+    struct storebox copy;
+    struct orphan orphan;
+    char dir[160];
+    uint64_t generation = strtoull(strrchr(path, '.') + 1, NULL, 16);
+
+    server->put_cb = NULL;
+    snprintf(dir, sizeof(dir), "%s.copy", f->box.dir);
+    storebox_copy_directory(f->box.dir, dir);
+    storebox_init(&copy, dir, &options);
+    assert_int_equal(storebox_open(&copy), 0);
+    assert_int_equal(store_get_orphan(copy.store, KEY, strlen(KEY), generation, &orphan), 0);
+    assert_int_equal(orphan.n_places, VOLUMES);
+    assert_true(store_last_generation(copy.store) >= generation);
+    storebox_deinit(&copy);
+    storebox_remove_directory(dir);
+    f->stopped++;
+}
+
+static void test_write_announces_before_a_volume_hears_of_it(void **state)
+{
+    struct fixture *f = *state;
+
+    slow_disk_set(true, false); /* though the disk hasn't got it */
+    for (unsigned i = 0; i < VOLUMES; i++) {
+        f->servers[i].put_cb = put_begins_cb;
+        f->servers[i].put_arg = f;
+    }
+    {
+        struct task task;
+
+        task_write(f, &task, KEY, "value");
+        WAIT_UNTIL(f, count(f, VOLUME_SYNC) == COPIES);
+        assert_true(slow_disk_waits());
+        assert_int_equal(f->stopped, COPIES);
+        f->stopped = 0;
+        slow_disk_set(false, false);
+        assert_int_equal(task_wait(&task), 0);
+    }
+    assert_value(f, KEY, "value");
+    assert_clean(f);
+}
+
+/* --- Its caller goes away -------------------------------------------------------------------- */
+
+static void forget(struct task *task)
+{
+    if (task->write != NULL)
+        write_forget(task->write);
+    task->write = NULL;
+}
+
+static void test_write_forget_before_the_first_byte(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    task_begin_write(f, &task, KEY, 5);
+    forget(&task);
+    assert_named(f);
+    assert_value(f, KEY, NULL);
+    assert_int_equal(count_orphans(f), 0);
+}
+
+/* Before the end it comes to nothing: while the store is told, ... */
+static void test_write_forget_while_it_is_announced(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    task_begin_write(f, &task, KEY, 5);
+    task_add(&task, "val");
+    forget(&task);
+    assert_named(f);
+    assert_value(f, KEY, NULL);
+    assert_int_equal(f->servers[0].begun[VOLUME_PUT], 0);
+    assert_clean(f);
+}
+
+/* ... while the disk has yet to get that, and the volumes have begun, ... */
+static void test_write_forget_while_it_is_uploaded(void **state)
+{
+    for (unsigned held = 0; held < 2; held++) {
+        struct fixture *f = *state;
+        struct task task;
+
+        slow_disk_set(held == 1, false);
+        task_begin_write(f, &task, KEY, 5);
+        task_add(&task, "val");
+        WAIT_UNTIL(f, fixture_server(f, KEY, 0)->begun[VOLUME_PUT] == 1 + held &&
+                          fixture_server(f, KEY, 1)->begun[VOLUME_PUT] == 1 + held);
+        forget(&task);
+        slow_disk_set(false, false);
+        assert_named(f);
+        assert_value(f, KEY, NULL);
+        assert_int_equal(count(f, VOLUME_PUT), 0);
+        assert_int_equal(count_orphans(f), 0);
+    }
+    assert_clean(*state);
+}
+
+/* ... and when all of them have failed. */
+static void test_write_forget_when_volumes_have_failed(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    set_fates(f, VOLUME_SYNC, FATE_CLOSE);
+    task_write(f, &task, KEY, "value");
+    forget(&task);
+    assert_named(f);
+    assert_value(f, KEY, NULL);
+    assert_true(count_orphans(f) == 1);
+    assert_clean(f);
+}
+
+/* After the end it is stored, though nobody wants to know. */
+static void test_write_forget_after_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct task tasks[4];
+
+    task_write(f, &tasks[0], "/announcing", "value");
+    forget(&tasks[0]);
+    assert_named(f);
+    assert_value(f, "/announcing", "value");
+
+    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    task_write(f, &tasks[1], "/uploading", "value");
+    WAIT_UNTIL(f, count(f, VOLUME_PUT) == 2 * COPIES);
+    forget(&tasks[1]);
+    release(f, VOLUME_PUT);
+    assert_named(f);
+    assert_value(f, "/uploading", "value");
+
+    set_fates(f, VOLUME_SYNC, FATE_HOLD);
+    task_write(f, &tasks[2], "/syncing", "value");
+    WAIT_UNTIL(f, count(f, VOLUME_SYNC) == 3 * COPIES);
+    forget(&tasks[2]);
+    release(f, VOLUME_SYNC);
+    assert_named(f);
+    assert_value(f, "/syncing", "value");
+
+    slow_disk_set(true, false);
+    task_write(f, &tasks[3], "/committing", "value");
+    WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
+    forget(&tasks[3]);
+    slow_disk_set(false, false);
+    assert_named(f);
+    assert_value(f, "/committing", "value");
+    for (unsigned i = 0; i < 4; i++)
+        assert_false(tasks[i].ended);
+    assert_clean(f);
+}
+
+/* --- Volumes fail ---------------------------------------------------------------------------- */
+
+static const struct {
+    enum volume_request kind;
+    enum volume_fate fate;
+} failures[] = {
+    {VOLUME_PUT, FATE_REFUSE}, {VOLUME_PUT, FATE_CLOSE},         {VOLUME_PUT, FATE_DO_AND_CLOSE},
+    {VOLUME_PUT, FATE_HOLD},   {VOLUME_PUT, FATE_LIE},           {VOLUME_SYNC, FATE_REFUSE},
+    {VOLUME_SYNC, FATE_CLOSE}, {VOLUME_SYNC, FATE_DO_AND_CLOSE}, {VOLUME_SYNC, FATE_HOLD},
+};
+
+static void heal(struct fixture *f)
+{
+    for (unsigned kind = 0; kind < VOLUME_REQUESTS; kind++)
+        set_fates(f, kind, FATE_DO);
+}
+
+/* The third volume takes the failed one's part; what may lie there is an orphan. */
+static void test_write_when_a_volume_fails(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(failures); i++) {
+        for (unsigned rank = 0; rank < COPIES; rank++) {
+            struct task task;
+            char key[16];
+
+            snprintf(key, sizeof(key), "/key-%zu-%u", i, rank);
+            fixture_server(f, key, rank)->fates[failures[i].kind] = failures[i].fate;
+            task_write(f, &task, key, "value");
+            assert_int_equal(task_wait_long(&task), 0);
+            heal(f);
+            assert_value(f, key, "value");
+            assert_named(f);
+            fixture_pass_time(f, 2000); /* until it is up again */
+        }
+    }
+    assert_clean(f);
+    for (size_t i = 0; i < COUNT_OF(failures); i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "/key-%zu-1", i);
+        assert_value(f, key, "value");
+    }
+}
+
+/* One is too few. */
+static void test_write_when_two_volumes_fail(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < COUNT_OF(failures); i++) {
+        struct task task;
+        char key[16];
+        int rc;
+
+        snprintf(key, sizeof(key), "/key-%u", i);
+        fixture_server(f, key, i % 3)->fates[failures[i].kind] = failures[i].fate;
+        fixture_server(f, key, (i + 1) % 3)->fates[failures[i].kind] = failures[i].fate;
+        task_write(f, &task, key, "value");
+        rc = task_wait_long(&task);
+        heal(f);
+        if (rc != UV_EREMOTEIO && rc != UV_EAGAIN)
+            fail_msg("failure %u: %s", i, uv_strerror(rc));
+        assert_true(strlen(task.text) > 1);
+        assert_value(f, key, NULL);
+        assert_named(f);
+        fixture_pass_time(f, 2000);
+    }
+    assert_clean(f);
+}
+
+static void test_write_when_volumes_are_full(void **state)
+{
+    struct fixture *f = *state;
+
+    set_fates(f, VOLUME_PUT, FATE_REFUSE);
+    for (unsigned i = 0; i < VOLUMES; i++)
+        f->servers[i].refusal = 507;
+    assert_int_equal(fixture_put(f, KEY, "value"), UV_ENOSPC);
+    assert_value(f, KEY, NULL);
+    assert_clean(f);
+}
+
+/* A request without an answer may be carried out later: its orphan waits for that. */
+static void test_write_whose_put_is_carried_out_late(void **state)
+{
+    struct fixture *f = *state;
+    struct volume_server *server = fixture_server(f, KEY, 0);
+    char path[PLACEMENT_PATH_MAX];
+    struct orphan orphan;
+    struct task task;
+
+    server->fates[VOLUME_PUT] = FATE_HOLD;
+    task_write(f, &task, KEY, "value");
+    assert_int_equal(task_wait_long(&task), 0);
+    server->fates[VOLUME_PUT] = FATE_DO;
+    assert_int_equal(
+        store_get_orphan(f->box.store, KEY, strlen(KEY), task.record.generation, &orphan), 0);
+    assert_int_equal(orphan.n_places, 1);
+    assert_true(orphan.until >= task.record.time + FIXTURE_STALL + GRACE);
+    placement_path(KEY, strlen(KEY), task.record.generation, path);
+    assert_null(volume_server_find(server, path));
+    volume_server_store(server, path, "value", 5);
+    assert_clean(f);
+    assert_null(volume_server_find(server, path));
+    assert_value(f, KEY, "value");
+}
+
+/* However long it takes, the reclaimer keeps off. */
+static void test_write_that_takes_longer_than_the_grace(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    fixture_start_reclaimer(f);
+    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    task_write(f, &task, KEY, "value");
+    WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES && count_orphans(f) == 1);
+    fixture_pass_time(f, GRACE + 5500);
+    assert_false(task.ended);
+    assert_int_equal(count(f, VOLUME_DELETE), 0);
+    assert_int_equal(count_orphans(f), 1);
+    release(f, VOLUME_PUT);
+    assert_int_equal(task_wait(&task), 0);
+    assert_clean(f);
+    assert_value(f, KEY, "value");
+    assert_int_equal(count(f, VOLUME_DELETE), 0);
+}
+
+/* --- The store fails ------------------------------------------------------------------------- */
+
+static void test_write_that_cannot_be_announced(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(fixture_put(f, "/begun", "value"), 0);
+    slow_disk_refuse_writes(true);
+    assert_int_equal(fixture_put(f, KEY, "value"), UV_ENOSPC);
+    assert_int_equal(count(f, VOLUME_PUT), COPIES);
+    slow_disk_refuse_writes(false);
+    assert_value(f, KEY, NULL);
+    assert_clean(f);
+}
+
+/* Neither the record nor what is left can be told to the store: what was announced still is. */
+static void test_write_that_cannot_be_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    task_write(f, &task, KEY, "value");
+    WAIT_UNTIL(f, count_orphans(f) == 1);
+    slow_disk_set(false, true);
+    WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES);
+    release(f, VOLUME_PUT);
+    assert_int_equal(task_wait(&task), UV_EIO);
+    assert_named(f);
+    slow_disk_set(false, false);
+    assert_value(f, KEY, NULL);
+    assert_int_equal(count_orphans(f), 1);
+    assert_clean(f);
+}
+
+/* The announcement was written, and then lost by the disk. The record would have gone on from it.
+ */
+static void test_write_whose_announcement_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    slow_disk_set(true, false);
+    task_write(f, &task, KEY, "value");
+    WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
+    slow_disk_set(false, true);
+    WAIT_UNTIL(f, task.ended);
+    slow_disk_set(false, false);
+    assert_int_equal(task.rc, UV_EIO);
+    assert_value(f, KEY, NULL);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+    assert_clean(f);
+}
+
+/* --- Two writes of one key ------------------------------------------------------------------- */
+
+/* Where the first one waits when the second one does it all. */
+enum wait { RECEIVING, ANNOUNCING, UPLOADING, SYNCING, COMMITTING };
+
+static void test_writes_of_one_key_have_one_winner(void **state)
+{
+    struct fixture *f = *state;
+
+    for (enum wait wait = RECEIVING; wait <= COMMITTING; wait++) {
+        struct task first;
+        struct task second;
+        unsigned puts = count(f, VOLUME_PUT);
+        unsigned syncs = count(f, VOLUME_SYNC);
+        char key[16];
+
+        snprintf(key, sizeof(key), "/key-%d", (int)wait);
+        if (wait == UPLOADING)
+            set_fates(f, VOLUME_PUT, FATE_HOLD);
+        if (wait == SYNCING)
+            set_fates(f, VOLUME_SYNC, FATE_HOLD);
+        slow_disk_set(wait == COMMITTING, false);
+        task_begin_write(f, &first, key, 5);
+        if (wait != RECEIVING) {
+            task_add(&first, "first");
+            task_end(&first);
+        }
+        if (wait == UPLOADING)
+            WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+        if (wait == SYNCING)
+            WAIT_UNTIL(f, count(f, VOLUME_SYNC) == syncs + COPIES);
+        if (wait == COMMITTING)
+            WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
+        for (unsigned i = 0; i < VOLUMES; i++) /* for those that come now */
+            f->servers[i].fates[VOLUME_PUT] = f->servers[i].fates[VOLUME_SYNC] = FATE_DO;
+        task_write(f, &second, key, "second");
+        slow_disk_set(false, false);
+        if (wait != SYNCING) /* a volume has one sync in hand at a time */
+            task_wait(&second);
+        task_add(&first, wait == RECEIVING ? "first" : "");
+        if (wait == RECEIVING)
+            task_end(&first);
+        release(f, VOLUME_PUT);
+        release(f, VOLUME_SYNC);
+        task_wait(&first);
+        task_wait(&second);
+        assert_int_equal(first.rc == 0 ? second.rc : first.rc, UV_EEXIST);
+        assert_int_equal(first.rc == 0 ? first.rc : second.rc, 0);
+        if (wait == COMMITTING)
+            assert_int_equal(first.rc, 0);
+        else if (wait == RECEIVING || wait == UPLOADING)
+            assert_int_equal(second.rc, 0);
+        assert_value(f, key, first.rc == 0 ? "first" : "second");
+        assert_named(f);
+    }
+    assert_clean(f);
+}
+
+static void test_many_writes_of_one_key_have_one_winner(void **state)
+{
+    struct fixture *f = *state;
+    struct task tasks[8];
+    unsigned winners = 0;
+    char value[8] = "value-0";
+    char winner[8] = "";
+
+    for (unsigned i = 0; i < COUNT_OF(tasks); i++) {
+        value[6] = (char)('0' + i);
+        task_write(f, &tasks[i], KEY, value);
+    }
+    for (unsigned i = 0; i < COUNT_OF(tasks); i++) {
+        int rc = task_wait(&tasks[i]);
+
+        if (rc != UV_EEXIST)
+            assert_int_equal(rc, 0);
+        if (rc == 0) {
+            winners++;
+            value[6] = (char)('0' + i);
+            strcpy(winner, value);
+        }
+    }
+    assert_int_equal(winners, 1);
+    assert_value(f, KEY, winner);
+    assert_clean(f);
+    assert_value(f, KEY, winner);
+}
+
+/* --- It replaces an unlinked value ----------------------------------------------------------- */
+
+/* Readers who were sent to it find it for a while. */
+static void test_write_over_an_unlinked_value(void **state)
+{
+    struct fixture *f = *state;
+    char path[PLACEMENT_PATH_MAX];
+    struct record old;
+    struct record record;
+
+    fixture_start_reclaimer(f);
+    assert_int_equal(fixture_put(f, KEY, "old"), 0);
+    assert_int_equal(fixture_look_up(f, KEY, &old), 0);
+    assert_int_equal(fixture_unlink(f, KEY), 0);
+    assert_value(f, KEY, NULL);
+    assert_int_equal(fixture_put(f, KEY, "new"), 0);
+    assert_value(f, KEY, "new");
+    assert_int_equal(fixture_look_up(f, KEY, &record), 0);
+    assert_true(generation_time(record.generation) / 1000 > generation_time(old.generation) / 1000);
+    placement_path(KEY, strlen(KEY), old.generation, path);
+    fixture_pass_time(f, GRACE - 1000);
+    assert_non_null(volume_server_find(fixture_server(f, KEY, 0), path));
+    assert_non_null(volume_server_find(fixture_server(f, KEY, 1), path));
+    assert_clean(f);
+    assert_null(volume_server_find(fixture_server(f, KEY, 0), path));
+    assert_value(f, KEY, "new");
+}
+
+/* The DELETE of the unlinked value comes first, or finds that it is another one. */
+static void test_write_over_an_unlinked_value_meets_its_remove(void **state)
+{
+    struct fixture *f = *state;
+
+    for (enum wait wait = RECEIVING; wait <= COMMITTING; wait++) {
+        struct task write;
+        struct task remove;
+        unsigned puts;
+        unsigned syncs;
+        char key[16];
+
+        snprintf(key, sizeof(key), "/key-%d", (int)wait);
+        assert_int_equal(fixture_put(f, key, "old"), 0);
+        assert_int_equal(fixture_unlink(f, key), 0);
+        puts = count(f, VOLUME_PUT);
+        syncs = count(f, VOLUME_SYNC);
+        if (wait == UPLOADING)
+            set_fates(f, VOLUME_PUT, FATE_HOLD);
+        if (wait == SYNCING)
+            set_fates(f, VOLUME_SYNC, FATE_HOLD);
+        slow_disk_set(wait == COMMITTING, false);
+        task_begin_write(f, &write, key, 3);
+        if (wait != RECEIVING) {
+            task_add(&write, "new");
+            task_end(&write);
+        }
+        if (wait == UPLOADING)
+            WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+        if (wait == SYNCING)
+            WAIT_UNTIL(f, count(f, VOLUME_SYNC) == syncs + COPIES);
+        if (wait == COMMITTING)
+            WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
+        task_remove(f, &remove, key); /* it looks at what is there now */
+        slow_disk_set(false, false);
+        assert_int_equal(task_wait(&remove), wait == COMMITTING ? STORE_CONFLICT : 0);
+        if (wait == RECEIVING) {
+            task_add(&write, "new");
+            task_end(&write);
+        }
+        release(f, VOLUME_PUT);
+        release(f, VOLUME_SYNC);
+        assert_int_equal(task_wait(&write), 0);
+        assert_value(f, key, "new");
+        assert_named(f);
+    }
+    assert_clean(f);
+}
+
+/* A later value came and was unlinked: an older one doesn't replace it. Once it is removed, the older
+ * one is as good as any. */
+static void test_write_that_comes_after_a_later_value(void **state)
+{
+    struct fixture *f = *state;
+    char key[16];
+
+    for (unsigned removed = 0; removed < 2; removed++) {
+        struct task first;
+        unsigned puts;
+
+        snprintf(key, sizeof(key), "/key-%u", removed);
+        assert_int_equal(fixture_put(f, key, "old"), 0);
+        assert_int_equal(fixture_unlink(f, key), 0);
+        puts = count(f, VOLUME_PUT);
+        set_fates(f, VOLUME_PUT, FATE_HOLD);
+        task_write(f, &first, key, "first");
+        WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+        heal(f);
+        assert_int_equal(fixture_put(f, key, "second"), 0);
+        assert_int_equal(fixture_unlink(f, key), 0);
+        if (removed == 1)
+            assert_int_equal(fixture_remove(f, key), 0);
+        release(f, VOLUME_PUT);
+        assert_int_equal(task_wait(&first), removed == 1 ? 0 : UV_EEXIST);
+        assert_value(f, key, removed == 1 ? "first" : NULL);
+        assert_named(f);
+        assert_int_equal(fixture_put(f, key, "third"), removed == 1 ? UV_EEXIST : 0);
+    }
+    assert_clean(f);
+    assert_value(f, "/key-0", "third");
+    assert_value(f, "/key-1", "first");
+}
+
+#define WRITE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WRITE_TEST(test_write_stores_a_value),
+        WRITE_TEST(test_write_of_a_key_that_exists),
+        WRITE_TEST(test_write_of_nothing),
+        WRITE_TEST(test_write_of_another_md5_than_was_announced),
+        WRITE_TEST(test_write_announces_before_a_volume_hears_of_it),
+        WRITE_TEST(test_write_forget_before_the_first_byte),
+        WRITE_TEST(test_write_forget_while_it_is_announced),
+        WRITE_TEST(test_write_forget_while_it_is_uploaded),
+        WRITE_TEST(test_write_forget_when_volumes_have_failed),
+        WRITE_TEST(test_write_forget_after_the_end),
+        WRITE_TEST(test_write_when_a_volume_fails),
+        WRITE_TEST(test_write_when_two_volumes_fail),
+        WRITE_TEST(test_write_when_volumes_are_full),
+        WRITE_TEST(test_write_whose_put_is_carried_out_late),
+        WRITE_TEST(test_write_that_takes_longer_than_the_grace),
+        WRITE_TEST(test_write_that_cannot_be_announced),
+        WRITE_TEST(test_write_that_cannot_be_committed),
+        WRITE_TEST(test_write_whose_announcement_is_lost),
+        WRITE_TEST(test_writes_of_one_key_have_one_winner),
+        WRITE_TEST(test_many_writes_of_one_key_have_one_winner),
+        WRITE_TEST(test_write_over_an_unlinked_value),
+        WRITE_TEST(test_write_over_an_unlinked_value_meets_its_remove),
+        WRITE_TEST(test_write_that_comes_after_a_later_value),
+    };
+
+    return cmocka_run_group_tests_name("objects_write", tests, NULL, NULL);
+}
