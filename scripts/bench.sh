@@ -2,7 +2,10 @@
 # Measures what the README claims, on a cluster of its own, and prints ratios of one run: machines
 # are noisy, so each number stands next to the one that it is compared with.
 #
-#     scripts/bench.sh [--seconds N]     each measurement takes N seconds (5), three times
+#     scripts/bench.sh [--seconds N] [--base MKV]
+#
+# Each measurement takes N seconds (5), three times. MKV is another build of mkv, to compare the
+# DELETEs of this one with.
 #
 # Needs wrk, which `scripts/deps.sh --test` installs. Its data and ports are temporary.
 set -euo pipefail
@@ -11,7 +14,18 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/cluster.sh
 source "$root/scripts/cluster.sh"
 seconds=5
-[ "${1-}" = --seconds ] && seconds=${2:?}
+other=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --seconds) seconds=${2:?} ;;
+        --base) other=$(realpath -e "${2:?}") ;;
+        *)
+            echo "bench.sh: unknown option $1" >&2
+            exit 2
+            ;;
+    esac
+    shift 2
+done
 
 "$root/scripts/deps.sh" --test
 dir=$(mktemp -d /var/tmp/mkv-bench-XXXXXX)
@@ -21,7 +35,7 @@ pids=()
 finish()
 {
     local cluster
-    for cluster in cluster unsynced triple; do
+    for cluster in cluster unsynced triple base; do
         "$root/scripts/teardown.sh" --dir "$dir/$cluster" >/dev/null || true
     done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
@@ -82,13 +96,27 @@ end
 function init()
     n = 0
     prefix = "/put/" .. os.getenv("PUTS") .. "/" .. id .. "/"
-    value = string.rep("x", 1024)
+    method = os.getenv("METHOD") or "PUT"
+    value = method == "PUT" and string.rep("x", 1024) or nil
 end
 function request()
     n = n + 1
-    return wrk.format("PUT", prefix .. n, nil, value)
+    return wrk.format(method, prefix .. n, nil, value)
 end
 LUA
+}
+
+# delete_rate URL CONNECTIONS: DELETEs per second of values that were stored before.
+delete_rate()
+{
+    local threads=2
+    [ "$2" -ge 2 ] || threads=1
+    PUTS=$(date +%s%N)
+    export PUTS
+    wrk -t$threads -c$((2 * $2)) -d$((4 * seconds))s -s "$dir/put.lua" "$1" >/dev/null
+    METHOD=DELETE wrk -t$threads -c"$2" -d"${seconds}s" -s "$dir/put.lua" "$1" | awk '
+        /Requests\/sec/ { print int($2) }
+        /Non-2xx/ { print "bench.sh: DELETEs failed: " $0 > "/dev/stderr"; exit 1 }'
 }
 
 # median: of "RATE BASE" lines, named $1.
@@ -128,6 +156,96 @@ put_ratio()
         mine=$(put_rate "$3" "$2")
         echo "$mine $base"
     done | sort -k1n | median "$1"
+}
+
+# ratio_of COMMAND NAME ARGUMENT URL BASE-URL: likewise, of what a function of these measures.
+ratio_of()
+{
+    local i base
+
+    for ((i = 0; i < 3; i++)); do
+        base=$("$1" "$5" "$3")
+        echo "$("$1" "$4" "$3") $base"
+    done | sort -k1n | median "$2"
+}
+
+# What the disk can do at most: appends of 1 KiB to a file that has its blocks already, each flushed.
+disk_rate()
+{
+    python3 - "$dir/flush" <<'PY'
+import os, sys, time
+
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+os.posix_fallocate(fd, 0, 8 << 20)
+os.fsync(fd)
+n, begun = 0, time.monotonic()
+while time.monotonic() - begun < 2:
+    os.pwrite(fd, b"x" * 1024, n % 8000 * 1024)
+    os.fdatasync(fd)
+    n += 1
+print(f"  the disk alone: {n / 2:.0f} flushes/s, {2e6 / n:.0f} us each")
+PY
+    rm "$dir/flush"
+}
+
+# An nginx that is as many volumes as there are addresses of 127.1.0.0/16, each with a directory and
+# an identity of its own.
+start_volumes() # PORT
+{
+    mkdir "$dir/many" "$dir/many/data"
+    cat >"$dir/many.conf" <<CONF
+daemon off;
+$( ((UID != 0)) || echo 'user root;')
+pid nginx.pid;
+worker_processes auto;
+error_log stderr error;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {
+        listen $1;
+        add_header Mkv-Volume-Id \$server_addr always;
+        root $dir/many/data/\$server_addr;
+        location / { dav_methods PUT DELETE; create_full_put_path on; }
+    }
+}
+CONF
+    PATH=$PATH:/usr/sbin nginx -e stderr -c "$dir/many.conf" -p "$dir/many/" &
+    pids+=($!)
+}
+
+# An index alone over so many of those volumes.
+start_index() # NAME COUNT VOLUMES-PORT PORT DIRECT-PORT
+{
+    local i
+
+    for ((i = 0; i < $2; i++)); do
+        echo "127.1.$((i / 250)).$((i % 250 + 1)):$3"
+    done >"$dir/$1.volumes"
+    "$root/build/release/mkv" index --volumes-file "$dir/$1.volumes" --no-sync --index "$dir/$1" \
+        --port "127.0.0.1:$4" --direct "127.0.0.1:$5" 2>"$dir/$1.log" &
+    pids+=($!)
+    wait_until 20 grep -q ready "$dir/$1.log"
+}
+
+bench_many_volumes() # PORT: eight of them
+{
+    local few=http://127.0.0.1:$(($1 + 2)) many=http://127.0.0.1:$(($1 + 4)) url
+
+    start_volumes "$1"
+    start_index few 3 "$1" $(($1 + 1)) $(($1 + 2))
+    start_index thousand 1000 "$1" $(($1 + 3)) $(($1 + 4))
+    for url in "$few" "$many"; do
+        curl -sS -f -X PUT -d bigswag "$url/present"
+    done
+    ratio_of rate "  GET, --direct" 100 "$many/present" "$few/present"
+    ratio_of put_rate "  PUT, 64 clients" 64 "$many" "$few"
 }
 
 bring_up() # DIR VOLUMES PORT [OPTIONS of mkv index...]
@@ -204,14 +322,14 @@ bench_thrashers() # NAME URL BASE-URL
     done | median "$1"
 }
 
-# The first of twenty ports in a row that nobody listens on.
+# The first of thirty ports in a row that nobody listens on.
 free_ports()
 {
     local first p
 
     while true; do
         first=$((20000 + RANDOM % 10000))
-        for ((p = first; p < first + 20; p++)); do
+        for ((p = first; p < first + 30; p++)); do
             if listens 127.0.0.1 "$p"; then
                 continue 2
             fi
@@ -243,6 +361,18 @@ main()
     echo "PUTs of 1 KiB through the front, next to those with --no-sync:"
     put_ratio "  1 client" 1 "$front" "$unsynced"
     put_ratio "  64 clients" 64 "$front" "$unsynced"
+    disk_rate
+    bench_thrashers "  thrasher, 16 clients" "$front" "$unsynced"
+    echo
+    if [ -n "$other" ]; then
+        echo "DELETEs, next to those of $other:"
+        MKV=$other bring_up base 3 $((port + 15))
+        ratio_of delete_rate "  1 client" 1 "$front" "http://127.0.0.1:$((port + 15))"
+        ratio_of delete_rate "  64 clients" 64 "$front" "http://127.0.0.1:$((port + 15))"
+        echo
+    fi
+    echo "1,000 listed volumes, next to 3:"
+    bench_many_volumes $((port + 20))
     echo
     echo "--replicas 3, next to three PUTs to volumes, and to --replicas 1:"
     bench_gib $((port + 10))
