@@ -24,8 +24,8 @@ void client_pause(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-static void complain(const struct model_key *key, const struct wire_answer *answer,
-                     const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+complain(const struct model_key *key, const struct wire_answer *answer, const char *format, ...)
 {
     static const char *const names[] = {"absent", "present", "unlinked"};
     char states[256] = "";

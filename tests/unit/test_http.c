@@ -282,8 +282,8 @@ static void test_http_takes_what_is_to_the_letter(void **state)
         "GET /handled HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         "GET HTTP://h:80/handled HTTP/1.1\r\nHost: other\r\n\r\n",
         "DELETE /handled HTTP/1.1\r\nHost: h\r\nContent-Length:\t2 \r\n\r\nab",
-        "PUT /handled HTTP/1.1\r\nHost: h\r\ntransfer-encoding: Chunked \r\n\r\n"
-        "000A;a=\"b c\";d\r\n0123456789\r\n1\r\nx\r\n00\r\nX: y\r\nZ:\r\n\r\n",
+        ("PUT /handled HTTP/1.1\r\nHost: h\r\ntransfer-encoding: Chunked \r\n\r\n"
+         "000A;a=\"b c\";d\r\n0123456789\r\n1\r\nx\r\n00\r\nX: y\r\nZ:\r\n\r\n"),
     };
     struct fixture *f = *state;
 
