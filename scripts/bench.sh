@@ -113,7 +113,7 @@ delete_rate()
     [ "$2" -ge 2 ] || threads=1
     PUTS=$(date +%s%N)
     export PUTS
-    wrk -t$threads -c$((2 * $2)) -d$((4 * seconds))s -s "$dir/put.lua" "$1" >/dev/null
+    wrk -t$threads -c$((2 * $2)) -d$((7 * seconds))s -s "$dir/put.lua" "$1" >/dev/null
     METHOD=DELETE wrk -t$threads -c"$2" -d"${seconds}s" -s "$dir/put.lua" "$1" | awk '
         /Requests\/sec/ { print int($2) }
         /Non-2xx/ { print "bench.sh: DELETEs failed: " $0 > "/dev/stderr"; exit 1 }'
@@ -212,6 +212,7 @@ http {
         listen $1;
         add_header Mkv-Volume-Id \$server_addr always;
         root $dir/many/data/\$server_addr;
+        location /_mkv/ { return 404; }
         location / { dav_methods PUT DELETE; create_full_put_path on; }
     }
 }
