@@ -617,8 +617,8 @@ static void test_write_over_an_unlinked_value_meets_its_remove(void **state)
     assert_clean(f);
 }
 
-/* A later value came and was unlinked: an older one doesn't replace it. Once it is removed, the older
- * one is as good as any. */
+/* A later value came and was unlinked: an older one doesn't replace it. Once it is removed, the
+ * older one is as good as any. */
 static void test_write_that_comes_after_a_later_value(void **state)
 {
     struct fixture *f = *state;
