@@ -146,19 +146,7 @@ ratio()
     done | sort -k1n | median "$1"
 }
 
-# put_ratio NAME CONNECTIONS URL BASE-URL: likewise, of PUTs.
-put_ratio()
-{
-    local base mine i
-
-    for ((i = 0; i < 3; i++)); do
-        base=$(put_rate "$4" "$2")
-        mine=$(put_rate "$3" "$2")
-        echo "$mine $base"
-    done | sort -k1n | median "$1"
-}
-
-# ratio_of COMMAND NAME ARGUMENT URL BASE-URL: likewise, of what a function of these measures.
+# ratio_of COMMAND NAME CONNECTIONS URL BASE-URL: likewise, of what put_rate or a kin of it measures.
 ratio_of()
 {
     local i base
@@ -360,8 +348,8 @@ main()
     ratio "  present key (302), front" "$front/present" "$plain/x"
     echo
     echo "PUTs of 1 KiB through the front, next to those with --no-sync:"
-    put_ratio "  1 client" 1 "$front" "$unsynced"
-    put_ratio "  64 clients" 64 "$front" "$unsynced"
+    ratio_of put_rate "  1 client" 1 "$front" "$unsynced"
+    ratio_of put_rate "  64 clients" 64 "$front" "$unsynced"
     disk_rate
     bench_thrashers "  thrasher, 16 clients" "$front" "$unsynced"
     echo
