@@ -85,6 +85,13 @@ static void write_segment(struct written *w, const uint8_t *data, size_t size)
     }
 }
 
+static bool all_zero(const unsigned char *bytes, size_t n)
+{
+    while (n > 0 && bytes[n - 1] == 0)
+        n--;
+    return n == 0;
+}
+
 /* The last block that ends at `at` or before. */
 static unsigned blocks_before(const struct written *w, size_t at)
 {
@@ -95,6 +102,7 @@ static unsigned blocks_before(const struct written *w, size_t at)
     return n;
 }
 
+/* The first bytes of a block can be zeros, as those are that were written ahead. */
 static void check_cut(struct written *w, size_t at)
 {
     unsigned before = blocks_before(w, at);
@@ -108,7 +116,8 @@ static void check_cut(struct written *w, size_t at)
     end = parse(w, part, at, &good, &stopped);
     require(w->replayed == before);
     require(good == (at < SEGMENT_HEAD ? 0 : w->ends[before]));
-    require(end == (good == at && at > 0 ? SEGMENT_WHOLE : SEGMENT_TORN));
+    require(end == (at >= SEGMENT_HEAD && all_zero(part + good, at - good) ? SEGMENT_WHOLE
+                                                                           : SEGMENT_TORN));
     free(part);
 }
 
