@@ -72,8 +72,8 @@ static int start_transfers(struct index_server *s)
     struct transfer_limits limits = transfer_default_limits;
     size_t most = volume_connections();
 
-    if (most > 0 && most / 2 < (size_t)limits.kept_connections)
-        limits.kept_connections = most / 2 > 0 ? (long)(most / 2) : 1;
+    if (most > 0)
+        limits.kept_connections = most / 2 > 0 ? most / 2 : 1;
     return transfers_new(s->loop, &limits, &s->objects.transfers);
 }
 

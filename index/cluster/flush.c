@@ -1,5 +1,7 @@
 /* Happy path: flush_start() adds to `waiting` and sends a request where none runs; its answer is
- * that of all who went with it, and then the next one goes.
+ * that of all who went with it, and then the next one goes. A request costs the same with one file
+ * as with twenty. So it is held back for a moment while the volume owes answers to PUTs whose blobs
+ * could go with it.
  *
  * Failures: an answer other than success may be about one file alone. So each of several that
  * shared the request is asked for once more, by itself. A request without an answer has failed for
@@ -10,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/cluster/internal.h"
+
 #define BODY_MAX (64 * 1024) /* what a volume takes */
+#define HOLD     1           /* ms that a request is held back at most */
 
 STAILQ_HEAD(flush_queue, flush);
 
@@ -18,13 +23,15 @@ struct flusher {
     struct volume *volume;
     struct transfers *transfers;
     struct flush_queue waiting;
+    size_t n_expected;       /* the PUTs of flush_expect() */
     struct flush_queue sent; /* while `running` */
     bool running;
+    bool due;            /* in the list of those that are to send */
+    uint64_t hold_until; /* loop time; while `due` */
+    STAILQ_ENTRY(flusher) due_link;
     char *body;
     struct transfer transfer;
 };
-
-static int send_next(struct flusher *f);
 
 struct flusher *flusher_new(struct volume *volume)
 {
@@ -40,9 +47,13 @@ struct flusher *flusher_new(struct volume *volume)
 
 void flusher_free(struct flusher *f)
 {
-    assert(f == NULL || !f->running);
+    if (f == NULL)
+        return;
+    assert(!f->running && !f->due && f->n_expected == 0);
     free(f);
 }
+
+/* --- The end of a request -------------------------------------------------------------------- */
 
 static void end_all(struct flusher *f, struct flush_queue *queue, int rc, int status)
 {
@@ -74,6 +85,21 @@ static void separate(struct flusher *f, struct flush_queue *queue)
     STAILQ_CONCAT(&f->waiting, queue);
 }
 
+/* Sends what waits from the loop, soon or when it has been held back for long enough. */
+static void schedule(struct flusher *f)
+{
+    struct transfers *engine = f->transfers;
+
+    if (f->running || STAILQ_EMPTY(&f->waiting))
+        return;
+    if (!f->due) {
+        f->due = true;
+        f->hold_until = transfers_now(engine) + HOLD;
+        STAILQ_INSERT_TAIL(&engine->flushers, f, due_link);
+    }
+    multi_flush_in(engine, f->n_expected > 0 ? HOLD : 0);
+}
+
 static void sent_cb(struct transfer *transfer, int rc, int status)
 {
     struct flusher *f = transfer->data;
@@ -87,10 +113,10 @@ static void sent_cb(struct transfer *transfer, int rc, int status)
         separate(f, &sent);
     end_all(f, &sent, rc, status); /* may start others, which wait */
     f->running = false;
-    rc = send_next(f);
-    if (rc < 0)
-        end_all(f, &f->waiting, rc, 0);
+    schedule(f);
 }
+
+/* --- Its start ------------------------------------------------------------------------------- */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -124,15 +150,11 @@ static uint64_t fill_body(struct flusher *f)
     return size;
 }
 
-/* 0, or negative, and then those that wait still do. */
-static int send_next(struct flusher *f)
+static int start_request(struct flusher *f)
 {
     char url[PLACEMENT_URL_MAX];
     uint64_t size;
-    int rc;
 
-    if (f->running || STAILQ_EMPTY(&f->waiting))
-        return 0;
     f->body = malloc(BODY_MAX);
     if (f->body == NULL)
         return UV_ENOMEM;
@@ -140,22 +162,59 @@ static int send_next(struct flusher *f)
     placement_url(f->volume->name, NULL, "/_mkv/sync", url);
     f->transfer.data = f;
     f->transfer.volume = f->volume;
-    rc = transfer_post(f->transfers, &f->transfer, url, f->body, size, sent_cb);
-    f->running = rc == 0;
-    if (rc == 0)
-        return 0;
-    free(f->body);
-    f->body = NULL;
-    STAILQ_CONCAT(&f->sent, &f->waiting);
-    STAILQ_CONCAT(&f->waiting, &f->sent);
-    return rc;
+    return transfer_post(f->transfers, &f->transfer, url, f->body, size, sent_cb);
 }
 
-int flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
-                const struct place *place, const char *path, uint64_t size, flush_done_cb done)
+static void send_waiting(struct flusher *f)
+{
+    struct flush_queue failed = STAILQ_HEAD_INITIALIZER(failed);
+    int rc = start_request(f);
+
+    f->due = false;
+    f->running = rc == 0;
+    if (rc == 0)
+        return;
+    free(f->body);
+    f->body = NULL;
+    STAILQ_CONCAT(&failed, &f->sent);
+    STAILQ_CONCAT(&failed, &f->waiting);
+    end_all(f, &failed, rc, 0);
+}
+
+void flushers_send(struct transfers *engine)
+{
+    struct flusher_queue due = STAILQ_HEAD_INITIALIZER(due);
+    struct flusher *f;
+
+    STAILQ_CONCAT(&due, &engine->flushers);
+    while ((f = STAILQ_FIRST(&due)) != NULL) {
+        STAILQ_REMOVE_HEAD(&due, due_link);
+        if (f->n_expected == 0 || transfers_now(engine) >= f->hold_until) {
+            send_waiting(f);
+        } else {
+            STAILQ_INSERT_TAIL(&engine->flushers, f, due_link);
+            multi_flush_in(engine, HOLD);
+        }
+    }
+}
+
+/* --- What the caller asks for ---------------------------------------------------------------- */
+
+void flush_expect(struct volume *volume)
+{
+    volume->flusher->n_expected++;
+}
+
+void flush_expect_less(struct volume *volume)
+{
+    assert(volume->flusher->n_expected > 0);
+    volume->flusher->n_expected--;
+}
+
+void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
+                 const struct place *place, const char *path, uint64_t size, flush_done_cb done)
 {
     struct flusher *f = volume->flusher;
-    int rc;
 
     flush->done = done;
     flush->size = size;
@@ -164,10 +223,7 @@ int flush_start(struct flush *flush, struct transfers *transfers, struct volume 
     strcat(flush->line, "\n");
     f->transfers = transfers;
     STAILQ_INSERT_TAIL(&f->waiting, flush, link);
-    rc = send_next(f);
-    if (rc < 0) /* nothing ran, so nothing else waits */
-        STAILQ_INIT(&f->waiting);
-    return rc;
+    schedule(f);
 }
 
 void flush_cancel(struct flush *flush)

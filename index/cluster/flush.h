@@ -1,6 +1,6 @@
 /* Bringing blobs to a volume's disk: POST /_mkv/sync, of which each volume has one at a time. What
- * is asked for meanwhile goes with the next one, all of it: as many files share one request, and
- * at the volume one flush of the disk, as there are. */
+ * is asked for meanwhile goes with the next one: as many files share one request, and at the volume
+ * one flush of the disk, as there are. */
 #ifndef MKV_CLUSTER_FLUSH_H
 #define MKV_CLUSTER_FLUSH_H
 
@@ -11,8 +11,8 @@
 
 struct flush;
 
-/* Fires once, never inside flush_start(), with what transfer_done_cb has, and the request; or with
- * UV_ECANCELED after flush_cancel(). */
+/* Fires once, never inside flush_start(), with what transfer_done_cb has, and the request; with
+ * UV_ECANCELED after flush_cancel(); or with UV_ENOMEM or UV_ECANCELED when none could be sent. */
 typedef void (*flush_done_cb)(struct flush *flush, const struct transfer *transfer, int rc,
                               int status);
 
@@ -29,10 +29,14 @@ struct flush {
     char line[PLACEMENT_FULL_PATH_MAX + 1];
 };
 
-/* Has the volume bring the blob of `size` bytes at a path, "/HH/HH/NAME", to disk. 0, or UV_ENOMEM
- * or UV_ECANCELED, and then `done` doesn't fire. */
-int flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
-                const struct place *place, const char *path, uint64_t size, flush_done_cb done);
+/* Has the volume bring the blob of `size` bytes at a path, "/HH/HH/NAME", to disk. */
+void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
+                 const struct place *place, const char *path, uint64_t size, flush_done_cb done);
+
+/* A PUT, of which the volume owes the answer only, will be flushed after that: a request may wait
+ * for it. Whether it was answered or has failed, flush_expect_less() ends this. */
+void flush_expect(struct volume *volume);
+void flush_expect_less(struct volume *volume);
 
 /* Nobody cares any more: `done` says so once the request has ended that it is part of. */
 void flush_cancel(struct flush *flush);

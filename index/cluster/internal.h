@@ -7,6 +7,7 @@
 #define TRANSFER_POOL_MAX 128 /* idle easy handles kept for reuse */
 
 LIST_HEAD(transfer_list, transfer);
+STAILQ_HEAD(flusher_queue, flusher);
 STAILQ_HEAD(transfer_queue, transfer);
 
 struct transfers {
@@ -16,6 +17,8 @@ struct transfers {
     uv_timer_t timeout;            /* libcurl's own */
     uv_timer_t stall;              /* looks for volumes that stall */
     uv_idle_t ended_soon;          /* runs `ended` when no libcurl call is about to */
+    uv_timer_t flush;              /* sends the requests of `flushers` */
+    struct flusher_queue flushers; /* flush.c's, those whose request is due */
     struct transfer_list active;   /* known to libcurl */
     struct transfer_queue ended;   /* result known, `done` to be fired */
     struct transfer_queue wakes;   /* to be woken */
@@ -23,7 +26,7 @@ struct transfers {
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */
     bool aborted;     /* no transfer starts any more */
-    unsigned handles; /* timers and idle whose close callback is to come */
+    unsigned handles; /* timers and the idle handle, whose close callback is to come */
     void (*free_cb)(void *arg);
     void *free_arg;
 };
@@ -32,9 +35,14 @@ struct transfers {
 void transfer_end(struct transfer *transfer, int rc, int status);
 int transfer_translate(struct transfer *transfer, CURLcode code);
 
+/* flush.c: sends the requests that are due. */
+void flushers_send(struct transfers *engine);
+
 /* multi.c */
 int multi_start(struct transfers *engine);
 void multi_fire_soon(struct transfers *engine);
 void multi_watch_stalls(struct transfers *engine);
+/* Has flushers_send() called from the loop, in so many ms at the latest. */
+void multi_flush_in(struct transfers *engine, uint64_t ms);
 
 #endif

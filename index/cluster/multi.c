@@ -9,6 +9,9 @@
 #include "index/cluster/volumes.h"
 
 #define STALL_INTERVAL 500 /* milliseconds between looks for stalled volumes */
+/* Idle connections that are kept: with fewer than volumes, each request would make a new one. */
+#define KEPT            256
+#define KEPT_PER_VOLUME 2
 
 struct socket_watch {
     uv_poll_t poll; /* first */
@@ -208,6 +211,28 @@ static void stall_cb(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
+static void flush_cb(uv_timer_t *timer)
+{
+    flushers_send(timer->data);
+}
+
+void multi_flush_in(struct transfers *engine, uint64_t ms)
+{
+    uv_timer_t *timer = &engine->flush;
+
+    if (!uv_is_active((uv_handle_t *)timer) || ms < uv_timer_get_due_in(timer))
+        uv_timer_start(timer, flush_cb, ms, 0);
+}
+
+void transfers_set_volumes(struct transfers *engine, size_t n)
+{
+    size_t kept = KEPT + KEPT_PER_VOLUME * n;
+
+    if (kept > engine->limits.kept_connections)
+        kept = engine->limits.kept_connections;
+    curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, (long)kept);
+}
+
 int multi_start(struct transfers *engine)
 {
     engine->multi = curl_multi_init();
@@ -217,13 +242,15 @@ int multi_start(struct transfers *engine)
     curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
     curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, set_timeout_cb);
     curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
-    curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, engine->limits.kept_connections);
+    transfers_set_volumes(engine, 0);
     curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     uv_timer_init(engine->loop, &engine->timeout);
     uv_timer_init(engine->loop, &engine->stall);
+    uv_timer_init(engine->loop, &engine->flush);
     uv_idle_init(engine->loop, &engine->ended_soon);
-    engine->timeout.data = engine->stall.data = engine->ended_soon.data = engine;
-    engine->handles = 3;
+    engine->timeout.data = engine->stall.data = engine->flush.data = engine;
+    engine->ended_soon.data = engine;
+    engine->handles = 4;
     return 0;
 }
 
@@ -251,5 +278,6 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg)
     curl_multi_cleanup(engine->multi); /* calls back to remove the sockets of kept connections */
     uv_close((uv_handle_t *)&engine->timeout, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->stall, handle_closed_cb);
+    uv_close((uv_handle_t *)&engine->flush, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->ended_soon, handle_closed_cb);
 }

@@ -33,7 +33,7 @@ const struct transfer_limits transfer_default_limits = {
     .down_timeout = 1000,
     .post_timeout = 30000,
     .durable_timeout = 60000,
-    .kept_connections = 256,
+    .kept_connections = SIZE_MAX,
 };
 
 int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine)
@@ -54,6 +54,7 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     LIST_INIT(&e->active);
     STAILQ_INIT(&e->ended);
     STAILQ_INIT(&e->wakes);
+    STAILQ_INIT(&e->flushers);
     rc = multi_start(e);
     if (rc < 0) {
         free(e);

@@ -74,7 +74,7 @@ struct transfer_limits {
     unsigned post_timeout;    /* ms to the answer to a POST */
     unsigned durable_timeout; /* ms from a value's last byte on, for all that is tried with it; to
                                  both, a second comes for each TRANSFER_FLUSH_RATE bytes */
-    long kept_connections;    /* idle ones, to all volumes */
+    size_t kept_connections;  /* idle ones, to all volumes, at most */
 };
 
 extern const struct transfer_limits transfer_default_limits;
@@ -84,6 +84,9 @@ extern const struct transfer_limits transfer_default_limits;
 
 /* Makes the engine. 0 and *engine, or UV_ENOMEM. */
 int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct transfers **engine);
+
+/* How many volumes there are: as many more idle connections are kept. None at first. */
+void transfers_set_volumes(struct transfers *engine, size_t n);
 
 /* Closes connections and handles, then frees the engine and fires `cb` from the loop. No transfer
  * may be active. */

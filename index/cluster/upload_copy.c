@@ -43,6 +43,24 @@ static void note_failure(struct upload *u, const struct volume *volume, int rc, 
         u->failure = status == 507 ? UV_ENOSPC : UV_EREMOTEIO;
 }
 
+/* Once the volume has the whole value, it will be asked to flush it. */
+static void expect_flush(struct upload_copy *c)
+{
+    const struct upload *u = c->upload;
+
+    if (c->announced || !u->options.sync || !u->ended || c->at < u->received)
+        return;
+    c->announced = true;
+    flush_expect(c->target->volume);
+}
+
+static void expect_no_flush(struct upload_copy *c)
+{
+    if (c->announced)
+        flush_expect_less(c->target->volume);
+    c->announced = false;
+}
+
 static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
 {
     struct upload_copy *c = transfer->data;
@@ -55,6 +73,7 @@ static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
         n = left;
     memcpy(bytes, buf_bytes(&u->window) + (c->at - u->base), n);
     c->at += n;
+    expect_flush(c);
     upload_trim(u);
     return (ssize_t)n;
 }
@@ -107,7 +126,6 @@ static void flushed_cb(struct flush *flush, const struct transfer *transfer, int
 static void copy_stored(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    int rc;
 
     if (u->ending)
         return;
@@ -118,12 +136,9 @@ static void copy_stored(struct upload_copy *c)
     set_state(c, COPY_SYNCING);
     c->flush.data = c;
     c->flush.until = u->until;
-    rc = flush_start(&c->flush, u->options.transfers, c->target->volume, &c->target->place,
-                     u->options.path, u->received, flushed_cb);
-    if (rc == 0)
-        u->n_busy++;
-    else
-        copy_failed(c, rc, 0);
+    u->n_busy++;
+    flush_start(&c->flush, u->options.transfers, c->target->volume, &c->target->place,
+                u->options.path, u->received, flushed_cb);
 }
 
 static void put_cb(struct transfer *transfer, int rc, int status)
@@ -132,6 +147,7 @@ static void put_cb(struct transfer *transfer, int rc, int status)
     struct upload *u = c->upload;
 
     u->n_busy--;
+    expect_no_flush(c);
     volume_report_store(c->target->volume, rc, status);
     c->target->may_hold |= transfer_may_have_stored(transfer, rc, status);
     c->target->is_late |= rc < 0 && transfer->body_sent;
@@ -281,8 +297,10 @@ static void relay_waiting(struct upload *u)
 
 void copy_wake(struct upload_copy *c)
 {
-    if (c->state == COPY_STREAMING)
-        transfer_wake(&c->transfer);
+    if (c->state != COPY_STREAMING)
+        return;
+    expect_flush(c);
+    transfer_wake(&c->transfer);
 }
 
 void copy_set_deadline(struct upload_copy *c)

@@ -22,6 +22,7 @@ struct upload_copy {
     struct upload_target *target;
     uint64_t at;     /* bytes that the volume has taken */
     unsigned relays; /* tried */
+    bool announced;  /* flush_expect(): the volume has all, and owes the answer */
     struct transfer transfer;
     struct relay relay;
     struct flush flush;

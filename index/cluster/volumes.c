@@ -18,7 +18,8 @@
 #include "index/cluster/flush.h"
 #include "index/cluster/placement.h"
 
-#define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next */
+#define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next, at least */
+#define PROBE_RATE     200          /* probes a second of all volumes, at most */
 #define PROBE_TIMEOUT  1000         /* ms that a probe may take */
 #define TICK           50           /* ms between looks for volumes whose turn it is */
 #define SILENT_MAX     2            /* probes without an answer, then it is down */
@@ -278,6 +279,14 @@ static void answered(struct volume *volume, int status)
         set_state(volume, says, reason);
 }
 
+/* When a volume is to be asked that has just been. */
+static uint64_t next_probe(const struct volumes *v)
+{
+    uint64_t all = v->count * 1000 / PROBE_RATE;
+
+    return uv_now(v->loop) + (all > PROBE_INTERVAL ? all : PROBE_INTERVAL);
+}
+
 static void probe_done_cb(struct transfer *transfer, int rc, int status)
 {
     struct volume *volume = transfer->data;
@@ -287,7 +296,7 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
     volume->asked = true;
     v->n_probes--;
     if (volume->probe_at != 0) /* else somebody has asked for another one */
-        volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
+        volume->probe_at = next_probe(v);
     if (v->stopping)
         rc = UV_ECANCELED; /* whatever it was: the caller is about to go */
     if (rc == 0)
@@ -320,7 +329,7 @@ static void probe(struct volume *volume)
     volume->answer_len = 0;
     volume->probe.data = volume;
     volume->probe.anew = volume->state == VOLUME_DOWN || volume->silent > 0;
-    volume->probe_at = uv_now(v->loop) + PROBE_INTERVAL;
+    volume->probe_at = next_probe(v);
     if (transfer_get(v->transfers, &volume->probe, url, PROBE_TIMEOUT, answer_cb, probe_done_cb) <
         0) {
         volume->asked = true;
@@ -452,6 +461,7 @@ int volumes_set(struct volumes *v, const char *const *names, size_t n)
         v->list[i]->is_listed = false;
     for (size_t i = 0; i < n; i++)
         find(v, names[i])->is_listed = true;
+    transfers_set_volumes(v->transfers, v->count);
     return 0;
 }
 

@@ -1,5 +1,6 @@
-/* The volumes, and how they are: each is asked every second (GET /_mkv/space), and what transfers
- * meet with is taken into account at once. A change of state is logged once.
+/* The volumes, and how they are: each is asked every second (GET /_mkv/space), of more than 200
+ * volumes 200 a second; and what transfers meet with is taken into account at once. A change of
+ * state is logged once.
  *
  *            refused, silent twice, or it says so         full: little space left,
  *     UP ─────────────────────────────▶ DOWN              or a PUT was answered 507

@@ -205,11 +205,8 @@ static void sync_it(struct move *m)
         return;
     }
     m->flush.data = m;
-    if (flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
-                    m->old.size, flushed_cb) < 0) {
-        refuse(m, UV_EAGAIN, "can't be asked to sync", target->volume->name);
-        finish(m);
-    }
+    flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
+                m->old.size, flushed_cb);
 }
 
 static void relayed_cb(struct relay *relay, int rc, int status)
