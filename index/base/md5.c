@@ -1,6 +1,5 @@
 /* libcrypto calls these functions deprecated. Its newer ones take two and a half times as long for
- * the few bytes that a key's place depends on, of which a PUT among a thousand volumes hashes a
- * thousand; and they need memory, which may be short. */
+ * the few bytes of a key, and need memory, which may be short. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "index/base/md5.h"

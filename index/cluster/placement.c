@@ -9,7 +9,9 @@
 #include "index/base/md5.h"
 
 #define COMPONENT_MAX 255 /* bytes; file systems stop there */
-#define JOINED_MAX    (KEY_MAX + ADDRESS_TEXT_MAX)
+#define SCORES        64  /* that are computed at once */
+
+static_assert(ADDRESS_TEXT_MAX <= MD5_SUFFIX_MAX, "a volume's name is hashed behind a key");
 
 /* Copies one component of a name, cut where it is too long with `more` bytes behind it, and returns
  * the bytes written. */
@@ -102,31 +104,23 @@ static uint32_t subvolume_of(const unsigned char score[MD5_SIZE], unsigned subvo
     return last % subvolumes;
 }
 
-/* md5(key, volume); `joined` has the key, and room behind it. */
-static void score_volume(unsigned char joined[JOINED_MAX], size_t key_len, const char *volume,
-                         unsigned char score[MD5_SIZE])
-{
-    size_t len = strlen(volume);
-
-    assert(key_len <= KEY_MAX && len <= ADDRESS_TEXT_MAX);
-    memcpy(joined + key_len, volume, len); // NOLINT(bugprone-not-null-terminated-result)
-    md5_of(joined, key_len + len, score);
-}
-
 void placement_choose(const void *key, size_t key_len, const char *const *volumes, size_t n,
                       unsigned subvolumes, size_t count, struct placement *out)
 {
     unsigned char best[PLACES_MAX][MD5_SIZE];
-    unsigned char score[MD5_SIZE];
-    unsigned char joined[JOINED_MAX];
+    unsigned char scores[SCORES][MD5_SIZE];
+    struct md5 md5;
     size_t held = 0;
 
-    memcpy(joined, key, key_len);
     assert(count <= n && count <= PLACES_MAX && subvolumes > 0);
+    md5_begin(&md5);
+    md5_add(&md5, key, key_len);
     for (size_t i = 0; i < n; i++) {
+        const unsigned char *score = scores[i % SCORES];
         size_t at;
 
-        score_volume(joined, key_len, volumes[i], score);
+        if (i % SCORES == 0)
+            md5_finish_each(&md5, volumes + i, n - i < SCORES ? n - i : SCORES, scores);
         /* Insert behind those that are as good: equal scores keep the order of the names. */
         for (at = held; at > 0 && memcmp(score, best[at - 1], MD5_SIZE) > 0; at--)
             ;

@@ -19,6 +19,7 @@
 #include "index/base/local_socket.h"
 #include "index/base/lockfile.h"
 #include "index/base/log_limit.h"
+#include "index/base/md5.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
 {
@@ -298,6 +299,36 @@ static void test_clock_ms_has_bounds(void **state)
         assert_true(clock_ms(&cases[i].time) == cases[i].ms);
 }
 
+/* Common parts and suffixes that end before, at and after the edges of blocks. */
+static void test_md5_finish_each_is_the_md5_of_each(void **state)
+{
+    static char text[1024 + MD5_SUFFIX_MAX + 1];
+    const char *suffixes[20];
+    unsigned char hashes[20][MD5_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof(text); i++)
+        text[i] = (char)('!' + i * i % 90);
+    for (size_t common = 0; common <= 1024; common += common < 200 ? 1 : 103) {
+        size_t n = 1 + common % COUNT_OF(suffixes);
+        struct md5 md5;
+
+        md5_begin(&md5);
+        md5_add(&md5, text, common);
+        for (size_t i = 0; i < n; i++)
+            suffixes[i] = text + sizeof(text) - 1 - (common * 7 + i * 27) % (MD5_SUFFIX_MAX + 1);
+        md5_finish_each(&md5, suffixes, n, hashes);
+        for (size_t i = 0; i < n; i++) {
+            unsigned char hash[MD5_SIZE];
+            struct md5 one = md5;
+
+            md5_add(&one, suffixes[i], strlen(suffixes[i]));
+            md5_finish(&one, hash);
+            assert_memory_equal(hashes[i], hash, MD5_SIZE);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_lockfile_second_holder_is_told_the_first),
         cmocka_unit_test(test_lockfile_of_a_file_that_is_there),
         cmocka_unit_test(test_log_limit_one_of_a_kind_a_minute),
+        cmocka_unit_test(test_md5_finish_each_is_the_md5_of_each),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
