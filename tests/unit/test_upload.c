@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "index/cluster/flush.h"
 #include "index/cluster/upload.h"
 #include "index/http/http.h"
 
@@ -303,6 +304,31 @@ static void test_upload_when_all_flushes_hang(void **state)
     assert_int_equal(f->servers[0].puts + f->servers[1].puts, 2);
 }
 
+static void flushed_cb(struct flush *flush, const struct transfer *transfer, int rc, int status)
+{
+    struct fixture *f = flush->data;
+
+    (void)transfer;
+    assert_int_equal(rc, 0);
+    f->ended = true;
+    f->status = status;
+}
+
+/* A request to flush waits for a PUT that is about to be answered, but not for long. */
+static void test_flush_when_an_answer_is_owed(void **state)
+{
+    struct fixture *f = *state;
+    struct volume *volume = volumes_at(f->volumes, 0);
+    const struct place place = {.volume = volume->id};
+    struct flush flush = {.data = f};
+
+    flush_expect(volume);
+    flush_start(&flush, f->transfers, volume, &place, "/5d/41/aGVsbG8=", 5, flushed_cb);
+    wait_until(f, &f->ended);
+    assert_int_equal(f->status, 204);
+    flush_expect_less(volume);
+}
+
 static void held_cb(struct transfer *transfer, int rc, int status)
 {
     struct fixture *f = transfer->data;
@@ -370,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_upload_when_a_flush_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_is_late, setup_late, teardown),
         cmocka_unit_test_setup_teardown(test_upload_when_all_flushes_hang, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flush_when_an_answer_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_without_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_needs_too_many_connections, setup,
                                         teardown),
