@@ -26,9 +26,9 @@ struct flusher {
     size_t n_expected;       /* the PUTs of flush_expect() */
     struct flush_queue sent; /* while `running` */
     bool running;
-    bool due;            /* in the list of those that are to send */
-    uint64_t hold_until; /* loop time; while `due` */
-    STAILQ_ENTRY(flusher) due_link;
+    uint64_t hold_until; /* loop time to which its next request is held back; 0: none is due */
+    bool busy;           /* in the engine's list: files wait, or a request runs */
+    LIST_ENTRY(flusher) link;
     char *body;
     struct transfer transfer;
 };
@@ -49,7 +49,7 @@ void flusher_free(struct flusher *f)
 {
     if (f == NULL)
         return;
-    assert(!f->running && !f->due && f->n_expected == 0);
+    assert(!f->busy && f->n_expected == 0);
     free(f);
 }
 
@@ -85,19 +85,23 @@ static void separate(struct flusher *f, struct flush_queue *queue)
     STAILQ_CONCAT(&f->waiting, queue);
 }
 
-/* Sends what waits from the loop, soon or when it has been held back for long enough. */
+/* Has what waits sent from the loop: soon, or when it has been held back for long enough. */
 static void schedule(struct flusher *f)
 {
-    struct transfers *engine = f->transfers;
-
     if (f->running || STAILQ_EMPTY(&f->waiting))
         return;
-    if (!f->due) {
-        f->due = true;
-        f->hold_until = transfers_now(engine) + HOLD;
-        STAILQ_INSERT_TAIL(&engine->flushers, f, due_link);
+    if (f->hold_until == 0)
+        f->hold_until = transfers_now(f->transfers) + HOLD;
+    multi_flush_in(f->transfers, f->n_expected > 0 ? HOLD : 0);
+}
+
+/* After what may have been the last file. */
+static void leave_if_idle(struct flusher *f)
+{
+    if (f->busy && !f->running && STAILQ_EMPTY(&f->waiting)) {
+        LIST_REMOVE(f, link);
+        f->busy = false;
     }
-    multi_flush_in(engine, f->n_expected > 0 ? HOLD : 0);
 }
 
 static void sent_cb(struct transfer *transfer, int rc, int status)
@@ -114,25 +118,19 @@ static void sent_cb(struct transfer *transfer, int rc, int status)
     end_all(f, &sent, rc, status); /* may start others, which wait */
     f->running = false;
     schedule(f);
+    leave_if_idle(f);
 }
 
 /* --- Its start ------------------------------------------------------------------------------- */
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    if (a == 0 || b == 0)
-        return 0;
-    return a > b ? a : b;
-}
-
 /* Takes as many of those that wait as fit into one request, and returns their size. */
 static uint64_t fill_body(struct flusher *f)
 {
-    struct flush *flush = STAILQ_FIRST(&f->waiting);
+    struct flush *flush;
     uint64_t size = 0;
     size_t used = 0;
 
-    f->transfer.until = flush->until;
+    f->transfer.until = 0;
     while ((flush = STAILQ_FIRST(&f->waiting)) != NULL) {
         size_t n = strlen(flush->line);
 
@@ -141,7 +139,8 @@ static uint64_t fill_body(struct flusher *f)
         memcpy(f->body + used, flush->line, n + 1);
         used += n;
         size += flush->size;
-        f->transfer.until = later(f->transfer.until, flush->until);
+        if (flush->until > f->transfer.until)
+            f->transfer.until = flush->until;
         STAILQ_REMOVE_HEAD(&f->waiting, link);
         STAILQ_INSERT_TAIL(&f->sent, flush, link);
         if (flush->alone)
@@ -170,7 +169,7 @@ static void send_waiting(struct flusher *f)
     struct flush_queue failed = STAILQ_HEAD_INITIALIZER(failed);
     int rc = start_request(f);
 
-    f->due = false;
+    f->hold_until = 0;
     f->running = rc == 0;
     if (rc == 0)
         return;
@@ -179,22 +178,56 @@ static void send_waiting(struct flusher *f)
     STAILQ_CONCAT(&failed, &f->sent);
     STAILQ_CONCAT(&failed, &f->waiting);
     end_all(f, &failed, rc, 0);
+    leave_if_idle(f);
 }
 
 void flushers_send(struct transfers *engine)
 {
-    struct flusher_queue due = STAILQ_HEAD_INITIALIZER(due);
-    struct flusher *f;
+    struct flusher *f = LIST_FIRST(&engine->flushers);
 
-    STAILQ_CONCAT(&due, &engine->flushers);
-    while ((f = STAILQ_FIRST(&due)) != NULL) {
-        STAILQ_REMOVE_HEAD(&due, due_link);
-        if (f->n_expected == 0 || transfers_now(engine) >= f->hold_until) {
+    while (f != NULL) {
+        struct flusher *next = LIST_NEXT(f, link);
+
+        if (f->running || STAILQ_EMPTY(&f->waiting))
+            ;
+        else if (f->n_expected == 0 || transfers_now(engine) >= f->hold_until)
             send_waiting(f);
-        } else {
-            STAILQ_INSERT_TAIL(&engine->flushers, f, due_link);
+        else
             multi_flush_in(engine, HOLD);
-        }
+        f = next;
+    }
+}
+
+/* --- Deadlines ------------------------------------------------------------------------------- */
+
+/* Moves those that are too late. */
+static void take_late(struct flush_queue *queue, uint64_t now, struct flush_queue *late)
+{
+    struct flush_queue all = STAILQ_HEAD_INITIALIZER(all);
+    struct flush *flush;
+
+    STAILQ_CONCAT(&all, queue);
+    while ((flush = STAILQ_FIRST(&all)) != NULL) {
+        STAILQ_REMOVE_HEAD(&all, link);
+        STAILQ_INSERT_TAIL(now > flush->until ? late : queue, flush, link);
+    }
+}
+
+/* A request goes on without those whose time is over. */
+void flushers_expire(struct transfers *engine)
+{
+    struct flusher *f = LIST_FIRST(&engine->flushers);
+    uint64_t now = transfers_now(engine);
+
+    while (f != NULL) {
+        struct flusher *next = LIST_NEXT(f, link);
+        struct flush_queue late = STAILQ_HEAD_INITIALIZER(late);
+
+        take_late(&f->waiting, now, &late);
+        take_late(&f->sent, now, &late);
+        end_all(f, &late, UV_ETIMEDOUT, 0);
+        leave_if_idle(f);
+        f = next;
     }
 }
 
@@ -222,6 +255,9 @@ void flush_start(struct flush *flush, struct transfers *transfers, struct volume
     placement_full_path(place, path, flush->line);
     strcat(flush->line, "\n");
     f->transfers = transfers;
+    if (!f->busy)
+        LIST_INSERT_HEAD(&transfers->flushers, f, link);
+    f->busy = true;
     STAILQ_INSERT_TAIL(&f->waiting, flush, link);
     schedule(f);
 }

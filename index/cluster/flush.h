@@ -1,6 +1,5 @@
-/* Bringing blobs to a volume's disk: POST /_mkv/sync, of which each volume has one at a time. What
- * is asked for meanwhile goes with the next one: as many files share one request, and at the volume
- * one flush of the disk, as there are. */
+/* Bringing blobs to a volume's disk: POST /_mkv/sync, of which each volume has one at a time. All
+ * files that wait meanwhile share the next request, and at the volume one flush. */
 #ifndef MKV_CLUSTER_FLUSH_H
 #define MKV_CLUSTER_FLUSH_H
 
@@ -20,7 +19,7 @@ typedef void (*flush_done_cb)(struct flush *flush, const struct transfer *transf
  * before the start, the rest is this module's. */
 struct flush {
     void *data;
-    uint64_t until; /* as a transfer's; of those that share a request the last counts */
+    uint64_t until; /* loop time; with UV_ETIMEDOUT after that, though the request may go on */
     flush_done_cb done;
     uint64_t size; /* bytes that are to be on disk */
     bool canceled;

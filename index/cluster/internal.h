@@ -7,7 +7,7 @@
 #define TRANSFER_POOL_MAX 128 /* idle easy handles kept for reuse */
 
 LIST_HEAD(transfer_list, transfer);
-STAILQ_HEAD(flusher_queue, flusher);
+LIST_HEAD(flusher_list, flusher);
 STAILQ_HEAD(transfer_queue, transfer);
 
 struct transfers {
@@ -18,7 +18,7 @@ struct transfers {
     uv_timer_t stall;              /* looks for volumes that stall */
     uv_idle_t ended_soon;          /* runs `ended` when no libcurl call is about to */
     uv_timer_t flush;              /* sends the requests of `flushers` */
-    struct flusher_queue flushers; /* flush.c's, those whose request is due */
+    struct flusher_list flushers;  /* flush.c's, those with something to do */
     struct transfer_list active;   /* known to libcurl */
     struct transfer_queue ended;   /* result known, `done` to be fired */
     struct transfer_queue wakes;   /* to be woken */
@@ -35,8 +35,9 @@ struct transfers {
 void transfer_end(struct transfer *transfer, int rc, int status);
 int transfer_translate(struct transfer *transfer, CURLcode code);
 
-/* flush.c: sends the requests that are due. */
+/* flush.c: sends the requests that are due; and ends the waiting of those that are too late. */
 void flushers_send(struct transfers *engine);
+void flushers_expire(struct transfers *engine);
 
 /* multi.c */
 int multi_start(struct transfers *engine);

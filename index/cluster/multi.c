@@ -206,6 +206,7 @@ static void stall_cb(uv_timer_t *timer)
             transfer_end(t, UV_ETIMEDOUT, 0);
         t = next;
     }
+    flushers_expire(engine);
     fire_ended(engine);
     if (LIST_EMPTY(&engine->active))
         uv_timer_stop(timer);

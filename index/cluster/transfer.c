@@ -54,7 +54,7 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     LIST_INIT(&e->active);
     STAILQ_INIT(&e->ended);
     STAILQ_INIT(&e->wakes);
-    STAILQ_INIT(&e->flushers);
+    LIST_INIT(&e->flushers);
     rc = multi_start(e);
     if (rc < 0) {
         free(e);

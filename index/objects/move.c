@@ -205,6 +205,7 @@ static void sync_it(struct move *m)
         return;
     }
     m->flush.data = m;
+    m->flush.until = transfers_durable_by(m->objects->transfers, m->old.size);
     flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
                 m->old.size, flushed_cb);
 }

@@ -320,13 +320,59 @@ static void test_flush_when_an_answer_is_owed(void **state)
     struct fixture *f = *state;
     struct volume *volume = volumes_at(f->volumes, 0);
     const struct place place = {.volume = volume->id};
-    struct flush flush = {.data = f};
+    struct flush flush = {.data = f, .until = transfers_now(f->transfers) + DEADLINE};
 
     flush_expect(volume);
     flush_start(&flush, f->transfers, volume, &place, "/5d/41/aGVsbG8=", 5, flushed_cb);
     wait_until(f, &f->ended);
     assert_int_equal(f->status, 204);
     flush_expect_less(volume);
+}
+
+static void pending_cb(struct flush *flush, const struct transfer *transfer, int rc, int status)
+{
+    (void)transfer;
+    (void)status;
+    *(int *)flush->data = rc;
+}
+
+static void wait_for_rc(struct fixture *f, const int *rc)
+{
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (*rc == 1 && !f->late)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_false(f->late);
+    uv_timer_stop(&f->deadline);
+}
+
+/* Each of those that wait for a volume, or share its request, keeps a deadline of its own. */
+static void test_flush_keeps_its_deadline_behind_a_slow_one(void **state)
+{
+    struct fixture *f = *state;
+    struct volume *volume = volumes_at(f->volumes, 0);
+    const struct place place = {.volume = volume->id};
+    uint64_t now = transfers_now(f->transfers);
+    int rcs[3] = {1, 1, 1};
+    struct flush flushes[3] = {
+        {.data = &rcs[0], .until = now + 600000},
+        {.data = &rcs[1], .until = now + 100}, /* goes with it */
+        {.data = &rcs[2], .until = now + 100}, /* goes with the next */
+    };
+
+    f->servers[0].syncs = false;
+    for (unsigned i = 0; i < 3; i++) {
+        flush_start(&flushes[i], f->transfers, volume, &place, "/5d/41/aGVsbG8=", 5, pending_cb);
+        if (i == 1)
+            uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    wait_for_rc(f, &rcs[1]);
+    wait_for_rc(f, &rcs[2]);
+    assert_int_equal(rcs[0], 1);
+    assert_int_equal(rcs[1], UV_ETIMEDOUT);
+    assert_int_equal(rcs[2], UV_ETIMEDOUT);
+    transfers_abort(f->transfers);
+    wait_for_rc(f, &rcs[0]);
+    assert_int_equal(rcs[0], UV_ECANCELED);
 }
 
 static void held_cb(struct transfer *transfer, int rc, int status)
@@ -397,6 +443,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_upload_that_is_late, setup_late, teardown),
         cmocka_unit_test_setup_teardown(test_upload_when_all_flushes_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush_when_an_answer_is_owed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flush_keeps_its_deadline_behind_a_slow_one, setup_late,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_upload_without_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_needs_too_many_connections, setup,
                                         teardown),
