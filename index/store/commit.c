@@ -6,10 +6,7 @@
  * A commit that expects something compares with what is on its way before it, or else with the
  * tables. Should the batch fail that it has looked into, its own fails as well.
  *
- * When enough has gathered in the active memtable, it is frozen, a new one and a new segment of the
- * journal are begun, and a checkpoint writes the frozen one into the next table. A checkpoint that
- * fails leaves the frozen memtable to be tried again. On a disk that is nearly full it begins
- * earlier, and only commits that delete something are taken (room.h). */
+ * On a disk that is nearly full only commits that delete something are taken (room.h). */
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
@@ -17,128 +14,15 @@
 #include "index/base/log.h"
 #include "index/store/internal.h"
 
-#define MEMTABLE_LIMIT   (32UL << 20) /* bytes after which a checkpoint begins */
 #define MEMTABLE_MAX     (56UL << 20) /* bytes at which commits wait for the one that runs */
 #define CHECKPOINT_BYTES (64UL << 20) /* of the journal, likewise */
-#define RETRY_INTERVAL   1000         /* ms before a failed checkpoint is tried again */
-
-static void prepare_cb(uv_prepare_t *prepare);
 
 static bool is_empty(const struct batch *batch)
 {
     return STAILQ_EMPTY(&batch->commits) && STAILQ_EMPTY(&batch->announced);
 }
 
-/* --- Checkpoints ----------------------------------------------------------------------------- */
-
-static void checkpoint_work_cb(uv_work_t *work)
-{
-    struct store *s = work->data;
-
-    s->checkpoint_rc = checkpoint_run(&s->checkpoint);
-}
-
-static void take_checkpoint(struct store *s)
-{
-    table_close(s->table);
-    fences_deinit(&s->fences);
-    memtable_free(s->frozen);
-    s->frozen = NULL;
-    s->table = s->checkpoint.table;
-    s->fences = s->checkpoint.fences;
-    s->header = s->checkpoint.header;
-    s->frozen_bytes = 0;
-    s->stats.checkpoints++;
-    s->stats.checkpoint_ms = uv_now(s->loop) - s->checkpoint_started;
-}
-
-static void checkpoint_done_cb(uv_work_t *work, int status)
-{
-    struct store *s = work->data;
-
-    (void)status;
-    s->checkpoint_running = false;
-    s->stats.checkpoint_error = s->checkpoint_rc;
-    if (s->stats.checkpoint_error == 0)
-        take_checkpoint(s);
-    else
-        s->checkpoint_failed = uv_now(s->loop);
-    store_checkpoint_if_due(s);
-    store_close_if_idle(s);
-    if (!is_empty(&s->filling) && !s->flush_running)
-        uv_prepare_start(&s->prepare, prepare_cb);
-}
-
-static void start_checkpoint(struct store *s)
-{
-    s->beside_bytes = room_beside_checkpoint(&s->room, s->frozen_bytes);
-    s->checkpoint.directory = s->directory;
-    s->checkpoint.changes = s->frozen;
-    s->checkpoint.old = &s->fences;
-    s->checkpoint.header.generation = s->header.generation + 1;
-    atomic_store(&s->checkpoint.cancel, false);
-    s->checkpoint_running = true;
-    s->checkpoint_started = uv_now(s->loop);
-    s->checkpoint_work.data = s;
-    uv_queue_work(s->loop, &s->checkpoint_work, checkpoint_work_cb, checkpoint_done_cb);
-}
-
-/* Between two flushes only: what is in the active memtable is then all that the segments hold. */
-static int freeze(struct store *s)
-{
-    struct memtable *fresh = memtable_new();
-
-    if (fresh == NULL ||
-        memtable_reserve(fresh, s->filling.n_ops, buf_size(&s->filling.payload)) < 0) {
-        memtable_free(fresh);
-        return UV_ENOMEM;
-    }
-    s->frozen = s->active;
-    s->active = fresh;
-    s->frozen_bytes = s->unfrozen_bytes;
-    s->unfrozen_bytes = 0;
-    s->checkpoint.header = (struct table_header){
-        .block = journal_rotate(s->journal),
-        .keys = s->counts[OP_LIVE],
-        .unlinked = s->counts[OP_UNLINKED],
-        .orphans = s->counts[OP_ORPHANED],
-        .last_generation = s->last_generation,
-    };
-    return 0;
-}
-
-static int checkpoint_now(struct store *s)
-{
-    int rc = 0;
-
-    if (s->frozen == NULL)
-        rc = freeze(s);
-    if (rc == 0)
-        start_checkpoint(s);
-    return rc;
-}
-
-void store_checkpoint_if_due(struct store *s)
-{
-    if (s->checkpoint_running || s->flush_running || s->closing)
-        return;
-    if (s->frozen != NULL) {
-        if (uv_now(s->loop) >= s->checkpoint_failed + RETRY_INTERVAL)
-            checkpoint_now(s);
-    } else if (s->checkpoint_wanted || memtable_bytes(s->active) >= MEMTABLE_LIMIT ||
-               s->unfrozen_bytes >= s->options.checkpoint_bytes ||
-               room_wants_checkpoint(&s->room, s->unfrozen_bytes)) {
-        bool empty = memtable_count(s->active) == 0 && s->unfrozen_bytes == 0 && s->table != NULL;
-
-        s->checkpoint_wanted = !empty && checkpoint_now(s) < 0;
-    }
-}
-
-void store_checkpoint(struct store *s)
-{
-    s->checkpoint_wanted = true;
-    store_checkpoint_if_due(s);
-}
+/* --- Flushes --------------------------------------------------------------------------------- */
 
 /* The journal counts too: a key that is written over and over takes no more memory. */
 static bool is_full(const struct store *s)
@@ -146,8 +30,6 @@ static bool is_full(const struct store *s)
     return s->frozen != NULL && (memtable_bytes(s->active) >= MEMTABLE_MAX ||
                                  s->unfrozen_bytes >= 2 * s->options.checkpoint_bytes);
 }
-
-/* --- Flushes --------------------------------------------------------------------------------- */
 
 /* In the worker: the block is in the file, and goes to disk now. */
 static void block_written_cb(void *arg)
@@ -163,15 +45,10 @@ static void flush_work_cb(uv_work_t *work)
     struct store *s = work->data;
 
     /* A batch that only deletes what isn't there has nothing to write. */
-    if (s->flush_rc == 0 && buf_size(&s->flushing.payload) > 0)
-        s->flush_rc = journal_append(s->journal, buf_bytes(&s->flushing.payload),
-                                     buf_size(&s->flushing.payload), block_written_cb, s);
+    if (s->flushing.rc == 0 && buf_size(&s->flushing.payload) > 0)
+        s->flushing.rc = journal_append(s->journal, buf_bytes(&s->flushing.payload),
+                                        buf_size(&s->flushing.payload), block_written_cb, s);
     s->flush_room = room_look(s->directory);
-}
-
-static void apply_cb(const struct op *op, void *arg)
-{
-    store_apply(arg, op);
 }
 
 /* The callbacks may begin new commits, which gather in `filling`. */
@@ -213,30 +90,29 @@ static void flush_done_cb(uv_work_t *work, int status)
 {
     struct store *s = work->data;
     size_t bytes = buf_size(&s->flushing.payload);
-    int rc = s->flush_rc;
+    int rc = s->flushing.rc;
 
     (void)status;
     s->flush_running = false;
     atomic_store(&s->is_written, false);
     if (s->flush_began && bytes > 0)
-        s->stats.journal_error = s->flush_rc;
-    if (s->flush_rc == 0) {
-        ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, apply_cb, s);
+        s->stats.journal_error = rc;
+    if (rc == 0) {
+        ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, store_apply_cb, s);
         s->n_saved_volumes = s->flushing_volumes;
         s->unfrozen_bytes += bytes;
     }
     take_room(s, s->flush_room);
     store_checkpoint_if_due(s);
     if (rc < 0 && s->filling.depends)
-        s->filling_rc = rc;
+        s->filling.rc = rc;
     s->filling.depends = false;
     s->flushing.n_ops = 0;
     buf_clear(&s->flushing.payload);
     slots_clear(&s->flushing.last);
     end_commits(&s->flushing.announced, rc);
     end_commits(&s->flushing.commits, rc);
-    if (!is_empty(&s->filling))
-        uv_prepare_start(&s->prepare, prepare_cb);
+    store_flush_soon(s);
     store_close_if_idle(s);
 }
 
@@ -275,19 +151,18 @@ static void move_queues(struct batch *filling, struct batch *flushing)
         STAILQ_INIT(&flushing->announced);
 }
 
-/* With `rc` < 0 the commits end with that. They do so by way of the worker too: what they begin
- * from the prepare phase would not be seen before the loop has slept. */
-static void start_flush(struct store *s, int rc)
+/* The commits of a batch that has failed already end by way of the worker too: what they begin from
+ * the prepare phase would not be seen before the loop has slept. */
+static void start_flush(struct store *s)
 {
     struct batch swap = s->flushing;
 
     s->flushing = s->filling;
     s->filling = swap;
+    s->filling.rc = 0;
     move_queues(&s->filling, &s->flushing);
-    s->filling_rc = 0;
     s->flush_running = true;
-    s->flush_rc = rc;
-    s->flush_began = rc == 0;
+    s->flush_began = s->flushing.rc == 0;
     s->flush_work.data = s;
     uv_queue_work(s->loop, &s->flush_work, flush_work_cb, flush_done_cb);
 }
@@ -295,20 +170,25 @@ static void start_flush(struct store *s, int rc)
 static void prepare_cb(uv_prepare_t *prepare)
 {
     struct store *s = prepare->data;
-    int rc;
+    struct batch *batch = &s->filling;
 
     uv_prepare_stop(prepare);
-    if (s->flush_running || is_empty(&s->filling))
+    if (s->flush_running || is_empty(batch))
         return;
     store_checkpoint_if_due(s);
     if (s->checkpoint_running && (is_full(s) || s->unfrozen_bytes > s->beside_bytes) && !s->closing)
         return; /* checkpoint_done_cb() comes back here */
-    rc = s->filling_rc;
-    if (rc == 0 && is_full(s) && !s->closing)
-        rc = s->stats.checkpoint_error;
-    if (rc == 0)
-        rc = add_volume_names(s);
-    start_flush(s, rc);
+    if (batch->rc == 0 && is_full(s) && !s->closing)
+        batch->rc = s->stats.checkpoint_error;
+    if (batch->rc == 0)
+        batch->rc = add_volume_names(s);
+    start_flush(s);
+}
+
+void store_flush_soon(struct store *s)
+{
+    if (!is_empty(&s->filling) && !s->flush_running)
+        uv_prepare_start(&s->prepare, prepare_cb);
 }
 
 /* --- Commits --------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct batch {
     bool depends;      /* on the batch before: a commit has found what that is to leave */
     struct commit_queue commits;
     struct commit_queue announced; /* those that end when the block is written */
+    int rc; /* 0, or why it comes to nothing: the batch that it depends on has failed, say */
 };
 
 struct store {
@@ -49,10 +50,8 @@ struct store {
     struct batch filling;
     struct batch flushing;
     uint32_t flushing_volumes; /* n_volumes as the batch has it */
-    int filling_rc;            /* what the batch that `filling` depends on failed with, or 0 */
-    int flush_rc;
-    bool flush_began;       /* rather than being refused before */
-    struct room flush_room; /* after it */
+    bool flush_began;          /* rather than being refused before */
+    struct room flush_room;    /* after it */
     bool flush_running;
     uv_work_t flush_work;
     uv_prepare_t prepare; /* starts a flush at the end of a turn of the loop */
@@ -100,19 +99,16 @@ int store_walk(struct store *store, const void *start, size_t start_len, store_w
                void *arg);
 
 /* Makes one operation visible: to the active memtable, which has room reserved, and the counts. */
-void store_apply(struct store *store, const struct op *op);
-
-/* Each reads a value. `key` is internal. 0, or UV_EIO after a log line. */
-int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
-                 struct record *record);
-int store_decode_orphan(const unsigned char *key, size_t len, const unsigned char *value,
-                        size_t value_len, struct orphan *orphan);
+void store_apply_cb(const struct op *op, void *store);
 
 /* Begins to close once nothing runs any more. */
 void store_close_if_idle(struct store *store);
 
 /* Prepares for commits: the handles on the loop. */
 int store_commit_init(struct store *store);
+
+/* Has the commits that wait, if there are any, flushed at the end of the loop's turn. */
+void store_flush_soon(struct store *store);
 
 /* Whether no commit waits for its batch. */
 bool store_is_quiet(const struct store *store);

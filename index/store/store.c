@@ -1,6 +1,5 @@
 #include "index/store/store.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -19,131 +18,7 @@
 #define VOLUME_NAME_MAX 255
 #define PATH_ROOM       64 /* that the names of files below the directory need */
 
-/* --- Reading --------------------------------------------------------------------------------- */
-
-size_t store_internal_key(const void *key, size_t len, unsigned char *out)
-{
-    assert(len <= STORE_KEY_MAX);
-    out[0] = OP_KEY;
-    memcpy(out + 1, key, len);
-    return len + 1;
-}
-
-/* Big-endian, so that the bytes are in the order of the numbers. */
-size_t store_orphan_key(const void *key, size_t len, uint64_t generation, unsigned char *out)
-{
-    size_t n = store_internal_key(key, len, out);
-
-    out[0] = OP_ORPHAN;
-    out[n++] = '\0';
-    for (int shift = 56; shift >= 0; shift -= 8)
-        out[n++] = (unsigned char)(generation >> shift);
-    return n;
-}
-
-uint64_t store_orphan_generation(const unsigned char *key, size_t len)
-{
-    uint64_t generation = 0;
-
-    for (size_t i = len - sizeof(generation); i < len; i++)
-        generation = generation << 8 | key[i];
-    return generation;
-}
-
-static int table_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
-                        size_t *value_len)
-{
-    const unsigned char *found;
-    unsigned char *page;
-    uint32_t number;
-    size_t n;
-    int rc;
-
-    if (s->fences.count == 0)
-        return UV_ENOENT;
-    number = s->fences.list[fences_find(&s->fences, key, len)].number;
-    rc = table_read(s->table, number, &page);
-    if (rc < 0)
-        return rc;
-    rc = page_find(page, key, len, &found, &n);
-    if (rc == 0) {
-        memcpy(value, found, n);
-        *value_len = n;
-    } else if (rc == UV_ENOENT && !page_is_intact(page, number)) {
-        rc = UV_EILSEQ; /* a key that is found has a checksum of its own; one that isn't has none */
-    }
-    free(page);
-    return rc == UV_EILSEQ ? table_damaged(s->table, number) : rc;
-}
-
-int store_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
-                 size_t *value_len)
-{
-    struct memtable_entry entry;
-
-    if (!memtable_get(s->active, key, len, &entry) &&
-        (s->frozen == NULL || !memtable_get(s->frozen, key, len, &entry)))
-        return table_lookup(s, key, len, value, value_len);
-    if (entry.value == NULL)
-        return UV_ENOENT;
-    memcpy(value, entry.value, entry.value_len);
-    *value_len = entry.value_len;
-    return 0;
-}
-
-/* `rc` is that of the decoder. */
-static int decoded(int rc, const char *what, const void *key, size_t len)
-{
-    if (rc == 0)
-        return 0;
-    log_error("the index holds %s %s: key %.*s", what,
-              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
-    return UV_EIO;
-}
-
-int store_decode(const unsigned char *key, size_t len, const unsigned char *value, size_t value_len,
-                 struct record *record)
-{
-    return decoded(record_decode(value, value_len, record), "a record", key + 1, len - 1);
-}
-
-int store_decode_orphan(const unsigned char *key, size_t len, const unsigned char *value,
-                        size_t value_len, struct orphan *orphan)
-{
-    if (len <= 1 + ORPHAN_SUFFIX)
-        return decoded(-EBADMSG, "an orphan", key + 1, len - 1);
-    return decoded(orphan_decode(value, value_len, orphan), "an orphan", key + 1,
-                   len - 1 - ORPHAN_SUFFIX);
-}
-
-int store_get(struct store *s, const void *key, size_t len, struct record *record)
-{
-    unsigned char internal[INTERNAL_KEY_MAX];
-    unsigned char value[PAGE_VALUE_MAX];
-    size_t value_len = 0;
-    int rc;
-
-    len = store_internal_key(key, len, internal);
-    rc = store_lookup(s, internal, len, value, &value_len);
-    if (rc == 0)
-        return store_decode(internal, len, value, value_len, record);
-    return rc == UV_ENOENT ? rc : UV_EIO;
-}
-
-int store_get_orphan(struct store *s, const void *key, size_t len, uint64_t generation,
-                     struct orphan *orphan)
-{
-    unsigned char internal[INTERNAL_KEY_MAX];
-    unsigned char value[PAGE_VALUE_MAX];
-    size_t value_len = 0;
-    int rc;
-
-    len = store_orphan_key(key, len, generation, internal);
-    rc = store_lookup(s, internal, len, value, &value_len);
-    if (rc == 0)
-        return store_decode_orphan(internal, len, value, value_len, orphan);
-    return rc == UV_ENOENT ? rc : UV_EIO;
-}
+/* --- Operations ------------------------------------------------------------------------------ */
 
 uint64_t store_last_generation(const struct store *s)
 {
@@ -162,8 +37,9 @@ static uint64_t generation_of(const struct op *op)
     return record.generation;
 }
 
-void store_apply(struct store *s, const struct op *op)
+void store_apply_cb(const struct op *op, void *arg)
 {
+    struct store *s = arg;
     uint64_t generation = generation_of(op);
 
     if (generation > s->last_generation)
@@ -277,11 +153,6 @@ static int open_table(struct store *s)
     return rc;
 }
 
-static void replay_op_cb(const struct op *op, void *arg)
-{
-    store_apply(arg, op);
-}
-
 static void count_op_cb(const struct op *op, void *arg)
 {
     size_t *count = arg;
@@ -304,7 +175,7 @@ static int replay_block_cb(const unsigned char *payload, size_t n, void *arg)
         return UV_ENOMEM;
     }
     s->unfrozen_bytes += n;
-    return ops_each(payload, n, replay_op_cb, s);
+    return ops_each(payload, n, store_apply_cb, s);
 }
 
 static int replay_journal(struct store *s)

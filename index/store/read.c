@@ -1,0 +1,233 @@
+/* Gets and listings: internal keys, in their order, are those of users behind a byte that says what
+ * they are (ops.h), and orphans' end with the generation. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/store/internal.h"
+#include "index/store/key_order.h"
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+size_t store_internal_key(const void *key, size_t len, unsigned char *out)
+{
+    assert(len <= STORE_KEY_MAX);
+    out[0] = OP_KEY;
+    memcpy(out + 1, key, len);
+    return len + 1;
+}
+
+/* Big-endian, so that the bytes are in the order of the numbers. */
+size_t store_orphan_key(const void *key, size_t len, uint64_t generation, unsigned char *out)
+{
+    size_t n = store_internal_key(key, len, out);
+
+    out[0] = OP_ORPHAN;
+    out[n++] = '\0';
+    for (int shift = 56; shift >= 0; shift -= 8)
+        out[n++] = (unsigned char)(generation >> shift);
+    return n;
+}
+
+uint64_t store_orphan_generation(const unsigned char *key, size_t len)
+{
+    uint64_t generation = 0;
+
+    for (size_t i = len - sizeof(generation); i < len; i++)
+        generation = generation << 8 | key[i];
+    return generation;
+}
+
+/* --- One key --------------------------------------------------------------------------------- */
+
+static int table_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+                        size_t *value_len)
+{
+    const unsigned char *found;
+    unsigned char *page;
+    uint32_t number;
+    size_t n;
+    int rc;
+
+    if (s->fences.count == 0)
+        return UV_ENOENT;
+    number = s->fences.list[fences_find(&s->fences, key, len)].number;
+    rc = table_read(s->table, number, &page);
+    if (rc < 0)
+        return rc;
+    rc = page_find(page, key, len, &found, &n);
+    if (rc == 0) {
+        memcpy(value, found, n);
+        *value_len = n;
+    } else if (rc == UV_ENOENT && !page_is_intact(page, number)) {
+        rc = UV_EILSEQ; /* a key that is found has a checksum of its own; one that isn't has none */
+    }
+    free(page);
+    return rc == UV_EILSEQ ? table_damaged(s->table, number) : rc;
+}
+
+int store_lookup(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+                 size_t *value_len)
+{
+    struct memtable_entry entry;
+
+    if (!memtable_get(s->active, key, len, &entry) &&
+        (s->frozen == NULL || !memtable_get(s->frozen, key, len, &entry)))
+        return table_lookup(s, key, len, value, value_len);
+    if (entry.value == NULL)
+        return UV_ENOENT;
+    memcpy(value, entry.value, entry.value_len);
+    *value_len = entry.value_len;
+    return 0;
+}
+
+/* `rc` is that of the decoder. */
+static int decoded(int rc, const char *what, const void *key, size_t len)
+{
+    if (rc == 0)
+        return 0;
+    log_error("the index holds %s %s: key %.*s", what,
+              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
+    return UV_EIO;
+}
+
+static int decode(const unsigned char *key, size_t len, const unsigned char *value,
+                  size_t value_len, struct record *record)
+{
+    return decoded(record_decode(value, value_len, record), "a record", key + 1, len - 1);
+}
+
+static int decode_orphan(const unsigned char *key, size_t len, const unsigned char *value,
+                         size_t value_len, struct orphan *orphan)
+{
+    if (len <= 1 + ORPHAN_SUFFIX)
+        return decoded(-EBADMSG, "an orphan", key + 1, len - 1);
+    return decoded(orphan_decode(value, value_len, orphan), "an orphan", key + 1,
+                   len - 1 - ORPHAN_SUFFIX);
+}
+
+/* The value of an internal key; any failure is UV_EIO. */
+static int find(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+                size_t *value_len)
+{
+    int rc = store_lookup(s, key, len, value, value_len);
+
+    return rc == 0 || rc == UV_ENOENT ? rc : UV_EIO;
+}
+
+int store_get(struct store *s, const void *key, size_t len, struct record *record)
+{
+    unsigned char internal[INTERNAL_KEY_MAX];
+    unsigned char value[PAGE_VALUE_MAX];
+    size_t value_len = 0;
+    int rc;
+
+    len = store_internal_key(key, len, internal);
+    rc = find(s, internal, len, value, &value_len);
+    return rc == 0 ? decode(internal, len, value, value_len, record) : rc;
+}
+
+int store_get_orphan(struct store *s, const void *key, size_t len, uint64_t generation,
+                     struct orphan *orphan)
+{
+    unsigned char internal[INTERNAL_KEY_MAX];
+    unsigned char value[PAGE_VALUE_MAX];
+    size_t value_len = 0;
+    int rc;
+
+    len = store_orphan_key(key, len, generation, internal);
+    rc = find(s, internal, len, value, &value_len);
+    return rc == 0 ? decode_orphan(internal, len, value, value_len, orphan) : rc;
+}
+
+/* --- Records --------------------------------------------------------------------------------- */
+
+struct list {
+    const unsigned char *prefix; /* internal */
+    size_t prefix_len;
+    store_list_cb cb;
+    void *arg;
+    int rc;
+};
+
+static int list_cb(const unsigned char *key, size_t len, const unsigned char *value,
+                   size_t value_len, void *arg)
+{
+    struct list *list = arg;
+    struct record record;
+
+    if (len < list->prefix_len || memcmp(key, list->prefix, list->prefix_len) != 0)
+        return 1;
+    list->rc = decode(key, len, value, value_len, &record);
+    if (list->rc == 0)
+        list->rc = list->cb(key + 1, len - 1, &record, list->arg);
+    return list->rc != 0;
+}
+
+int store_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
+               size_t start_len, store_list_cb cb, void *arg)
+{
+    unsigned char from[INTERNAL_KEY_MAX];
+    unsigned char internal[INTERNAL_KEY_MAX];
+    struct list list = {.prefix = internal, .cb = cb, .arg = arg};
+    size_t from_len;
+    int rc;
+
+    if (prefix_len > STORE_KEY_MAX)
+        return 0;
+    if (start_len > STORE_KEY_MAX) /* no key equals it: the first that is over it is */
+        start_len = STORE_KEY_MAX;
+    list.prefix_len = store_internal_key(prefix, prefix_len, internal);
+    if (key_compare(start, start_len, prefix, prefix_len) > 0)
+        from_len = store_internal_key(start, start_len, from);
+    else
+        from_len = store_internal_key(prefix, prefix_len, from);
+    rc = store_walk(store, from, from_len, list_cb, &list);
+    if (rc >= 0)
+        rc = list.rc;
+    return rc == UV_EILSEQ ? UV_EIO : rc;
+}
+
+/* --- Orphans --------------------------------------------------------------------------------- */
+
+struct orphan_list {
+    const void *only; /* the key, or NULL for any */
+    size_t len;
+    store_orphan_cb cb;
+    void *arg;
+    int rc;
+};
+
+static int orphan_list_cb(const unsigned char *key, size_t len, const unsigned char *value,
+                          size_t value_len, void *arg)
+{
+    struct orphan_list *list = arg;
+    struct orphan orphan;
+    size_t key_len = len - 1 - ORPHAN_SUFFIX;
+
+    if (key[0] != OP_ORPHAN)
+        return 1;
+    list->rc = decode_orphan(key, len, value, value_len, &orphan);
+    if (list->rc == 0 && list->only != NULL &&
+        (key_len != list->len || memcmp(key + 1, list->only, list->len) != 0))
+        return 1;
+    if (list->rc == 0)
+        list->rc =
+            list->cb(key + 1, key_len, store_orphan_generation(key, len), &orphan, list->arg);
+    return list->rc != 0;
+}
+
+int store_list_orphans(struct store *store, const void *key, size_t len, uint64_t generation,
+                       bool only, store_orphan_cb cb, void *arg)
+{
+    unsigned char from[INTERNAL_KEY_MAX];
+    struct orphan_list list = {.only = only ? key : NULL, .len = len, .cb = cb, .arg = arg};
+    int rc;
+
+    rc = store_walk(store, from, store_orphan_key(key, len, generation, from), orphan_list_cb,
+                    &list);
+    if (rc >= 0)
+        rc = list.rc;
+    return rc == UV_EILSEQ ? UV_EIO : rc;
+}
