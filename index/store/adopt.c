@@ -13,17 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/internal.h"
 #include "index/store/segment.h"
-
-static int failure(const char *verb, const char *path, int error)
-{
-    log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return disk_error(error);
-}
 
 /* The table in the stage is whole and follows our journal; *block is the last one that it has. */
 static int check_table(const struct store *s, const char *path, uint64_t *block)
@@ -33,7 +26,7 @@ static int check_table(const struct store *s, const char *path, uint64_t *block)
     int rc = table_open(path, TABLE_READ, &table);
 
     if (rc == UV_ENOENT)
-        return failure("open", path, ENOENT);
+        return directory_failed("open", path, ENOENT);
     if (rc < 0)
         return rc;
     rc = table_read_header(table, &header);
@@ -79,16 +72,16 @@ int store_adopt(struct store *s)
     if (rc < 0)
         return rc;
     if (unlink(path) < 0 && errno != ENOENT)
-        return failure("remove", path, errno);
+        return directory_failed("remove", path, errno);
     rc = directory_sync(s->directory);
     if (rc < 0)
-        return failure("sync", s->directory, -rc);
+        return directory_failed("sync", s->directory, -rc);
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
     if (rename(from, path) < 0)
-        return failure("rename", from, errno);
+        return directory_failed("rename", from, errno);
     rc = directory_sync(s->directory);
     if (rc < 0)
-        return failure("sync", s->directory, -rc);
+        return directory_failed("sync", s->directory, -rc);
     journal_skip(s->journal, block);
     remove_segments(s->directory);
     store_remove_stage(s->directory);
@@ -103,9 +96,9 @@ static int remove_files(DIR *stream, const char *path)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (unlinkat(dirfd(stream), entry->d_name, 0) < 0)
-            return failure("empty", path, errno);
+            return directory_failed("empty", path, errno);
     }
-    return rmdir(path) < 0 ? failure("remove", path, errno) : 0;
+    return rmdir(path) < 0 ? directory_failed("remove", path, errno) : 0;
 }
 
 int store_remove_stage(const char *directory)
@@ -117,7 +110,7 @@ int store_remove_stage(const char *directory)
     snprintf(path, sizeof(path), "%s/" STORE_STAGE, directory);
     stream = opendir(path);
     if (stream == NULL)
-        return errno == ENOENT ? 0 : failure("open", path, errno);
+        return errno == ENOENT ? 0 : directory_failed("open", path, errno);
     rc = remove_files(stream, path);
     closedir(stream);
     return rc;

@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "index/base/disk_error.h"
-#include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/journal.h"
 #include "index/store/merge.h"
@@ -29,17 +27,11 @@ static void make_paths(const char *directory, struct paths *p)
     snprintf(p->next, PATH_MAX, "%s/" NEXT_NAME, directory);
 }
 
-static int failure(const char *verb, const char *path, int error)
-{
-    log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return disk_error(error);
-}
-
 static int sync_names(const char *directory)
 {
     int rc = directory_sync(directory);
 
-    return rc < 0 ? failure("sync", directory, -rc) : 0;
+    return rc < 0 ? directory_failed("sync", directory, -rc) : 0;
 }
 
 /* A file never gives pages back: after many keys are gone it is made anew. */
@@ -64,7 +56,7 @@ static int open_spare(const char *directory, const struct paths *p, uint32_t gen
         return UV_ENOENT;
     }
     if (rename(p->spare, p->next) < 0)
-        return errno == ENOENT ? UV_ENOENT : failure("rename", p->spare, errno);
+        return errno == ENOENT ? UV_ENOENT : directory_failed("rename", p->spare, errno);
     store_step("checkpoint: spare renamed");
     rc = sync_names(directory);
     if (rc < 0)
@@ -85,13 +77,13 @@ static int flip(const struct paths *p)
 {
     store_step("checkpoint: next written");
     if (unlink(p->spare) < 0 && errno != ENOENT)
-        return failure("remove", p->spare, errno);
+        return directory_failed("remove", p->spare, errno);
     if (link(p->table, p->spare) < 0 && errno != ENOENT)
-        return failure("link", p->spare, errno);
+        return directory_failed("link", p->spare, errno);
     store_step("checkpoint: spare linked");
     if (rename(p->next, p->table) < 0) {
         unlink(p->spare);
-        return failure("rename", p->next, errno);
+        return directory_failed("rename", p->next, errno);
     }
     return 0;
 }
@@ -111,7 +103,7 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
     if (c->header.generation > 2)
         rc = open_spare(c->directory, p, c->header.generation - 2, c->old->count, &merge.to);
     if (rc == UV_ENOENT && unlink(p->next) < 0 && errno != ENOENT)
-        return failure("remove", p->next, errno); /* it may be another name of the table */
+        return directory_failed("remove", p->next, errno); /* it may be another name of the table */
     if (rc == UV_ENOENT) {
         merge.copy_all = true;
         rc = table_open(p->next, TABLE_CREATE, &merge.to);
@@ -180,7 +172,7 @@ int checkpoint_run(struct checkpoint *c)
 static int remove_file(const char *path)
 {
     if (unlink(path) < 0 && errno != ENOENT)
-        return failure("remove", path, errno);
+        return directory_failed("remove", path, errno);
     return 0;
 }
 

@@ -8,7 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "index/base/disk_error.h"
 #include "index/base/log.h"
+
+int directory_failed(const char *verb, const char *path, int error)
+{
+    log_error("cannot %s %s: %s", verb, path, strerror(error));
+    return disk_error(error);
+}
 
 int directory_sync(const char *directory)
 {

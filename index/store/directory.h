@@ -2,6 +2,9 @@
 #ifndef MKV_STORE_DIRECTORY_H
 #define MKV_STORE_DIRECTORY_H
 
+/* Says that a file can't be renamed, or whatever `verb` is, and why; the error as a UV_E*. */
+int directory_failed(const char *verb, const char *path, int error);
+
 /* Brings the names of a directory's files to disk. 0 or a negative UV_E*. */
 int directory_sync(const char *directory);
 

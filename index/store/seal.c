@@ -10,8 +10,6 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
-#include "index/base/disk_error.h"
-#include "index/base/log.h"
 #include "index/store/directory.h"
 #include "index/store/step.h"
 
@@ -19,12 +17,6 @@
 #define SEAL_SIZE  20
 
 static const char magic[MAGIC_SIZE] = {'m', 'k', 'v', 's', 'e', 'a', 'l', '1'};
-
-static int failure(const char *verb, const char *path, int error)
-{
-    log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return disk_error(error);
-}
 
 int seal_read(const char *directory, uint64_t *block)
 {
@@ -38,12 +30,12 @@ int seal_read(const char *directory, uint64_t *block)
     snprintf(path, sizeof(path), "%s/" SEAL_NAME, directory);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : failure("open", path, errno);
+        return errno == ENOENT ? 0 : directory_failed("open", path, errno);
     n = pread(fd, bytes, sizeof(bytes), 0);
     error = errno;
     close(fd);
     if (n < 0)
-        return failure("read", path, error);
+        return directory_failed("read", path, error);
     if (n == SEAL_SIZE && memcmp(bytes, magic, MAGIC_SIZE) == 0 &&
         load_u32(bytes + 16) == crc32c(0, bytes, 16))
         *block = load_u64(bytes + 8);
@@ -64,17 +56,17 @@ int seal_write(const char *directory, uint64_t block)
     snprintf(path, sizeof(path), "%s/" SEAL_NAME, directory);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return failure("open", path, errno);
+        return directory_failed("open", path, errno);
     store_step("seal: opened");
     errno = ENOSPC; /* of a write that is short */
     if (pwrite(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) || fsync(fd) < 0)
-        rc = failure("write", path, errno);
+        rc = directory_failed("write", path, errno);
     close(fd);
     store_step("seal: written");
     if (rc == 0) {
         rc = directory_sync(directory);
         if (rc < 0)
-            rc = failure("sync", directory, -rc);
+            rc = directory_failed("sync", directory, -rc);
     }
     return rc;
 }

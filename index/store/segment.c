@@ -13,7 +13,6 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
-#include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
 
@@ -193,12 +192,6 @@ void segment_list_deinit(struct segment_list *list)
     *list = (struct segment_list){0};
 }
 
-static int file_failure(const char *verb, const char *path, int error)
-{
-    log_error("cannot %s %s: %s", verb, path, strerror(error));
-    return disk_error(error);
-}
-
 /* Reads the file, from the disk where the kernel lets us. */
 static int read_file(const char *path, unsigned char **bytes, size_t *n)
 {
@@ -227,7 +220,7 @@ static int read_file(const char *path, unsigned char **bytes, size_t *n)
 
 err:
     error = errno;
-    file_failure("read", path, error);
+    directory_failed("read", path, error);
     free(*bytes);
     if (fd >= 0)
         close(fd);
@@ -273,13 +266,13 @@ int segment_truncate(const char *directory, const struct segment *segment)
     snprintf(path, sizeof(path), "%s/" SEGMENT_NAME, directory, segment->first);
     if (segment->size <= SEGMENT_HEAD) {
         if (unlink(path) < 0 && errno != ENOENT)
-            return file_failure("remove", path, errno);
+            return directory_failed("remove", path, errno);
         rc = directory_sync(directory);
-        return rc < 0 ? file_failure("remove", path, -rc) : 0;
+        return rc < 0 ? directory_failed("remove", path, -rc) : 0;
     }
     fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0 || ftruncate(fd, (off_t)segment->size) < 0 || fsync(fd) < 0)
-        rc = file_failure("cut", path, errno);
+        rc = directory_failed("cut", path, errno);
     if (fd >= 0)
         close(fd);
     return rc;

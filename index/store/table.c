@@ -352,9 +352,12 @@ int table_write_header(struct table *table, const struct table_header *header)
 
 static int refuse_header(struct table *table, const datum *value)
 {
-    if (value->dptr == NULL || (size_t)value->dsize < sizeof(magic) ||
+    if (value->dptr == NULL || (size_t)value->dsize < sizeof(magic) + 4 ||
         memcmp(value->dptr, magic, sizeof(magic)) != 0)
         log_error("%s is no table of this version of mkv: make a new one with mkv rebuild",
+                  table->path);
+    else if (load_u32((const unsigned char *)value->dptr + sizeof(magic)) < VERSION)
+        log_error("%s is of an older mkv: dump the index with that one, and restore it with this",
                   table->path);
     else
         log_error("%s is damaged, or of a newer mkv", table->path);

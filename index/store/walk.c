@@ -1,9 +1,7 @@
 /* The three tables in key order as one: of entries with the same key the newest counts, and hides
  * the others, as a deletion does too. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "index/base/log.h"
 #include "index/store/internal.h"
 #include "index/store/key_order.h"
 
