@@ -1,4 +1,5 @@
-/* What the two halves of transfers share: transfer.c makes requests, multi.c drives libcurl. */
+/* What the parts of transfers share: transfer.c makes requests, connection.c has their connections,
+ * multi.c drives libcurl, flush.c shares one kind of them. */
 #ifndef MKV_CLUSTER_INTERNAL_H
 #define MKV_CLUSTER_INTERNAL_H
 
@@ -33,7 +34,14 @@ struct transfers {
 
 /* transfer.c: the transfer has its result; `done` will fire from multi.c. */
 void transfer_end(struct transfer *transfer, int rc, int status);
-int transfer_translate(struct transfer *transfer, CURLcode code);
+
+/* connection.c: has the handle use a connection that leads to the volume, or make one; a new one to
+ * a fresh address with `anew`. 0 or UV_ENOMEM. */
+int connection_prepare(struct transfer *transfer, const char *url, bool anew);
+/* Notes which address the volume has answered from. */
+void connection_note_address(struct transfer *transfer);
+/* libcurl's failure as a UV_E*: of the volume, or of this machine (transfer_failed_here()). */
+int connection_translate(struct transfer *transfer, CURLcode code);
 
 /* flush.c: sends the requests that are due; and ends the waiting of those that are too late. */
 void flushers_send(struct transfers *engine);

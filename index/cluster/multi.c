@@ -63,7 +63,7 @@ static void collect(struct transfers *engine)
         if (code == CURLE_OK || (code == CURLE_SEND_ERROR && status >= 300))
             transfer_end(t, 0, (int)status);
         else
-            transfer_end(t, transfer_translate(t, code), 0);
+            transfer_end(t, connection_translate(t, code), 0);
     }
     fire_ended(engine);
 }
