@@ -5,7 +5,7 @@
 
 #include "index/api/api.h"
 
-/* Answers, now or later; counts in the api's n_operations until then. */
+/* Answers, now or later; counts in the objects' n_running until then. */
 void check_read(struct api *api, struct http_request *request, const struct key *key,
                 const struct record *record);
 

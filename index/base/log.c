@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static struct {
     enum log_level level;
     int fd;
     const char *path;
-    unsigned long dropped; /* lines, since the last one that was written */
+    atomic_ulong dropped; /* lines, since the last one that was written */
     struct log_limit limit;
 } sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
@@ -145,11 +146,12 @@ static void tell_dropped(void)
 {
     char line[256];
     size_t n = line_start(line, 128, LOG_LEVEL_WARN, "mkv");
+    unsigned long dropped = atomic_load(&sink.dropped);
 
     n += (size_t)snprintf(line + n, 128, "%lu log lines are lost: their reader did not take them\n",
-                          sink.dropped);
+                          dropped);
     if (put(line, n))
-        sink.dropped = 0;
+        atomic_fetch_sub(&sink.dropped, dropped);
 }
 
 static void write_line(enum log_level level, const char *source, const char *text, size_t len,

@@ -37,7 +37,7 @@ struct upload_target {
  * upload_abort(). */
 typedef void (*upload_done_cb)(struct upload *upload, int rc);
 
-/* The buffer has room again, after upload_write() has returned false. May fire within libcurl: must
+/* The buffer has room again, after upload_write() has returned 0. May fire within libcurl: must
  * not call this module. */
 typedef void (*upload_drained_cb)(struct upload *upload);
 
