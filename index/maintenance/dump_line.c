@@ -137,6 +137,8 @@ int dump_append_orphan(struct buf *out, const void *key, size_t len, uint64_t ge
         rc = json_append_bytes(out, key, len);
     if (rc == 0)
         rc = append_generation(out, generation);
+    if (rc == 0 && orphan->time != 0)
+        rc = buf_append_format(out, ",\"time\":%" PRId64, (int64_t)orphan->time);
     if (rc == 0 && orphan->until != 0)
         rc = buf_append_format(out, ",\"until\":%" PRId64, (int64_t)orphan->until);
     return rc == 0 ? append_places(out, orphan->places, orphan->n_places, volumes) : rc;
@@ -307,10 +309,10 @@ static const char *parse_record(struct fields *fields, struct dump_line *line)
                          line);
 }
 
-/* In version 1 it has a record's fields, which say nothing. */
+/* In version 1 it has a record's fields, of which only the time says something. */
 static const char *parse_orphan(struct fields *fields, struct dump_line *line)
 {
-    static const char *const old[] = {"size", "time", "unlinked", "md5"};
+    static const char *const old[] = {"size", "unlinked", "md5"};
     struct orphan *orphan = &line->orphan;
     const char *problem = parse_key(take(fields, "orphan"), &line->key);
 
@@ -318,6 +320,9 @@ static const char *parse_orphan(struct fields *fields, struct dump_line *line)
         take(fields, old[i]);
     if (problem == NULL)
         problem = parse_generation(fields, &line->generation);
+    if (problem == NULL && json_object_get(fields->object, "time") != NULL &&
+        !take_time(fields, "time", &orphan->time))
+        problem = "has a \"time\" that is no number of milliseconds";
     if (problem == NULL && json_object_get(fields->object, "until") != NULL &&
         !take_time(fields, "until", &orphan->until))
         problem = "has an \"until\" that is no number of milliseconds";

@@ -4,18 +4,20 @@
  *     {"key":"/a","size":5,"time":1763740800123,"generation":"019ab7f0d2bb0000","md5":"...",
  *         "volumes":["host:3001 5d41.../sv0A"]}
  *     {"key":{"percent":"/%FF"},"size":5,"time":1763740800123,"unlinked":true,"volumes":[...]}
- *     {"orphan":"/b","generation":"019ab7f0d2bb0001","until":1763740860123,"volumes":[...]}
+ *     {"orphan":"/b","generation":"019ab7f0d2bb0001","time":1763740801000,"until":1763740860123,
+ *         "volumes":[...]}
  *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
  *
  * The first and the last line are there once, the keys come in byte order, and after them the
  * orphans do too, those of a key by generation: blobs that are to be removed, but not before
  * `until`, in ms since 1970. `time` is that of the PUT, likewise, and negative before that: a
  * record has all 64 bits of it, and JSON's integers have a sign. `generation` (not of generation
- * 0), `md5`, `unlinked` and `until` stand only where they say something, and so do a volume's
- * identity, behind a space, and its subvolume. `keys` counts those that aren't unlinked.
+ * 0), `md5`, `unlinked` and `until` stand only where they say something, and so do an orphan's
+ * `time`, and a volume's identity, behind a space, and its subvolume. `keys` counts those that
+ * aren't unlinked.
  *
- * Version 1 had no generations, and orphans with a `size` and a `time` that say nothing: it is read
- * still. */
+ * Version 1 had no generations, and orphans with a record's fields: it is read still, as are dumps
+ * of version 2 whose orphans have no `time`. */
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 

@@ -2,8 +2,9 @@
  * how long it stays there. Its name in the store is the key and the generation that it was put
  * under. Binary form:
  *
- *     u8       version, 1
+ *     u8       version: 2, or 1 for a blob that has the time of its generation
  *     varint   ms since 1970: not to be removed before that
+ *     varint   time of the PUT, ms since 1970, not 0; not in version 1
  *     u8       number of places, 1 to ORPHAN_PLACES_MAX
  *     varint   volume id, varint subvolume plus one or 0 for none: for each of them
  *     u32      CRC-32C of all before, little-endian */
@@ -16,10 +17,11 @@
 #include "index/store/record.h"
 
 #define ORPHAN_PLACES_MAX (2 * PLACES_MAX) /* where it was, and where it was copied to */
-#define ORPHAN_MAX        (1 + 10 + 1 + ORPHAN_PLACES_MAX * 10 + 4)
+#define ORPHAN_MAX        (1 + 10 + 10 + 1 + ORPHAN_PLACES_MAX * 10 + 4)
 
 struct orphan {
     uint64_t until; /* ms since 1970 */
+    uint64_t time;  /* of the PUT, as the record had it; 0: that of the generation */
     unsigned n_places;
     struct place places[ORPHAN_PLACES_MAX];
 };

@@ -133,6 +133,7 @@ static void make_bare(unsigned space, uint64_t version, struct universe_value *v
         memset(record->md5, (int)(version & 0xff), sizeof(record->md5));
     }
     value->orphan.until = version % 4 == 0 ? 0 : version * 1013;
+    value->orphan.time = version % 3 == 0 ? 0 : version * 1019;
     value->orphan.n_places = 1 + (unsigned)(version % 5);
     places = places_of(value, space, &n);
     for (unsigned i = 0; i < n; i++) {

@@ -63,6 +63,9 @@ static void test_dump_line_parse_and_append_round_trip(void **state)
         "{\"orphan\":\"/a\",\"volumes\":[\"a:1\"]}\n",
         "{\"orphan\":\"/a\",\"generation\":\"019ab7f0d2bb0001\",\"until\":1763740860123,"
         "\"volumes\":[\"a:1\",\"b:2 disk/svFF\"]}\n",
+        "{\"orphan\":\"/a\",\"generation\":\"019ab7f0d2bb0001\",\"time\":1763740801000,"
+        "\"volumes\":[\"a:1\"]}\n",
+        "{\"orphan\":\"/a\",\"time\":-1,\"until\":7,\"volumes\":[\"a:1\"]}\n",
         "{\"orphan\":{\"percent\":\"/%FF\"},\"until\":9223372036854775807,\"volumes\":[" TEN TEN TEN
         "\"a:1\",\"a:1\"]}\n",
         "{\"key\":\"/a\",\"size\":5,\"time\":7,\"volumes\":[\"a:1 5d41-x._Z\",\"[::1]:1 "
@@ -117,6 +120,7 @@ static void test_dump_line_parse_takes_version_1(void **state)
     assert_int_equal(line.kind, DUMP_ORPHAN);
     assert_int_equal(line.generation, 0);
     assert_int_equal(line.orphan.until, 0);
+    assert_int_equal(line.orphan.time, 7);
     assert_int_equal(line.orphan.n_places, 2);
     assert_string_equal(line.volumes[1], "b:1");
     assert_int_equal(line.orphan.places[1].subvolume, 10);
@@ -164,6 +168,7 @@ static const struct {
     {"{\"key\":\"/a\",\"until\":5," REST, "field too many"},
     {"{\"orphan\":\"/a\",\"generation\":\"\",\"volumes\":[\"a:1\"]}", "\"generation\""},
     {"{\"orphan\":\"/a\",\"until\":\"5\",\"volumes\":[\"a:1\"]}", "\"until\""},
+    {"{\"orphan\":\"/a\",\"time\":\"5\",\"volumes\":[\"a:1\"]}", "\"time\""},
     {"{\"orphan\":\"/a\",\"color\":5,\"volumes\":[\"a:1\"]}", "field too many"},
     {"{\"orphan\":\"/a\"}", "1 to 32 volumes"},
     {"{\"orphan\":\"/a\",\"volumes\":[" TEN TEN TEN "\"a:1\",\"a:1\",\"a:1\"]}", "1 to 32 volumes"},
@@ -246,7 +251,8 @@ static void test_dump_line_longest_orphan_fits_in_a_line(void **state)
 {
     static char name[DUMP_VOLUME_MAX + 1];
     const char *volumes[ORPHAN_PLACES_MAX];
-    struct orphan orphan = {.until = INT64_MAX, .n_places = ORPHAN_PLACES_MAX};
+    struct orphan orphan = {
+        .until = INT64_MAX, .time = (uint64_t)INT64_MAX + 1, .n_places = ORPHAN_PLACES_MAX};
     struct dump_line line;
     struct buf out = {0};
     char key[KEY_MAX];

@@ -13,6 +13,7 @@ static struct orphan sample(void)
 {
     return (struct orphan){
         .until = 1795000000000,
+        .time = 1794999999000,
         .n_places = 2,
         .places = {{.volume = 300}, {.volume = 0, .has_subvolume = true, .subvolume = 255}},
     };
@@ -27,6 +28,7 @@ static void assert_round_trip(const struct orphan *orphan)
     assert_true(n <= ORPHAN_MAX);
     assert_int_equal(orphan_decode(bytes, n, &seen), 0);
     assert_int_equal(orphan->until, seen.until);
+    assert_int_equal(orphan->time, seen.time);
     assert_int_equal(orphan->n_places, seen.n_places);
     for (unsigned i = 0; i < orphan->n_places; i++) {
         assert_int_equal(orphan->places[i].volume, seen.places[i].volume);
@@ -44,7 +46,9 @@ static void test_orphan_round_trip(void **state)
     orphan.until = 0;
     orphan.n_places = 1;
     assert_round_trip(&orphan);
-    orphan.until = UINT64_MAX;
+    orphan.time = 0;
+    assert_round_trip(&orphan);
+    orphan.until = orphan.time = UINT64_MAX;
     orphan.n_places = ORPHAN_PLACES_MAX;
     for (unsigned i = 0; i < ORPHAN_PLACES_MAX; i++)
         orphan.places[i] =
@@ -93,7 +97,9 @@ static void test_orphan_decode_judges_content_behind_a_right_checksum(void **sta
 {
     (void)state;
     assert_int_equal(DECODE(1, 5, 1, 7, 0), 0);
-    assert_int_equal(DECODE(2, 5, 1, 7, 0), -ENOTSUP); /* a later version */
+    assert_int_equal(DECODE(2, 5, 9, 1, 7, 0), 0);
+    assert_int_equal(DECODE(3, 5, 9, 1, 7, 0), -ENOTSUP); /* a later version */
+    assert_int_equal(DECODE(2, 5, 0, 1, 7, 0), -EBADMSG); /* no time: that is version 1 */
     assert_int_equal(DECODE(0, 5, 1, 7, 0), -EBADMSG);
     assert_int_equal(DECODE(1, 5, 0), -EBADMSG);             /* no place */
     assert_int_equal(DECODE(1, 5, 33, 7, 0), -EBADMSG);      /* too many */

@@ -128,7 +128,9 @@ static void fill(struct fixture *f)
     }
     for (unsigned i = 0; i < MANY; i++) {
         struct record record = {.size = i, .time = 7 * i, .flags = i % 4, .n_places = 1 + i % 2};
-        struct orphan orphan = {.until = i % 7 == 0 ? 0 : 7 * i, .n_places = record.n_places};
+        struct orphan orphan = {.until = i % 7 == 0 ? 0 : 7 * i,
+                                .time = i % 3 == 0 ? 0 : 9 * i,
+                                .n_places = record.n_places};
         bool is_orphan = i % 5 == 0;
         struct store_change change = {
             .space = is_orphan ? STORE_ORPHANS : STORE_KEYS,
@@ -292,7 +294,7 @@ static void test_restore_keeps_generations(void **state)
     assert_int_equal(store_last_generation(f->box.store), 9);
 }
 
-/* It is dumped as version 2 then. */
+/* It is dumped as version 2 then, and an orphan keeps the time of its record. */
 static void test_restore_of_version_1_gives_generation_0(void **state)
 {
     static const char old[] = "{\"format\":\"mkv-dump\",\"version\":1}\n" KEY(
@@ -303,13 +305,14 @@ static void test_restore_of_version_1_gives_generation_0(void **state)
 
     assert_int_equal(restore(f, old, false, false), 0);
     assert_string_equal(dump(f, 1000),
-                        HEAD KEY("/a")
-                            GONE("/a") "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n");
+                        HEAD KEY("/a") "{\"orphan\":\"/a\",\"time\":7,\"volumes\":[\"a:1\"]}\n"
+                                       "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n");
     assert_int_equal(storebox_open(&f->box), 0);
     assert_int_equal(store_get(f->box.store, "/a", 2, &record), 0);
     assert_int_equal(record.generation, 0);
     assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 0, &orphan), 0);
     assert_int_equal(orphan.n_places, 1);
+    assert_int_equal(orphan.time, 7);
     assert_int_equal(store_last_generation(f->box.store), 0);
 }
 

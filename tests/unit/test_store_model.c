@@ -156,6 +156,7 @@ static void random_orphan(struct model *m, struct orphan *orphan)
     unsigned max = rng_one_in(&m->rng, 8) ? ORPHAN_PLACES_MAX : 3;
 
     *orphan = (struct orphan){.until = rng_next(&m->rng) >> rng_below(&m->rng, 64),
+                              .time = rng_next(&m->rng) >> rng_below(&m->rng, 64),
                               .n_places = 1 + rng_below(&m->rng, max)};
     for (unsigned i = 0; i < orphan->n_places; i++)
         orphan->places[i] = random_place(m);
