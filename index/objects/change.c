@@ -71,7 +71,7 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
         return UV_ENOMEM;
     c->orphans = true;
     c->orphan = record->generation;
-    rc = orphan_change_init(o, key, record->generation, &orphan);
+    rc = orphan_change_init(o, key, record, &orphan);
     if (rc == 0)
         rc = orphan_change_add(o, &orphan, record->places, record->n_places, 0);
     if (rc < 0) {

@@ -1,30 +1,54 @@
 #include "index/objects/generation.h"
 
+#include "index/base/clock.h"
+
 #define TIME_MAX ((1ULL << 48) - 1)
 
-/* What was forgotten may be of that second, too: the next one begins with the next. */
-void generations_init(struct generations *g, uint64_t last)
+static uint64_t next_second(uint64_t time)
 {
-    uint64_t time = (generation_time(last) / 1000 + 1) * 1000;
-
-    *g = (struct generations){.last = last > 0 ? (time << 16) - 1 : 0};
+    return (time / 1000 + 1) * 1000;
 }
 
-uint64_t generation_make(struct generations *g, uint64_t known, uint64_t now)
+/* The second of `last` is over: a blob of that second may have been forgotten. */
+void generations_init(struct generations *g, uint64_t last)
 {
-    uint64_t time = now + g->ahead;
-    uint64_t least = generation_time(g->last);
-    uint64_t generation;
+    g->next = last > 0 ? next_second(generation_time(last)) << 16 : 1;
+    g->seen = UINT64_MAX; /* nothing: whatever comes has gone back from there */
+}
 
-    if (known > 0 && (generation_time(known) / 1000 + 1) * 1000 > least)
-        least = (generation_time(known) / 1000 + 1) * 1000;
-    if (time < least) {
-        g->ahead += least - time;
-        time = least;
-    }
+uint64_t generations_now(struct generations *g, uint64_t now)
+{
+    uint64_t passed;
+    uint64_t time;
+
+    if (now < g->seen)
+        g->seen = now;
+    passed = (now - g->seen) / 2;
+    g->seen += 2 * passed; /* an odd ms is left for the next time */
+    time = generation_time(g->next) + passed;
+    if (time < now)
+        time = now;
     if (time > TIME_MAX)
         time = TIME_MAX;
-    generation = time << 16;
-    g->last = generation > g->last ? generation : g->last + 1;
-    return g->last;
+    if (time << 16 > g->next)
+        g->next = time << 16;
+    return generation_time(g->next);
+}
+
+uint64_t generation_make(struct generations *g, uint64_t now)
+{
+    generations_now(g, now);
+    return g->next++;
+}
+
+bool blob_time_counts(uint64_t time)
+{
+    return time < CLOCK_MS_MAX && next_second(time) < CLOCK_MS_MAX;
+}
+
+uint64_t blob_time_make(uint64_t generation, uint64_t latest)
+{
+    uint64_t time = generation_time(generation);
+
+    return latest > 0 && time < next_second(latest) ? next_second(latest) : time;
 }

@@ -1,29 +1,46 @@
-/* Generations: what makes a blob's name one that no other blob of its key ever had. 48 bits are ms
- * since 1970 and 16 bits a count, so that they are in the order of their making, and tell when.
+/* Generations and times of blobs.
  *
- * The time is a clock of its own, which never goes back: where the machine's does, or where a
- * generation must be later than another one, it goes ahead of that. */
+ * A generation makes a blob's name one that no other blob ever had: 48 bits are ms since 1970 and
+ * 16 bits a count, so that generations are in the order of their making, and tell when.
+ *
+ * A blob's time is the mtime of its file, and nginx makes its ETag of the second of that and the
+ * size. So each blob of a key has a second that no other blob of that key had. Where values replace
+ * each other faster, the times of that one key run ahead of the clock; generations never do. */
 #ifndef MKV_OBJECTS_GENERATION_H
 #define MKV_OBJECTS_GENERATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+/* A clock that never goes back: where the machine's does, this one goes on from where it was, at
+ * half the pace, until the machine's has caught up. */
 struct generations {
-    uint64_t last;  /* made, or seen in the store */
-    uint64_t ahead; /* ms that the clock is ahead of the machine's */
+    uint64_t next; /* the least that may be made */
+    uint64_t seen; /* of the machine's clock, ms */
 };
 
-/* Those to come follow `last`. */
+/* Those to come are greater than `last`, and of a later second. */
 void generations_init(struct generations *generations, uint64_t last);
 
-/* A new one: greater than all before, and with a second, which nginx makes its ETag of, after that
- * of `known`, the greatest that is still known of the key (0: none). `now`: clock_now_ms(). */
-uint64_t generation_make(struct generations *generations, uint64_t known, uint64_t now);
+/* ms since 1970 on that clock; all generations to come are of that time or a later one. `now`:
+ * clock_now_ms(). */
+uint64_t generations_now(struct generations *generations, uint64_t now);
+
+/* A new one: greater than all before. */
+uint64_t generation_make(struct generations *generations, uint64_t now);
 
 /* ms since 1970. */
 static inline uint64_t generation_time(uint64_t generation)
 {
     return generation >> 16;
 }
+
+/* Whether a time has a next second that can be written as a date. Others, which only a dump that
+ * was restored can have brought, are as good as none. */
+bool blob_time_counts(uint64_t time);
+
+/* The time of a blob of this generation: that of its making, or else the second after `latest`, the
+ * latest time that counts of what is known of its key (0: nothing). */
+uint64_t blob_time_make(uint64_t generation, uint64_t latest);
 
 #endif

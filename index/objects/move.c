@@ -83,8 +83,8 @@ static int settle(struct move *m)
     struct store_change change;
 
     if (m->announced_until == 0 || m->is_late ||
-        orphan_change_init(m->objects, &m->key, m->old.generation, &left) < 0 ||
-        left.was.n_places == 0 || left.was.until != m->announced_until)
+        orphan_change_init(m->objects, &m->key, &m->old, &left) < 0 || left.was.n_places == 0 ||
+        left.was.until != m->announced_until)
         return UV_EALREADY;
     left.is.until = m->until_before;
     change = orphan_change_of(&m->key, m->old.generation, &left);
@@ -121,7 +121,7 @@ static void committed_cb(struct store_commit *commit, int rc)
 static int find_outdated(struct move *m, struct orphan_change *change)
 {
     const struct places *places = m->objects->places;
-    int rc = orphan_change_init(m->objects, &m->key, m->old.generation, change);
+    int rc = orphan_change_init(m->objects, &m->key, &m->old, change);
 
     if (rc < 0)
         return rc;
@@ -299,7 +299,7 @@ static int announce(struct move *m)
     struct orphan_change announced;
     struct store_change change;
     uint64_t until = clock_now_ms() + o->grace;
-    int rc = orphan_change_init(o, &m->key, m->old.generation, &announced);
+    int rc = orphan_change_init(o, &m->key, &m->old, &announced);
 
     m->until_before = announced.was.until;
     for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {
@@ -347,7 +347,7 @@ static int find_targets(struct move *m)
 /* Keeps the reclaimer, and other moves, away from the blob. */
 static int hold(struct move *m)
 {
-    int rc = objects_hold(m->objects, &m->hold, &m->key, m->old.generation);
+    int rc = objects_hold(m->objects, &m->hold, &m->key, m->old.generation, m->old.time);
 
     if (rc == UV_EBUSY)
         return refuse(m, UV_EAGAIN, "copies are being made or removed", "");

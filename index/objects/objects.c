@@ -17,23 +17,31 @@ void objects_end(struct objects *o)
 
 /* --- Blobs that are held: a tree (tsearch(3)) ------------------------------------------------ */
 
+static int compare_keys(const struct key *a, const struct key *b)
+{
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    return memcmp(a->bytes, b->bytes, a->len);
+}
+
+/* By key, and then by generation. */
 static int compare(const void *a, const void *b)
 {
     const struct hold *x = a;
     const struct hold *y = b;
+    int order = compare_keys(x->key, y->key);
 
-    if (x->generation != y->generation)
-        return x->generation < y->generation ? -1 : 1;
-    if (x->key->len != y->key->len)
-        return x->key->len < y->key->len ? -1 : 1;
-    return memcmp(x->key->bytes, y->key->bytes, x->key->len);
+    if (order != 0)
+        return order;
+    return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
-int objects_hold(struct objects *o, struct hold *hold, const struct key *key, uint64_t generation)
+int objects_hold(struct objects *o, struct hold *hold, const struct key *key, uint64_t generation,
+                 uint64_t time)
 {
     const struct hold **found;
 
-    *hold = (struct hold){.key = key, .generation = generation};
+    *hold = (struct hold){.key = key, .generation = generation, .time = time};
     found = tsearch(hold, &o->held, compare);
     if (found == NULL)
         return UV_ENOMEM;
@@ -46,4 +54,32 @@ void objects_release(struct objects *o, struct hold *hold)
 
     assert(parent != NULL);
     (void)parent;
+}
+
+/* Looks for what comes after all that is held of the key. */
+struct latest {
+    const struct key *key;
+    const struct hold **last; /* the last of the key's that the search has passed */
+};
+
+/* On the way to where that would be, the search passes the one before it. tfind(3) gives what is
+ * looked for first. */
+static int compare_latest(const void *a, const void *b)
+{
+    const struct latest *latest = a;
+    const struct hold *held = b;
+    int order = compare_keys(latest->key, held->key);
+
+    if (order == 0)
+        *latest->last = held;
+    return order == 0 ? 1 : order;
+}
+
+uint64_t objects_held_time(const struct objects *o, const struct key *key)
+{
+    const struct hold *last = NULL;
+    const struct latest latest = {.key = key, .last = &last};
+
+    tfind(&latest, &o->held, compare_latest);
+    return last != NULL ? last->time : 0;
 }

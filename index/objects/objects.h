@@ -34,7 +34,7 @@ struct objects {
     struct upload_budget budget; /* of all writes */
     struct generations generations;
     struct reclaimer *reclaimer;
-    void *held;              /* blobs in the making: hold.c */
+    void *held;              /* blobs in the making: a tree of struct hold */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:
                                 nobody waits */
@@ -57,12 +57,16 @@ static inline int objects_look_up(const struct objects *objects, const struct ke
 struct hold {
     const struct key *key; /* borrowed */
     uint64_t generation;
+    uint64_t time; /* of the blob, ms since 1970 */
 };
 
 /* Keeps the reclaimer away from a blob until objects_release(); `hold` stays the caller's and in
  * place. 0; UV_EBUSY when another operation holds it, or UV_ENOMEM. */
 int objects_hold(struct objects *objects, struct hold *hold, const struct key *key,
-                 uint64_t generation);
+                 uint64_t generation, uint64_t time);
 void objects_release(struct objects *objects, struct hold *hold);
+
+/* The time of the key's last blob, by generation, that is held; 0: none is. */
+uint64_t objects_held_time(const struct objects *objects, const struct key *key);
 
 #endif

@@ -10,18 +10,19 @@ bool orphan_add(const struct places *places, struct orphan *orphan, const struct
     return true;
 }
 
-int orphan_change_init(const struct objects *o, const struct key *key, uint64_t generation,
+int orphan_change_init(const struct objects *o, const struct key *key, const struct record *record,
                        struct orphan_change *change)
 {
-    int rc = store_get_orphan(o->store, key->bytes, key->len, generation, &change->was);
+    int rc = store_get_orphan(o->store, key->bytes, key->len, record->generation, &change->was);
 
     if (rc == UV_ENOENT) {
-        change->was.n_places = 0;
-        change->was.until = 0;
+        change->was = (struct orphan){.n_places = 0};
         rc = 0;
     }
-    if (rc == 0)
+    if (rc == 0) {
         change->is = change->was;
+        change->is.time = record->time;
+    }
     return rc;
 }
 
@@ -51,22 +52,36 @@ struct store_change orphan_change_of(const struct key *key, uint64_t generation,
     };
 }
 
-static int last_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
-                   void *arg)
+uint64_t orphan_time(const struct orphan *orphan, uint64_t generation)
 {
-    uint64_t *last = arg;
+    return orphan->time > 0 ? orphan->time : generation_time(generation);
+}
 
+static void take_time(uint64_t time, uint64_t *latest)
+{
+    if (time > *latest && blob_time_counts(time))
+        *latest = time;
+}
+
+static int latest_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
+                     void *arg)
+{
     (void)key;
     (void)len;
-    (void)orphan;
-    if (generation > *last)
-        *last = generation;
+    take_time(orphan_time(orphan, generation), arg);
     return 0;
 }
 
-int orphans_last_generation(const struct objects *o, const struct key *key, uint64_t least,
-                            uint64_t *last)
+int orphans_latest_time(const struct objects *o, const struct key *key, uint64_t of_record,
+                        uint64_t *latest)
 {
-    *last = least;
-    return store_list_orphans(o->store, key->bytes, key->len, 0, true, last_cb, last);
+    uint64_t found = 0;
+    int rc = store_list_orphans(o->store, key->bytes, key->len, 0, true, latest_cb, &found);
+
+    if (rc < 0)
+        return rc;
+    take_time(of_record, &found);
+    take_time(objects_held_time(o, key), &found);
+    *latest = found;
+    return 0;
 }

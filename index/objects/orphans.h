@@ -13,10 +13,10 @@ struct orphan_change {
 /* Adds a place, unless it is there already. False when there are too many. */
 bool orphan_add(const struct places *places, struct orphan *orphan, const struct place *place);
 
-/* Prepares to make orphans of a key's blob, also at these `n` places, and until then. 0, UV_EIO, or
- * UV_ENOBUFS when the places are too many. */
-int orphan_change_init(const struct objects *objects, const struct key *key, uint64_t generation,
-                       struct orphan_change *change);
+/* Prepares to make orphans of the blob that the key's record names, also at these `n` places, and
+ * until then. 0, UV_EIO, or UV_ENOBUFS when the places are too many. */
+int orphan_change_init(const struct objects *objects, const struct key *key,
+                       const struct record *record, struct orphan_change *change);
 int orphan_change_add(const struct objects *objects, struct orphan_change *change,
                       const struct place *places, unsigned n, uint64_t until);
 
@@ -24,8 +24,13 @@ int orphan_change_add(const struct objects *objects, struct orphan_change *chang
 struct store_change orphan_change_of(const struct key *key, uint64_t generation,
                                      const struct orphan_change *change);
 
-/* The greatest generation among a key's orphans, `least` at least. 0 or UV_EIO. */
-int orphans_last_generation(const struct objects *objects, const struct key *key, uint64_t least,
-                            uint64_t *last);
+/* The time of an orphan's blob. */
+uint64_t orphan_time(const struct orphan *orphan, uint64_t generation);
+
+/* The latest time that counts (generation.h) of a key's blobs: of the one with a record that has
+ * the time `of_record` (0: there is none), of its orphans, and of those in the making. 0 and
+ * *latest, which may be 0, or UV_EIO. */
+int orphans_latest_time(const struct objects *objects, const struct key *key, uint64_t of_record,
+                        uint64_t *latest);
 
 #endif

@@ -2,8 +2,9 @@
  * next turn of the loop, and a walk through all of the store's in order, a few at a time, which
  * begins anew some seconds after its end. Each becomes a removal: its volumes are asked all at
  * once, and what is left of it is committed, if that is less. When nothing is left, it waits in
- * `gone` for two seconds before the store forgets it: a new blob of the key has another second
- * then, and so another ETag (generation.h).
+ * `gone` for two seconds at least, until any new blob of the key will have a later second, and so
+ * another ETag (generation.h): the clock has passed the orphan's, or the key has a value of a later
+ * one. Then the store forgets it.
  *
  * Volumes that could not be asked are in `down` to the round's end, so that a thousand orphans on a
  * dead volume cost one timeout. */
@@ -19,7 +20,7 @@
 #include "index/objects/orphans.h"
 
 #define ROUND_INTERVAL 5000 /* ms from the end of a round to the next */
-#define FORGET_AFTER   2000 /* ms from a blob's end to its orphan's */
+#define FORGET_AFTER   2000 /* ms from a blob's end to its orphan's, or to another look at that */
 #define TICK           200  /* ms between looks at those that are gone */
 #define AT_ONCE        32   /* removals in hand */
 #define FRESH_MAX      4096 /* that wait; others are the walk's */
@@ -36,7 +37,7 @@ struct removal {
     struct orphan left;   /* as it is then; without places: it is gone */
     struct store_commit commit;
     unsigned n_pending;         /* transfers whose end is to come */
-    uint64_t gone_at;           /* loop time */
+    uint64_t look_at;           /* loop time, of one that is gone */
     STAILQ_ENTRY(removal) link; /* in `gone` */
     struct transfer *transfers; /* one a place, until all have ended */
 };
@@ -136,6 +137,12 @@ static void commit_left(struct removal *m)
         removal_end(m);
 }
 
+static void wait_gone(struct reclaimer *r, struct removal *m)
+{
+    m->look_at = uv_now(r->objects->loop) + FORGET_AFTER;
+    STAILQ_INSERT_TAIL(&r->gone, m, link);
+}
+
 static void removed(struct removal *m)
 {
     struct reclaimer *r = m->reclaimer;
@@ -146,8 +153,7 @@ static void removed(struct removal *m)
         r->removed++;
         r->n_removals--;
         r->n_gone++;
-        m->gone_at = uv_now(r->objects->loop);
-        STAILQ_INSERT_TAIL(&r->gone, m, link);
+        wait_gone(r, m);
         go_on(r);
     } else if (m->left.n_places > 0 && m->left.n_places < m->orphan.n_places) {
         commit_left(m);
@@ -237,8 +243,10 @@ static struct removal *removal_new(struct reclaimer *r, const struct key *key, u
         return NULL;
     *m = (struct removal){.reclaimer = r, .key = *key, .generation = generation, .orphan = *orphan};
     m->left.until = orphan->until;
+    m->left.time = orphan->time;
     m->transfers = calloc(orphan->n_places, sizeof(*m->transfers));
-    if (m->transfers == NULL || objects_hold(r->objects, &m->hold, &m->key, generation) < 0) {
+    if (m->transfers == NULL || objects_hold(r->objects, &m->hold, &m->key, generation,
+                                             orphan_time(orphan, generation)) < 0) {
         free(m->transfers);
         free(m);
         return NULL;
@@ -279,14 +287,32 @@ static void take(struct reclaimer *r, const struct key *key, uint64_t generation
 
 /* --- Those that are gone --------------------------------------------------------------------- */
 
+/* Whether any new blob of the key will have a later second. Only a record vouches for that: what
+ * became of a later PUT's announcement isn't known. */
+static bool is_past(struct objects *o, const struct removal *m)
+{
+    uint64_t time = orphan_time(&m->orphan, m->generation);
+    struct record record;
+
+    if (!blob_time_counts(time))
+        return true;
+    if (time / 1000 < generations_now(&o->generations, clock_now_ms()) / 1000)
+        return true;
+    return objects_look_up(o, &m->key, &record) == 0 && blob_time_counts(record.time) &&
+           record.time / 1000 > time / 1000;
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
     struct reclaimer *r = timer->data;
     struct removal *m;
 
-    while ((m = STAILQ_FIRST(&r->gone)) != NULL &&
-           uv_now(timer->loop) - m->gone_at >= FORGET_AFTER) {
+    while ((m = STAILQ_FIRST(&r->gone)) != NULL && m->look_at <= uv_now(timer->loop)) {
         STAILQ_REMOVE_HEAD(&r->gone, link);
+        if (!is_past(r->objects, m)) {
+            wait_gone(r, m);
+            continue;
+        }
         r->n_gone--;
         r->n_removals++;
         commit_left(m);

@@ -7,8 +7,9 @@
 #include "index/objects/objects.h"
 
 /* Goes through the store's orphans now and then every few seconds: those whose time has come, that
- * nobody holds, and whose volumes are up are removed there, and forgotten two seconds later. One
- * that a volume doesn't remove is tried again. Each orphan in hand counts in n_running. 0 or
+ * nobody holds, and whose volumes are up are removed there, and forgotten once no new blob of the
+ * key can have their second, two seconds later at the earliest. One that a volume doesn't remove is
+ * tried again. Each orphan in hand counts in n_running. 0 or
  * UV_ENOMEM. */
 int reclaimer_start(uv_loop_t *loop, struct objects *objects, struct reclaimer **reclaimer);
 

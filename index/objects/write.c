@@ -109,6 +109,7 @@ static void find_leftovers(const struct write *w, bool stored, struct orphan *or
     bool late = false;
 
     orphan->n_places = 0;
+    orphan->time = w->record.time;
     for (size_t i = 0; i < w->upload.n_targets; i++) {
         const struct upload_target *t = &w->upload.targets[i];
 
@@ -181,8 +182,7 @@ static int find_old(struct write *w)
         return UV_EEXIST;
     if (rc != UV_ENOENT)
         return rc;
-    w->old.n_places = 0;
-    w->old.generation = 0;
+    w->old = (struct record){.n_places = 0};
     return 0;
 }
 
@@ -233,7 +233,7 @@ static void committed_cb(struct store_commit *commit, int rc)
 static int replace_old(struct write *w, struct orphan_change *replaced, struct store_change *change)
 {
     struct objects *o = w->objects;
-    int rc = orphan_change_init(o, &w->key, w->old.generation, replaced);
+    int rc = orphan_change_init(o, &w->key, &w->old, replaced);
 
     if (rc == 0)
         rc = orphan_change_add(o, replaced, w->old.places, w->old.n_places,
@@ -339,6 +339,7 @@ static int announce(struct write *w)
     int rc;
 
     orphan->until = clock_now_ms() + w->objects->grace;
+    orphan->time = w->record.time;
     orphan->n_places = 0;
     for (size_t i = 0; i < w->upload.n_targets; i++)
         orphan->places[orphan->n_places++] = w->upload.targets[i].place;
@@ -429,15 +430,17 @@ static void start_md5(struct write *w)
         md5_begin(&w->md5);
 }
 
+/* Writes of one key that run at once have different seconds too: one may replace the other. */
 static int choose_generation(struct write *w)
 {
-    uint64_t known;
-    int rc = orphans_last_generation(w->objects, &w->key, w->old.generation, &known);
+    struct objects *o = w->objects;
+    uint64_t latest;
+    int rc = orphans_latest_time(o, &w->key, w->old.time, &latest);
 
     if (rc < 0)
         return rc;
-    w->record.generation = generation_make(&w->objects->generations, known, clock_now_ms());
-    w->record.time = generation_time(w->record.generation);
+    w->record.generation = generation_make(&o->generations, clock_now_ms());
+    w->record.time = blob_time_make(w->record.generation, latest);
     return 0;
 }
 
@@ -501,7 +504,7 @@ int write_start(struct objects *o, const struct key *key, const struct write_opt
     w->commit.data = w;
     rc = prepare(w, text);
     if (rc == 0)
-        rc = objects_hold(o, &w->hold, &w->key, w->record.generation);
+        rc = objects_hold(o, &w->hold, &w->key, w->record.generation, w->record.time);
     if (rc < 0) {
         upload_deinit(&w->upload);
         free(w);

@@ -68,7 +68,7 @@ motley() {
     same "$HEADER" "$(head -n 1 "$T/live")"
     grep -Eqx '\{"key":"/key-1","size":7,"time":[0-9]{13},"generation":"[0-9a-f]{16}","md5":"[0-9a-f]{32}","volumes":\["127.0.0.1:[0-9]+ [0-9a-f]{32}/sv[01][0-9A-F]"\]\}' "$T/live"
     grep -Eq '^\{"key":"/key-3",.*"unlinked":true' "$T/live"
-    grep -Eqx '\{"orphan":"/key-[0-9]+","generation":"[0-9a-f]{16}","volumes":\["127.0.0.1:[0-9]+ [0-9a-f]{32}/sv[01][0-9A-F]"\]\}' "$T/live"
+    grep -Eqx '\{"orphan":"/key-[0-9]+","generation":"[0-9a-f]{16}","time":[0-9]{13},"volumes":\["127.0.0.1:[0-9]+ [0-9a-f]{32}/sv[01][0-9A-F]"\]\}' "$T/live"
     grep -Fq '{"key":{"percent":"/%FF%0A%01"},' "$T/live"
     grep -Fq '{"key":"/café\"\\\u007f",' "$T/live"
     grep -Fq '{"key":"/a//b/",' "$T/live"

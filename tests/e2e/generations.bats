@@ -95,6 +95,50 @@ replace() { # KEY METHOD
     done
 }
 
+modified() { # URL: seconds since 1970
+    want 200 GET "$1"
+    date -d "$(header Last-Modified)" +%s
+}
+
+# The value of a new key has a time and a generation that are the clock's.
+other_is_of_now() { # KEY
+    local began time generation
+    began=$(now_ms)
+    put "$(url i)$1" value
+    time=$(modified "$(url i)$1")
+    generation=$(blob_of v "$1")
+    generation=$((16#${generation: -16} >> 16))
+    ((time >= began / 1000 - 1 && time * 1000 <= $(now_ms) + 1000)) || fail "it is of $time, at $began ms"
+    ((generation >= began - 1000 && generation <= $(now_ms) + 1000)) || fail "its generation is of $generation, at $began"
+}
+
+@test "the times of a value that is replaced on and on run ahead, and no others" {
+    local began n time
+    volume v
+    mkv_start i index "$(at v)" --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i" --reads proxy
+    await_ready i
+    began=$(date +%s)
+    for n in {1..200}; do
+        printf '%s\n' "PUT /$K/hot" "DELETE /$K/hot"
+    done | replay "$(url i)" >"$T/answers"
+    same '200 201 200 204' "$(cut -d' ' -f1 "$T/answers" | sort | uniq -c | awk '{ print $1, $2 }' | paste -sd' ')"
+    other_is_of_now "/$K/one"
+    put "$(url i)/$K/hot" value
+    time=$(modified "$(url i)/$K/hot")
+    ((time >= began + 200)) || fail "it is of $time, $((time - began)) seconds from the first one"
+    # The same after a crash, of a key whose last blob is gone.
+    want 204 DELETE "$(url i)/$K/hot"
+    within 10 lacks v "/$K/hot"
+    crash i
+    mkv_start i index "$(at v)" --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i" --reads proxy
+    await_ready i
+    within 5 sees i v up
+    other_is_of_now "/$K/two"
+    put "$(url i)/$K/hot" value
+    same $((time + 1)) "$(modified "$(url i)/$K/hot")"
+    other_is_of_now "/$K/three"
+}
+
 # --- Readers --------------------------------------------------------------------------------------
 
 is_missing() { # URL

@@ -558,7 +558,8 @@ static void test_write_over_an_unlinked_value(void **state)
     assert_int_equal(fixture_put(f, KEY, "new"), 0);
     assert_value(f, KEY, "new");
     assert_int_equal(fixture_look_up(f, KEY, &record), 0);
-    assert_true(generation_time(record.generation) / 1000 > generation_time(old.generation) / 1000);
+    assert_true(record.generation > old.generation);
+    assert_true(record.time / 1000 > old.time / 1000);
     placement_path(KEY, strlen(KEY), old.generation, path);
     fixture_pass_time(f, GRACE - 1000);
     assert_non_null(volume_server_find(fixture_server(f, KEY, 0), path));
