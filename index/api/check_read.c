@@ -34,28 +34,26 @@ static void check_end(struct check_op *op)
 
 static void log_missing(const struct volume *volume, int status)
 {
-    const char *name = volume != NULL ? volume->name : "?";
-
     if (transfer_succeeded(0, status))
-        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s has another disk now", name);
+        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s has another disk now",
+                    volume->name);
     else
-        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s answered %d", name, status);
+        log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s answered %d", volume->name,
+                    status);
 }
 
 static void checked_cb(struct transfer *transfer, int rc, int status)
 {
     struct check_op *op = transfer->data;
-    const struct place *place = &op->record.places[op->place];
-    struct volume *volume = place_volume(op->api->objects->places, place);
+    struct volume *volume = transfer->volume;
 
-    if (volume != NULL)
-        volume_report(volume, rc, status);
+    volume_report(volume, rc, status);
     if (transfer_failed_here(rc)) { /* nor could another one be asked */
         op->place = -1;
         check_end(op);
         return;
     }
-    if (volume != NULL && transfer_succeeded(rc, status) && volume_has_answered(volume, transfer)) {
+    if (transfer_succeeded(rc, status) && volume_has_answered(volume, transfer)) {
         if (volume_is_live(volume)) { /* it may have gone down since it was asked */
             check_end(op);
             return;
@@ -78,7 +76,7 @@ static void check_next(struct check_op *op)
            (op->place = get_pick(api, op->request, &op->record, op->tried)) >= 0) {
         const struct place *place = &op->record.places[op->place];
 
-        const struct volume *volume = place_live(api->objects->places, place);
+        struct volume *volume = place_live(api->objects->places, place);
 
         op->transfer.data = op;
         op->transfer.volume = volume;

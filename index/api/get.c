@@ -179,7 +179,7 @@ void api_get(struct api *api, struct http_request *request, const struct key *ke
     if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED)))
         respond_missing(api, request);
     else if (rc < 0)
-        http_respond_text(request, 500, "the index can't be read\n");
+        http_respond_text(request, api_status(rc), "the index can't be read\n");
     else if (check_conditions(request, &record))
         respond_found(api, request, key, &record);
 }

@@ -97,7 +97,7 @@ static int check_key(struct api *api, struct http_request *request, const struct
 
     if (rc < 0 && rc != UV_ENOENT) {
         *text = "the index can't be read\n";
-        return 500;
+        return api_status(rc);
     }
     status = write_head_conditions(request, exists ? &record : NULL, text);
     if (status == 0 && exists) {

@@ -196,7 +196,7 @@ static int start(struct transfers *engine, struct transfer *t)
 static int prepare(struct transfers *engine, struct transfer *t, const char *url,
                    transfer_done_cb done)
 {
-    const struct volume *volume = t->volume;
+    struct volume *volume = t->volume;
     uint64_t until = t->until;
     void *data = t->data;
     bool anew = t->anew;

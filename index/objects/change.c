@@ -8,21 +8,21 @@
 struct change {
     struct objects *objects;
     struct key key;
-    uint64_t orphan; /* the generation that is one afterwards */
-    bool orphans;    /* there is one */
+    uint64_t generation; /* of the blob that may be an orphan afterwards */
     change_done_cb done;
     void *arg;
     struct store_commit commit;
 };
 
-static struct change *change_new(struct objects *o, const struct key *key, change_done_cb done,
-                                 void *arg)
+static struct change *change_new(struct objects *o, const struct key *key, uint64_t generation,
+                                 change_done_cb done, void *arg)
 {
     struct change *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
         return NULL;
-    *c = (struct change){.objects = o, .key = *key, .done = done, .arg = arg};
+    *c = (struct change){
+        .objects = o, .key = *key, .generation = generation, .done = done, .arg = arg};
     c->commit.data = c;
     objects_begin(o);
     return c;
@@ -41,8 +41,8 @@ static void committed_cb(struct store_commit *commit, int rc)
     struct change *c = commit->data;
 
     c->done(c->arg, rc);
-    if (rc == 0 && c->orphans)
-        reclaimer_add(c->objects->reclaimer, &c->key, c->orphan);
+    if (rc == 0)
+        reclaimer_add(c->objects->reclaimer, &c->key, c->generation);
     change_free(c);
 }
 
@@ -58,7 +58,7 @@ static int change_commit(struct change *c, const struct store_change *changes, s
 int change_remove(struct objects *o, const struct key *key, const struct record *record,
                   change_done_cb done, void *arg)
 {
-    struct change *c = change_new(o, key, done, arg);
+    struct change *c = change_new(o, key, record->generation, done, arg);
     struct store_change changes[2] = {{.space = STORE_KEYS,
                                        .key = key->bytes,
                                        .len = key->len,
@@ -69,8 +69,6 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
 
     if (c == NULL)
         return UV_ENOMEM;
-    c->orphans = true;
-    c->orphan = record->generation;
     rc = orphan_change_init(o, key, record, &orphan);
     if (rc == 0)
         rc = orphan_change_add(o, &orphan, record->places, record->n_places, 0);
@@ -85,7 +83,7 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
 int change_unlink(struct objects *o, const struct key *key, const struct record *record,
                   change_done_cb done, void *arg)
 {
-    struct change *c = change_new(o, key, done, arg);
+    struct change *c = change_new(o, key, record->generation, done, arg);
     struct record unlinked = *record;
     const struct store_change change = {.space = STORE_KEYS,
                                         .key = key->bytes,

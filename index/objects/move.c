@@ -91,7 +91,7 @@ static int settle(struct move *m)
     return store_commit(m->objects->store, &m->commit, &change, 1, settled_cb);
 }
 
-/* Whatever it was, the store knows what is an orphan now. */
+/* Answers. From here on the store's orphan covers whatever was copied. */
 static void finish(struct move *m)
 {
     if (m->rc < 0)
@@ -158,7 +158,6 @@ static int commit_it(struct move *m)
     if (rc < 0)
         return rc;
     changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
-    m->record.placed_by = m->old.generation > 0 ? places_mark(m->objects->places, true) : 0;
     return store_commit(m->objects->store, &m->commit, changes, 2, committed_cb);
 }
 
@@ -301,6 +300,8 @@ static int announce(struct move *m)
     uint64_t until = clock_now_ms() + o->grace;
     int rc = orphan_change_init(o, &m->key, &m->old, &announced);
 
+    if (rc < 0)
+        return refuse(m, rc, "the index can't be read", "");
     m->until_before = announced.was.until;
     for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {
         const struct place *place = &m->targets[i].place;
@@ -328,6 +329,7 @@ static int find_targets(struct move *m)
     unsigned missing = 0;
 
     m->n_targets = (unsigned)places_choose(o->places, &m->key, m->targets, o->copies);
+    m->record.placed_by = m->old.generation > 0 ? places_mark(o->places, true) : 0;
     m->record.n_places = 0;
     for (unsigned i = 0; i < m->n_targets; i++) {
         const struct upload_target *target = &m->targets[i];

@@ -1,6 +1,5 @@
-/* What can be done with a key, without HTTP: look up, write, remove, move, list. This is what its
- * operations share; write.h, change.h and move.h are those, reclaim.h is what removes the blobs
- * that they leave.
+/* What all operations on keys share. write.h, change.h and move.h are the operations; reclaim.h
+ * removes the blobs that they leave.
  *
  * Nothing holds a key. Each PUT gives its blob a name of its own (generation.h), and each commit
  * says which record it expects, so that of two that meet one finds the other's. A blob is an orphan

@@ -6,8 +6,8 @@
 
 /* A change of one orphan, with what it points to. */
 struct orphan_change {
-    struct orphan was; /* as the store has it; without places: not at all */
-    struct orphan is;  /* as it is to be; likewise */
+    struct orphan was; /* as the store has it; no places: it has none */
+    struct orphan is;  /* as it is to be; no places: it is to have none */
 };
 
 /* Adds a place, unless it is there already. False when there are too many. */

@@ -316,8 +316,7 @@ static struct volume *find_disk(struct places *r, const char *identity)
     return found;
 }
 
-/* An index made before identities were kept has volumes without one: any is right, and so is
- * place_equal() about them. */
+/* An id without an identity (of an old index) means whatever disk is at that address now. */
 struct volume *place_volume(struct places *r, const struct place *place)
 {
     struct known *known;

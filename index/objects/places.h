@@ -45,6 +45,12 @@ bool places_have(const struct places *r, const struct place *list, unsigned n,
  * those that its key has with all volumes up. */
 uint32_t places_mark(struct places *r, bool best);
 
+/* The same when other places than the best have been taken after all. */
+static inline uint32_t places_mark_worse(uint32_t mark)
+{
+    return mark & ~1U;
+}
+
 /* Whether they still are. While the list is that of its mark, this costs nothing, however long the
  * list is. */
 bool places_are_best(struct places *r, const struct key *key, const struct record *record);

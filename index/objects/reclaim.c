@@ -22,9 +22,10 @@
 #define ROUND_INTERVAL 5000 /* ms from the end of a round to the next */
 #define FORGET_AFTER   2000 /* ms from a blob's end to its orphan's, or to another look at that */
 #define TICK           200  /* ms between looks at those that are gone */
-#define AT_ONCE        32   /* removals in hand */
+#define AT_ONCE        64   /* removals in hand, */
+#define FRESH_AT_ONCE  31   /* and at most so many when a fresh one is taken: the walk goes on */
 #define FRESH_MAX      4096 /* that wait; others are the walk's */
-#define GONE_MAX       8192 /* likewise: it finds them gone once more */
+#define GONE_MAX       8192 /* more are not remembered: the next round deletes them once more */
 #define DOWN_MAX       64   /* volumes remembered; more are asked in vain */
 #define TURN_KEYS      1000 /* looked at, in hand or not, before others get the loop */
 
@@ -38,7 +39,7 @@ struct removal {
     struct store_commit commit;
     unsigned n_pending;         /* transfers whose end is to come */
     uint64_t look_at;           /* loop time, of one that is gone */
-    STAILQ_ENTRY(removal) link; /* in `gone` */
+    STAILQ_ENTRY(removal) link; /* in `gone` or `settled` */
     struct transfer *transfers; /* one a place, until all have ended */
 };
 
@@ -60,8 +61,9 @@ struct reclaimer {
     unsigned n_fresh;
     struct removal_queue gone;
     unsigned n_gone;
-    unsigned n_removals; /* in hand, those that are gone left out */
-    struct key after;    /* the last orphan that this round has seen; len 0 at its start */
+    struct removal_queue settled; /* without a volume to ask; to be committed after the walk */
+    unsigned n_removals;          /* in hand, those that are gone left out */
+    struct key after;             /* the last orphan that this round has seen; len 0 at its start */
     uint64_t after_generation;
     unsigned looked_at; /* in this turn */
     uint64_t removed;   /* blobs, in this round */
@@ -75,6 +77,7 @@ struct reclaimer {
 };
 
 static void go_on(struct reclaimer *r);
+static void turn_cb(uv_timer_t *timer);
 
 static bool is_down(const struct reclaimer *r, uint32_t volume)
 {
@@ -112,10 +115,23 @@ static void removal_end(struct removal *m)
     go_on(r);
 }
 
+/* Of one that can't be committed, from wherever that was tried: others go on in a turn to come. */
+static void removal_drop(struct removal *m)
+{
+    struct reclaimer *r = m->reclaimer;
+
+    removal_free(m);
+    r->n_removals--;
+    if (r->stopping)
+        go_on(r);
+    else if (!r->at_end)
+        uv_timer_start(&r->round, turn_cb, 1, 0);
+}
+
 static void committed_cb(struct store_commit *commit, int rc)
 {
-    (void)
-        rc; /* somebody else has changed it, or the disk fails: a later round sees what there is */
+    /* If somebody else has changed it, or the disk fails, a later round sees what there is. */
+    (void)rc;
     removal_end(commit->data);
 }
 
@@ -134,7 +150,7 @@ static void commit_left(struct removal *m)
 
     m->commit.data = m;
     if (store_commit(m->reclaimer->objects->store, &m->commit, &change, 1, committed_cb) < 0)
-        removal_end(m);
+        removal_drop(m);
 }
 
 static void wait_gone(struct reclaimer *r, struct removal *m)
@@ -155,7 +171,8 @@ static void removed(struct removal *m)
         r->n_gone++;
         wait_gone(r, m);
         go_on(r);
-    } else if (m->left.n_places > 0 && m->left.n_places < m->orphan.n_places) {
+    } else if (m->left.n_places > 0 &&
+               (m->left.n_places < m->orphan.n_places || m->left.until != m->orphan.until)) {
         commit_left(m);
     } else {
         removal_end(m);
@@ -167,23 +184,44 @@ static void keep(struct removal *m, unsigned i)
     m->left.places[m->left.n_places++] = m->orphan.places[i];
 }
 
+/* What went wrong at a volume that was asked. One that refuses a blob may remove others; one that
+ * has not answered may still carry the request out, so that for a while nothing is to lie there
+ * under that name. */
+static void note_failure(struct removal *m, const struct transfer *transfer, unsigned i, int rc,
+                         int status)
+{
+    struct objects *o = m->reclaimer->objects;
+
+    keep(m, i);
+    if (rc == 0)
+        log_limited(LOG_LEVEL_WARN, "volume %s answered %d to a DELETE", transfer->volume->name,
+                    status);
+    else if (!transfer_failed_here(rc))
+        note_down(m->reclaimer, m->orphan.places[i].volume);
+    if (rc < 0 && rc != UV_ECONNREFUSED && !transfer_failed_here(rc))
+        m->left.until = clock_now_ms() + o->grace;
+}
+
 static void deleted_cb(struct transfer *transfer, int rc, int status)
 {
     struct removal *m = transfer->data;
-    unsigned i = (unsigned)(transfer - m->transfers);
-    struct volume *volume = place_volume(m->reclaimer->objects->places, &m->orphan.places[i]);
 
-    if (volume != NULL)
-        volume_report(volume, rc, status);
-    if (volume == NULL || !volume_has_answered(volume, transfer) ||
-        (!transfer_succeeded(rc, status) && status != 404)) {
-        keep(m, i);
-        note_down(m->reclaimer, m->orphan.places[i].volume);
-        if (volume != NULL && rc == 0)
-            log_limited(LOG_LEVEL_WARN, "volume %s answered %d to a DELETE", volume->name, status);
-    }
+    volume_report(transfer->volume, rc, status);
+    if (!volume_has_answered(transfer->volume, transfer) ||
+        (!transfer_succeeded(rc, status) && status != 404))
+        note_failure(m, transfer, (unsigned)(transfer - m->transfers), rc, status);
     if (--m->n_pending == 0)
         removed(m);
+}
+
+/* The volume of a place, if it can be asked now. */
+static struct volume *askable(const struct reclaimer *r, const struct place *place)
+{
+    struct volume *volume = place_live(r->objects->places, place);
+
+    if (volume == NULL || !volume_is_writable(volume) || is_down(r, place->volume))
+        return NULL;
+    return volume;
 }
 
 /* 0, or negative: it can't be asked now. */
@@ -191,10 +229,10 @@ static int ask(struct removal *m, unsigned i, const char *path)
 {
     struct objects *o = m->reclaimer->objects;
     const struct place *place = &m->orphan.places[i];
-    struct volume *volume = place_live(o->places, place);
+    struct volume *volume = askable(m->reclaimer, place);
     char url[PLACEMENT_URL_MAX];
 
-    if (volume == NULL || !volume_is_writable(volume) || is_down(m->reclaimer, place->volume))
+    if (volume == NULL)
         return UV_EAGAIN;
     m->transfers[i].data = m;
     m->transfers[i].volume = volume;
@@ -262,6 +300,15 @@ static bool is_due(const struct objects *o, const struct orphan *orphan)
     return orphan->until <= now || orphan->until > now + o->grace;
 }
 
+static bool any_askable(const struct reclaimer *r, const struct orphan *orphan)
+{
+    for (unsigned i = 0; i < orphan->n_places; i++) {
+        if (askable(r, &orphan->places[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* Takes an orphan in hand, if its time has come. */
 static void take(struct reclaimer *r, const struct key *key, uint64_t generation,
                  const struct orphan *orphan)
@@ -270,7 +317,7 @@ static void take(struct reclaimer *r, const struct key *key, uint64_t generation
     struct record named;
     struct removal *m;
 
-    if (!is_due(o, orphan) || find_named(o, key, generation, &named) < 0)
+    if (!is_due(o, orphan) || !any_askable(r, orphan) || find_named(o, key, generation, &named) < 0)
         return;
     m = removal_new(r, key, generation, orphan);
     if (m == NULL)
@@ -281,6 +328,16 @@ static void take(struct reclaimer *r, const struct key *key, uint64_t generation
         r->n_removals--;
         removal_free(m);
     } else if (m->n_pending == 0) {
+        STAILQ_INSERT_TAIL(&r->settled, m, link);
+    }
+}
+
+static void commit_settled(struct reclaimer *r)
+{
+    struct removal *m;
+
+    while ((m = STAILQ_FIRST(&r->settled)) != NULL) {
+        STAILQ_REMOVE_HEAD(&r->settled, link);
         commit_left(m);
     }
 }
@@ -326,7 +383,7 @@ static void fresh_cb(uv_idle_t *idle)
     struct reclaimer *r = idle->data;
     struct fresh *f;
 
-    while (r->n_removals < AT_ONCE && (f = STAILQ_FIRST(&r->fresh)) != NULL) {
+    while (r->n_removals < FRESH_AT_ONCE && (f = STAILQ_FIRST(&r->fresh)) != NULL) {
         struct orphan orphan;
 
         STAILQ_REMOVE_HEAD(&r->fresh, link);
@@ -336,6 +393,7 @@ static void fresh_cb(uv_idle_t *idle)
             take(r, &f->key, f->generation, &orphan);
         free(f);
     }
+    commit_settled(r);
     uv_idle_stop(idle); /* the end of a removal goes on */
 }
 
@@ -436,7 +494,8 @@ static void go_on(struct reclaimer *r)
     if (!r->at_end && r->n_removals < AT_ONCE / 2)
         r->at_end = store_list_orphans(r->objects->store, r->after.bytes, r->after.len,
                                        r->after_generation, false, orphan_cb, r) <= 0;
-    if (r->at_end && r->n_removals == 0)
+    commit_settled(r);
+    if (r->at_end)
         end_round(r);
     else if (r->n_removals == 0) /* nothing in hand whose end would go on */
         uv_timer_start(&r->round, turn_cb, 1, 0);
@@ -451,6 +510,7 @@ int reclaimer_start(uv_loop_t *loop, struct objects *objects, struct reclaimer *
     r->objects = objects;
     STAILQ_INIT(&r->fresh);
     STAILQ_INIT(&r->gone);
+    STAILQ_INIT(&r->settled);
     uv_timer_init(loop, &r->round);
     uv_timer_init(loop, &r->tick);
     uv_idle_init(loop, &r->soon);

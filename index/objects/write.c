@@ -57,12 +57,9 @@ struct write {
     struct md5 md5;
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
-    bool whole;     /* all was added */
-    bool best_take; /* the best volumes of all are the first targets */
     char path[PLACEMENT_PATH_MAX];
     struct upload upload;
     bool leaves; /* a blob where the record doesn't name it */
-    struct orphan announced;
     struct store_commit commit;
 };
 
@@ -102,8 +99,8 @@ static void tell_store_failed(struct write *w, int rc)
 
 /* --- What is left ---------------------------------------------------------------------------- */
 
-/* The places that may have the blob without being the record's, and until when an answer that
- * didn't come may still make one of them have it. */
+/* The places to reclaim: those that may have the blob and aren't in the record. If a request had no
+ * answer, they stay for the grace. */
 static void find_leftovers(const struct write *w, bool stored, struct orphan *orphan)
 {
     bool late = false;
@@ -238,7 +235,8 @@ static int replace_old(struct write *w, struct orphan_change *replaced, struct s
     if (rc == 0)
         rc = orphan_change_add(o, replaced, w->old.places, w->old.n_places,
                                clock_now_ms() + o->grace);
-    *change = orphan_change_of(&w->key, w->old.generation, replaced);
+    if (rc == 0)
+        *change = orphan_change_of(&w->key, w->old.generation, replaced);
     return rc;
 }
 
@@ -270,18 +268,16 @@ static void commit_it(struct write *w)
     }
 }
 
-/* The copies are the record. */
+/* The copies are the record, which is placed best only where the first targets have them. */
 static void make_record(struct write *w)
 {
-    bool best = w->best_take;
-
     for (size_t i = 0; i < w->upload.n_targets; i++) {
         if (!w->upload.targets[i].holds)
             continue;
         w->record.places[w->record.n_places++] = w->upload.targets[i].place;
-        best = best && i < w->objects->copies;
+        if (i >= w->objects->copies)
+            w->record.placed_by = places_mark_worse(w->record.placed_by);
     }
-    w->record.placed_by = places_mark(w->objects->places, best);
 }
 
 /* --- The volumes' side ----------------------------------------------------------------------- */
@@ -326,24 +322,22 @@ static void announced_cb(struct store_commit *commit, int rc)
     if (rc < 0) {
         tell(w, rc, w->upload.text);
         settle(w);
-    } else if (w->whole) {
-        upload_end(&w->upload);
     }
 }
 
 /* The blob at any of the chosen volumes is an orphan until the key names it. */
 static int announce(struct write *w)
 {
-    struct orphan *orphan = &w->announced;
+    struct orphan orphan = {
+        .until = clock_now_ms() + w->objects->grace,
+        .time = w->record.time,
+    };
     struct store_change change;
     int rc;
 
-    orphan->until = clock_now_ms() + w->objects->grace;
-    orphan->time = w->record.time;
-    orphan->n_places = 0;
     for (size_t i = 0; i < w->upload.n_targets; i++)
-        orphan->places[orphan->n_places++] = w->upload.targets[i].place;
-    change = leftovers_change(w, orphan);
+        orphan.places[orphan.n_places++] = w->upload.targets[i].place;
+    change = leftovers_change(w, &orphan);
     rc = store_announce(w->objects->store, &w->commit, &change, announced_cb);
     if (rc == 0)
         set_state(w, WRITE_ANNOUNCING);
@@ -404,16 +398,14 @@ int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
         write_abort(w);
         return rc;
     }
-    w->whole = true;
-    if (w->state == WRITE_UPLOADING)
-        upload_end(&w->upload);
+    upload_end(&w->upload);
     return 0;
 }
 
 void write_forget(struct write *w)
 {
     w->options.done = NULL;
-    if (!w->whole)
+    if (!w->upload.ended)
         write_abort(w);
 }
 
@@ -449,6 +441,7 @@ static int choose_volumes(struct write *w)
     struct objects *o = w->objects;
     struct upload_target candidates[PLACES_MAX];
     size_t n = places_choose(o->places, &w->key, candidates, PLACES_MAX);
+    bool best = true; /* of all volumes; else of those that take the value now */
     int rc;
 
     placement_path(w->key.bytes, w->key.len, w->record.generation, w->path);
@@ -466,9 +459,9 @@ static int choose_volumes(struct write *w)
                          .done = uploaded_cb,
                      },
                      candidates, n);
-    w->best_take = rc == 0;
     for (size_t i = 0; rc == 0 && i < o->copies; i++)
-        w->best_take = w->best_take && w->upload.targets[i].volume == candidates[i].volume;
+        best = best && w->upload.targets[i].volume == candidates[i].volume;
+    w->record.placed_by = places_mark(o->places, best);
     return rc;
 }
 
