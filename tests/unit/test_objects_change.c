@@ -516,6 +516,55 @@ static void test_reclaimer_asks_again(void **state)
     }
 }
 
+/* A volume that refuses some blobs is asked for all the others, in the same round. */
+static void test_reclaimer_asks_for_each_of_many(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t began;
+    char key[16];
+
+    set_fates(f, VOLUME_DELETE, FATE_REFUSE);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(key, sizeof(key), "/key-%u", i);
+        assert_int_equal(fixture_put(f, key, "value"), 0);
+        assert_int_equal(fixture_remove(f, key), 0);
+    }
+    fixture_start_reclaimer(f);
+    began = uv_now(f->objects.loop);
+    WAIT_UNTIL(f, count(f, VOLUME_DELETE) >= 300 * COPIES);
+    assert_true(uv_now(f->objects.loop) - began < 5000); /* no second round has begun */
+    heal(f);
+    fixture_reclaim(f);
+    assert_int_equal(count_blobs(f), 0);
+}
+
+/* A DELETE that wasn't answered may be carried out late. So for a while the key has nothing to do
+ * with that name, though the next DELETE says that it is gone. */
+static void test_move_back_after_a_delete_without_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct volume_server *left = fixture_server(f, KEY, 2);
+    struct orphan orphan;
+    struct task task;
+
+    put_unbalanced(f, KEY);
+    assert_int_equal(fixture_move(f, KEY), 0);
+    left->fates[VOLUME_DELETE] = FATE_CLOSE;
+    fixture_pass_time(f, GRACE);
+    fixture_start_reclaimer(f);
+    WAIT_UNTIL(f, left->whole[VOLUME_DELETE] == 1);
+    WAIT_UNTIL(f, store_get_orphan(f->box.store, KEY, strlen(KEY),
+                                   store_last_generation(f->box.store), &orphan) == 0 &&
+                      orphan.until > clock_now_ms() + GRACE / 2);
+    heal(f);
+    fixture_list_without(f, KEY, 0);
+    task_move(f, &task, KEY);
+    assert_int_equal(task_wait(&task), UV_EAGAIN);
+    fixture_list_all(f);
+    assert_clean(f);
+    assert_value(f, KEY, "value");
+}
+
 /* They are those of an earlier run, whose time hasn't come, or has. */
 static void test_reclaimer_finds_all_orphans_at_its_start(void **state)
 {
@@ -609,6 +658,8 @@ int main(void)
         CHANGE_TEST(test_move_that_cannot_be_announced),
         CHANGE_TEST(test_move_that_cannot_be_committed),
         CHANGE_TEST(test_reclaimer_asks_again),
+        CHANGE_TEST(test_reclaimer_asks_for_each_of_many),
+        CHANGE_TEST(test_move_back_after_a_delete_without_an_answer),
         CHANGE_TEST(test_reclaimer_finds_all_orphans_at_its_start),
         CHANGE_TEST(test_reclaimer_spares_what_a_key_has),
         CHANGE_TEST(test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away),
