@@ -7,6 +7,7 @@
  * keeps its generation: while the reclaimer is to remove it from a place, it can't move there. */
 #include "index/objects/move.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,40 @@
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
+/* Where a move waits, and for whom. */
+enum move_state {
+    MOVE_STARTING,   /* nothing yet */
+    MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
+    MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
+    MOVE_FLUSHING,   /* the volume that has it */
+    MOVE_COMMITTING, /* the store */
+    MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
+    MOVE_ENDED,
+    MOVE_STATES
+};
+
+static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
+    [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
+    [MOVE_ANNOUNCING] = {[MOVE_COPYING] = true,
+                         [MOVE_COMMITTING] = true,
+                         [MOVE_SETTLING] = true,
+                         [MOVE_ENDED] = true},
+    [MOVE_COPYING] = {[MOVE_COPYING] = true,
+                      [MOVE_FLUSHING] = true,
+                      [MOVE_COMMITTING] = true,
+                      [MOVE_SETTLING] = true,
+                      [MOVE_ENDED] = true},
+    [MOVE_FLUSHING] = {[MOVE_COPYING] = true,
+                       [MOVE_COMMITTING] = true,
+                       [MOVE_SETTLING] = true,
+                       [MOVE_ENDED] = true},
+    [MOVE_COMMITTING] = {[MOVE_SETTLING] = true, [MOVE_ENDED] = true},
+    [MOVE_SETTLING] = {[MOVE_ENDED] = true},
+};
+
 struct move {
     struct objects *objects;
+    enum move_state state;
     move_done_cb done;
     void *arg;
     struct key key;
@@ -42,10 +75,17 @@ struct move {
 
 static void copy_next(struct move *m);
 
+static void set_state(struct move *m, enum move_state state)
+{
+    assert(legal_moves[m->state][state]);
+    m->state = state;
+}
+
 static void move_free(struct move *m)
 {
     struct objects *o = m->objects;
 
+    set_state(m, MOVE_ENDED);
     objects_release(o, &m->hold);
     free(m);
     objects_end(o);
@@ -88,7 +128,10 @@ static int settle(struct move *m)
         return UV_EALREADY;
     left.is.until = m->until_before;
     change = orphan_change_of(&m->key, m->old.generation, &left);
-    return store_commit(m->objects->store, &m->commit, &change, 1, settled_cb);
+    if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
+        return UV_ENOMEM;
+    set_state(m, MOVE_SETTLING);
+    return 0;
 }
 
 /* Answers. From here on the store's orphan covers whatever was copied. */
@@ -155,6 +198,7 @@ static int commit_it(struct move *m)
                                        .was = &m->old}};
     int rc = find_outdated(m, &outdated);
 
+    set_state(m, MOVE_COMMITTING);
     if (rc < 0)
         return rc;
     changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
@@ -203,6 +247,7 @@ static void sync_it(struct move *m)
         copy_next(m);
         return;
     }
+    set_state(m, MOVE_FLUSHING);
     m->flush.data = m;
     m->flush.until = transfers_durable_by(m->objects->transfers, m->old.size);
     flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
@@ -247,6 +292,7 @@ static int start_relay(struct move *m, const struct place *source)
         return UV_ENOENT;
     placement_url(options.from->name, source, m->path, from);
     placement_url(target->volume->name, &target->place, m->path, to);
+    set_state(m, MOVE_COPYING);
     m->relay.data = m;
     return relay_start(&m->relay, m->objects->transfers, &options, relayed_cb);
 }
@@ -319,6 +365,8 @@ static int announce(struct move *m)
         rc = commit_it(m);
     else if (rc == 0)
         rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
+    if (rc == 0 && m->state == MOVE_STARTING)
+        set_state(m, MOVE_ANNOUNCING);
     return rc < 0 ? refuse(m, rc, "the index can't be changed", "") : 0;
 }
 
