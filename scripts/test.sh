@@ -6,12 +6,13 @@
 #     scripts/test.sh --quick    the unit tests on the release build
 #
 # A failing step doesn't stop the ones after it, but for the dependencies: one run names all that is
-# wrong, and what was skipped. CTest runs as many tests at once as there are processors; CTEST_PARALLEL_LEVEL=N changes that.
+# wrong, and what was skipped. CTest runs twice as many tests at once as there are processors, since
+# most of them wait most of the time; CTEST_PARALLEL_LEVEL=N changes that.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 failed=()
-export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)}
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$((2 * $(nproc)))}
 
 # Leaks count, and the first finding ends the process, so that a test sees its exit code.
 export ASAN_OPTIONS=halt_on_error=1:abort_on_error=0:exitcode=99:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
