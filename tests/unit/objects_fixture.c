@@ -72,6 +72,29 @@ void fixture_pass_time(struct fixture *f, unsigned ms)
     }
 }
 
+static bool all_up(const struct fixture *f)
+{
+    struct volumes *volumes = places_volumes(f->objects.places);
+
+    for (size_t i = 0; i < volumes_count(volumes); i++) {
+        const struct volume *volume = volumes_at(volumes, i);
+
+        if (volume->state != VOLUME_UP || volume_is_paused(volume))
+            return false;
+    }
+    return true;
+}
+
+void fixture_wait_until_up(struct fixture *f)
+{
+    uint64_t until = fixture_deadline();
+
+    do {
+        fixture_pass_time(f, 2000);
+        fixture_turn(f, until, "all volumes are up");
+    } while (!all_up(f));
+}
+
 /* --- The fixture ----------------------------------------------------------------------------- */
 
 static void settled_cb(void *arg)

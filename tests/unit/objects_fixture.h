@@ -56,6 +56,9 @@ void fixture_turn(struct fixture *f, uint64_t until, const char *condition);
 /* Puts all clocks forward, while the loop goes on. */
 void fixture_pass_time(struct fixture *f, unsigned ms);
 
+/* The same until all volumes are up, and none is paused. They must do what they are asked. */
+void fixture_wait_until_up(struct fixture *f);
+
 /* Whether a commit waits for the disk, which has another one in hand. */
 bool fixture_commit_waits(const struct fixture *f);
 

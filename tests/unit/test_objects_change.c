@@ -223,7 +223,7 @@ static void test_move_whose_target_fails(void **state)
             assert_memory_equal(&before, &after, sizeof(before));
             assert_value(f, key, "value");
             assert_named(f);
-            fixture_pass_time(f, 2000); /* until it is up again */
+            fixture_wait_until_up(f);
         }
     }
     assert_clean(f);
@@ -250,7 +250,7 @@ static void test_move_whose_sources_fail(void **state)
             heal(f);
             assert_value(f, key, "value");
             assert_named(f);
-            fixture_pass_time(f, 2000);
+            fixture_wait_until_up(f);
         }
     }
     assert_clean(f);

@@ -303,7 +303,7 @@ static void test_write_when_a_volume_fails(void **state)
             heal(f);
             assert_value(f, key, "value");
             assert_named(f);
-            fixture_pass_time(f, 2000); /* until it is up again */
+            fixture_wait_until_up(f);
         }
     }
     assert_clean(f);
@@ -336,7 +336,7 @@ static void test_write_when_two_volumes_fail(void **state)
         assert_true(strlen(task.text) > 1);
         assert_value(f, key, NULL);
         assert_named(f);
-        fixture_pass_time(f, 2000);
+        fixture_wait_until_up(f);
     }
     assert_clean(f);
 }
