@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "index/base/address.h"
+#include "index/base/base64.h"
 #include "index/base/buf.h"
 #include "index/base/clock.h"
 #include "index/base/crc32c.h"
@@ -88,6 +89,29 @@ static void test_address_format_round_trip(void **state)
         address_format(&a, text);
         assert_string_equal(text, cases[i]);
     }
+}
+
+/* RFC 4648, section 10. */
+static void test_base64_known_values_and_refusals(void **state)
+{
+    static const char *const bad[] = {
+        "Zg=", "Zg", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm 9", "Zm9-"};
+    static const char *const good[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                       "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    unsigned char bytes[8];
+    char text[9];
+    size_t n;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        text[base64_encode("foobar", i, text)] = '\0';
+        assert_string_equal(text, good[i]);
+        assert_int_equal(base64_decode(text, strlen(text), bytes, &n), 0);
+        assert_int_equal(n, i);
+        assert_memory_equal(bytes, "foobar", i);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(base64_decode(bad[i], strlen(bad[i]), bytes, &n), -EINVAL);
 }
 
 static void test_buf_append_and_consume(void **state)
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_address_parse_refuses_the_rest),
         cmocka_unit_test(test_address_parse_without_a_host_where_one_is_needed),
         cmocka_unit_test(test_address_format_round_trip),
+        cmocka_unit_test(test_base64_known_values_and_refusals),
         cmocka_unit_test(test_buf_append_and_consume),
         cmocka_unit_test(test_buf_reserve_refuses_a_size_that_overflows),
         cmocka_unit_test(test_crc32c_known_values),
