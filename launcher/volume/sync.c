@@ -172,7 +172,10 @@ int sync_submit(struct sync *sync, struct sync_request *request)
     request->deadline = uv_now(sync->loop) + sync->hang_ms;
     request->first = b->n_files;
     for (size_t i = 0; i < request->n_paths; i++, path += strlen(path) + 1)
-        b->files[b->n_files++] = (struct sync_file){.path = path};
+        b->files[b->n_files++] = (struct sync_file){
+            .path = path,
+            .attribute = request->attributes != NULL ? &request->attributes[i] : NULL,
+        };
     STAILQ_INSERT_TAIL(&b->requests, request, link);
     if (!sync->flushing)
         flush_begin(sync);
@@ -233,8 +236,7 @@ static bool is_suspect(const struct sync *s, const struct sync_file *file)
         const struct sync_file *x = &s->suspects[i];
 
         if (x->inode == file->inode && x->device == file->device &&
-            x->changed.tv_sec == file->changed.tv_sec &&
-            x->changed.tv_nsec == file->changed.tv_nsec)
+            x->born.tv_sec == file->born.tv_sec && x->born.tv_nsec == file->born.tv_nsec)
             return true;
     }
     return s->distrust;

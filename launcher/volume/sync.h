@@ -14,21 +14,24 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "launcher/volume/attribute.h"
+
 #define SYNC_WAITING_MAX 16384 /* paths */
 
 struct sync;
 struct sync_request;
 
-/* 0 when all files, and the directories that lead to them, are durable; -ENOENT when a file is
- * missing; UV_ETIMEDOUT when the disk hangs; UV_ECANCELED after sync_stop(); any other
- * -errno when the disk, or we, failed. `path` is the one that it is about, NULL for success,
+/* 0 when all files, their attributes, and the directories that lead to them are durable; -ENOENT
+ * when a file is missing; UV_ETIMEDOUT when the disk hangs; UV_ECANCELED after sync_stop(); any
+ * other -errno when the disk, or we, failed. `path` is the one that it is about, NULL for success,
  * cancelation and timeout, and expires on return. */
 typedef void (*sync_cb)(struct sync_request *request, int status, const char *path);
 
-/* Embedded by value; the first three are the caller's. */
+/* Embedded by value; the first four are the caller's. */
 struct sync_request {
     char *paths; /* relative, each with a NUL behind it, valid by sync_path_is_valid(); allocated */
-    size_t n_paths; /* at least 1 */
+    size_t n_paths;                     /* at least 1 */
+    const struct attribute *attributes; /* of each path, in the allocation of `paths`, or NULL */
     sync_cb cb;
     size_t first;      /* of the flush's files */
     uint64_t deadline; /* loop time */

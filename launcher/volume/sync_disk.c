@@ -65,7 +65,7 @@ static int walk_beneath(int directory, const char *path, int flags)
     return at;
 }
 
-static int open_beneath(int directory, const char *path, uint64_t flags)
+int sync_disk_open(int directory, const char *path, uint64_t flags)
 {
     struct open_how how = {
         .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags,
@@ -81,27 +81,44 @@ static int open_beneath(int directory, const char *path, uint64_t flags)
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* Opens the file and notes which it is. The descriptor, or a negative that is in file->rc too. */
-static int open_file(int directory, struct sync_file *file)
+/* Notes which file it is. Setting an attribute changes st_ctime, so that alone can't tell. 0, or
+ * -ENOENT when it is none. */
+static int identify(int fd, struct sync_file *file)
 {
-    int fd = open_beneath(directory, file->path, 0);
-    struct stat st;
+    struct statx st;
+    struct statx_timestamp born;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.stx_mode))
+        return -ENOENT;
+    born = (st.stx_mask & STATX_BTIME) != 0 ? st.stx_btime : st.stx_ctime;
+    file->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+    file->inode = st.stx_ino;
+    file->born = (struct timespec){.tv_sec = born.tv_sec, .tv_nsec = born.tv_nsec};
+    return 0;
+}
+
+int sync_disk_open_file(int directory, struct sync_file *file)
+{
+    int fd = sync_disk_open(directory, file->path, 0);
 
     if (fd == -ENOTDIR || fd == -ELOOP)
         fd = -ENOENT;
     if (fd < 0)
         return file->rc = fd;
-    if (fstat(fd, &st) < 0)
-        file->rc = -errno;
-    else if (!S_ISREG(st.st_mode))
-        file->rc = -ENOENT;
+    file->rc = identify(fd, file);
+    if (file->rc == 0 && file->attribute != NULL && file->attribute->bytes != NULL) {
+        file->rc = attribute_set(fd, file->attribute);
+        if (file->rc == 0)
+            file->rc = identify(fd, file);
+        else
+            file->inode = 0; /* no doubt is cast on its data */
+    }
     if (file->rc < 0) {
         close(fd);
         return file->rc;
     }
-    file->device = st.st_dev;
-    file->inode = st.st_ino;
-    file->changed = st.st_ctim;
     return fd;
 }
 
@@ -141,7 +158,7 @@ static int write_back(int fd, sync_moved_cb moved, void *arg)
 
 void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, void *arg)
 {
-    int fd = open_file(directory, file);
+    int fd = sync_disk_open_file(directory, file);
     int written;
 
     if (fd < 0)
@@ -160,7 +177,7 @@ int sync_disk_directory(int directory, const char *path, size_t len)
     assert(len < sizeof(name));
     memcpy(name, path, len);
     strcpy(name + len, len == 0 ? "." : "");
-    fd = open_beneath(directory, name, O_DIRECTORY);
+    fd = sync_disk_open(directory, name, O_DIRECTORY);
     return fd < 0 ? fd : sync_and_close(fd);
 }
 
@@ -191,7 +208,7 @@ int sync_disk_group(int directory, struct sync_file *files, size_t n)
 
     assert(n <= SYNC_DISK_GROUP);
     for (size_t i = 0; i < n; i++)
-        fds[i] = open_file(directory, &files[i]);
+        fds[i] = sync_disk_open_file(directory, &files[i]);
     if (fstat(directory, &st) < 0 || syncfs(directory) < 0)
         rc = -errno;
     for (size_t i = 0; i < n; i++) {

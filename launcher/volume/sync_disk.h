@@ -5,19 +5,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
+#include "launcher/volume/attribute.h"
+
 struct sync_file {
     const char *path; /* relative, as sync_path_is_valid() has it but for the leading slash */
-    int rc;           /* 0, -ENOENT where no plain file is, or what went wrong */
-    dev_t device;     /* which file stood there; */
-    ino_t inode;      /* 0 while that isn't known */
-    struct timespec changed;
+    const struct attribute *attribute; /* to be set before, where it has bytes; or NULL */
+    int rc;                            /* 0, -ENOENT where no plain file is, or what went wrong */
+    dev_t device;                      /* which file stood there; */
+    ino_t inode;                       /* 0 while that isn't known */
+    struct timespec born; /* where the file system knows; else when it was changed last */
 };
 
 /* Called now and then while much is written. */
 typedef void (*sync_moved_cb)(void *arg);
+
+/* Opens what is at the relative path, to be read, with `flags` of open(2) besides. The descriptor
+ * or a -errno: -ENOENT, -ENOTDIR or -ELOOP when it has gone or links are in the way. */
+int sync_disk_open(int directory, const char *path, uint64_t flags);
+
+/* Opens the file, sets its attribute, and notes which it is. The descriptor, or a negative that is
+ * in file->rc too: -ENOENT where no plain file is. */
+int sync_disk_open_file(int directory, struct sync_file *file);
 
 /* fsync(2) of the file alone, and not of its directories. */
 void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, void *arg);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "index/base/log.h"
@@ -40,6 +41,7 @@ static struct {
     unsigned pieces;
     unsigned piece_ms; /* that each takes */
     int openat2;       /* the errno of each openat2(2), or 0 */
+    int fsetxattr;     /* of each fsetxattr(2), or 0 */
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int __wrap_fsync(int fd);
@@ -107,6 +109,17 @@ int __wrap_syncfs(int fd)
 {
     (void)fd;
     return touch_disk(&disk.systems, true);
+}
+
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+    if (disk.fsetxattr == 0)
+        return __real_fsetxattr(fd, name, value, size, flags);
+    errno = disk.fsetxattr;
+    return -1;
 }
 
 /* openat2(2) is the only one that is called so. */
@@ -188,7 +201,7 @@ static int setup_with(void **state, bool syncs_names)
     f->deadline.data = f;
     disk.held = disk.syncfs = disk.of_folders = false;
     disk.syncs_names = syncs_names;
-    disk.failure = disk.openat2 = 0;
+    disk.failure = disk.openat2 = disk.fsetxattr = 0;
     disk.piece_ms = 0;
     make_file(f, "aa/bb/YQ==");
     make_file(f, "aa/bb/Yg==");
@@ -604,11 +617,117 @@ static void test_sync_stop_ends_the_flush_and_cancels_the_rest(void **state)
     assert_int_equal(asks[1].status, UV_ECANCELED);
 }
 
+/* --- Attributes ------------------------------------------------------------------------------ */
+
+static void submit_with_attribute(struct fixture *f, struct ask *ask, const char *path,
+                                  const char *bytes)
+{
+    struct {
+        char path[64];
+        struct attribute attribute;
+    } *copy = calloc(1, sizeof(*copy));
+
+    assert_non_null(copy);
+    strcpy(copy->path, path);
+    copy->attribute.bytes = (const unsigned char *)bytes;
+    copy->attribute.len = bytes != NULL ? strlen(bytes) : 0;
+    *ask = (struct ask){
+        .request = {.paths = copy->path,
+                    .n_paths = 1,
+                    .attributes = &copy->attribute,
+                    .cb = asked_cb},
+        .f = f,
+    };
+    assert_int_equal(sync_submit(f->sync, &ask->request), 0);
+}
+
+static int sync_with_attribute(struct fixture *f, const char *path, const char *bytes)
+{
+    struct ask ask;
+
+    submit_with_attribute(f, &ask, path, bytes);
+    await(f, f->done + 1);
+    return ask.status;
+}
+
+static bool has_attribute(struct fixture *f, const char *path, const char *bytes)
+{
+    char name[128];
+    char value[64];
+    ssize_t n;
+
+    snprintf(name, sizeof(name), "%s/%s", f->root, path);
+    n = getxattr(name, ATTRIBUTE_NAME, value, sizeof(value));
+    return n == (ssize_t)strlen(bytes) && memcmp(value, bytes, (size_t)n) == 0;
+}
+
+static void test_sync_sets_an_attribute_before_the_flush(void **state)
+{
+    struct fixture *f = *state;
+    struct ask ask;
+
+    hold(true);
+    submit_with_attribute(f, &ask, "aa/bb/YQ==", "about a");
+    await_counter(f, &disk.files);
+    assert_true(has_attribute(f, "aa/bb/YQ==", "about a"));
+    hold(false);
+    await(f, 1);
+    assert_int_equal(ask.status, 0);
+    disk.syncfs = true;
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "more about a"), 0);
+    assert_true(has_attribute(f, "aa/bb/YQ==", "more about a"));
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", NULL), 0);
+    assert_true(has_attribute(f, "aa/bb/YQ==", "more about a"));
+    assert_int_equal(sync_with_attribute(f, "aa/bb/none", "x"), -ENOENT);
+}
+
+/* No room for it, or no attributes at all, is no failure; what the disk says else is one, but the
+ * data is not in doubt. */
+static void test_sync_attribute_that_cannot_be_set(void **state)
+{
+    static const int refusals[] = {ENOTSUP, ENOSPC, EDQUOT, E2BIG, ERANGE};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        disk.fsetxattr = refusals[i];
+        assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), 0);
+    }
+    assert_int_equal(disk.files, COUNT_OF(refusals));
+    disk.fsetxattr = EIO;
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), -EIO);
+    disk.fsetxattr = 0;
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), 0);
+    disk.fsetxattr = EIO; /* it is there already */
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), 0);
+}
+
+/* It changes the file's st_ctime, but not its data. */
+static void test_sync_failed_file_stays_failed_with_another_attribute(void **state)
+{
+    struct fixture *f = *state;
+    struct statx st;
+
+    if (statx(f->directory, "aa/bb/YQ==", 0, STATX_BTIME, &st) < 0 ||
+        (st.stx_mask & STATX_BTIME) == 0)
+        skip();
+    disk.failure = EIO;
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), -EIO);
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about a"), -EIO);
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about another"), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(unlinkat(f->directory, "aa/bb/YQ==", 0), 0);
+    make_file(f, "aa/bb/YQ==");
+    assert_int_equal(sync_with_attribute(f, "aa/bb/YQ==", "about another"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_sync_sets_an_attribute_before_the_flush),
+        TEST(test_sync_attribute_that_cannot_be_set),
+        TEST(test_sync_failed_file_stays_failed_with_another_attribute),
         cmocka_unit_test(test_path_is_valid_for_what_placement_makes),
         cmocka_unit_test(test_path_is_valid_refuses_others),
         cmocka_unit_test(test_path_is_valid_up_to_its_longest),
