@@ -1,0 +1,14 @@
+/* A blob's line in a listing; list.h has its form. */
+#ifndef MKV_LAUNCHER_LIST_LINE_H
+#define MKV_LAUNCHER_LIST_LINE_H
+
+#include "index/base/buf.h"
+
+#define LIST_VALUE_MAX 65536 /* bytes of an attribute: Linux stops there, whoever set it */
+
+/* Appends the line of the open file `name` in the directory at `path`; `value` is room to work in.
+ * 0; or -ENOENT when it is no plain file, -ENOMEM, or another -errno, with `out` as it was. */
+int list_line_append(int fd, const char *path, const char *name,
+                     unsigned char value[LIST_VALUE_MAX], struct buf *out);
+
+#endif
