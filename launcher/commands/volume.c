@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "launcher/commands.h"
-#include "launcher/volume/sync_server.h"
 #include "launcher/volume/volume_dir.h"
+#include "launcher/volume/volume_server.h"
 
 struct volume_options {
     struct common_options common;
@@ -32,13 +32,13 @@ struct backend {
     struct prefix at;    /* and where the socket is; both borrowed from `dir` */
     char *socket_name;   /* of it, for nginx */
     int socket;          /* -1 when the server has it */
-    struct sync_server *server;
+    struct volume_server *server;
 };
 
 static int backend_start(uv_loop_t *loop, void *arg)
 {
     struct backend *b = arg;
-    int rc = sync_server_start(loop, b->socket, b->dir, &b->server);
+    int rc = volume_server_start(loop, b->socket, b->dir, &b->server);
 
     if (rc == 0)
         b->socket = -1;
@@ -55,7 +55,7 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
 {
     struct backend *b = arg;
 
-    sync_server_stop(b->server, drain_ms, cb, cb_arg);
+    volume_server_stop(b->server, drain_ms, cb, cb_arg);
 }
 
 /* nginx serves the directory above the one that it runs in, whatever is at its path by now: mkv
@@ -88,8 +88,8 @@ static int backend_init(struct backend *b, const struct volume_dir *dir)
     if (dir->prefix.read_only)
         b->nginx = b->at;
     if (b->nginx.fd == b->at.fd)
-        b->socket_name = strdup("unix:" SYNC_SOCKET);
-    else if (asprintf(&b->socket_name, "unix:%s/" SYNC_SOCKET, b->at.path) < 0)
+        b->socket_name = strdup("unix:" VOLUME_SOCKET);
+    else if (asprintf(&b->socket_name, "unix:%s/" VOLUME_SOCKET, b->at.path) < 0)
         b->socket_name = NULL;
     return b->socket_name != NULL ? 0 : -ENOMEM;
 }
@@ -103,7 +103,7 @@ static int inspect(const struct volume_options *options, const char *path,
 
     if (volume_dir_inspect(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    site = site_options_of(options, &dir, "unix:" SYNC_SOCKET, listeners);
+    site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, listeners);
     exit_code = command_inspect(&site);
     volume_dir_close(&dir);
     return exit_code;
@@ -128,11 +128,11 @@ static int run(const struct volume_options *options, struct backend *b, struct l
         return EXIT_FAILURE;
     }
     service.title = title;
-    if (sync_server_listen(&b->at, &b->dir->account, &b->socket) == 0) {
+    if (volume_server_listen(&b->at, &b->dir->account, &b->socket) == 0) {
         exit_code = command_serve(&site, &service);
         if (b->socket >= 0)
             close(b->socket);
-        sync_server_unlink(&b->at);
+        volume_server_unlink(&b->at);
     }
     free(title);
     return exit_code;

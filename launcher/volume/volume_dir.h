@@ -2,7 +2,7 @@
  *
  *     lock       held by mkv and its nginx
  *     id         who the volume is: 128 random bits as 32 hex digits, made once
- *     sync.sock  where nginx asks mkv to make files durable: sync_server.h
+ *     sync.sock  where nginx asks mkv itself: volume_server.h
  *     tmp/       nginx's own: its pid file and bodies of PUTs in flight; emptied at start
  *
  * On a file system that can't be written, sync.sock and tmp/ are in a directory in $TMPDIR; on one
