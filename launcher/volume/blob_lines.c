@@ -48,8 +48,8 @@ static int add_attribute(struct blob_lines *lines, struct room *room, const char
 
     if (text == NULL)
         return form == BLOB_LINES_MUST_HAVE ? -EBADMSG : 0;
-    if (form == BLOB_LINES_PATHS || base64_decode(text, len, room->attribute, &n) < 0 ||
-        n > ATTRIBUTE_MAX)
+    if (form == BLOB_LINES_PATHS || lines->attributes == NULL ||
+        base64_decode(text, len, room->attribute, &n) < 0 || n > ATTRIBUTE_MAX)
         return -EBADMSG;
     lines->attributes[lines->n] = (struct attribute){.bytes = room->attribute, .len = n};
     room->attribute += n;

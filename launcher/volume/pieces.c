@@ -39,7 +39,7 @@ struct pieces {
     unsigned places; /* that are free */
     unsigned places_all;
     unsigned threads; /* that are free */
-    TAILQ_HEAD(, answer) line;
+    TAILQ_HEAD(answers, answer) line;
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
@@ -86,7 +86,6 @@ static void answer_free(struct answer *a)
     a->how->free(a->source);
     free(a);
     p->places++;
-    end_if_stopped(p);
 }
 
 /* --- The threads ----------------------------------------------------------------------------- */
@@ -224,11 +223,8 @@ static void worked_cb(uv_work_t *work, int status)
     (void)status;
     p->threads++;
     if (a->state == GONE) {
-        begin_some(p);
         answer_free(a);
-        return;
-    }
-    if (a->state == FIRST) {
+    } else if (a->state == FIRST) {
         begin_sending(a);
     } else if (has_nothing(a)) {
         if (a->state == WANTED && is_quiet(a)) {
@@ -242,6 +238,7 @@ static void worked_cb(uv_work_t *work, int status)
         a->state = READY;
     }
     begin_some(p);
+    end_if_stopped(p);
 }
 
 void pieces_answer(struct pieces *pieces, struct http_request *http, bool at_once,

@@ -315,7 +315,7 @@ static void test_list_names_stay_within_their_limit(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 100000; i++) {
-        int n = snprintf(name, sizeof(name), "%06u%0*u", i * 7919U % 100000, (int)(i % 240), 0);
+        int n = snprintf(name, sizeof(name), "%06u%0*u", i * 7919U % 100000, (int)(i % 240), 0U);
 
         assert_int_equal(list_names_add(&names, name, (size_t)n, limit), 0);
         assert_in_range(names.size, 1, limit);
