@@ -17,7 +17,7 @@ struct list_reading {
     const char
         *bound;    /* names and what is behind them are to be greater than this rest of a path */
     bool is_again; /* a directory that `bound` leads into is done, with all that is in it */
-    char entries[32768];
+    _Alignas(8) char entries[32768]; /* as the kernel writes them */
 };
 
 /* Some of the directory `fd`, which is at reading->path: adds names that `limit` and
