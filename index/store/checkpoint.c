@@ -114,8 +114,6 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
     rc = merge_run(&merge);
     store_step("checkpoint: pages written");
     if (rc == 0)
-        rc = table_write_fences(merge.to, &c->fences);
-    if (rc == 0)
         rc = table_write_header(merge.to, &c->header);
     if (rc < 0) {
         table_close(merge.to);

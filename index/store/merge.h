@@ -10,7 +10,7 @@
 
 struct merge {
     struct table *from;             /* the pages of `old`; NULL when it is empty */
-    struct table *to;               /* where pages go */
+    struct table *to;               /* where pages go, and their list */
     const struct fences *old;       /* borrowed */
     const struct memtable *changes; /* borrowed */
     uint32_t generation;            /* of the pages that are written */
