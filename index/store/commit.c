@@ -121,22 +121,23 @@ static int add_volume_names(struct store *s)
 {
     struct batch *batch = &s->filling;
 
-    for (uint32_t id = s->n_saved_volumes; id < s->n_volumes; id++) {
-        unsigned char key[5] = {OP_VOLUME, (unsigned char)(id >> 24), (unsigned char)(id >> 16),
-                                (unsigned char)(id >> 8), (unsigned char)id};
+    for (uint32_t id = s->n_saved_volumes; id < s->volumes.count; id++) {
+        const char *name = names_text(&s->volumes, id);
+        unsigned char key[VOLUME_KEY_SIZE];
         struct op op = {
             .key = key,
             .key_len = sizeof(key),
-            .value = (const unsigned char *)s->volumes[id],
-            .value_len = strlen(s->volumes[id]),
+            .value = (const unsigned char *)name,
+            .value_len = strlen(name),
         };
 
+        store_volume_key(id, key);
         if (buf_reserve(&batch->payload, OP_MAX(op.key_len, op.value_len)) < 0)
             return UV_ENOMEM;
         op_write(&batch->payload, &op);
         batch->n_ops++;
     }
-    s->flushing_volumes = s->n_volumes;
+    s->flushing_volumes = s->volumes.count;
     return memtable_reserve(s->active, batch->n_ops, buf_size(&batch->payload));
 }
 

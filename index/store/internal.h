@@ -8,6 +8,7 @@
 #include "index/store/checkpoint.h"
 #include "index/store/journal.h"
 #include "index/store/memtable.h"
+#include "index/store/names.h"
 #include "index/store/ops.h"
 #include "index/store/room.h"
 #include "index/store/slots.h"
@@ -43,13 +44,12 @@ struct store {
     /* As of the last commit that ended; indexed by enum op_class. */
     uint64_t counts[OP_NAME + 1];
     uint64_t last_generation;
-    char **volumes; /* names by id */
-    uint32_t n_volumes;
+    struct names volumes;
     uint32_t n_saved_volumes; /* the first ones, which the journal or the table has */
     /* Commits: `filling` waits, `flushing` is with the worker. */
     struct batch filling;
     struct batch flushing;
-    uint32_t flushing_volumes; /* n_volumes as the batch has it */
+    uint32_t flushing_volumes; /* volumes.count as the batch has it */
     bool flush_began;          /* rather than being refused before */
     struct room flush_room;    /* after it */
     bool flush_running;
@@ -82,6 +82,10 @@ struct store {
 /* Each writes an internal key and returns its length; INTERNAL_KEY_MAX bytes. */
 size_t store_internal_key(const void *key, size_t len, unsigned char *out);
 size_t store_orphan_key(const void *key, size_t len, uint64_t generation, unsigned char *out);
+
+/* The internal key of the name of a volume. */
+#define VOLUME_KEY_SIZE 5
+void store_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE]);
 
 /* The generation at the end of the internal key of an orphan. */
 uint64_t store_orphan_generation(const unsigned char *key, size_t len);

@@ -15,8 +15,7 @@
 #include "index/store/internal.h"
 #include "index/store/segment.h"
 
-#define VOLUME_NAME_MAX 255
-#define PATH_ROOM       64 /* that the names of files below the directory need */
+#define PATH_ROOM 64 /* that the names of files below the directory need */
 
 /* --- Operations ------------------------------------------------------------------------------ */
 
@@ -51,43 +50,21 @@ void store_apply_cb(const struct op *op, void *arg)
 
 /* --- Volumes --------------------------------------------------------------------------------- */
 
-static int add_volume(struct store *s, const void *name, size_t len)
+void store_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE])
 {
-    char **volumes = realloc(s->volumes, (s->n_volumes + 1) * sizeof(*volumes));
-
-    if (volumes == NULL)
-        return UV_ENOMEM;
-    s->volumes = volumes;
-    volumes[s->n_volumes] = malloc(len + 1);
-    if (volumes[s->n_volumes] == NULL)
-        return UV_ENOMEM;
-    memcpy(volumes[s->n_volumes], name, len);
-    volumes[s->n_volumes++][len] = '\0';
-    return 0;
+    out[0] = OP_VOLUME;
+    for (unsigned i = 1; i < VOLUME_KEY_SIZE; i++)
+        out[i] = (unsigned char)(id >> (32 - 8 * i));
 }
 
 int store_volume_id(struct store *s, const char *name, uint32_t *id)
 {
-    size_t len = strlen(name);
-    int rc;
-
-    for (uint32_t i = 0; i < s->n_volumes; i++) {
-        if (strcmp(s->volumes[i], name) == 0) {
-            *id = i;
-            return 0;
-        }
-    }
-    if (len < 1 || len > VOLUME_NAME_MAX)
-        return UV_ENAMETOOLONG;
-    rc = add_volume(s, name, len);
-    if (rc == 0)
-        *id = s->n_volumes - 1;
-    return rc;
+    return names_id(&s->volumes, name, id);
 }
 
 const char *store_volume_name(const struct store *s, uint32_t id)
 {
-    return id < s->n_volumes ? s->volumes[id] : NULL;
+    return names_text(&s->volumes, id);
 }
 
 static int load_volume_cb(const unsigned char *key, size_t len, const unsigned char *value,
@@ -98,7 +75,7 @@ static int load_volume_cb(const unsigned char *key, size_t len, const unsigned c
     (void)len;
     if (key[0] != OP_VOLUME)
         return 1;
-    return add_volume(s, value, value_len);
+    return names_add(&s->volumes, value, value_len);
 }
 
 /* --- Opening --------------------------------------------------------------------------------- */
@@ -197,9 +174,7 @@ static int replay_journal(struct store *s)
 
 static void free_store(struct store *s)
 {
-    for (uint32_t i = 0; i < s->n_volumes; i++)
-        free(s->volumes[i]);
-    free(s->volumes);
+    names_deinit(&s->volumes);
     journal_close(s->journal);
     table_close(s->table);
     fences_deinit(&s->fences);
@@ -219,7 +194,7 @@ static int load_volumes(struct store *s)
 {
     int rc = store_walk(s, (const char[]){OP_VOLUME}, 1, load_volume_cb, s);
 
-    s->n_saved_volumes = s->n_volumes;
+    s->n_saved_volumes = s->volumes.count;
     return rc < 0 ? rc : 0;
 }
 
