@@ -1,61 +1,6 @@
 #include "index/maintenance/load.h"
 
 #include <errno.h>
-#include <string.h>
-
-#include "index/store/key_order.h"
-
-/* --- Commits --------------------------------------------------------------------------------- */
-
-static void committed_cb(struct store_commit *commit, int rc)
-{
-    struct load *load = commit->data;
-
-    if (load->rc == 0)
-        load->rc = rc;
-    load->in_flight--;
-}
-
-/* Lets the store write the first half while we read the second. */
-static void make_way(struct load *load)
-{
-    if (load->in_flight == LOAD_COMMITS / 2)
-        uv_run(load->loop, UV_RUN_NOWAIT);
-    while (load->in_flight == LOAD_COMMITS)
-        uv_run(load->loop, UV_RUN_ONCE);
-}
-
-static int commit(struct load *load, const struct dump_line *line)
-{
-    const struct store_change change = {
-        .space = load->space,
-        .key = line->key.bytes,
-        .len = line->key.len,
-        .record = load->space == STORE_KEYS ? &line->record : NULL,
-        .generation = line->generation,
-        .orphan = load->space == STORE_ORPHANS ? &line->orphan : NULL,
-    };
-    struct store_commit *c = &load->commits[load->n_commits % LOAD_COMMITS];
-    int rc;
-
-    c->data = load;
-    rc = store_commit(load->store, c, &change, 1, committed_cb);
-    if (rc < 0)
-        return rc;
-    load->n_commits++;
-    load->in_flight++;
-    make_way(load);
-    return load->rc;
-}
-
-int load_wait(struct load *load)
-{
-    while (load->in_flight > 0)
-        uv_run(load->loop, UV_RUN_ONCE);
-    return load->rc;
-}
-
-/* --- Lines ----------------------------------------------------------------------------------- */
 
 static int name_volumes(struct load *load, struct dump_line *line)
 {
@@ -65,49 +10,38 @@ static int name_volumes(struct load *load, struct dump_line *line)
     int rc = 0;
 
     for (unsigned i = 0; i < n && rc == 0; i++)
-        rc = store_volume_id(load->store, line->volumes[i], &places[i].volume);
+        rc = build_volume_id(load->build, line->volumes[i], &places[i].volume);
     return rc;
 }
 
-static const char *check_order(struct load *load, const struct dump_line *line)
+static int add(struct load *load, struct dump_line *line)
 {
-    enum store_space space = line->kind == DUMP_KEY ? STORE_KEYS : STORE_ORPHANS;
-    int order;
-
-    if (space < load->space)
-        return "has a key behind the first orphan";
-    if (space > load->space)
-        load->any = false;
-    load->space = space;
-    order = load->any
-                ? key_compare(load->last.bytes, load->last.len, line->key.bytes, line->key.len)
-                : -1;
-    if (order == 0 && load->last_generation != line->generation)
-        order = load->last_generation < line->generation ? -1 : 1;
-    load->last_generation = line->generation;
-    load->any = true;
-    load->last.len = line->key.len;
-    memcpy(load->last.bytes, line->key.bytes, line->key.len);
-    if (order == 0)
-        return "has the same key as the line before";
-    return order < 0 ? NULL : "has a key that should come before the last one";
-}
-
-static int take_record(struct load *load, struct dump_line *line, const char **problem)
-{
+    const struct key *key = &line->key;
     int rc;
 
-    *problem = check_order(load, line);
-    if (*problem != NULL)
-        return -EINVAL;
+    if (line->kind == DUMP_ORPHAN && load->skip_orphans)
+        return build_skip_orphan(load->build, key->bytes, key->len, line->generation);
+    rc = name_volumes(load, line);
+    if (rc < 0)
+        return rc;
+    if (line->kind == DUMP_KEY)
+        return build_add_key(load->build, key->bytes, key->len, &line->record);
+    return build_add_orphan(load->build, key->bytes, key->len, line->generation, &line->orphan);
+}
+
+static int take_entry(struct load *load, struct dump_line *line, const char **problem)
+{
+    int rc = add(load, line);
+
     if (line->kind == DUMP_KEY)
         dump_count(&load->counts, &line->record);
     else
         load->counts.orphans++;
-    if (load->space == STORE_ORPHANS && load->skip_orphans)
-        return 0;
-    rc = name_volumes(load, line);
-    return rc < 0 ? rc : commit(load, line);
+    if (rc == UV_EEXIST)
+        *problem = "has the same key as the line before";
+    else if (rc == UV_EINVAL)
+        *problem = "should come before the line before it: keys in order, then orphans in order";
+    return *problem != NULL ? -EINVAL : rc;
 }
 
 static const char *check_end(struct load *load, const struct dump_counts *counts)
@@ -132,6 +66,6 @@ int load_line(struct load *load, const char *text, size_t len, const char **prob
     if (line->kind == DUMP_END)
         *problem = check_end(load, &line->counts);
     else if (line->kind != DUMP_HEADER)
-        return take_record(load, line, problem);
+        return take_entry(load, line, problem);
     return *problem != NULL ? -EINVAL : 0;
 }

@@ -1,7 +1,5 @@
 #include "index/maintenance/offline.h"
 
-#include "index/base/log.h"
-
 void offline_settle(uv_loop_t *loop, struct store *store)
 {
     struct store_stats stats;
@@ -11,22 +9,6 @@ void offline_settle(uv_loop_t *loop, struct store *store)
         uv_run(loop, UV_RUN_ONCE);
         store_stats(store, &stats);
     }
-}
-
-/* The one that runs may have begun before the last commit; the second holds it. */
-int offline_checkpoint(uv_loop_t *loop, struct store *store)
-{
-    struct store_stats stats;
-
-    offline_settle(loop, store);
-    store_checkpoint(store);
-    offline_settle(loop, store);
-    store_stats(store, &stats);
-    if (stats.checkpoint_error == 0 && stats.pending_bytes > 0) {
-        log_error("cannot begin a checkpoint: out of memory");
-        return UV_ENOMEM;
-    }
-    return stats.checkpoint_error;
 }
 
 static void closed_cb(void *arg)

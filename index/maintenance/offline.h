@@ -7,9 +7,6 @@
 /* Waits until no checkpoint runs. */
 void offline_settle(uv_loop_t *loop, struct store *store);
 
-/* Makes a table of all that the store has. 0, or a negative UV_E* after a log line. */
-int offline_checkpoint(uv_loop_t *loop, struct store *store);
-
 /* Closes the store, if it isn't NULL, and waits for that. */
 void offline_close(uv_loop_t *loop, struct store *store);
 

@@ -1,15 +1,11 @@
-/* Happy path: the index is opened, so that nobody else does, and found empty; next to it, a store
- * is filled in DIR/restore.tmp, brought into its table, and closed; the index adopts it.
+/* Happy path: the index is opened, so that nobody else does, and found empty; next to it, a table
+ * is made in DIR/restore.tmp; the index adopts it.
  *
  * Failures: whatever happens before the adoption leaves the index alone, and restore.tmp is
  * removed; after a crash in between, the next one who opens the index removes it. */
 #include "index/maintenance/restore.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "index/base/lines.h"
@@ -22,7 +18,7 @@ struct restore {
     const struct restore_options *options;
     uv_loop_t loop;
     struct store *store; /* the index */
-    struct load *load;   /* its store is in restore.tmp */
+    struct load load;
 };
 
 static int check_empty(const struct restore *r)
@@ -48,9 +44,9 @@ static int refuse(const struct restore *r, const struct lines *lines, const char
     return UV_EINVAL;
 }
 
-static int fail(const struct restore *r, const char *what, int rc)
+static int cannot_read(const struct restore *r, int rc)
 {
-    log_error("%s %s: %s; nothing was restored", what, r->options->name, strerror(-rc));
+    log_error("cannot read %s: %s; nothing was restored", r->options->name, strerror(-rc));
     return rc;
 }
 
@@ -62,17 +58,17 @@ static int read_lines(struct restore *r, struct lines *lines)
     int rc;
 
     while ((rc = lines_next(lines, &text, &len)) > 0) {
-        rc = load_line(r->load, text, len, &problem);
+        rc = load_line(&r->load, text, len, &problem);
         if (problem != NULL)
             return refuse(r, lines, problem);
         if (rc < 0)
-            return fail(r, "cannot store what is in", rc);
+            return rc;
     }
     if (rc == -EMSGSIZE)
         return refuse(r, lines, "is too long");
     if (rc < 0)
-        return fail(r, "cannot read", rc);
-    if (r->load->ended)
+        return cannot_read(r, rc);
+    if (r->load.ended)
         return 0;
     log_error("%s ends after line %llu without the end of a dump: it was cut off; nothing was "
               "restored",
@@ -80,37 +76,20 @@ static int read_lines(struct restore *r, struct lines *lines)
     return UV_EINVAL;
 }
 
-static int fill_stage(struct restore *r)
-{
-    struct lines lines = {.fd = r->options->input, .max = DUMP_LINE_MAX};
-    int rc = read_lines(r, &lines);
-    int last = load_wait(r->load);
-
-    lines_deinit(&lines);
-    if (rc == 0 && last < 0)
-        rc = fail(r, "cannot store what is in", last);
-    return rc == 0 ? offline_checkpoint(&r->loop, r->load->store) : rc;
-}
-
-/* --- The two stores -------------------------------------------------------------------------- */
+/* --- The stage ------------------------------------------------------------------------------- */
 
 static int make_stage(struct restore *r)
 {
-    const struct store_options options = {
-        .sync = true,
-        .after_block = store_last_block(r->store),
-    };
-    char path[PATH_MAX];
-    int rc;
+    struct lines lines = {.fd = r->options->input, .max = DUMP_LINE_MAX};
+    int rc = build_start(r->options->directory, store_last_block(r->store), &r->load.build);
 
-    snprintf(path, sizeof(path), "%s/" STORE_STAGE, r->options->directory);
-    r->load->loop = &r->loop;
-    r->load->skip_orphans = r->options->skip_orphans;
-    rc = store_open(&r->loop, path, &options, &r->load->store);
     if (rc < 0)
         return rc;
-    rc = fill_stage(r);
-    offline_close(&r->loop, r->load->store);
+    rc = read_lines(r, &lines);
+    lines_deinit(&lines);
+    if (rc == 0)
+        return build_finish(r->load.build);
+    build_cancel(r->load.build);
     return rc;
 }
 
@@ -123,34 +102,31 @@ static int restore(struct restore *r)
         return rc;
     offline_settle(&r->loop, r->store);
     rc = check_empty(r);
-    if (rc == 0) {
+    if (rc == 0)
         rc = make_stage(r);
-        if (rc == 0)
-            rc = store_adopt(r->store);
-        else
-            store_remove_stage(r->options->directory);
-    }
+    if (rc == 0)
+        rc = store_adopt(r->store);
+    if (rc < 0)
+        store_remove_stage(r->options->directory);
     offline_close(&r->loop, r->store);
     return rc;
 }
 
 int restore_run(const struct restore_options *options, struct dump_counts *counts)
 {
-    struct restore r = {.options = options, .load = calloc(1, sizeof(*r.load))};
-    int rc = r.load != NULL ? uv_loop_init(&r.loop) : UV_ENOMEM;
+    struct restore r = {.options = options, .load = {.skip_orphans = options->skip_orphans}};
+    int rc = uv_loop_init(&r.loop);
 
     if (rc < 0) {
         log_error("cannot restore %s: %s", options->name, uv_strerror(rc));
-        free(r.load);
         return rc;
     }
     rc = reserve_take(&r.loop);
     if (rc == 0)
         rc = restore(&r);
     if (rc == 0)
-        *counts = r.load->counts;
+        *counts = r.load.counts;
     uv_run(&r.loop, UV_RUN_DEFAULT);
     uv_loop_close(&r.loop);
-    free(r.load);
     return rc;
 }

@@ -1,9 +1,9 @@
-/* One store in place of another:
+/* A table in place of a store:
  *
  *     DIR/restore.tmp/index.gdbm -> DIR/index.gdbm, by rename(2)
  *
- * The new table says that it holds all blocks of the old journal, since its own were numbered from
- * there on. So with that one step the old segments mean nothing any more, as after a checkpoint.
+ * The new table says that it holds all blocks of the old journal. So with that one step the old
+ * segments mean nothing any more, as after a checkpoint.
  * The spare must be gone before: a later checkpoint could take it for the table before the new one.
  */
 #include <dirent.h>
@@ -17,6 +17,7 @@
 #include "index/store/directory.h"
 #include "index/store/internal.h"
 #include "index/store/segment.h"
+#include "index/store/step.h"
 
 /* The table in the stage is whole and follows our journal; *block is the last one that it has. */
 static int check_table(const struct store *s, const char *path, uint64_t *block)
@@ -77,13 +78,17 @@ int store_adopt(struct store *s)
     if (rc < 0)
         return directory_failed("sync", s->directory, -rc);
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
+    store_step("adopt: spare removed");
     if (rename(from, path) < 0)
         return directory_failed("rename", from, errno);
+    store_step("adopt: renamed");
     rc = directory_sync(s->directory);
     if (rc < 0)
         return directory_failed("sync", s->directory, -rc);
+    store_step("adopt: rename on disk");
     journal_skip(s->journal, block);
     remove_segments(s->directory);
+    store_step("adopt: segments removed");
     store_remove_stage(s->directory);
     return 0;
 }

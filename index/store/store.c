@@ -115,10 +115,8 @@ static int open_table(struct store *s)
 
     snprintf(path, sizeof(path), "%s/" TABLE_NAME, s->directory);
     rc = table_open(path, TABLE_READ, &s->table);
-    if (rc == UV_ENOENT) {
-        s->header.block = s->options.after_block;
+    if (rc == UV_ENOENT)
         return 0;
-    }
     if (rc == 0)
         rc = table_read_header(s->table, &s->header);
     if (rc == 0)

@@ -6,7 +6,7 @@
  *     DIR/sealed          up to where a clean stop had the journal on disk (seal.h)
  *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
  *     DIR/next.gdbm       a table in the making; worthless after a crash
- *     DIR/restore.tmp/    a store in the making that is to replace this one (adopt.c); likewise
+ *     DIR/restore.tmp/    a table in the making that is to replace all of this (build.h); likewise
  *
  * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
  * memtable). A checkpoint brings the memtable into a new index.gdbm, in a worker thread, and drops
@@ -41,8 +41,6 @@ enum store_space {
 struct store_options {
     bool sync;               /* a commit waits for the disk; else for the page cache only */
     size_t checkpoint_bytes; /* journal bytes after which a checkpoint begins; 0: the default */
-    uint64_t after_block;    /* number that the blocks of a new journal follow; 0 but for a store
-                                that another one is to adopt */
 };
 
 /* Opens the store in `directory`, made 0700 when missing, and recovers what a crash left: replays
@@ -193,11 +191,11 @@ void store_checkpoint(struct store *store);
 /* The number of the journal's last block. Not while a commit is on its way. */
 uint64_t store_last_block(const struct store *store);
 
-/* Puts the store in DIR/STORE_STAGE in place of this one: at every instant, a crash or power cut
- * leaves the one or the other, whole. The stage was opened with after_block = store_last_block(),
- * filled, brought into its table by a checkpoint, and closed. Neither a commit nor a checkpoint of
- * this store may run; afterwards it can only be closed. 0, or a negative UV_E* after a log line,
- * and this store is as it was; or, when all that failed was to sync the directory, replaced. */
+/* Puts the table in DIR/STORE_STAGE, which build_finish() has made, in place of all that this store
+ * holds: at every instant, a crash or power cut leaves the one or the other, whole. Since
+ * build_start() nothing was committed. Neither a commit nor a checkpoint of this store may run;
+ * afterwards it can only be closed. 0, or a negative UV_E* after a log line, and this store is as
+ * it was; or, when all that failed was to sync the directory, replaced. */
 int store_adopt(struct store *store);
 
 /* Removes a stage that comes to nothing; store_open() does so too, after a crash. 0, or a negative

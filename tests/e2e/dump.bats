@@ -249,7 +249,7 @@ motley() {
     sed -nE 's|.*(rename)\("([^"]*/restore.tmp/index.gdbm)",.*|\1 \2|p; s|.*(sync)\([0-9]+<([^>]*)>\) += 0|\1 \2|p' \
         "$T/trace" >"$T/calls"
     awk -v stage="$T/new/a/b/restore.tmp" -v index_directory="$T/new/a/b" '
-        $1 == "sync" && $2 ~ stage "/next.gdbm" { synced = 1 }
+        $1 == "sync" && $2 == stage "/index.gdbm" { synced = 1 }
         $1 == "rename" { if (!synced || renamed) exit 1; renamed = NR }
         renamed && $1 == "sync" && $2 == index_directory { durable = NR }
         END { if (!renamed || !durable) exit 1 }' "$T/calls" || fail "not in this order: $(cat "$T/calls")"

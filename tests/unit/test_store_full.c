@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "index/store/build.h"
 #include "tests/support/storebox.h"
 
 #define LONG_KEY   1000
@@ -231,6 +232,51 @@ static void test_store_commit_goes_on_once_there_is_room(void **state)
     }
 }
 
+/* --- Building -------------------------------------------------------------------------------- */
+
+/* Adds `n` keys, or keys until that fails. */
+static int build_keys(struct build *build, unsigned n)
+{
+    struct record record = {.n_places = 3};
+    char key[LONG_KEY];
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = build_add_key(build, key, make_key(i, LONG_KEY, key), &record);
+    return rc;
+}
+
+/* The disk gets full in the middle or, where few keys too many come, at the end. In both cases the
+ * index is as it was, and takes commits once the stage is gone. */
+static void test_build_on_a_full_disk_leaves_the_index(void **state)
+{
+    struct fixture *f = *state;
+    bool finished = false;
+
+    NEED_MOUNT(f);
+    assert_int_equal(put(f, 1, LONG_KEY), 0);
+    for (unsigned n = 10000; n > 0 && !finished; n = n * 9 / 10) {
+        struct build *build;
+        int rc;
+
+        assert_int_equal(build_start(f->box.dir, store_last_block(f->box.store), &build), 0);
+        rc = build_keys(build, n);
+        if (rc == 0)
+            rc = build_finish(build);
+        else
+            build_cancel(build);
+        finished = rc == 0;
+        if (!finished)
+            assert_int_equal(rc, UV_ENOSPC);
+        assert_int_equal(store_remove_stage(f->box.dir), 0);
+        assert_int_equal(put(f, 2, LONG_KEY), 0);
+    }
+    assert_true(finished);
+    storebox_close(&f->box);
+    assert_int_equal(storebox_open(&f->box), 0);
+    assert_int_equal(delete (f, 1, LONG_KEY), 0);
+}
+
 #define FULL_TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -241,6 +287,7 @@ int main(void)
         FULL_TEST(test_store_commit_deletes_on_a_full_disk_of_long_keys, setup_small),
         FULL_TEST(test_store_commit_deletes_on_a_full_disk_of_long_keys, setup_larger),
         FULL_TEST(test_store_commit_goes_on_once_there_is_room, setup_small),
+        FULL_TEST(test_build_on_a_full_disk_leaves_the_index, setup_small),
     };
 
     return cmocka_run_group_tests_name("store_full", tests, NULL, NULL);
