@@ -281,9 +281,9 @@ static void deadline_cb(uv_timer_t *timer)
     transfers_abort(s->objects.transfers);
 }
 
-int index_server_set_volumes(struct index_server *s, const char *const *names, size_t n)
+int index_server_set_volumes(struct index_server *s, const struct volume_entry *entries, size_t n)
 {
-    int rc = places_list(s->objects.places, names, n);
+    int rc = places_list(s->objects.places, entries, n);
 
     if (rc < 0)
         log_error("the index cannot take up its volumes: %s", uv_strerror(rc));

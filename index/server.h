@@ -8,16 +8,17 @@
 #include <uv.h>
 
 struct index_server;
+struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
-    const char *directory;      /* the index directory, created 0700 when missing */
-    const char *const *volumes; /* "host:port", as address_parse() takes them; no duplicates */
-    size_t n_volumes;           /* at least 1 */
-    unsigned subvolumes;        /* 1 to 256 */
-    unsigned copies;            /* volumes that each value goes to: 1 to 16 */
-    bool check_reads;           /* a GET looks whether the replica is there before it redirects */
-    const char *fallback;       /* "host:port" that a GET of a missing key is sent to, or NULL */
-    bool protect;               /* only unlinked keys can be deleted */
+    const char *directory;              /* the index directory, created 0700 when missing */
+    const struct volume_entry *volumes; /* names as address_parse() takes them; no duplicates */
+    size_t n_volumes;                   /* at least 1 */
+    unsigned subvolumes;                /* 1 to 256 */
+    unsigned copies;                    /* volumes that each value goes to: 1 to 16 */
+    bool check_reads;     /* a GET looks whether the replica is there before it redirects */
+    const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
+    bool protect;         /* only unlinked keys can be deleted */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
     unsigned grace_ms;    /* that a blob stays for readers who were sent to it */
     bool md5;             /* compute and keep the MD5 of every value */
@@ -37,7 +38,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
 
 /* Makes these the volumes that new values go to; those that were before stay known for what they
  * hold. 0, or a negative UV_E* after a log line, with nothing changed. */
-int index_server_set_volumes(struct index_server *server, const char *const *names, size_t n);
+int index_server_set_volumes(struct index_server *server, const struct volume_entry *entries,
+                             size_t n);
 
 /* Stops accepting on every listener but the first, which the front needs while it drains. */
 void index_server_close_public(struct index_server *server);

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLACES_MAX 16 /* that a blob can have */
+#define PLACES_MAX  16   /* that a blob can have */
+#define VOLUMES_MAX 1024 /* that an index knows */
 
 struct place {
     uint32_t volume;

@@ -1,7 +1,9 @@
 #include "index/cluster/placement.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <inttypes.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 #include "index/base/md5.h"
 
 #define COMPONENT_MAX 255 /* bytes; file systems stop there */
-#define SCORES        64  /* that are computed at once */
+#define HASHES        64  /* that are computed at once */
 
 static_assert(ADDRESS_TEXT_MAX <= MD5_SUFFIX_MAX, "a volume's name is hashed behind a key");
 
@@ -96,42 +98,156 @@ void placement_url(const char *volume, const struct place *place, const char *pa
     snprintf(url, PLACEMENT_URL_MAX, "http://%s%s", volume, place != NULL ? full : path);
 }
 
-static uint32_t subvolume_of(const unsigned char score[MD5_SIZE], unsigned subvolumes)
-{
-    uint32_t last = (uint32_t)score[12] << 24 | (uint32_t)score[13] << 16 |
-                    (uint32_t)score[14] << 8 | (uint32_t)score[15];
+/* --- Volumes --------------------------------------------------------------------------------- */
 
-    return last % subvolumes;
+struct score {
+    double bent;   /* by the weight; 0 where all weigh the same */
+    uint64_t high; /* the md5's first eight bytes, big-endian, and its last */
+    uint64_t low;
+};
+
+/* A volume that may be among the best. */
+struct contender {
+    uint32_t volume;
+    uint32_t zone;
+    uint32_t turn; /* how many of its zone's are better */
+    struct score score;
+};
+
+/* The best of those that were looked at so far, best first. What is left out once stays out: each
+ * volume that comes makes others of its zone come later, and none earlier. */
+struct contest {
+    struct contender held[PLACES_MAX + 1]; /* the last one is about to be left out */
+    size_t n;
+    size_t max;
+    bool zones;
+    uint8_t worst[VOLUMES_MAX]; /* by zone: the position of its last one, from 1 on, or 0 */
+};
+
+static_assert(PLACES_MAX < UINT8_MAX, "a position is a byte");
+
+static uint64_t big_endian(const unsigned char bytes[8])
+{
+    uint64_t value;
+
+    memcpy(&value, bytes, sizeof(value));
+    return be64toh(value);
 }
 
-void placement_choose(const void *key, size_t key_len, const char *const *volumes, size_t n,
-                      unsigned subvolumes, size_t count, struct placement *out)
+static struct score score_of(const unsigned char hash[MD5_SIZE], const unsigned *weight)
 {
-    unsigned char best[PLACES_MAX][MD5_SIZE];
-    unsigned char scores[SCORES][MD5_SIZE];
-    struct md5 md5;
-    size_t held = 0;
+    struct score score = {.high = big_endian(hash), .low = big_endian(hash + 8)};
 
-    assert(count <= n && count <= PLACES_MAX && subvolumes > 0);
+    if (weight != NULL)
+        score.bent = -(double)*weight / log(((double)(score.high >> 12) + 0.5) * 0x1p-52);
+    return score;
+}
+
+static bool is_better(const struct score *a, const struct score *b)
+{
+    if (a->bent != b->bent)
+        return a->bent > b->bent;
+    return a->high != b->high ? a->high > b->high : a->low > b->low;
+}
+
+static bool is_ahead(const struct contender *a, const struct contender *b)
+{
+    return a->turn != b->turn ? a->turn < b->turn : is_better(&a->score, &b->score);
+}
+
+/* Sets the new one's turn, if it is worse than all of its zone that are held, and says whether it
+ * is. */
+static bool is_last_of_zone(const struct contest *c, struct contender *new)
+{
+    const struct contender *worst;
+
+    if (!c->zones || c->worst[new->zone] == 0)
+        return true;
+    worst = &c->held[c->worst[new->zone] - 1];
+    new->turn = worst->turn + 1;
+    return !is_better(&new->score, &worst->score);
+}
+
+/* The new one is better than some of its zone, which all have a later turn then. */
+static void give_turns(struct contest *c, struct contender *new)
+{
+    new->turn = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->held[i].zone != new->zone)
+            continue;
+        if (is_better(&new->score, &c->held[i].score))
+            c->held[i].turn++;
+        else
+            new->turn++;
+    }
+}
+
+/* Brings the contender at `i` to its place among those before it, which are in order. Equal ones
+ * keep the order of the names. */
+static void sort_in(struct contest *c, size_t i)
+{
+    struct contender moved = c->held[i];
+
+    for (; i > 0 && is_ahead(&moved, &c->held[i - 1]); i--)
+        c->held[i] = c->held[i - 1];
+    c->held[i] = moved;
+}
+
+static void note_worst(struct contest *c, const struct contender *dropped)
+{
+    if (dropped != NULL)
+        c->worst[dropped->zone] = 0;
+    for (size_t i = 0; i < c->n; i++)
+        c->worst[c->held[i].zone] = (uint8_t)(i + 1);
+}
+
+static void take(struct contest *c, struct contender *new)
+{
+    bool last_of_zone = is_last_of_zone(c, new);
+    bool full = c->n == c->max;
+
+    if (last_of_zone && full && !is_ahead(new, &c->held[c->n - 1]))
+        return;
+    if (!last_of_zone)
+        give_turns(c, new);
+    c->held[c->n] = *new;
+    for (size_t i = last_of_zone ? c->n : 1; i <= c->n; i++)
+        sort_in(c, i);
+    c->n += !full;
+    if (c->zones)
+        note_worst(c, full ? &c->held[c->n] : NULL);
+}
+
+void placement_choose(const void *key, size_t key_len, const struct placement_list *list,
+                      size_t count, struct placement *out)
+{
+    unsigned char hashes[HASHES][MD5_SIZE];
+    struct contest contest;
+    struct md5 md5;
+
+    assert(count <= list->n && count <= PLACES_MAX && count > 0 && list->n <= VOLUMES_MAX);
+    assert(list->subvolumes > 0);
+    contest.n = 0;
+    contest.max = count;
+    contest.zones = list->zones != NULL;
+    if (contest.zones)
+        memset(contest.worst, 0, sizeof(contest.worst));
     md5_begin(&md5);
     md5_add(&md5, key, key_len);
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char *score = scores[i % SCORES];
-        size_t at;
+    for (size_t i = 0; i < list->n; i++) {
+        struct contender new = {.volume = (uint32_t)i};
 
-        if (i % SCORES == 0)
-            md5_finish_each(&md5, volumes + i, n - i < SCORES ? n - i : SCORES, scores);
-        /* Insert behind those that are as good: equal scores keep the order of the names. */
-        for (at = held; at > 0 && memcmp(score, best[at - 1], MD5_SIZE) > 0; at--)
-            ;
-        if (at == count)
-            continue;
-        if (held < count)
-            held++;
-        memmove(&best[at + 1], &best[at], (held - at - 1) * MD5_SIZE);
-        memmove(&out[at + 1], &out[at], (held - at - 1) * sizeof(*out));
-        memcpy(best[at], score, MD5_SIZE);
-        out[at] =
-            (struct placement){.volume = (uint32_t)i, .subvolume = subvolume_of(score, subvolumes)};
+        if (i % HASHES == 0)
+            md5_finish_each(&md5, list->names + i, list->n - i < HASHES ? list->n - i : HASHES,
+                            hashes);
+        new.score = score_of(hashes[i % HASHES], list->weights != NULL ? list->weights + i : NULL);
+        if (list->zones != NULL)
+            new.zone = list->zones[i];
+        take(&contest, &new);
     }
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct placement){
+            .volume = contest.held[i].volume,
+            .subvolume = (uint32_t)contest.held[i].score.low % list->subvolumes,
+        };
 }

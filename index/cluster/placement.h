@@ -1,6 +1,6 @@
 /* Where a blob lives: pure functions from a key to the path of its blob and to its volumes. Both
  * are minikeyvalue's own (lib.go: key2path, key2volume), so that its volumes can be adopted as they
- * are, but for the generation at a path's end. */
+ * are, but for the generation at a path's end, and for zones and weights, which it doesn't have. */
 #ifndef MKV_CLUSTER_PLACEMENT_H
 #define MKV_CLUSTER_PLACEMENT_H
 
@@ -53,10 +53,28 @@ void placement_full_path(const struct place *place, const char *path,
 void placement_url(const char *volume, const struct place *place, const char *path,
                    char url[PLACEMENT_URL_MAX]);
 
-/* The `count` best of `n` volumes for the key, best first, in out[]; count <= n. Rendezvous hashing
- * by md5(key, volume name): stable in the names, and a new volume takes over only its share.
- * The subvolume is the last four bytes of the score, big-endian, modulo `subvolumes`. */
-void placement_choose(const void *key, size_t key_len, const char *const *volumes, size_t n,
-                      unsigned subvolumes, size_t count, struct placement *out);
+/* The volumes that keys are placed on. */
+struct placement_list {
+    const char *const *names;
+    const uint32_t *zones;   /* each volume's, any number below VOLUMES_MAX; NULL: no two share one,
+                                or all do */
+    const unsigned *weights; /* each volume's, at least 1; NULL: all are the same */
+    size_t n;                /* VOLUMES_MAX at most */
+    unsigned subvolumes;     /* of each volume; at least 1 */
+};
+
+/* The `count` best volumes for the key, best first, in out[]; count <= list->n and PLACES_MAX.
+ *
+ * Rendezvous hashing by md5(key, volume name): stable in the names, and a new volume takes over
+ * only its share. With weights a volume's score is -weight / ln(u), where u, between 0 and 1, is
+ * the md5's first 52 bits; so each has its weight's share of the keys, and when a weight changes,
+ * keys move to or from that volume only. Equal weights give the order of the md5s.
+ *
+ * With zones the best volume of each zone comes first, by score, then the second best of each zone,
+ * and so on: any first R of them are in as many zones as there are, and evenly so.
+ *
+ * The subvolume is the last four bytes of the md5, big-endian, modulo `subvolumes`. */
+void placement_choose(const void *key, size_t key_len, const struct placement_list *list,
+                      size_t count, struct placement *out);
 
 #endif

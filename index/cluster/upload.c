@@ -113,7 +113,28 @@ static bool is_too_late(const struct upload *u)
     return u->until != 0 && transfers_now(u->options.transfers) > u->until;
 }
 
-/* The best one that isn't paused, or else the best one. */
+/* The copies that are in the zone, or on their way there. */
+static unsigned copies_in(const struct upload *u, uint32_t zone)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < u->n_copies; i++)
+        n += u->copies[i].target != NULL && u->copies[i].target->zone == zone;
+    return n;
+}
+
+/* A volume that is paused would fail, most likely: it comes after one whose zone has a copy. */
+static bool suits_better(const struct upload *u, const struct upload_target *a,
+                         const struct upload_target *b)
+{
+    bool a_paused = volume_is_paused(a->volume);
+
+    if (a_paused != volume_is_paused(b->volume))
+        return !a_paused;
+    return copies_in(u, a->zone) < copies_in(u, b->zone);
+}
+
+/* Of those that suit as well as any, the best. */
 struct upload_target *upload_next_target(struct upload *u)
 {
     struct upload_target *found = NULL;
@@ -125,7 +146,7 @@ struct upload_target *upload_next_target(struct upload *u)
 
         if (t->tried || !takes(u, t))
             continue;
-        if (found == NULL || (volume_is_paused(found->volume) && !volume_is_paused(t->volume)))
+        if (found == NULL || suits_better(u, t, found))
             found = t;
     }
     if (found != NULL)

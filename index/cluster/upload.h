@@ -1,6 +1,7 @@
 /* One value, streamed to several volumes at once from one buffer, until as many as wanted hold it
- * durably. Where a volume fails, the next candidate takes its place: from the buffer while that has
- * the value from its first byte, else by a copy of what another volume has.
+ * durably. Where a volume fails, the next candidate takes its place, one of a zone without a copy
+ * if there is one: from the buffer while that has the value from its first byte, else by a copy of
+ * what another volume has.
  *
  *     write, write, ... end ──▶ buffer ──▶ PUT ──▶ POST /_mkv/sync ──▶ done
  *                                     ├──▶ PUT ──▶ failed ──▶ next candidate
@@ -23,6 +24,7 @@ struct upload;
 /* Where the value may go. */
 struct upload_target {
     struct volume *volume;
+    uint32_t zone;      /* no two copies go to one zone while another one is left */
     struct place place; /* its volume is the volume's id when it was chosen: with another one it is
                            another disk */
     bool tried;         /* this module's, as the next three; readable when done */

@@ -184,6 +184,7 @@ void copy_begin(struct upload_copy *c)
     struct upload *u = c->upload;
     int rc = 0;
 
+    c->target = NULL;
     c->target = upload_next_target(u);
     if (c->target == NULL) {
         upload_stop(u, upload_refuse(u));

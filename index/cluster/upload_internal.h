@@ -19,10 +19,10 @@ enum copy_state {
 struct upload_copy {
     struct upload *upload;
     enum copy_state state;
-    struct upload_target *target;
-    uint64_t at;     /* bytes that the volume has taken */
-    unsigned relays; /* tried */
-    bool announced;  /* flush_expect(): the volume has all, and owes the answer */
+    struct upload_target *target; /* NULL before it has one */
+    uint64_t at;                  /* bytes that the volume has taken */
+    unsigned relays;              /* tried */
+    bool announced;               /* flush_expect(): the volume has all, and owes the answer */
     struct transfer transfer;
     struct relay relay;
     struct flush flush;
@@ -45,7 +45,7 @@ void upload_end_if_idle(struct upload *u);
 void upload_end_if_all_done(struct upload *u);
 /* Cancels everything that runs; the last one to end tells `rc`. */
 void upload_stop(struct upload *u, int rc);
-/* The next candidate that can take it, or NULL. */
+/* The next candidate that can take it, or NULL. The copy that it is for has no target meanwhile. */
 struct upload_target *upload_next_target(struct upload *u);
 /* The rc to refuse with, and u->text, when there is none. */
 int upload_refuse(struct upload *u);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "index/base/address.h"
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/flush.h"
@@ -442,14 +443,25 @@ static struct volume *add(struct volumes *v, const char *name)
     return volume;
 }
 
-int volumes_set(struct volumes *v, const char *const *names, size_t n)
+static void take_entry(struct volume *volume, const struct volume_entry *entry)
+{
+    struct address address = {.host = ""};
+
+    address_parse(volume->name, false, &address);
+    snprintf(volume->zone, sizeof(volume->zone), "%s",
+             entry->zone[0] != '\0' ? entry->zone : address.host);
+    volume->weight = entry->weight;
+    volume->is_listed = true;
+}
+
+int volumes_set(struct volumes *v, const struct volume_entry *entries, size_t n)
 {
     size_t count = v->count;
 
     for (size_t i = 0; i < n; i++) {
-        if (find(v, names[i]) != NULL)
+        if (find(v, entries[i].name) != NULL)
             continue;
-        if (v->count == VOLUMES_MAX || add(v, names[i]) == NULL) {
+        if (v->count == VOLUMES_MAX || add(v, entries[i].name) == NULL) {
             int rc = v->count == VOLUMES_MAX ? UV_E2BIG : UV_ENOMEM;
 
             while (v->count > count)
@@ -460,7 +472,7 @@ int volumes_set(struct volumes *v, const char *const *names, size_t n)
     for (size_t i = 0; i < v->count; i++)
         v->list[i]->is_listed = false;
     for (size_t i = 0; i < n; i++)
-        find(v, names[i])->is_listed = true;
+        take_entry(find(v, entries[i].name), &entries[i]);
     transfers_set_volumes(v->transfers, v->count);
     return 0;
 }

@@ -19,11 +19,22 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "index/base/address.h"
+#include "index/base/place.h"
 #include "index/cluster/transfer.h"
 
-#define VOLUMES_MAX        1024
 #define VOLUME_REASON_MAX  128
 #define VOLUME_ADDRESS_MAX ADDRESS_TEXT_MAX /* "host:port" and a NUL */
+#define VOLUME_ZONE_MAX    64               /* bytes of a name for a zone */
+#define VOLUME_WEIGHT      100              /* of one that nothing is said of */
+#define VOLUME_WEIGHT_MAX  1000
+
+/* What the user says of a volume. */
+struct volume_entry {
+    char name[VOLUME_ADDRESS_MAX];
+    char zone[VOLUME_ZONE_MAX + 1]; /* "": its host */
+    unsigned weight;                /* 1 to VOLUME_WEIGHT_MAX */
+};
 
 enum volume_state {
     VOLUME_UNKNOWN, /* not asked yet: counts as down, but nothing is said about it */
@@ -41,13 +52,17 @@ struct volume {
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
     char address[ADDRESS_TEXT_MAX];            /* "IP:port", likewise; "" before the first */
     enum volume_state state;
-    char reason[VOLUME_REASON_MAX]; /* why it isn't up, or is paused; printable ASCII, or "" */
-    bool is_listed;                 /* new keys may go there */
-    uint64_t since;                 /* of the state; ms since 1970, 0 before the first answer */
-    uint64_t free_bytes;            /* UINT64_MAX: unknown */
-    uint64_t total_bytes;           /* likewise */
-    uint32_t id;                    /* the caller's: in the store, of this name and identity */
-    struct flusher *flusher;        /* flush.h */
+    char reason[VOLUME_REASON_MAX];  /* why it isn't up, or is paused; printable ASCII, or "" */
+    bool is_listed;                  /* new keys may go there */
+    char zone[ADDRESS_HOST_MAX + 1]; /* what it shares with those that fail together: its host, or
+                                        what the list says; letters of either case are the same */
+    unsigned weight;                 /* its share of the keys next to that of others */
+    uint64_t since;                  /* of the state; ms since 1970, 0 before the first answer */
+    uint64_t free_bytes;             /* UINT64_MAX: unknown */
+    uint64_t total_bytes;            /* likewise */
+    uint32_t id;                     /* the caller's: in the store, of this name and identity */
+    uint32_t zone_number;            /* the caller's, too */
+    struct flusher *flusher;         /* flush.h */
     /* The rest is this module's. */
     bool asked;            /* a probe has ended, or could not begin */
     bool identified;       /* it has answered */
@@ -78,9 +93,10 @@ void volumes_start(struct volumes *volumes, void (*settled)(void *arg), void *ar
 /* Ends the probes, frees all and fires `cb`; never inside this call. */
 void volumes_stop(struct volumes *volumes, void (*cb)(void *arg), void *arg);
 
-/* The volumes that are listed from now on, by name; new ones are taken up, others stay known for
- * what they hold. 0, UV_ENOMEM, or UV_E2BIG over VOLUMES_MAX; then nothing has changed. */
-int volumes_set(struct volumes *volumes, const char *const *names, size_t n);
+/* The volumes that are listed from now on, with their zones and weights; new ones are taken up,
+ * others stay known for what they hold. 0, UV_ENOMEM, or UV_E2BIG over VOLUMES_MAX; then nothing
+ * has changed. */
+int volumes_set(struct volumes *volumes, const struct volume_entry *entries, size_t n);
 
 /* All that are known; stays in place until volumes_stop(). */
 size_t volumes_count(const struct volumes *volumes);

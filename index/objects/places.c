@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "index/base/crc32c.h"
 #include "index/base/log.h"
@@ -20,14 +21,17 @@ struct known {
 struct places {
     struct store *store;
     struct volumes *volumes;
-    unsigned subvolumes;
     unsigned copies;
     struct known *known; /* by id */
     uint32_t n_known;
     /* Those that are listed, for placement. */
+    struct placement_list list;
     const char *names[VOLUMES_MAX];
+    uint32_t zones[VOLUMES_MAX];
+    unsigned weights[VOLUMES_MAX];
     struct volume *listed[VOLUMES_MAX];
-    size_t n_listed;
+    unsigned n_zones;
+    bool any_shared;    /* a zone by several volumes, listed or not */
     uint32_t list_mark; /* 31 bits that tell this list from another one; 0: to be made anew */
 };
 
@@ -69,38 +73,80 @@ static int identified_cb(struct volume *volume, void *arg)
 /* Of the list in its order, of the disks behind it, and of what else placement goes by; never 0. */
 static uint32_t list_mark(struct places *r)
 {
-    uint32_t sum = crc32c(0, &r->subvolumes, sizeof(r->subvolumes));
+    const struct placement_list *list = &r->list;
+    uint32_t sum = crc32c(0, &list->subvolumes, sizeof(list->subvolumes));
 
     if (r->list_mark != 0)
         return r->list_mark;
     sum = crc32c(sum, &r->copies, sizeof(r->copies));
-    for (size_t i = 0; i < r->n_listed; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         const struct volume *volume = r->listed[i];
 
         sum = crc32c(sum, volume->name, strlen(volume->name) + 1);
         sum = crc32c(sum, volume->identity, strlen(volume->identity) + 1);
     }
+    if (list->zones != NULL)
+        sum = crc32c(sum, list->zones, list->n * sizeof(*list->zones));
+    if (list->weights != NULL)
+        sum = crc32c(sum, list->weights, list->n * sizeof(*list->weights));
     r->list_mark = sum >> 1 != 0 ? sum >> 1 : 1;
     return r->list_mark;
 }
 
-static void relist(struct places *r)
+/* The number of a volume's zone is the position of the first volume that is in it. */
+static void number_zones(struct places *r)
 {
-    r->n_listed = 0;
+    r->any_shared = false;
     for (size_t i = 0; i < volumes_count(r->volumes); i++) {
         struct volume *volume = volumes_at(r->volumes, i);
+        size_t first = 0;
 
-        if (!volume->is_listed)
-            continue;
-        r->names[r->n_listed] = volume->name;
-        r->listed[r->n_listed++] = volume;
+        while (strcasecmp(volumes_at(r->volumes, first)->zone, volume->zone) != 0)
+            first++;
+        volume->zone_number = (uint32_t)first;
+        r->any_shared = r->any_shared || first != i;
     }
+}
+
+static void add_listed(struct places *r, struct volume *volume)
+{
+    size_t n = r->list.n++;
+    bool is_new = true;
+
+    for (size_t i = 0; i < n; i++)
+        is_new = is_new && r->zones[i] != volume->zone_number;
+    r->n_zones += is_new;
+    r->listed[n] = volume;
+    r->names[n] = volume->name;
+    r->zones[n] = volume->zone_number;
+    r->weights[n] = volume->weight;
+}
+
+/* Zones and weights that make no difference are left out, so that the list's mark is the one that
+ * it had before there were any. */
+static void relist(struct places *r)
+{
+    struct placement_list *list = &r->list;
+    bool weighted = false;
+
+    number_zones(r);
+    list->n = 0;
+    r->n_zones = 0;
+    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
+        if (volumes_at(r->volumes, i)->is_listed)
+            add_listed(r, volumes_at(r->volumes, i));
+    }
+    for (size_t i = 1; i < list->n; i++)
+        weighted = weighted || r->weights[i] != r->weights[0];
+    list->names = r->names;
+    list->zones = r->n_zones > 1 && r->n_zones < list->n ? r->zones : NULL;
+    list->weights = weighted ? r->weights : NULL;
     r->list_mark = 0;
 }
 
-int places_list(struct places *r, const char *const *names, size_t n)
+int places_list(struct places *r, const struct volume_entry *entries, size_t n)
 {
-    int rc = volumes_set(r->volumes, names, n);
+    int rc = volumes_set(r->volumes, entries, n);
 
     if (rc == 0)
         relist(r);
@@ -113,15 +159,14 @@ static int add_known(struct places *r)
     const char *stored;
 
     for (uint32_t id = 0; (stored = store_volume_name(r->store, id)) != NULL; id++) {
-        char name[VOLUME_ADDRESS_MAX];
-        const char *names[] = {name};
+        struct volume_entry entry = {.weight = VOLUME_WEIGHT};
         int rc;
 
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(stored, " "), stored);
-        rc = volumes_set(r->volumes, names, 1);
+        snprintf(entry.name, sizeof(entry.name), "%.*s", (int)strcspn(stored, " "), stored);
+        rc = volumes_set(r->volumes, &entry, 1);
         if (rc == UV_E2BIG) {
             log_warn("more than %d volumes are known: those from %s on are forgotten", VOLUMES_MAX,
-                     name);
+                     entry.name);
             break;
         }
         if (rc < 0)
@@ -150,7 +195,7 @@ int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers
     if (r == NULL)
         goto err;
     r->store = store;
-    r->subvolumes = subvolumes;
+    r->list.subvolumes = subvolumes;
     r->copies = copies;
     rc = volumes_new(loop, transfers, identified_cb, r, &r->volumes);
     if (rc < 0)
@@ -192,19 +237,22 @@ size_t places_choose(struct places *r, const struct key *key, struct upload_targ
                      size_t max)
 {
     struct placement chosen[PLACES_MAX];
-    size_t n = r->n_listed < PLACES_MAX ? r->n_listed : PLACES_MAX;
+    size_t n = r->list.n < PLACES_MAX ? r->list.n : PLACES_MAX;
+    bool has_subvolume = r->list.subvolumes > 1;
 
     if (n > max)
         n = max;
-    placement_choose(key->bytes, key->len, r->names, r->n_listed, r->subvolumes, n, chosen);
+    if (n > 0)
+        placement_choose(key->bytes, key->len, &r->list, n, chosen);
     for (size_t i = 0; i < n; i++) {
         struct volume *volume = r->listed[chosen[i].volume];
 
         targets[i] = (struct upload_target){
             .volume = volume,
             .place = {.volume = volume->id,
-                      .has_subvolume = r->subvolumes > 1,
-                      .subvolume = r->subvolumes > 1 ? chosen[i].subvolume : 0},
+                      .has_subvolume = has_subvolume,
+                      .subvolume = has_subvolume ? chosen[i].subvolume : 0},
+            .zone = volume->zone_number,
         };
     }
     return n;
@@ -261,6 +309,42 @@ static bool is_place_of(const struct places *r, const struct record *record,
             return true;
     }
     return false;
+}
+
+unsigned places_zones(const struct places *r)
+{
+    return r->n_zones;
+}
+
+bool places_may_share_zone(const struct places *r)
+{
+    return r->any_shared && r->n_zones > 1 && r->copies > 1;
+}
+
+/* The volume at the place's address tells the zone: to look where else the disk may be takes long
+ * with many volumes that are down. */
+static uint32_t zone_of(const struct places *r, const struct place *place)
+{
+    const struct volume *volume =
+        place->volume < r->n_known ? r->known[place->volume].volume : NULL;
+
+    return volume != NULL ? volume->zone_number : UINT32_MAX;
+}
+
+bool places_share_zone(const struct places *r, const struct place *list, unsigned n)
+{
+    unsigned wanted = n < r->n_zones ? n : r->n_zones;
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t zone = zone_of(r, &list[i]);
+        bool is_new = true;
+
+        for (unsigned j = 0; j < i && zone != UINT32_MAX; j++)
+            is_new = is_new && zone_of(r, &list[j]) != zone;
+        found += is_new;
+    }
+    return found < wanted;
 }
 
 /* --- What a record was placed by ------------------------------------------------------------- */

@@ -19,7 +19,7 @@ int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers
                unsigned subvolumes, unsigned copies, struct places **places);
 
 /* Makes these the volumes that new blobs go to. 0, or a negative UV_E* with nothing changed. */
-int places_list(struct places *r, const char *const *names, size_t n);
+int places_list(struct places *r, const struct volume_entry *entries, size_t n);
 
 /* Starts to look after the volumes; `settled` fires as volumes_start() has it. */
 void places_start(struct places *r, void (*settled)(void *arg), void *arg);
@@ -29,7 +29,8 @@ void places_stop(struct places *r, void (*cb)(void *arg), void *arg);
 
 struct volumes *places_volumes(struct places *r);
 
-/* The volumes that may take a key's blob, best first, `max` at most. Returns how many. */
+/* The volumes that may take a key's blob, best first, `max` at most: as placement_choose() has it.
+ * Returns how many. */
 size_t places_choose(struct places *r, const struct key *key, struct upload_target *targets,
                      size_t max);
 
@@ -40,6 +41,16 @@ bool place_equal(const struct places *r, const struct place *a, const struct pla
 /* Whether the place is among those of the list. */
 bool places_have(const struct places *r, const struct place *list, unsigned n,
                  const struct place *place);
+
+/* How many zones the listed volumes are in. */
+unsigned places_zones(const struct places *r);
+
+/* Whether copies of any key can be in one zone that could be in two. */
+bool places_may_share_zone(const struct places *r);
+
+/* Whether two of these places are in one zone though the listed volumes are in zones enough. One
+ * whose volume isn't known counts as one more zone. */
+bool places_share_zone(const struct places *r, const struct place *list, unsigned n);
 
 /* What record.placed_by is to say of a record made by the present list. `best`: its places are
  * those that its key has with all volumes up. */

@@ -47,8 +47,8 @@ static const struct option index_option_table[] = {
      option_set_subvolumes, offsetof(struct index_options, subvolumes)},
     {"fallback", "HOST:PORT", NULL, "where a GET of a missing key is sent", option_set_address,
      offsetof(struct index_options, fallback)},
-    {"volumes-file", "FILE", NULL, "more volumes, one a line; HUP reads it anew", option_set_string,
-     offsetof(struct index_options, volumes_file)},
+    {"volumes-file", "FILE", NULL, "more volumes, with their zones and weights; HUP reads it anew",
+     option_set_string, offsetof(struct index_options, volumes_file)},
     {"reads", "HOW", "redirect", "redirect clients to a volume, or proxy what it has",
      option_set_reads, offsetof(struct index_options, proxy_reads)},
     {"check-reads", NULL, NULL, "look whether a volume has the value before sending a client there",
@@ -170,7 +170,7 @@ static void backend_reload(void *arg)
     problem = gather_volumes(b, &list, text);
     if (problem != NULL)
         log_error("the volumes stay as they are: %s", problem);
-    else if (index_server_set_volumes(b->server, (const char *const *)list.names, list.count) == 0)
+    else if (index_server_set_volumes(b->server, list.entries, list.count) == 0)
         log_info("the index has %zu volumes", list.count);
     volume_list_deinit(&list);
 }
@@ -255,7 +255,7 @@ static void fill_server_options(struct backend *b, const char *directory)
 
     b->options = (struct index_server_options){
         .directory = directory,
-        .volumes = (const char *const *)b->volumes.names,
+        .volumes = b->volumes.entries,
         .n_volumes = b->volumes.count,
         .copies = o->replicas,
         .subvolumes = o->subvolumes,

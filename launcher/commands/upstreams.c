@@ -59,10 +59,11 @@ static int look_all_up(struct addresses *a, const struct volume_list *volumes)
 
     for (size_t i = 0; i < volumes->count && rc == 0; i++) {
         if (uv_hrtime() - begun > LOOKUPS_MAX_MS * 1000000ULL) {
-            log_warn("volumes from %s on are not looked up: it takes too long", volumes->names[i]);
+            log_warn("volumes from %s on are not looked up: it takes too long",
+                     volumes->entries[i].name);
             break;
         }
-        rc = look_up(a, volumes->names[i]);
+        rc = look_up(a, volumes->entries[i].name);
     }
     return rc;
 }

@@ -4,22 +4,26 @@
 
 #include <stddef.h>
 
+#include "index/cluster/volumes.h"
+
 #define VOLUME_LIST_TEXT_MAX 400
 
 /* All zero is empty. */
 struct volume_list {
-    char **names; /* owned */
+    struct volume_entry *entries; /* owned */
     size_t count;
 };
 
 void volume_list_deinit(struct volume_list *list);
 
-/* Adds a volume. NULL, or what is wrong with it, in `problem`; the list is as it was. */
+/* Adds a volume, with its host as its zone and the default weight. NULL, or what is wrong with it,
+ * in `problem`; the list is as it was. */
 const char *volume_list_add(struct volume_list *list, const char *name,
                             char problem[VOLUME_LIST_TEXT_MAX]);
 
-/* Adds those of a file: lines of "HOST:PORT"; blank ones and what is behind a '#' don't count.
- * Likewise; `problem` names the file and the line. */
+/* Adds those of a file: lines of "HOST:PORT [zone=NAME] [weight=N]"; blank ones and what comes
+ * after a '#' don't count. NULL, or what is wrong, in `problem`, which names the file and the line;
+ * the list is as it was. */
 const char *volume_list_read(struct volume_list *list, const char *path,
                              char problem[VOLUME_LIST_TEXT_MAX]);
 

@@ -111,26 +111,42 @@ static void stopped_cb(void *arg)
     f->stopped++;
 }
 
-void fixture_list_all(struct fixture *f)
+static struct volume_entry entry_of(const struct volume_server *server, const char *zone)
 {
-    const char *names[VOLUMES];
+    struct volume_entry entry = {.weight = VOLUME_WEIGHT};
+
+    strcpy(entry.name, server->name);
+    strcpy(entry.zone, zone);
+    return entry;
+}
+
+void fixture_list_in_zones(struct fixture *f, const char *const *zones)
+{
+    struct volume_entry entries[VOLUMES];
 
     for (unsigned i = 0; i < VOLUMES; i++)
-        names[i] = f->servers[i].name;
-    assert_int_equal(places_list(f->objects.places, names, VOLUMES), 0);
+        entries[i] = entry_of(&f->servers[i], zones[i]);
+    assert_int_equal(places_list(f->objects.places, entries, VOLUMES), 0);
+}
+
+void fixture_list_all(struct fixture *f)
+{
+    static const char *const none[VOLUMES] = {"", "", ""};
+
+    fixture_list_in_zones(f, none);
 }
 
 void fixture_list_without(struct fixture *f, const char *key, unsigned rank)
 {
     const struct volume_server *left_out = fixture_server(f, key, rank);
-    const char *names[VOLUMES];
+    struct volume_entry entries[VOLUMES];
     size_t n = 0;
 
     for (unsigned i = 0; i < VOLUMES; i++) {
         if (&f->servers[i] != left_out)
-            names[n++] = f->servers[i].name;
+            entries[n++] = entry_of(&f->servers[i], "");
     }
-    assert_int_equal(places_list(f->objects.places, names, n), 0);
+    assert_int_equal(places_list(f->objects.places, entries, n), 0);
 }
 
 int fixture_setup(void **state)

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/base/md5.h"
 #include "index/cluster/placement.h"
+#include "tests/support/rng.h"
 
 #define GENERATION 0x019aa724d47b0001
 
@@ -213,7 +215,10 @@ static void test_placement_path_is_cut_where_the_generation_makes_it_too_long(vo
     assert_cut(512, "255 255 21 ");
 }
 
+/* --- Volumes --------------------------------------------------------------------------------- */
+
 static const char *const stooges[] = {"larry", "moe", "curly"};
+static const struct placement_list three = {.names = stooges, .n = 3, .subvolumes = 1};
 
 static void test_placement_choose_known_values(void **state)
 {
@@ -221,12 +226,13 @@ static void test_placement_choose_known_values(void **state)
         const char *key;
         uint32_t volume;
     } cases[] = {{"hello", 0}, {"helloworld", 2}, {"world", 1}, {"blah", 2}};
+    const struct placement_list list = {.names = stooges, .n = 3, .subvolumes = 3};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct placement p;
 
-        placement_choose(cases[i].key, strlen(cases[i].key), stooges, 3, 3, 1, &p);
+        placement_choose(cases[i].key, strlen(cases[i].key), &list, 1, &p);
         assert_int_equal(p.volume, cases[i].volume);
         assert_true(p.subvolume < 3);
     }
@@ -239,8 +245,8 @@ static void test_placement_choose_orders_by_score(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
-        placement_choose(&i, sizeof(i), stooges, 3, 1, 1, &one);
-        placement_choose(&i, sizeof(i), stooges, 3, 1, 3, all);
+        placement_choose(&i, sizeof(i), &three, 1, &one);
+        placement_choose(&i, sizeof(i), &three, 3, all);
         assert_int_equal(one.volume, all[0].volume);
         assert_int_equal(all[0].volume + all[1].volume + all[2].volume, 3);
         assert_int_not_equal(all[0].volume, all[1].volume);
@@ -253,6 +259,7 @@ static void test_placement_choose_moves_only_to_a_new_volume(void **state)
 {
     static const char *const four[] = {"larry", "shemp", "moe", "curly"};
     static const unsigned old_index[] = {0, 9, 1, 2};
+    const struct placement_list list = {.names = four, .n = 4, .subvolumes = 1};
     unsigned moved = 0;
 
     (void)state;
@@ -260,14 +267,248 @@ static void test_placement_choose_moves_only_to_a_new_volume(void **state)
         struct placement before;
         struct placement after;
 
-        placement_choose(&i, sizeof(i), stooges, 3, 1, 1, &before);
-        placement_choose(&i, sizeof(i), four, 4, 1, 1, &after);
+        placement_choose(&i, sizeof(i), &three, 1, &before);
+        placement_choose(&i, sizeof(i), &list, 1, &after);
         if (after.volume == 1)
             moved++;
         else
             assert_int_equal(old_index[after.volume], before.volume);
     }
     assert_in_range(moved, 850, 1150);
+}
+
+/* --- Zones and weights ----------------------------------------------------------------------- */
+
+#define MANY 96
+
+/* So many volumes, in zones and with weights as a test likes. */
+struct many {
+    char texts[MANY][16];
+    const char *names[MANY];
+    uint32_t zones[MANY];
+    unsigned weights[MANY];
+    struct placement_list list;
+};
+
+static void many_init(struct many *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        snprintf(m->texts[i], sizeof(m->texts[i]), "disk%zu:3001", i);
+        m->names[i] = m->texts[i];
+        m->zones[i] = (uint32_t)i;
+        m->weights[i] = 100;
+    }
+    m->list = (struct placement_list){.names = m->names, .n = n, .subvolumes = 7};
+}
+
+struct md5_score {
+    unsigned char hash[MD5_SIZE];
+    uint32_t volume;
+};
+
+static int compare_scores(const void *a, const void *b)
+{
+    return -memcmp(a, b, MD5_SIZE);
+}
+
+/* The order that minikeyvalue has: all volumes by their md5s. */
+static void sort_by_md5(const struct many *m, unsigned key, struct md5_score *sorted)
+{
+    for (uint32_t i = 0; i < m->list.n; i++) {
+        char text[4 + 16];
+        size_t len = strlen(m->names[i]);
+
+        memcpy(text, &key, 4);
+        memcpy(text + 4, m->names[i], len);
+        md5_of(text, 4 + len, sorted[i].hash);
+        sorted[i].volume = i;
+    }
+    qsort(sorted, m->list.n, sizeof(*sorted), compare_scores);
+}
+
+/* Whatever is said of zones and weights, as long as each zone has one volume, or one has all, and
+ * the weights are the same. */
+static void test_placement_choose_keeps_the_order_of_md5s(void **state)
+{
+    struct many m;
+    static const uint32_t one_zone[MANY];
+    struct md5_score sorted[MANY];
+
+    (void)state;
+    many_init(&m, MANY);
+    for (unsigned key = 0; key < 200; key++) {
+        sort_by_md5(&m, key, sorted);
+        for (unsigned i = 0; i < 8; i++) {
+            struct placement p[PLACES_MAX];
+
+            m.list.zones = i & 1 ? m.zones : i & 4 ? one_zone : NULL;
+            m.list.weights = i & 2 ? m.weights : NULL;
+            placement_choose(&key, sizeof(key), &m.list, PLACES_MAX, p);
+            for (unsigned j = 0; j < PLACES_MAX; j++) {
+                const unsigned char *last = sorted[j].hash + 12;
+
+                assert_int_equal(p[j].volume, sorted[j].volume);
+                assert_int_equal(
+                    p[j].subvolume,
+                    ((uint32_t)last[0] << 24 | last[1] << 16 | last[2] << 8 | last[3]) % 7);
+            }
+        }
+    }
+}
+
+/* The same by its definition: turn after turn, the best that has so many better ones in its zone.
+ */
+static void assert_turns(const struct many *m, const struct md5_score *sorted,
+                         const struct placement *p, size_t count)
+{
+    size_t n = 0;
+
+    for (unsigned turn = 0; n < count; turn++) {
+        unsigned seen[MANY] = {0};
+
+        assert_true(turn < m->list.n);
+        for (size_t i = 0; i < m->list.n && n < count; i++) {
+            if (seen[m->zones[sorted[i].volume]]++ == turn)
+                assert_int_equal(p[n++].volume, sorted[i].volume);
+        }
+    }
+}
+
+static void test_placement_choose_goes_round_the_zones(void **state)
+{
+    struct rng rng = {.state = 4711};
+    struct md5_score sorted[MANY];
+    struct many m;
+
+    (void)state;
+    for (unsigned key = 0; key < 20000; key++) {
+        size_t n = 1 + rng_below(&rng, MANY);
+        size_t count = 1 + rng_below(&rng, n < PLACES_MAX ? n : PLACES_MAX);
+        size_t zones = 1 + rng_below(&rng, 1 + rng_below(&rng, n));
+        struct placement p[PLACES_MAX];
+
+        many_init(&m, n);
+        for (size_t i = 0; i < n; i++) /* the first zones are the larger ones */
+            m.zones[i] = (uint32_t)rng_below(&rng, 1 + rng_below(&rng, zones));
+        m.list.zones = m.zones;
+        sort_by_md5(&m, key, sorted);
+        placement_choose(&key, sizeof(key), &m.list, count, p);
+        assert_turns(&m, sorted, p, count);
+    }
+}
+
+/* Twelve disks on each of eight hosts. */
+static void test_placement_choose_shares_no_zone_that_it_need_not(void **state)
+{
+    struct many m;
+
+    (void)state;
+    many_init(&m, MANY);
+    m.list.zones = m.zones;
+    for (unsigned i = 0; i < MANY; i++)
+        m.zones[i] = i / 12;
+    for (unsigned key = 0; key < 1000; key++) {
+        unsigned in_zone[8] = {0};
+        struct placement p[PLACES_MAX];
+
+        placement_choose(&key, sizeof(key), &m.list, PLACES_MAX, p);
+        for (unsigned i = 0; i < PLACES_MAX; i++)
+            assert_int_equal(in_zone[p[i].volume / 12]++, i / 8);
+    }
+}
+
+static void assert_share(unsigned count, unsigned all, double share)
+{
+    double got = (double)count / all;
+
+    if (got < share - 0.02 || got > share + 0.02)
+        fail_msg("a share of %.3f, where %.3f is due", got, share);
+}
+
+#define KEYS 60000
+
+static void test_placement_choose_gives_each_weight_its_share(void **state)
+{
+    unsigned counts[3] = {0};
+    struct many m;
+
+    (void)state;
+    many_init(&m, 3);
+    m.list.weights = m.weights;
+    for (unsigned i = 0; i < 3; i++)
+        m.weights[i] = 1 + i;
+    for (unsigned key = 0; key < KEYS; key++) {
+        struct placement p;
+
+        placement_choose(&key, sizeof(key), &m.list, 1, &p);
+        counts[p.volume]++;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_share(counts[i], KEYS, (1 + i) / 6.0);
+}
+
+/* Another weight of a volume moves keys to it, or from it, and none between the others; also where
+ * all weighed the same before. */
+static void test_placement_choose_moves_by_a_weight(void **state)
+{
+    static const unsigned weights[] = {100, 150, 50, 1000, 1, 100};
+    struct many before;
+    struct many after;
+
+    (void)state;
+    many_init(&before, 12);
+    many_init(&after, 12);
+    after.list.weights = after.weights;
+    for (unsigned i = 1; i < COUNT_OF(weights); i++) {
+        unsigned gained = 0;
+        unsigned lost = 0;
+
+        before.weights[5] = weights[i - 1];
+        before.list.weights = weights[i - 1] != 100 ? before.weights : NULL;
+        after.weights[5] = weights[i];
+        for (unsigned key = 0; key < 5000; key++) {
+            struct placement a;
+            struct placement b;
+
+            placement_choose(&key, sizeof(key), &before.list, 1, &a);
+            placement_choose(&key, sizeof(key), &after.list, 1, &b);
+            if (a.volume == b.volume)
+                continue;
+            assert_true(a.volume == 5 || b.volume == 5);
+            gained += b.volume == 5;
+            lost += a.volume == 5;
+        }
+        assert_true(weights[i] > weights[i - 1] ? gained > 0 && lost == 0
+                                                : lost > 0 && gained == 0);
+    }
+}
+
+/* Weights bend the order within zones and among them, and nothing else. */
+static void test_placement_choose_has_zones_and_weights(void **state)
+{
+    unsigned first[MANY] = {0};
+    unsigned all = 0;
+    struct many m;
+
+    (void)state;
+    many_init(&m, 4);
+    m.list.zones = m.zones;
+    m.list.weights = m.weights;
+    for (unsigned i = 0; i < 4; i++) {
+        m.zones[i] = i / 2;
+        m.weights[i] = i % 2 == 0 ? 100 : 300;
+    }
+    for (unsigned key = 0; key < KEYS; key++) {
+        struct placement p[2];
+
+        placement_choose(&key, sizeof(key), &m.list, 2, p);
+        assert_int_not_equal(p[0].volume / 2, p[1].volume / 2);
+        first[p[0].volume]++;
+        first[p[1].volume]++;
+        all += 2;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_share(first[i], all, i % 2 == 0 ? 0.125 : 0.375);
 }
 
 int main(void)
@@ -280,6 +521,12 @@ int main(void)
         cmocka_unit_test(test_placement_choose_known_values),
         cmocka_unit_test(test_placement_choose_orders_by_score),
         cmocka_unit_test(test_placement_choose_moves_only_to_a_new_volume),
+        cmocka_unit_test(test_placement_choose_keeps_the_order_of_md5s),
+        cmocka_unit_test(test_placement_choose_goes_round_the_zones),
+        cmocka_unit_test(test_placement_choose_shares_no_zone_that_it_need_not),
+        cmocka_unit_test(test_placement_choose_gives_each_weight_its_share),
+        cmocka_unit_test(test_placement_choose_moves_by_a_weight),
+        cmocka_unit_test(test_placement_choose_has_zones_and_weights),
     };
 
     return cmocka_run_group_tests_name("placement", tests, NULL, NULL);

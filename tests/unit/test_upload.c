@@ -1,5 +1,5 @@
-/* Uploads whose volumes fail in ways that real ones seldom do: two volumes that are HTTP servers on
- * the same loop, and do as a test says. */
+/* Uploads whose volumes fail in ways that real ones seldom do: volumes that are HTTP servers on the
+ * same loop, and do as a test says. */
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "index/cluster/upload.h"
 #include "index/http/http.h"
 
-#define N        2
+#define N        4
 #define DEADLINE 10000 /* milliseconds that any one wait may take */
 
 struct fixture;
@@ -138,7 +138,7 @@ static int setup_with(void **state, unsigned post_timeout, unsigned durable_time
         .kept_connections = 10,
     };
     struct fixture *f = &fixture;
-    const char *names[N];
+    struct volume_entry entries[N];
 
     *f = (struct fixture){.late = false};
     *state = f;
@@ -154,13 +154,14 @@ static int setup_with(void **state, unsigned post_timeout, unsigned durable_time
         s->f = f;
         s->syncs = true;
         snprintf(s->identity, sizeof(s->identity), "disk-%u", i);
-        names[i] = s->name;
+        entries[i] = (struct volume_entry){.weight = VOLUME_WEIGHT};
+        strcpy(entries[i].name, s->name);
         assert_int_equal(http_server_start(&f->loop, &fd, 1, &http_default_limits, "GET", volume_cb,
                                            s, &s->http),
                          0);
     }
     assert_int_equal(volumes_new(&f->loop, f->transfers, identified_cb, NULL, &f->volumes), 0);
-    assert_int_equal(volumes_set(f->volumes, names, N), 0);
+    assert_int_equal(volumes_set(f->volumes, entries, N), 0);
     volumes_start(f->volumes, settled_cb, f);
     wait_until(f, &f->settled);
     return 0;
@@ -225,12 +226,13 @@ static void drained_cb(struct upload *upload)
     (void)upload;
 }
 
-static int begin(struct fixture *f)
+static int begin(struct fixture *f, const uint32_t *zones, unsigned n, unsigned copies)
 {
     struct upload_target candidates[N] = {0};
 
-    for (unsigned i = 0; i < N; i++)
-        candidates[i].volume = volumes_at(f->volumes, i);
+    for (unsigned i = 0; i < n; i++)
+        candidates[i] =
+            (struct upload_target){.volume = volumes_at(f->volumes, i), .zone = zones[i]};
     f->upload.data = f;
     return upload_init(&f->upload,
                        &(struct upload_options){
@@ -239,21 +241,29 @@ static int begin(struct fixture *f)
                            .path = "/5d/41/aGVsbG8=",
                            .size = 5,
                            .time = 1,
-                           .copies = 1,
+                           .copies = copies,
                            .sync = true,
                            .drained = drained_cb,
                            .done = done_cb,
                        },
-                       candidates, N);
+                       candidates, n);
 }
 
-static void upload_it(struct fixture *f)
+static void upload_to(struct fixture *f, const uint32_t *zones, unsigned n, unsigned copies)
 {
-    assert_int_equal(begin(f), 0);
+    assert_int_equal(begin(f, zones, n, copies), 0);
     assert_int_equal(upload_start(&f->upload), 0);
     assert_int_equal(upload_write(&f->upload, "value", 5), 1);
     upload_end(&f->upload);
     wait_until(f, &f->ended);
+}
+
+/* One copy, to one of two volumes. */
+static void upload_it(struct fixture *f)
+{
+    static const uint32_t zones[] = {0, 1};
+
+    upload_to(f, zones, 2, 1);
 }
 
 /* --- Tests ----------------------------------------------------------------------------------- */
@@ -302,6 +312,49 @@ static void test_upload_when_all_flushes_hang(void **state)
     upload_it(f);
     assert_int_equal(f->status, UV_EAGAIN);
     assert_int_equal(f->servers[0].puts + f->servers[1].puts, 2);
+}
+
+static void assert_holders(const struct fixture *f, const char *expected)
+{
+    char holders[N + 1] = "";
+
+    assert_int_equal(f->status, 0);
+    for (unsigned i = 0; i < f->upload.n_targets; i++)
+        holders[i] = f->upload.targets[i].holds ? '1' : '0';
+    assert_string_equal(holders, expected);
+}
+
+/* The third volume is the better one, but its zone has a copy. */
+static void test_upload_falls_back_within_the_zone(void **state)
+{
+    static const uint32_t zones[] = {7, 9, 7, 9};
+    struct fixture *f = *state;
+
+    f->servers[1].syncs = false;
+    upload_to(f, zones, 4, 2);
+    assert_holders(f, "1001");
+}
+
+static void test_upload_falls_back_to_a_zone_without_a_copy(void **state)
+{
+    static const uint32_t zones[] = {7, 9, 7, 8};
+    struct fixture *f = *state;
+
+    f->servers[0].syncs = f->servers[2].syncs = false;
+    upload_to(f, zones, 4, 2);
+    assert_holders(f, "0101");
+    assert_int_equal(f->servers[2].puts, 1); /* it is as good as the last one, and before it */
+}
+
+/* Better two copies in one zone than none. */
+static void test_upload_shares_a_zone_that_is_left(void **state)
+{
+    static const uint32_t zones[] = {7, 9, 7, 9};
+    struct fixture *f = *state;
+
+    f->servers[1].syncs = f->servers[3].syncs = false;
+    upload_to(f, zones, 4, 2);
+    assert_holders(f, "1010");
 }
 
 static void flushed_cb(struct flush *flush, const struct transfer *transfer, int rc, int status)
@@ -427,11 +480,12 @@ static void test_upload_without_descriptors(void **state)
 
 static void test_upload_that_needs_too_many_connections(void **state)
 {
+    static const uint32_t zones[] = {0, 1};
     struct fixture *f = *state;
 
     f->budget.connections_max = 3;
     f->budget.connections = 3;
-    assert_int_equal(begin(f), UV_EAGAIN);
+    assert_int_equal(begin(f, zones, 2, 1), UV_EAGAIN);
     f->budget.connections = 0;
 }
 
@@ -442,6 +496,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_upload_when_a_flush_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_is_late, setup_late, teardown),
         cmocka_unit_test_setup_teardown(test_upload_when_all_flushes_hang, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upload_falls_back_within_the_zone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upload_falls_back_to_a_zone_without_a_copy, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_upload_shares_a_zone_that_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush_when_an_answer_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush_keeps_its_deadline_behind_a_slow_one, setup_late,
                                         teardown),

@@ -32,8 +32,8 @@ static const char *read_bytes(struct volume_list *list, const char *bytes, size_
 static void assert_names(struct volume_list *list, const char *first, const char *second)
 {
     assert_int_equal(list->count, 2);
-    assert_string_equal(list->names[0], first);
-    assert_string_equal(list->names[1], second);
+    assert_string_equal(list->entries[0].name, first);
+    assert_string_equal(list->entries[1].name, second);
     volume_list_deinit(list);
 }
 

@@ -88,7 +88,7 @@ static int setup(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
-    const char *names[] = {f->name};
+    struct volume_entry entry = {.weight = VOLUME_WEIGHT};
     int fd;
 
     *f = (struct fixture){.late = false};
@@ -98,12 +98,13 @@ static int setup(void **state)
     uv_timer_init(&f->loop, &f->deadline);
     f->deadline.data = f;
     fd = listen_on_loopback(f->name);
+    strcpy(entry.name, f->name);
     assert_int_equal(
         http_server_start(&f->loop, &fd, 1, &http_default_limits, "GET", volume_cb, f, &f->server),
         0);
     assert_int_equal(transfers_new(&f->loop, &transfer_default_limits, &f->transfers), 0);
     assert_int_equal(volumes_new(&f->loop, f->transfers, identified_cb, NULL, &f->volumes), 0);
-    assert_int_equal(volumes_set(f->volumes, names, 1), 0);
+    assert_int_equal(volumes_set(f->volumes, &entry, 1), 0);
     f->volume = volumes_at(f->volumes, 0);
     volumes_start(f->volumes, settled_cb, f);
     wait_for_probe(f, 1);
