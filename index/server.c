@@ -1,7 +1,7 @@
-/* Start order: store, transfers, places, HTTP, admin socket, reclaiming; requests wait until each
- * volume was asked how it is. Stop order, each step in the callback of the one before: HTTP and
- * admin socket, reclaiming, the operations that outlive their requests, places, transfers, the
- * store. */
+/* Start order: store, transfers, places, HTTP, admin socket, reclaiming, counting; requests wait
+ * until each volume was asked how it is. Stop order, each step in the callback of the one before:
+ * HTTP and admin socket, reclaiming, counting, the operations that outlive their requests, places,
+ * transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -13,6 +13,7 @@
 #include "index/api/api.h"
 #include "index/base/log.h"
 #include "index/objects/reclaim.h"
+#include "index/objects/spread.h"
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -155,16 +156,20 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     if (rc < 0)
         goto err_http;
     rc = reclaimer_start(loop, &s->objects, &s->objects.reclaimer);
-    if (rc < 0) {
-        log_error("the index cannot start: %s", uv_strerror(rc));
+    if (rc < 0)
         goto err_admin;
-    }
+    rc = spread_start(loop, &s->objects, &s->objects.spread);
+    if (rc < 0)
+        goto err_reclaimer;
     http_server_hold(s->http);
     places_start(s->objects.places, volumes_settled_cb, s);
     *server = s;
     return 0;
 
+err_reclaimer:
+    reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
 err_admin:
+    log_error("the index cannot start: %s", uv_strerror(rc));
     admin_stop(s->admin, ignore_cb, NULL);
 err_http:
     http_server_stop(s->http, ignore_cb, NULL);
@@ -238,7 +243,7 @@ static void api_idle_cb(void *arg)
     uv_timer_start(&s->idle, idle_cb, 0, 0);
 }
 
-static void reclaimer_stopped_cb(void *arg)
+static void spread_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
@@ -246,6 +251,13 @@ static void reclaimer_stopped_cb(void *arg)
     s->objects.idle_arg = s;
     if (s->objects.n_running == 0)
         api_idle_cb(s);
+}
+
+static void reclaimer_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    spread_stop(s->objects.spread, spread_stopped_cb, s);
 }
 
 static void reclaimer_stop_if_quiet(struct index_server *s)
@@ -287,6 +299,8 @@ int index_server_set_volumes(struct index_server *s, const struct volume_entry *
 
     if (rc < 0)
         log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
+    else
+        spread_restart(s->objects.spread);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "index/base/json.h"
+#include "index/objects/spread.h"
 
 /* Text of ours or from a volume, which takes care that it can be printed; else as keys are. */
 static json_t *text_of(const char *text)
@@ -56,13 +57,14 @@ static json_t *journal_of(const struct store_stats *s)
 static json_t *volume_of(const struct volume *volume)
 {
     return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "name", text_of(volume->name), "state",
-        volume_state_name(volume->state), "since_ms", number_of(volume->since), "reason",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:i}", "name", text_of(volume->name),
+        "state", volume_state_name(volume->state), "since_ms", number_of(volume->since), "reason",
         text_of(volume->reason), "identity", text_of(volume->identity), "total_bytes",
         number_unless(volume->total_bytes, UINT64_MAX), "free_bytes",
         number_unless(volume->total_bytes == UINT64_MAX ? UINT64_MAX : volume->free_bytes,
                       UINT64_MAX),
-        "used", (int)volume->is_listed);
+        "used", (int)volume->is_listed, "zone", text_of(volume->zone), "weight",
+        (int)volume->weight);
 }
 
 static json_t *volumes_of(struct volumes *volumes)
@@ -78,20 +80,30 @@ static json_t *volumes_of(struct volumes *volumes)
     return list;
 }
 
+static json_t *zones_of(const struct objects *o)
+{
+    uint64_t keys = UINT64_MAX;
+    uint64_t age = UINT64_MAX;
+
+    spread_get(o->spread, &keys, &age);
+    return json_pack("{s:i, s:o, s:o}", "count", (int)places_zones(o->places), "keys_sharing",
+                     number_unless(keys, UINT64_MAX), "age_ms", number_unless(age, UINT64_MAX));
+}
+
 /* json_pack() lets go of all that it was given when any of it is NULL, for want of memory. */
 static json_t *status_of(const struct admin *admin)
 {
     struct store_stats s;
 
     store_stats(admin->objects->store, &s);
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o}",
-                     "version", MKV_VERSION, "pid", (int)getpid(), "index",
-                     text_of(admin->directory), "uptime_ms",
-                     number_of((uv_hrtime() - admin->started) / 1000000), "keys", number_of(s.keys),
-                     "unlinked", number_of(s.unlinked), "orphans", number_of(s.orphans), "table",
-                     "bytes", number_of(s.table_bytes), "memtable", "bytes",
-                     number_of(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
-                     journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)));
+    return json_pack(
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o}", "version",
+        MKV_VERSION, "pid", (int)getpid(), "index", text_of(admin->directory), "uptime_ms",
+        number_of((uv_hrtime() - admin->started) / 1000000), "keys", number_of(s.keys), "unlinked",
+        number_of(s.unlinked), "orphans", number_of(s.orphans), "table", "bytes",
+        number_of(s.table_bytes), "memtable", "bytes", number_of(s.memory_bytes), "checkpoint",
+        checkpoint_of(&s), "journal", journal_of(&s), "volumes",
+        volumes_of(places_volumes(admin->objects->places)), "zones", zones_of(admin->objects));
 }
 
 int status_append(struct buf *out, const struct admin *admin)

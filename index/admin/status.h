@@ -14,13 +14,17 @@
  *      "checkpoint":{"running":false,"count":1,"last_ms":1763740800123,"took_ms":40,"error":null},
  *      "journal":{"segments":1,"bytes":900,"pending_bytes":700,"sync":true,"error":null},
  *      "volumes":[{"name":"localhost:3001","state":"up","since_ms":1763740800123,"reason":"",
- *                  "identity":"6f...","total_bytes":1000,"free_bytes":900,"used":true}]}
+ *                  "identity":"6f...","total_bytes":1000,"free_bytes":900,"used":true,
+ *                  "zone":"localhost","weight":100}],
+ *      "zones":{"count":1,"keys_sharing":0,"age_ms":0}}
  *
  * keys: without the unlinked ones. checkpoint: count, took_ms and error since the start, last_ms
  * since 1970 or null, of whichever run made the table. journal.pending_bytes: what no checkpoint
  * has yet. Errors are text, and null once it went well again. state: as volume_state_name() has it,
  * and reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the others
- * may hold old ones. 0 or -ENOMEM. */
+ * may hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one zone
+ * that could be in two, counted age_ms ago; both are null before the first count has ended. 0 or
+ * -ENOMEM. */
 int status_append(struct buf *out, const struct admin *admin);
 
 #endif

@@ -20,6 +20,7 @@
 #include "index/store/store.h"
 
 struct reclaimer;
+struct spread;
 
 struct objects {
     uv_loop_t *loop; /* borrowed, as the next three */
@@ -33,6 +34,7 @@ struct objects {
     struct upload_budget budget; /* of all writes */
     struct generations generations;
     struct reclaimer *reclaimer;
+    struct spread *spread;
     void *held;              /* blobs in the making: a tree of struct hold */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:

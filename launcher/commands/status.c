@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "index/base/address.h"
 #include "index/base/buf.h"
 #include "index/base/text.h"
 #include "launcher/commands.h"
@@ -151,7 +153,13 @@ static const char *text_of(const json_t *object, const char *name)
     return text != NULL ? text : "?";
 }
 
-static void print_volume(const json_t *volume)
+/* What the lines of volumes tell only where it differs. */
+struct columns {
+    bool zones;   /* one is not its volume's host */
+    bool weights; /* they are not all the same */
+};
+
+static void print_volume(const json_t *volume, const struct columns *columns)
 {
     int64_t left = number(volume, NULL, "free_bytes");
     char free_text[32];
@@ -163,19 +171,58 @@ static void print_volume(const json_t *volume)
     if (left >= 0)
         printf(", %s of %s free", size_text(left, free_text),
                size_text(number(volume, NULL, "total_bytes"), total_text));
+    if (columns->zones)
+        printf(", zone %s", text_of(volume, "zone"));
+    if (columns->weights)
+        printf(", weight %" PRId64, number(volume, NULL, "weight"));
     puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
+}
+
+static bool is_own_zone(const json_t *volume)
+{
+    struct address address = {.host = ""};
+
+    address_parse(text_of(volume, "name"), false, &address);
+    return strcasecmp(text_of(volume, "zone"), address.host) == 0;
 }
 
 static void print_volumes(const json_t *status)
 {
     const json_t *volumes = json_object_get(status, "volumes");
+    struct columns columns = {.zones = false};
+    int64_t weight = number(json_array_get(volumes, 0), NULL, "weight");
     const json_t *volume;
     size_t i;
 
     json_array_foreach(volumes, i, volume)
     {
-        print_volume(volume);
+        columns.zones = columns.zones || !is_own_zone(volume);
+        columns.weights = columns.weights || number(volume, NULL, "weight") != weight;
     }
+    json_array_foreach(volumes, i, volume)
+    {
+        print_volume(volume, &columns);
+    }
+}
+
+/* With one zone there is nothing to say. */
+static void print_zones(const json_t *status)
+{
+    int64_t zones = number(status, "zones", "count");
+    int64_t keys = number(status, "zones", "keys_sharing");
+    int64_t age = number(status, "zones", "age_ms");
+    char text[64];
+
+    if (zones < 2)
+        return;
+    printf("zones       %" PRId64, zones);
+    if (keys < 0)
+        puts("; the keys whose copies share one are being counted");
+    else if (keys == 0)
+        puts("; no key's copies share one");
+    else
+        printf("; the copies of %" PRId64 " key%s share one (counted %s ago)\n", keys,
+               keys == 1 ? "" : "s", duration_text(age, text));
 }
 
 static int make_string_printable(json_t *string)
@@ -226,6 +273,7 @@ static int print_text(const struct buf *answer)
     print_counts(status);
     print_journal(status);
     print_checkpoint(status);
+    print_zones(status);
     print_volumes(status);
     json_decref(status);
     return 0;

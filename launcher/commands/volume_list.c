@@ -20,6 +20,7 @@
 #define BETWEEN        " \t" /* the words of a line */
 #define NAME_MAX_HERE  190   /* bytes: the store keeps 255, with the identity behind it */
 #define LINE_MAX_BYTES 4096
+#define WEIGHT_DIGITS  4
 
 void volume_list_deinit(struct volume_list *list)
 {
@@ -121,7 +122,7 @@ static const char *set_weight(struct volume_entry *entry, const char *digits)
 
     if (entry->weight != 0)
         return "weight= is given twice";
-    for (size_t i = 0; i < len && len <= 4; i++)
+    for (size_t i = 0; i < len && len <= WEIGHT_DIGITS; i++)
         weight = weight * 10 + (unsigned)(digits[i] - '0');
     if (digits[strspn(digits, "0123456789")] != '\0' || weight == 0 || weight > VOLUME_WEIGHT_MAX)
         return "a weight is a number from 1 to 1000";

@@ -120,20 +120,21 @@ static struct volume_entry entry_of(const struct volume_server *server, const ch
     return entry;
 }
 
-void fixture_list_in_zones(struct fixture *f, const char *const *zones)
+void fixture_list_as(struct fixture *f, const char *const *zones, unsigned first_weight)
 {
     struct volume_entry entries[VOLUMES];
 
     for (unsigned i = 0; i < VOLUMES; i++)
         entries[i] = entry_of(&f->servers[i], zones[i]);
+    entries[0].weight = first_weight;
     assert_int_equal(places_list(f->objects.places, entries, VOLUMES), 0);
 }
 
 void fixture_list_all(struct fixture *f)
 {
-    static const char *const none[VOLUMES] = {"", "", ""};
+    static const char *const hosts[VOLUMES] = {"", "", ""};
 
-    fixture_list_in_zones(f, none);
+    fixture_list_as(f, hosts, VOLUME_WEIGHT);
 }
 
 void fixture_list_without(struct fixture *f, const char *key, unsigned rank)

@@ -65,11 +65,13 @@ bool fixture_commit_waits(const struct fixture *f);
 /* The volume that is the key's best but `rank`, and its server. */
 struct volume_server *fixture_server(struct fixture *f, const char *key, unsigned rank);
 
-/* Lists all volumes, in the zone of their host or in one named for each; or those of the key's that
+/* Lists all volumes; or those of the key's that
  * are not its best but `rank`. */
 void fixture_list_all(struct fixture *f);
-void fixture_list_in_zones(struct fixture *f, const char *const *zones);
 void fixture_list_without(struct fixture *f, const char *key, unsigned rank);
+
+/* Lists all, each in a zone ("": that of its host), with a weight for the first one. */
+void fixture_list_as(struct fixture *f, const char *const *zones, unsigned first_weight);
 
 /* Starts the reclaimer, as the start of mkv does. */
 void fixture_start_reclaimer(struct fixture *f);

@@ -55,6 +55,71 @@ static void test_read_takes_lines_as_editors_write_them(void **state)
     assert_int_equal(list.count, 0);
 }
 
+static void test_read_takes_zones_and_weights(void **state)
+{
+    static const struct volume_entry expected[] = {
+        {"a:1", "", 100},  {"b:2", "rack-1.left_side", 100}, {"c:3", "", 1}, {"d:4", "Z", 1000},
+        {"e:5", "9", 250},
+    };
+    struct volume_list list = {.count = 0};
+
+    (void)state;
+    assert_null(READ(&list, "a:1\nb:2 zone=rack-1.left_side # the left one\nc:3\tweight=1\r\n"
+                            "d:4  zone=Z \t weight=1000\n e:5 weight=0250 zone=9#\n"));
+    assert_int_equal(list.count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        assert_string_equal(list.entries[i].name, expected[i].name);
+        assert_string_equal(list.entries[i].zone, expected[i].zone);
+        assert_int_equal(list.entries[i].weight, expected[i].weight);
+    }
+    volume_list_deinit(&list);
+}
+
+#define ZONE_64 "zone=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void assert_bad_words(const char *words, const char *expected)
+{
+    struct volume_list list = {.count = 0};
+    char line[256];
+    char problem[256];
+    int len = snprintf(line, sizeof(line), "a:1\nb:2 %s\nc:3\n", words);
+
+    snprintf(problem, sizeof(problem), ", line 2: %s", expected);
+    assert_string_equal(read_bytes(&list, line, (size_t)len), problem);
+    assert_int_equal(list.count, 0);
+    volume_list_deinit(&list);
+}
+
+static void test_read_refuses_other_words(void **state)
+{
+    static const char zone[] = ": a zone's name is 1 to 64 letters, digits, '.', '_' and '-'";
+    static const char weight[] = ": a weight is a number from 1 to 1000";
+    static const char *const zones[] = {"zone=", "zone=a/b", "zone=\xc3\xa9", "zone=a=b",
+                                        ZONE_64 "0"};
+    static const char *const weights[] = {"weight=",    "weight=0",     "weight=1001",
+                                          "weight=-1",  "weight=1.5",   "weight=+1",
+                                          "weight=1e2", "weight=00001", "weight=4294967297"};
+    struct volume_list list = {.count = 0};
+    char expected[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(zones); i++) {
+        snprintf(expected, sizeof(expected), "'%s'%s", zones[i], zone);
+        assert_bad_words(zones[i], expected);
+    }
+    for (size_t i = 0; i < COUNT_OF(weights); i++) {
+        snprintf(expected, sizeof(expected), "'%s'%s", weights[i], weight);
+        assert_bad_words(weights[i], expected);
+    }
+    assert_bad_words("zone", "'zone': it is neither zone=NAME nor weight=N");
+    assert_bad_words("Zone=a", "'Zone=a': it is neither zone=NAME nor weight=N");
+    assert_bad_words("d:4", "'d:4': it is neither zone=NAME nor weight=N");
+    assert_bad_words("zone=a zone=a", "'zone=a': zone= is given twice");
+    assert_bad_words("weight=1 zone=a weight=2", "'weight=2': weight= is given twice");
+    assert_null(READ(&list, "a:1 " ZONE_64 "\n"));
+    volume_list_deinit(&list);
+}
+
 static void test_read_refuses_by_line_and_adds_nothing(void **state)
 {
     struct volume_list list = {.count = 0};
@@ -85,6 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_takes_lines_as_editors_write_them),
+        cmocka_unit_test(test_read_takes_zones_and_weights),
+        cmocka_unit_test(test_read_refuses_other_words),
         cmocka_unit_test(test_read_refuses_by_line_and_adds_nothing),
     };
 
