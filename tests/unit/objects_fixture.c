@@ -8,6 +8,7 @@
 
 #include "index/base/clock.h"
 #include "index/base/log.h"
+#include "index/objects/spread.h"
 #include "index/store/internal.h"
 
 #define DEADLINE 60  /* seconds that any one wait may take */
@@ -210,6 +211,10 @@ int fixture_teardown(void **state)
     if (f->objects.reclaimer != NULL) {
         reclaimer_stop(f->objects.reclaimer, stopped_cb, f);
         transfers_abort(f->objects.transfers);
+        wait_for_stops(f, 1);
+    }
+    if (f->objects.spread != NULL) {
+        spread_stop(f->objects.spread, stopped_cb, f);
         wait_for_stops(f, 1);
     }
     transfers_abort(f->objects.transfers);

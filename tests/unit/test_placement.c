@@ -283,7 +283,7 @@ static void test_placement_choose_moves_only_to_a_new_volume(void **state)
 
 /* So many volumes, in zones and with weights as a test likes. */
 struct many {
-    char texts[MANY][16];
+    char texts[MANY][32];
     const char *names[MANY];
     uint32_t zones[MANY];
     unsigned weights[MANY];
@@ -315,7 +315,7 @@ static int compare_scores(const void *a, const void *b)
 static void sort_by_md5(const struct many *m, unsigned key, struct md5_score *sorted)
 {
     for (uint32_t i = 0; i < m->list.n; i++) {
-        char text[4 + 16];
+        char text[4 + 32];
         size_t len = strlen(m->names[i]);
 
         memcpy(text, &key, 4);

@@ -94,8 +94,8 @@ static void test_read_refuses_other_words(void **state)
 {
     static const char zone[] = ": a zone's name is 1 to 64 letters, digits, '.', '_' and '-'";
     static const char weight[] = ": a weight is a number from 1 to 1000";
-    static const char *const zones[] = {"zone=", "zone=a/b", "zone=\xc3\xa9", "zone=a=b",
-                                        ZONE_64 "0"};
+    static const char too_long[] = ZONE_64 "0";
+    static const char *const zones[] = {"zone=", "zone=a/b", "zone=\xc3\xa9", "zone=a=b", too_long};
     static const char *const weights[] = {"weight=",    "weight=0",     "weight=1001",
                                           "weight=-1",  "weight=1.5",   "weight=+1",
                                           "weight=1e2", "weight=00001", "weight=4294967297"};
