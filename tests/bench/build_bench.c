@@ -6,6 +6,7 @@
  * the machine don't change so much, and by the clock. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,8 +65,10 @@ static void end(const struct measure *m)
 
 static void key_of(uint64_t number, char key[ENTRY_SIZE])
 {
-    snprintf(key, ENTRY_SIZE, "/photos/%03u/%016llx.jpg", (unsigned)(number * 2654435761U % 1000),
-             (unsigned long long)(number * 0x9e3779b97f4a7c15U));
+    unsigned directory = (unsigned)(number * 2654435761U % 1000);
+    uint64_t file = number * 0x9e3779b97f4a7c15U;
+
+    snprintf(key, ENTRY_SIZE, "/photos/%03u/%016" PRIx64 ".jpg", directory, file);
 }
 
 /* --- Sorting --------------------------------------------------------------------------------- */
