@@ -4,6 +4,7 @@
 #ifndef MKV_CLUSTER_PLACEMENT_H
 #define MKV_CLUSTER_PLACEMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,18 @@ void placement_full_path(const struct place *place, const char *path,
 /* Writes the URL of a path at the volume "host:port"; `place` NULL: a path of the volume itself. */
 void placement_url(const char *volume, const struct place *place, const char *path,
                    char url[PLACEMENT_URL_MAX]);
+
+/* What a blob's path at a volume says. */
+struct placement_name {
+    struct key key;
+    uint64_t generation; /* 0: none, the originals' form */
+    bool has_subvolume;
+    uint32_t subvolume;
+};
+
+/* Reads the `len` bytes of a path, as placement_full_path() writes it. False when it is no blob's:
+ * whatever it is, placement_path() would never have made it. *name is undefined then. */
+bool placement_parse(const char *path, size_t len, struct placement_name *name);
 
 /* The volumes that keys are placed on. */
 struct placement_list {

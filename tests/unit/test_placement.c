@@ -128,6 +128,53 @@ static bool is_plain(const char *name)
     return strlen(last != NULL ? last + 1 : name) <= 255 - PLACEMENT_GENERATION;
 }
 
+static void check_parse(const char *path, const unsigned char *key, size_t n, uint64_t generation)
+{
+    char full[PLACEMENT_FULL_PATH_MAX];
+    struct placement_name name;
+    size_t len = (size_t)snprintf(full, sizeof(full), "/sv0A%sx", path) - 1;
+
+    assert_true(placement_parse(full + 5, len - 5, &name));
+    assert_false(name.has_subvolume);
+    assert_int_equal(name.key.len, n);
+    assert_memory_equal(name.key.bytes, key, n);
+    assert_true(name.generation == generation);
+    assert_true(placement_parse(full, len, &name));
+    assert_true(name.has_subvolume && name.subvolume == 10);
+    assert_int_equal(name.key.len, n);
+    assert_memory_equal(name.key.bytes, key, n);
+}
+
+static void test_placement_parse_refuses_what_is_no_blobs_path(void **state)
+{
+    static const char *const paths[] = {
+        "",
+        "/",
+        "/5d/41/",
+        "/5d/41/aGVsbG8",       /* no padding */
+        "/5d/42/aGVsbG8=",      /* another hash */
+        "/5D/41/aGVsbG8=",      /* upper case */
+        "/sv0a/5d/41/aGVsbG8=", /* lower case */
+        "/sv0A5d/41/aGVsbG8=",
+        "/5d/41/aGVsbG9=",                  /* bits that mean nothing */
+        "/5d/41/aGVsbG8=.0000000000000000", /* 0 is not written */
+        "/5d/41/aGVsbG8=.000000000000001",  /* 15 digits */
+        "/5d/41/aGVsbG8=.000000000000000G",
+        "/5d/41/.0123456789abcdef",
+        "/5d/41/aGVs./bG8=", /* a cut where none is due */
+        "/5d/41/aGVsbG8=/-1",
+        "/5d/41/aGVsbG8=/",
+        "/.mkv/id",
+        "/lost+found/x",
+    };
+    struct placement_name name;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        assert_false(placement_parse(paths[i], strlen(paths[i]), &name));
+    assert_true(placement_parse("/5d/41/aGVsbG8=", 15, &name));
+}
+
 /* Paths give the base64 back; and where the originals have one, it is the name cut at its last
  * dot. Whether they have one. */
 static bool check_path(const unsigned char *key, size_t n)
@@ -154,6 +201,10 @@ static bool check_path(const unsigned char *key, size_t n)
     assert_string_equal(seen, expected);
     path_to_base64(path, seen);
     assert_string_equal(seen, expected);
+    check_parse(plain, key, n, 0);
+    *strchr(path, '\0') = '.';
+    check_parse(path, key, n, GENERATION);
+    *strrchr(path, '.') = '\0';
     if (!is_plain(expected))
         return false;
     assert_string_equal(path, plain);
@@ -518,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_placement_path_of_a_base64_with_slashes),
         cmocka_unit_test(test_placement_path_can_be_undone_for_any_key),
         cmocka_unit_test(test_placement_path_is_cut_where_the_generation_makes_it_too_long),
+        cmocka_unit_test(test_placement_parse_refuses_what_is_no_blobs_path),
         cmocka_unit_test(test_placement_choose_known_values),
         cmocka_unit_test(test_placement_choose_orders_by_score),
         cmocka_unit_test(test_placement_choose_moves_only_to_a_new_volume),
