@@ -244,16 +244,29 @@ void flush_expect_less(struct volume *volume)
     volume->flusher->n_expected--;
 }
 
+/* The line of a request's body: the path and, behind a TAB, the note in base64. */
+static void write_line(struct flush *flush, const struct place *place, const char *path)
+{
+    size_t n;
+
+    placement_full_path(place, path, flush->line);
+    n = strlen(flush->line);
+    if (flush->note_len > 0) {
+        flush->line[n++] = '\t';
+        n += base64_encode(flush->note, flush->note_len, flush->line + n);
+    }
+    strcpy(flush->line + n, "\n");
+}
+
 void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
-                 const struct place *place, const char *path, uint64_t size, flush_done_cb done)
+                 const struct place *place, const char *path, flush_done_cb done)
 {
     struct flusher *f = volume->flusher;
 
     flush->done = done;
-    flush->size = size;
     flush->canceled = flush->alone = false;
-    placement_full_path(place, path, flush->line);
-    strcat(flush->line, "\n");
+    assert(flush->note_len <= FLUSH_NOTE_MAX);
+    write_line(flush, place, path);
     f->transfers = transfers;
     if (!f->busy)
         LIST_INSERT_HEAD(&transfers->flushers, f, link);

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "index/base/base64.h"
 #include "index/cluster/placement.h"
 #include "index/cluster/volumes.h"
 
@@ -15,22 +16,26 @@ struct flush;
 typedef void (*flush_done_cb)(struct flush *flush, const struct transfer *transfer, int rc,
                               int status);
 
-/* Embedded in an operation, which must keep it until `done` has fired. `data` and `until` are set
+#define FLUSH_NOTE_MAX 512
+
+/* Embedded in an operation, which must keep it until `done` has fired. The first ones are set
  * before the start, the rest is this module's. */
 struct flush {
     void *data;
-    uint64_t until; /* loop time; with UV_ETIMEDOUT after that, though the request may go on */
+    uint64_t until;   /* loop time; with UV_ETIMEDOUT after that, though the request may go on */
+    uint64_t size;    /* of the blob: bytes that are to be on disk */
+    const char *note; /* that the file gets as its attribute: FLUSH_NOTE_MAX bytes at most, */
+    size_t note_len;  /* or 0 for none; borrowed during the start */
     flush_done_cb done;
-    uint64_t size; /* bytes that are to be on disk */
     bool canceled;
     bool alone; /* the request that it shared has failed, perhaps by another's fault */
     STAILQ_ENTRY(flush) link;
-    char line[PLACEMENT_FULL_PATH_MAX + 1];
+    char line[PLACEMENT_FULL_PATH_MAX + 1 + BASE64_SIZE(FLUSH_NOTE_MAX) + 1];
 };
 
-/* Has the volume bring the blob of `size` bytes at a path, "/HH/HH/NAME", to disk. */
+/* Has the volume bring the blob at a path, "/HH/HH/NAME", to disk, with its note. */
 void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
-                 const struct place *place, const char *path, uint64_t size, flush_done_cb done);
+                 const struct place *place, const char *path, flush_done_cb done);
 
 /* A PUT, of which the volume owes the answer only, will be flushed after that: a request may wait
  * for it. Whether it was answered or has failed, flush_expect_less() ends this. */

@@ -226,10 +226,12 @@ int upload_write(struct upload *u, const char *bytes, size_t n)
     return !u->paused;
 }
 
-void upload_end(struct upload *u)
+void upload_end(struct upload *u, const char *note, size_t note_len)
 {
     assert(u->received > 0);
     u->ended = true;
+    u->note = note;
+    u->note_len = note_len;
     u->until = transfers_durable_by(u->options.transfers, u->received);
     for (unsigned i = 0; i < u->n_copies; i++)
         copy_set_deadline(&u->copies[i]);

@@ -79,12 +79,14 @@ struct upload {
     struct buf window; /* of the value, from byte `base` on */
     uint64_t base;
     uint64_t received;
-    bool ended;      /* all was written */
-    bool paused;     /* upload_write() has said false */
-    bool ending;     /* failed or aborted: nothing new is started */
-    int rc;          /* to be done with */
-    int failure;     /* rc for the failure of a volume, so far */
-    uint64_t until;  /* loop time to be done by; 0 before all was written */
+    bool ended;     /* all was written */
+    bool paused;    /* upload_write() has said false */
+    bool ending;    /* failed or aborted: nothing new is started */
+    int rc;         /* to be done with */
+    int failure;    /* rc for the failure of a volume, so far */
+    uint64_t until; /* loop time to be done by; 0 before all was written, as the next */
+    const char *note;
+    size_t note_len;
     bool is_counted; /* its connections are in the budget */
     unsigned n_busy; /* transfers and relays that run */
 };
@@ -101,8 +103,9 @@ int upload_start(struct upload *upload);
  * it has failed, drops them until `done` tells. */
 int upload_write(struct upload *upload, const char *bytes, size_t n);
 
-/* All was written; more than nothing. From now on the upload has until transfers_durable_by(). */
-void upload_end(struct upload *upload);
+/* All was written; more than nothing. From now on the upload has until transfers_durable_by(). With
+ * `sync`, each copy gets `note`, borrowed until `done`, as its attribute (flush.h). */
+void upload_end(struct upload *upload, const char *note, size_t note_len);
 
 /* Breaks it off; `done` fires with UV_ECANCELED, unless it is about to. */
 void upload_abort(struct upload *upload);

@@ -136,9 +136,12 @@ static void copy_stored(struct upload_copy *c)
     set_state(c, COPY_SYNCING);
     c->flush.data = c;
     c->flush.until = u->until;
+    c->flush.size = u->received;
+    c->flush.note = u->note;
+    c->flush.note_len = u->note_len;
     u->n_busy++;
     flush_start(&c->flush, u->options.transfers, c->target->volume, &c->target->place,
-                u->options.path, u->received, flushed_cb);
+                u->options.path, flushed_cb);
 }
 
 static void put_cb(struct transfer *transfer, int rc, int status)

@@ -15,6 +15,7 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/flush.h"
+#include "index/objects/note.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -241,6 +242,7 @@ static void flushed_cb(struct flush *flush, const struct transfer *transfer, int
 static void sync_it(struct move *m)
 {
     const struct upload_target *target = &m->targets[m->at];
+    char note[NOTE_MAX];
 
     if (!m->objects->sync) {
         m->at++;
@@ -250,8 +252,11 @@ static void sync_it(struct move *m)
     set_state(m, MOVE_FLUSHING);
     m->flush.data = m;
     m->flush.until = transfers_durable_by(m->objects->transfers, m->old.size);
+    m->flush.size = m->old.size;
+    m->flush.note = note;
+    m->flush.note_len = note_of_record(&m->old, note);
     flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
-                m->old.size, flushed_cb);
+                flushed_cb);
 }
 
 static void relayed_cb(struct relay *relay, int rc, int status)

@@ -21,6 +21,7 @@
 
 #include "index/base/clock.h"
 #include "index/base/md5.h"
+#include "index/objects/note.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -58,6 +59,7 @@ struct write {
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
     char path[PLACEMENT_PATH_MAX];
+    char note[NOTE_MAX]; /* once the value is whole */
     struct upload upload;
     bool leaves; /* a blob where the record doesn't name it */
     struct store_commit commit;
@@ -398,7 +400,7 @@ int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
         write_abort(w);
         return rc;
     }
-    upload_end(&w->upload);
+    upload_end(&w->upload, w->note, note_of_record(&w->record, w->note));
     return 0;
 }
 

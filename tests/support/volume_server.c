@@ -76,8 +76,9 @@ static int sync_files(struct volume_server *server, const struct buf *body)
     while (left > 0) {
         const char *end = memchr(at, '\n', left);
         size_t n = end != NULL ? (size_t)(end - at) : left;
+        const char *note = memchr(at, '\t', n);
 
-        snprintf(path, sizeof(path), "%.*s", (int)n, at);
+        snprintf(path, sizeof(path), "%.*s", (int)(note != NULL ? note - at : (ptrdiff_t)n), at);
         blob = volume_server_find(server, path);
         if (blob == NULL)
             return 409;

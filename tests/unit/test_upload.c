@@ -254,7 +254,7 @@ static void upload_to(struct fixture *f, const uint32_t *zones, unsigned n, unsi
     assert_int_equal(begin(f, zones, n, copies), 0);
     assert_int_equal(upload_start(&f->upload), 0);
     assert_int_equal(upload_write(&f->upload, "value", 5), 1);
-    upload_end(&f->upload);
+    upload_end(&f->upload, NULL, 0);
     wait_until(f, &f->ended);
 }
 
@@ -376,7 +376,7 @@ static void test_flush_when_an_answer_is_owed(void **state)
     struct flush flush = {.data = f, .until = transfers_now(f->transfers) + DEADLINE};
 
     flush_expect(volume);
-    flush_start(&flush, f->transfers, volume, &place, "/5d/41/aGVsbG8=", 5, flushed_cb);
+    flush_start(&flush, f->transfers, volume, &place, "/5d/41/aGVsbG8=", flushed_cb);
     wait_until(f, &f->ended);
     assert_int_equal(f->status, 204);
     flush_expect_less(volume);
@@ -414,7 +414,7 @@ static void test_flush_keeps_its_deadline_behind_a_slow_one(void **state)
 
     f->servers[0].syncs = false;
     for (unsigned i = 0; i < 3; i++) {
-        flush_start(&flushes[i], f->transfers, volume, &place, "/5d/41/aGVsbG8=", 5, pending_cb);
+        flush_start(&flushes[i], f->transfers, volume, &place, "/5d/41/aGVsbG8=", pending_cb);
         if (i == 1)
             uv_run(&f->loop, UV_RUN_ONCE);
     }
