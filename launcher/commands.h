@@ -8,6 +8,7 @@
 
 extern const struct command dump_command;
 extern const struct command index_command;
+extern const struct command rebuild_command;
 extern const struct command restore_command;
 extern const struct command status_command;
 extern const struct command volume_command;
@@ -15,6 +16,7 @@ extern const struct command volume_command;
 /* Runs the subcommand on the arguments behind its name. The exit code of the program. */
 int dump_main(int argc, char **argv);
 int index_main(int argc, char **argv);
+int rebuild_main(int argc, char **argv);
 int restore_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int volume_main(int argc, char **argv);

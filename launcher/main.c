@@ -18,7 +18,7 @@ static const struct {
 } commands[] = {
     {&volume_command, volume_main},   {&index_command, index_main},
     {&status_command, status_main},   {&dump_command, dump_main},
-    {&restore_command, restore_main},
+    {&restore_command, restore_main}, {&rebuild_command, rebuild_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,0 +1,183 @@
+#include "index/maintenance/choose.h"
+
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/objects/generation.h"
+
+/* The right size of a generation, and whether a note vouches for it. */
+static uint64_t right_size(const struct copies *c, bool *is_sure)
+{
+    uint64_t best = 0;
+    unsigned most = 0;
+
+    *is_sure = false;
+    for (unsigned i = 0; i < c->n; i++) {
+        unsigned same = 0;
+
+        if (c->list[i].note.has_size && c->list[i].note.size == c->list[i].size) {
+            *is_sure = true;
+            return c->list[i].size;
+        }
+        for (unsigned k = 0; k < c->n; k++)
+            same += c->list[k].size == c->list[i].size;
+        if (same > most || (same == most && c->list[i].size > best)) {
+            most = same;
+            best = c->list[i].size;
+        }
+    }
+    return best;
+}
+
+/* Whether no copy is what its note says that it should be. */
+static bool is_cut(const struct copies *c)
+{
+    bool is_sure;
+
+    right_size(c, &is_sure);
+    for (unsigned i = 0; i < c->n && !is_sure; i++) {
+        if (c->list[i].note.has_size)
+            return true;
+    }
+    return false;
+}
+
+static int make_orphan(struct choose *s, uint64_t generation, const struct place *places,
+                       unsigned n)
+{
+    struct orphan orphan = {.n_places = n};
+
+    if (n == 0)
+        return 0;
+    memcpy(orphan.places, places, n * sizeof(*places));
+    s->counts.orphans++;
+    return s->orphan_cb(&s->key, generation, &orphan, s->arg);
+}
+
+static int leave(struct choose *s, const struct copies *c)
+{
+    struct place places[ORPHAN_PLACES_MAX];
+
+    for (unsigned i = 0; i < c->n; i++)
+        places[i] = c->list[i].place;
+    return make_orphan(s, c->generation, places, c->n);
+}
+
+/* The time of a blob: its file's, which has whole seconds, and the generation's milliseconds where
+ * it is of that second. */
+static uint64_t time_of(uint64_t generation, uint64_t mtime)
+{
+    uint64_t made = generation_time(generation);
+
+    return made / 1000 == mtime / 1000 ? made : mtime;
+}
+
+/* Makes the record of copies of the right size. Others of the same generation are orphans where it
+ * is sure that they are wrong; else they are left alone. */
+static int take(struct choose *s, const struct copies *c)
+{
+    struct place others[ORPHAN_PLACES_MAX];
+    unsigned n_others = 0;
+    bool disagree = false;
+    bool is_sure;
+    uint64_t size = right_size(c, &is_sure);
+    struct record *r = &s->record;
+
+    *r = (struct record){
+        .size = size, .time = time_of(c->generation, c->list[0].time), .generation = c->generation};
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct copy *copy = &c->list[i];
+
+        disagree |= copy->size != size;
+        if (copy->size != size || r->n_places == PLACES_MAX) {
+            if (is_sure || copy->size == size)
+                others[n_others++] = copy->place;
+            continue;
+        }
+        r->places[r->n_places++] = copy->place;
+        if (copy->note.has_md5 && !(r->flags & RECORD_MD5)) {
+            r->flags |= RECORD_MD5;
+            memcpy(r->md5, copy->note.md5, MD5_SIZE);
+        }
+    }
+    s->chosen = true;
+    s->counts.disagree += disagree;
+    s->counts.copies += r->n_places;
+    if (disagree)
+        log_warn("copies of %.*s differ in size: those of %llu bytes are taken", (int)s->key.len,
+                 s->key.bytes, (unsigned long long)size);
+    return make_orphan(s, c->generation, others, n_others);
+}
+
+/* The generation at hand is complete. */
+static int end_generation(struct choose *s)
+{
+    struct copies *c = &s->copies;
+    int rc = 0;
+
+    if (c->n == 0)
+        return 0;
+    if (s->chosen) {
+        rc = leave(s, c);
+    } else if (!is_cut(c)) {
+        rc = leave(s, &s->newest);
+        s->newest.n = 0;
+        if (rc == 0)
+            rc = take(s, c);
+    } else if (s->newest.n == 0) {
+        s->newest = *c;
+    } else {
+        rc = leave(s, c);
+    }
+    c->n = 0;
+    return rc;
+}
+
+/* All of the key's files are known. */
+static int end_key(struct choose *s)
+{
+    int rc = end_generation(s);
+
+    if (rc == 0 && s->key.len > 0 && !s->chosen) {
+        log_warn("no copy of %.*s is whole", (int)s->key.len, s->key.bytes);
+        s->counts.cut++;
+        rc = take(s, &s->newest);
+    }
+    if (rc == 0 && s->key.len > 0) {
+        s->counts.keys++;
+        rc = s->key_cb(&s->key, &s->record, s->arg);
+    }
+    s->key.len = 0;
+    s->newest.n = 0;
+    s->chosen = false;
+    return rc;
+}
+
+int choose_add(struct choose *s, const struct found *found)
+{
+    struct copies *c = &s->copies;
+    int rc = 0;
+
+    if (found->key.len != s->key.len || memcmp(found->key.bytes, s->key.bytes, s->key.len) != 0) {
+        rc = end_key(s);
+        s->key.len = found->key.len;
+        memcpy(s->key.bytes, found->key.bytes, found->key.len);
+    } else if (found->generation != c->generation) {
+        rc = end_generation(s);
+    }
+    if (rc < 0)
+        return rc;
+    c->generation = found->generation;
+    if (c->n == ORPHAN_PLACES_MAX) {
+        s->counts.too_many++;
+        return 0;
+    }
+    c->list[c->n++] = (struct copy){
+        .place = found->place, .size = found->size, .time = found->time, .note = found->note};
+    return 0;
+}
+
+int choose_end(struct choose *s)
+{
+    return end_key(s);
+}

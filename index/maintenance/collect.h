@@ -1,0 +1,41 @@
+/* What lies on volumes: their lists (GET /_mkv/list, launcher/volume/list.h), all at once.
+ *
+ * A list that breaks off is asked for again from where it did; a volume that can't be listed after
+ * some tries ends all. Blocks, on a loop of its own, so that it can have a thread of its own, too.
+ */
+#ifndef MKV_MAINTENANCE_COLLECT_H
+#define MKV_MAINTENANCE_COLLECT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "index/cluster/placement.h"
+#include "index/cluster/transfer.h"
+
+/* A file on a volume. */
+struct collected {
+    size_t volume; /* index into the names */
+    const struct placement_name *name;
+    uint64_t size;
+    uint64_t time;    /* its mtime, ms since 1970 */
+    const char *note; /* its attribute, */
+    size_t note_len;  /* or 0 bytes for none */
+};
+
+struct collect {
+    const char *const *volumes; /* "host:port" */
+    size_t n_volumes;
+    char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* out: of those that have one, else "" */
+    /* Called for each file that has a blob's name. 0, or negative to end all with that. */
+    int (*blob_cb)(const struct collected *blob, void *arg);
+    void (*tick_cb)(void *arg); /* called five times a second; may be NULL */
+    void *arg;
+    const atomic_bool *cancel; /* may be NULL; when true: end, with UV_ECANCELED */
+    atomic_ullong blobs;       /* so far, for whoever shows it */
+    atomic_ullong strangers;   /* files whose path is no blob's */
+};
+
+/* 0, what blob_cb returned, or a negative UV_E* after a log line that names the volume. */
+int collect_run(struct collect *collect);
+
+#endif

@@ -1,0 +1,83 @@
+#include "index/maintenance/found.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define HAS_SIZE 1
+#define HAS_MD5  2
+#define FIXED    (1 + 8 + 4 + 2 + 8 + 8 + 1) /* what follows each key */
+
+/* Big-endian, so that the bytes are in the order of the numbers. */
+static size_t put_ordered(unsigned char *out, uint64_t value, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++)
+        out[i] = (unsigned char)(value >> 8 * (size - 1 - i));
+    return size;
+}
+
+static uint64_t get_ordered(const unsigned char **at, unsigned size)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < size; i++)
+        value = value << 8 | *(*at)++;
+    return value;
+}
+
+size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX])
+{
+    const struct place *place = &found->place;
+    const struct note *note = &found->note;
+    size_t n = found->key.len;
+
+    assert(memchr(found->key.bytes, '\0', n) == NULL);
+    memcpy(out, found->key.bytes, n);
+    out[n++] = '\0';
+    n += put_ordered(out + n, ~found->generation, 8);
+    n += put_ordered(out + n, place->volume, 4);
+    n += put_ordered(out + n, place->has_subvolume ? 1 + place->subvolume : 0, 2);
+    n += put_ordered(out + n, found->size, 8);
+    n += put_ordered(out + n, found->time, 8);
+    out[n++] = (note->has_size ? HAS_SIZE : 0) | (note->has_md5 ? HAS_MD5 : 0);
+    if (note->has_size)
+        n += put_ordered(out + n, note->size, 8);
+    if (note->has_md5)
+        memcpy(out + n, note->md5, MD5_SIZE);
+    return n + (note->has_md5 ? MD5_SIZE : 0);
+}
+
+static size_t notes_size(unsigned flags)
+{
+    return (flags & HAS_SIZE ? 8 : 0) + (flags & HAS_MD5 ? MD5_SIZE : 0);
+}
+
+bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
+{
+    const unsigned char *at = memchr(bytes, '\0', n);
+    unsigned subvolume;
+    unsigned flags;
+    size_t left;
+
+    if (at == NULL || at == bytes || at - bytes > KEY_MAX)
+        return false;
+    left = n - (size_t)(at - bytes);
+    if (left < FIXED || left != FIXED + notes_size(at[FIXED - 1]))
+        return false;
+    *found = (struct found){.key.len = (size_t)(at++ - bytes)};
+    memcpy(found->key.bytes, bytes, found->key.len);
+    found->generation = ~get_ordered(&at, 8);
+    found->place.volume = (uint32_t)get_ordered(&at, 4);
+    subvolume = (unsigned)get_ordered(&at, 2);
+    found->place.has_subvolume = subvolume > 0;
+    found->place.subvolume = subvolume > 0 ? subvolume - 1 : 0;
+    found->size = get_ordered(&at, 8);
+    found->time = get_ordered(&at, 8);
+    flags = *at++;
+    found->note.has_size = flags & HAS_SIZE;
+    found->note.has_md5 = flags & HAS_MD5;
+    if (found->note.has_size)
+        found->note.size = get_ordered(&at, 8);
+    if (found->note.has_md5)
+        memcpy(found->note.md5, at, MD5_SIZE);
+    return true;
+}

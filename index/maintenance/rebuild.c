@@ -1,0 +1,264 @@
+/* Happy path: the files that the volumes list are sorted by key; what is chosen of those of a key
+ * goes into the new table, and the orphans, which come after all keys there, into a second sort.
+ *
+ * Failures: a volume that can't be listed ends it, since its keys would seem lost; so does a disk
+ * under two names. */
+#include "index/maintenance/rebuild.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/base/log.h"
+#include "index/maintenance/collect.h"
+#include "index/maintenance/replace.h"
+#include "index/maintenance/sort.h"
+
+#define MEMORY         (32UL << 20) /* that files are sorted in */
+#define ORPHANS_MEMORY (4UL << 20)
+#define PROGRESS_KEYS  16384 /* between two calls of progress_cb */
+
+struct rebuild {
+    const struct rebuild_options *options;
+    struct rebuild_counts *counts;
+    struct collect collect;
+    struct sort *files;
+    struct sort *orphans;
+    struct build *build;
+    uint32_t *ids; /* of the volumes, in the new index */
+};
+
+/* --- Listing --------------------------------------------------------------------------------- */
+
+static int blob_cb(const struct collected *blob, void *arg)
+{
+    struct rebuild *r = arg;
+    const struct placement_name *name = blob->name;
+    unsigned char bytes[FOUND_MAX];
+    struct found found = {
+        .generation = name->generation,
+        .place = {.volume = (uint32_t)blob->volume,
+                  .has_subvolume = name->has_subvolume,
+                  .subvolume = name->subvolume},
+        .size = blob->size,
+        .time = blob->time,
+    };
+    size_t n;
+
+    if (name->key.len < 2 || name->key.bytes[0] != '/' ||
+        memchr(name->key.bytes, '\0', name->key.len) != NULL) {
+        r->counts->foreign++;
+        return 0;
+    }
+    found.key.len = name->key.len;
+    memcpy(found.key.bytes, name->key.bytes, name->key.len);
+    note_parse(blob->note, blob->note_len, &found.note);
+    r->counts->files++;
+    n = found_encode(&found, bytes);
+    return sort_add(r->files, bytes, n, n);
+}
+
+static void tick_cb(void *arg)
+{
+    struct rebuild *r = arg;
+
+    if (r->options->progress_cb != NULL)
+        r->options->progress_cb(r->counts->files, 0, r->options->arg);
+}
+
+static int check_identities(const struct rebuild *r)
+{
+    const struct collect *c = &r->collect;
+
+    for (size_t i = 0; i < c->n_volumes; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (c->identities[i][0] == '\0' || strcmp(c->identities[i], c->identities[k]) != 0)
+                continue;
+            log_error("%s and %s are the same disk: name it once", c->volumes[k], c->volumes[i]);
+            return UV_EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int list_volumes(struct rebuild *r)
+{
+    int rc;
+
+    r->collect = (struct collect){
+        .volumes = r->options->volumes,
+        .n_volumes = r->options->n_volumes,
+        .identities = calloc(r->options->n_volumes + 1, sizeof(*r->collect.identities)),
+        .blob_cb = blob_cb,
+        .tick_cb = tick_cb,
+        .arg = r,
+    };
+    rc = r->collect.identities == NULL ? UV_ENOMEM : collect_run(&r->collect);
+    r->counts->strangers = r->collect.strangers;
+    return rc < 0 ? rc : check_identities(r);
+}
+
+/* --- The table ------------------------------------------------------------------------------- */
+
+/* The volumes' names in the store: with the identity behind a space, if there is one. */
+static int name_volumes(struct rebuild *r)
+{
+    const struct collect *c = &r->collect;
+    char name[ADDRESS_TEXT_MAX + 1 + TRANSFER_VOLUME_ID_MAX + 1];
+    int rc = 0;
+
+    r->ids = calloc(c->n_volumes + 1, sizeof(*r->ids));
+    if (r->ids == NULL)
+        return UV_ENOMEM;
+    for (size_t i = 0; i < c->n_volumes && rc == 0; i++) {
+        snprintf(name, sizeof(name), "%s%s%s", c->volumes[i],
+                 c->identities[i][0] != '\0' ? " " : "", c->identities[i]);
+        rc = build_volume_id(r->build, name, &r->ids[i]);
+    }
+    return rc;
+}
+
+/* Puts the places in the order in which a PUT would have chosen them, with the ids of the store. */
+static void order_places(const struct rebuild *r, const struct key *key,
+                         const struct record *record, struct record *out)
+{
+    const char *names[PLACES_MAX];
+    const struct placement_list list = {.names = names, .n = record->n_places, .subvolumes = 1};
+    struct placement best[PLACES_MAX];
+
+    for (unsigned i = 0; i < record->n_places; i++)
+        names[i] = r->collect.volumes[record->places[i].volume];
+    placement_choose(key->bytes, key->len, &list, record->n_places, best);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        out->places[i] = record->places[best[i].volume];
+        out->places[i].volume = r->ids[out->places[i].volume];
+    }
+}
+
+static int key_cb(const struct key *key, const struct record *record, void *arg)
+{
+    struct rebuild *r = arg;
+    struct record renamed = *record;
+
+    order_places(r, key, record, &renamed);
+    if (r->options->progress_cb != NULL && r->counts->chosen.keys % PROGRESS_KEYS == 0)
+        r->options->progress_cb(r->counts->files, r->counts->chosen.keys, r->options->arg);
+    return build_add_key(r->build, key->bytes, key->len, &renamed);
+}
+
+/* In the order that the table has: by key, NUL, and the generation. */
+static int orphan_cb(const struct key *key, uint64_t generation, const struct orphan *orphan,
+                     void *arg)
+{
+    struct rebuild *r = arg;
+    struct orphan renamed = *orphan;
+    unsigned char bytes[KEY_MAX + 1 + 8 + ORPHAN_MAX];
+    size_t n = key->len;
+    size_t key_len;
+
+    for (unsigned i = 0; i < renamed.n_places; i++)
+        renamed.places[i].volume = r->ids[renamed.places[i].volume];
+    memcpy(bytes, key->bytes, n);
+    bytes[n++] = '\0';
+    for (unsigned i = 0; i < 8; i++)
+        bytes[n++] = (unsigned char)(generation >> (56 - 8 * i));
+    key_len = n;
+    n += orphan_encode(&renamed, bytes + n);
+    return sort_add(r->orphans, bytes, n, key_len);
+}
+
+static int damaged(void)
+{
+    log_error("what was sorted is not what was found: the disk has failed");
+    return UV_EIO;
+}
+
+static int choose_keys(struct rebuild *r)
+{
+    struct choose choose = {.key_cb = key_cb, .orphan_cb = orphan_cb, .arg = r};
+    struct sort_entry entry;
+    struct found found;
+    int rc;
+
+    while ((rc = sort_next(r->files, &entry)) > 0) {
+        rc = found_decode(entry.bytes, entry.len, &found) ? choose_add(&choose, &found) : damaged();
+        if (rc < 0)
+            break;
+        r->counts->chosen = choose.counts;
+    }
+    if (rc == 0)
+        rc = choose_end(&choose);
+    r->counts->chosen = choose.counts;
+    return rc;
+}
+
+static int add_orphans(struct rebuild *r)
+{
+    struct sort_entry entry;
+    struct orphan orphan;
+    int rc;
+
+    while ((rc = sort_next(r->orphans, &entry)) > 0) {
+        size_t len = entry.key_len - 9;
+        uint64_t generation = 0;
+
+        if (orphan_decode(entry.bytes + entry.key_len, entry.len - entry.key_len, &orphan) < 0)
+            return damaged();
+        for (unsigned i = 0; i < 8; i++)
+            generation = generation << 8 | entry.bytes[len + 1 + i];
+        rc = build_add_orphan(r->build, entry.bytes, len, generation, &orphan);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int fill_cb(struct build *build, void *arg)
+{
+    struct rebuild *r = arg;
+    int dir = open(r->options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = UV_ENOMEM;
+
+    if (dir < 0) {
+        log_error("cannot open %s: %s", r->options->directory, strerror(errno));
+        return UV_EIO;
+    }
+    r->build = build;
+    r->files = sort_new(dir, MEMORY, NULL);
+    r->orphans = sort_new(dir, ORPHANS_MEMORY, NULL);
+    if (r->files != NULL && r->orphans != NULL)
+        rc = list_volumes(r);
+    if (rc == 0)
+        rc = name_volumes(r);
+    if (rc == 0)
+        rc = choose_keys(r);
+    if (rc == 0)
+        rc = add_orphans(r);
+    if (rc == UV_ENOMEM)
+        log_error("cannot make an index: out of memory");
+    sort_free(r->files);
+    sort_free(r->orphans);
+    close(dir);
+    return rc;
+}
+
+int rebuild_run(const struct rebuild_options *options, struct rebuild_counts *counts)
+{
+    struct rebuild r = {.options = options, .counts = counts};
+    const struct replace replace = {
+        .directory = options->directory,
+        .give_up = options->replace,
+        .fill_cb = fill_cb,
+        .arg = &r,
+    };
+    int rc;
+
+    *counts = (struct rebuild_counts){.files = 0};
+    rc = replace_run(&replace);
+    free(r.collect.identities);
+    free(r.ids);
+    return rc;
+}

@@ -1,0 +1,74 @@
+/* Happy path: the index is opened, so that nobody else does, and found empty; next to it, a table
+ * is made in DIR/restore.tmp; the index adopts it.
+ *
+ * Failures: whatever happens before the adoption leaves the index alone, and restore.tmp is
+ * removed; after a crash in between, the next one who opens the index removes it. */
+#include "index/maintenance/replace.h"
+
+#include "index/base/log.h"
+#include "index/base/reserve.h"
+#include "index/maintenance/offline.h"
+
+static int check_empty(const struct replace *r, const struct store *store)
+{
+    struct store_stats stats;
+
+    store_stats(store, &stats);
+    if (r->give_up || stats.keys + stats.unlinked + stats.orphans == 0)
+        return 0;
+    log_error("the index in %s isn't empty: it has %llu keys, %llu unlinked ones and %llu orphans; "
+              "give another --index, or --replace to give them up",
+              r->directory, (unsigned long long)stats.keys, (unsigned long long)stats.unlinked,
+              (unsigned long long)stats.orphans);
+    return UV_EEXIST;
+}
+
+static int make_stage(const struct replace *r, const struct store *store)
+{
+    struct build *build;
+    int rc = build_start(r->directory, store_last_block(store), &build);
+
+    if (rc < 0)
+        return rc;
+    rc = r->fill_cb(build, r->arg);
+    if (rc == 0)
+        return build_finish(build);
+    build_cancel(build);
+    return rc;
+}
+
+static int run(const struct replace *r, uv_loop_t *loop)
+{
+    struct store *store;
+    int rc = store_open(loop, r->directory, &(struct store_options){.sync = true}, &store);
+
+    if (rc < 0)
+        return rc;
+    offline_settle(loop, store);
+    rc = check_empty(r, store);
+    if (rc == 0)
+        rc = make_stage(r, store);
+    if (rc == 0)
+        rc = store_adopt(store);
+    if (rc < 0)
+        store_remove_stage(r->directory);
+    offline_close(loop, store);
+    return rc;
+}
+
+int replace_run(const struct replace *r)
+{
+    uv_loop_t loop;
+    int rc = uv_loop_init(&loop);
+
+    if (rc < 0) {
+        log_error("cannot make an index in %s: %s", r->directory, uv_strerror(rc));
+        return rc;
+    }
+    rc = reserve_take(&loop);
+    if (rc == 0)
+        rc = run(r, &loop);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return rc;
+}

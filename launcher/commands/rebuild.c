@@ -1,0 +1,152 @@
+/* `mkv rebuild`: makes an index out of what lies on the volumes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "index/maintenance/rebuild.h"
+#include "launcher/commands.h"
+#include "launcher/commands/index_dir.h"
+#include "launcher/commands/volume_list.h"
+
+#define LINE_INTERVAL 10 /* seconds between lines of progress that go to no terminal */
+
+struct options {
+    struct basic_options basic;
+    const char *directory;
+    const char *volumes_file;
+    bool replace;
+};
+
+static const struct option rebuild_option_table[] = {
+    INDEX_DIR_OPTION(struct options, directory),
+    {"volumes-file", "FILE", NULL, "more volumes, one a line", option_set_string,
+     offsetof(struct options, volumes_file)},
+    {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
+     option_set_bool, offsetof(struct options, replace)},
+    BASIC_OPTIONS,
+};
+
+const struct command rebuild_command = {
+    .name = "rebuild",
+    .operands = "[VOLUME...]",
+    .summary = "Make an index out of what lies on the volumes, each HOST:PORT.",
+    .details =
+        "The volumes must run, all of them, and the index must not. It is changed at the end,\n"
+        "at once; until then it holds what it did before. Volumes that minikeyvalue or pymkv\n"
+        "wrote are taken as they are.\n",
+    .options = rebuild_option_table,
+    .n_options = sizeof(rebuild_option_table) / sizeof(rebuild_option_table[0]),
+};
+
+struct progress {
+    bool is_terminal;
+    uint64_t started; /* ns */
+    uint64_t shown;   /* ns */
+};
+
+static void progress_cb(uint64_t files, uint64_t keys, void *arg)
+{
+    struct progress *p = arg;
+    uint64_t now = uv_hrtime();
+    uint64_t interval = p->is_terminal ? 200000000 : LINE_INTERVAL * 1000000000ULL;
+    double seconds = (double)(now - p->started) / 1e9;
+
+    if (now - p->shown < interval)
+        return;
+    p->shown = now;
+    fprintf(stderr, "%s%" PRIu64 " files found (%.0f/s)", p->is_terminal ? "\r\033[K" : "", files,
+            seconds > 0 ? (double)files / seconds : 0);
+    if (keys > 0)
+        fprintf(stderr, ", %" PRIu64 " keys in the index", keys);
+    fputs(p->is_terminal ? "" : "\n", stderr);
+    fflush(stderr);
+}
+
+static void say(uint64_t n, const char *what)
+{
+    if (n > 0)
+        printf("%" PRIu64 " %s\n", n, what);
+}
+
+static int report(const struct rebuild_counts *counts, const struct progress *p)
+{
+    const struct choose_counts *c = &counts->chosen;
+    double seconds = (double)(uv_hrtime() - p->started) / 1e9;
+
+    if (p->is_terminal)
+        fputs("\r\033[K", stderr);
+    printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", c->keys, c->copies);
+    if (seconds >= 1)
+        printf(" in %.1f s (%.0f keys/s)", seconds, (double)c->keys / seconds);
+    putchar('\n');
+    say(c->orphans, "older or damaged values are orphans: mkv index removes them");
+    say(c->disagree, "keys have copies that differ in size");
+    say(c->cut, "keys have no whole copy: the file says that it was longer");
+    say(c->too_many, "files are copies over what a key can have; they were left alone");
+    say(counts->foreign, "files have keys that no request can name; they were left alone");
+    say(counts->strangers, "files have no blob's name; they were left alone");
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int rebuild(const struct options *options, const char *directory,
+                   const struct volume_list *volumes)
+{
+    struct progress progress = {.is_terminal = isatty(STDERR_FILENO), .started = uv_hrtime()};
+    const char *names[VOLUMES_MAX];
+    const struct rebuild_options how = {
+        .directory = directory,
+        .volumes = names,
+        .n_volumes = volumes->count,
+        .replace = options->replace,
+        .progress_cb = progress_cb,
+        .arg = &progress,
+    };
+    struct rebuild_counts counts;
+
+    progress.shown = progress.started;
+    for (size_t i = 0; i < volumes->count; i++)
+        names[i] = volumes->entries[i].name;
+    if (rebuild_run(&how, &counts) < 0)
+        return EXIT_FAILURE;
+    return report(&counts, &progress);
+}
+
+static int rebuild_from(const struct options *options, const struct volume_list *volumes)
+{
+    char *directory;
+    int exit_code = EXIT_FAILURE;
+    int fd;
+
+    if (index_dir_make(options->directory, &directory, &fd) < 0)
+        return EXIT_FAILURE;
+    if (index_dir_check_owner(directory, fd) == 0)
+        exit_code = rebuild(options, directory, volumes);
+    close(fd);
+    free(directory);
+    return exit_code;
+}
+
+int rebuild_main(int argc, char **argv)
+{
+    struct options options = {.basic = {.help = false}};
+    struct volume_list volumes = {.count = 0};
+    char problem[VOLUME_LIST_TEXT_MAX];
+    const char *bad = NULL;
+    int exit_code;
+    int n;
+
+    if (!command_begin(&rebuild_command, argc, argv, &options, &n, &exit_code))
+        return exit_code;
+    for (int i = 0; i < n && bad == NULL; i++)
+        bad = volume_list_add(&volumes, argv[i], problem);
+    if (bad == NULL && options.volumes_file != NULL)
+        bad = volume_list_read(&volumes, options.volumes_file, problem);
+    if (bad == NULL && volumes.count == 0)
+        bad = "rebuild takes at least one VOLUME, or a --volumes-file with one";
+    log_set_level(LOG_LEVEL_WARN);
+    exit_code = bad != NULL ? options_usage_error(&rebuild_command, "%s", bad)
+                            : rebuild_from(&options, &volumes);
+    volume_list_deinit(&volumes);
+    return exit_code;
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# mkv rebuild: an index out of nothing but the volumes.
+
+load ../support/lib
+
+before_each() {
+    I=$T/data/i
+}
+
+dump_of() { # INDEX-DIR FILE
+    "$MKV" dump --index "$1" >"$2"
+}
+
+rebuild() { # INDEX-DIR "VOLUME..." [OPTIONS...]
+    local directory=$1 each volumes=()
+    for each in $2; do
+        volumes+=("$(at "$each")")
+    done
+    shift 2
+    "$MKV" rebuild --index "$directory" "$@" "${volumes[@]}" >"$T/rebuilt" 2>"$T/problems"
+}
+
+# The path of a key's blob as the originals name it.
+plain_path() { # KEY
+    local hash
+    hash=$(printf %s "$1" | md5sum)
+    echo "${hash:0:2}/${hash:2:2}/$(printf %s "$1" | base64 -w 0)"
+}
+
+# Lays a file of an original's out, as it does.
+lay() { # VOLUME KEY VALUE [SUBVOLUME]
+    local path
+    path=$(lookup data "$1")/${4:+$4/}$(plain_path "$2")
+    mkdir -p "${path%/*}"
+    printf %s "$3" >"$path"
+}
+
+# Keys of every kind on v1, v2 and v3, by index i.
+fill() { # COUNT
+    python3 - "$(url i)" "$1" <<'PY'
+import http.client, random, sys, urllib.parse
+
+random.seed(7)
+c = http.client.HTTPConnection(sys.argv[1].removeprefix("http://"))
+for n in range(int(sys.argv[2])):
+    kind = n % 8
+    key = "/plain-%d" % n
+    if kind == 1: key = "/nested/%d/a//b/" % n
+    if kind == 2: key = "/café \"%d\" ?%%#+" % n
+    if kind == 3: key = "/line\n%d" % n
+    if kind == 4: key = "/" + "l" * (1019 - n % 300) + "%05d" % n
+    raw = key.encode()
+    if kind == 5: raw = b"/" + bytes(random.choices(range(1, 256), k=1 + n % 40)) + b"%d" % n
+    if kind == 6: raw = b"/\xff\xff\xff" * (n % 60 + 1) + b"%d" % n
+    c.request("PUT", urllib.parse.quote_from_bytes(raw, safe="/"), b"value %d" % n * (1 + n % 50))
+    r = c.getresponse()
+    r.read()
+    assert r.status == 201, (raw, r.status)
+PY
+}
+
+@test "what is rebuilt is what was there, byte for byte" {
+    volume v1
+    volume v2
+    volume v3
+    index i 'v1 v2 v3' --replicas 2 --subvolumes 5
+    fill 400
+    want 204 DELETE "$(url i)/plain-0"
+    within 15 has_orphans i 0
+    stop i
+    dump_of "$I" "$T/before"
+    rm -r "$I"
+    rebuild "$I" 'v1 v2 v3'
+    grep -Eq '^rebuilt 399 keys with 798 copies' "$T/rebuilt"
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
+    index i 'v1 v2 v3' --replicas 2 --subvolumes 5
+    got "$(url i)/plain-8" "$(printf 'value 8%.0s' {1..9})"
+    want 404 GET "$(url i)/plain-0"
+}
+
+@test "volumes of the originals are adopted as they are" {
+    local n
+    volume v1
+    volume v2
+    volume v3
+    for n in {1..50}; do
+        lay v1 "/key-$n" "value $n" sv0$((n % 10))
+        lay v2 "/key-$n" "value $n" sv0$((n % 7))
+        lay v3 "/key-$n" "value $n" sv0$((n % 3))
+    done
+    lay v1 "/one" one
+    lay v2 "no slash" x
+    echo x >"$(lookup data v3)/readme.txt"
+    rebuild "$I" 'v1 v2 v3'
+    grep -Eq '^rebuilt 51 keys with 151 copies' "$T/rebuilt"
+    grep -Eq '^1 files have keys that no request can name' "$T/rebuilt"
+    index i 'v1 v2 v3' --replicas 3 --subvolumes 10
+    got "$(url i)/key-7" 'value 7'
+    got "$(url i)/one" one
+}
+
+@test "a key has its newest whole value, and older ones go" {
+    local new old
+    volume v1
+    volume v2
+    index i 'v1 v2' --replicas 2
+    put "$(url i)/key" newest
+    put "$(url i)/cut" 'a long value'
+    stop i
+    new=$(cd "$(lookup data v1)" && find . -name "$(printf %s /key | base64).*")
+    old=${new%.*}.0123456789abcdef
+    echo older >"$(lookup data v1)/$old"
+    echo oldest >"$(lookup data v2)/${new%.*}"
+    truncate -s 3 "$(find "$(lookup data v1)" -name "$(printf %s /cut | base64).*")"
+    rm -r "$I"
+    rebuild "$I" 'v1 v2'
+    grep -Eq '^rebuilt 2 keys with 3 copies' "$T/rebuilt"
+    grep -Eq '^1 keys have copies that differ in size' "$T/rebuilt"
+    grep -q 'copies of /cut differ in size: those of 12 bytes are taken' "$T/problems"
+    index i 'v1 v2' --replicas 2
+    got "$(url i)/key" newest
+    got "$(url i)/cut" 'a long value'
+    within 15 has_orphans i 0
+    refute test -e "$(lookup data v1)/$old"
+    refute test -e "$(lookup data v2)/${new%.*}"
+    test -e "$(lookup data v1)/$new"
+}
+
+@test "an index that exists stays as it is unless all goes well" {
+    volume v1
+    volume v2
+    index i 'v1 v2'
+    put "$(url i)/kept" value
+    stop i
+    dump_of "$I" "$T/before"
+    refute rebuild "$I" 'v1 v2'
+    grep -q "isn't empty" "$T/problems"
+    crash v2
+    refute rebuild "$I" 'v1 v2' --replace
+    grep -q "volume $(at v2) can't be listed" "$T/problems"
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
+    volume v2
+    rebuild "$I" 'v1 v2' --replace
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
+    refute rebuild "$I" ''
+    grep -q 'at least one VOLUME' "$T/problems"
+}

@@ -1,0 +1,215 @@
+/* What a rebuild makes of the files that it finds, and the bytes that they are sorted by. */
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/maintenance/choose.h"
+#include "index/store/key_order.h"
+
+#define NO_NOTE UINT64_MAX
+
+struct result {
+    struct choose choose;
+    char text[1024];
+};
+
+static void tell_places(char *text, const struct place *places, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        sprintf(text + strlen(text), " %u", places[i].volume);
+}
+
+static int key_cb(const struct key *key, const struct record *record, void *arg)
+{
+    char *text = arg;
+
+    sprintf(text + strlen(text), "%.*s=%llu:%llu at", (int)key->len, key->bytes,
+            (unsigned long long)record->generation, (unsigned long long)record->size);
+    tell_places(text, record->places, record->n_places);
+    strcat(text, "\n");
+    return 0;
+}
+
+static int orphan_cb(const struct key *key, uint64_t generation, const struct orphan *orphan,
+                     void *arg)
+{
+    char *text = arg;
+
+    sprintf(text + strlen(text), "%.*s-%llu at", (int)key->len, key->bytes,
+            (unsigned long long)generation);
+    tell_places(text, orphan->places, orphan->n_places);
+    strcat(text, "\n");
+    return 0;
+}
+
+static void begin(struct result *r)
+{
+    *r = (struct result){.choose = {.key_cb = key_cb, .orphan_cb = orphan_cb, .arg = r->text}};
+    log_set_level(LOG_LEVEL_ERROR);
+}
+
+static struct found file(const char *key, uint64_t generation, unsigned volume, uint64_t size,
+                         uint64_t noted)
+{
+    struct found found = {
+        .key.len = strlen(key),
+        .generation = generation,
+        .place.volume = volume,
+        .size = size,
+        .note = {.has_size = noted != NO_NOTE, .size = noted},
+    };
+
+    memcpy(found.key.bytes, key, found.key.len);
+    return found;
+}
+
+static void add(struct result *r, const char *key, uint64_t generation, unsigned volume,
+                uint64_t size, uint64_t noted)
+{
+    const struct found found = file(key, generation, volume, size, noted);
+
+    assert_int_equal(choose_add(&r->choose, &found), 0);
+}
+
+static void assert_result(struct result *r, const char *expected)
+{
+    assert_int_equal(choose_end(&r->choose), 0);
+    assert_string_equal(r->text, expected);
+}
+
+static void test_choose_takes_the_newest(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add(&r, "/a", 9, 0, 5, 5);
+    add(&r, "/a", 9, 1, 5, 5);
+    add(&r, "/a", 4, 1, 7, 7);
+    add(&r, "/a", 0, 2, 7, NO_NOTE);
+    add(&r, "/b", 0, 2, 1, NO_NOTE);
+    assert_result(&r, "/a-4 at 1\n/a-0 at 2\n/a=9:5 at 0 1\n/b=0:1 at 2\n");
+    assert_int_equal(r.choose.counts.keys, 2);
+    assert_int_equal(r.choose.counts.copies, 3);
+    assert_int_equal(r.choose.counts.orphans, 2);
+}
+
+/* One that was cut short is an orphan where its note tells, and so is a value without a whole copy
+ * if there is an older one. */
+static void test_choose_leaves_what_is_cut(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add(&r, "/a", 9, 0, 3, 5);
+    add(&r, "/a", 9, 1, 5, 5);
+    add(&r, "/b", 9, 0, 3, 5);
+    add(&r, "/b", 4, 1, 7, 7);
+    add(&r, "/c", 9, 0, 3, 5);
+    assert_result(&r, "/a-9 at 0\n/a=9:5 at 1\n/b-9 at 0\n/b=4:7 at 1\n/c=9:3 at 0\n");
+    assert_int_equal(r.choose.counts.disagree, 1);
+    assert_int_equal(r.choose.counts.cut, 1);
+}
+
+/* Without notes nobody knows which is right: the others are left alone. */
+static void test_choose_without_notes(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add(&r, "/a", 0, 0, 3, NO_NOTE);
+    add(&r, "/a", 0, 1, 5, NO_NOTE);
+    add(&r, "/b", 0, 0, 3, NO_NOTE);
+    add(&r, "/b", 0, 1, 5, NO_NOTE);
+    add(&r, "/b", 0, 2, 3, NO_NOTE);
+    assert_result(&r, "/a=0:5 at 1\n/b=0:3 at 0 2\n");
+    assert_int_equal(r.choose.counts.disagree, 2);
+    assert_int_equal(r.choose.counts.orphans, 0);
+}
+
+static void test_choose_of_too_many_copies(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    for (unsigned i = 0; i < 40; i++)
+        add(&r, "/a", 9, i, 5, 5);
+    assert_int_equal(choose_end(&r.choose), 0);
+    assert_int_equal(r.choose.record.n_places, PLACES_MAX);
+    assert_int_equal(r.choose.counts.too_many, 40 - ORPHAN_PLACES_MAX);
+}
+
+/* In the order of their bytes: by key, the newest generation first, then by place. */
+static void test_found_sorts_and_comes_back(void **state)
+{
+    const struct found files[] = {
+        file("/a", UINT64_MAX, 0, 0, NO_NOTE),
+        file("/a", 9, 0, 1, 2),
+        file("/a", 9, 7, UINT64_MAX, 0),
+        file("/a", 0, 0, 5, NO_NOTE),
+        file("/a\x01", 5, 0, 5, 5),
+        file("/aa", 3, 0, 5, 5),
+        file("/b", 3, 0, 5, 5),
+    };
+    unsigned char last[FOUND_MAX];
+    size_t last_len = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        unsigned char bytes[FOUND_MAX];
+        size_t n = found_encode(&files[i], bytes);
+        struct found back;
+
+        assert_true(key_compare(last, last_len, bytes, n) < 0);
+        assert_true(found_decode(bytes, n, &back));
+        assert_int_equal(back.key.len, files[i].key.len);
+        assert_memory_equal(back.key.bytes, files[i].key.bytes, back.key.len);
+        assert_true(back.generation == files[i].generation && back.size == files[i].size);
+        assert_int_equal(back.place.volume, files[i].place.volume);
+        assert_int_equal(back.note.has_size, files[i].note.has_size);
+        assert_true(!back.note.has_size || back.note.size == files[i].note.size);
+        for (size_t k = 0; k < n; k++)
+            assert_false(found_decode(bytes, k, &back));
+        memcpy(last, bytes, n);
+        last_len = n;
+    }
+}
+
+static void test_note_round_trip(void **state)
+{
+    struct note note = {.has_size = true, .size = 123, .has_md5 = true, .md5 = {1, 2, 0xff}};
+    struct note back;
+    char text[NOTE_MAX];
+    size_t n = note_format(&note, text);
+
+    (void)state;
+    note_parse(text, n, &back);
+    assert_true(back.has_size && back.size == 123 && back.has_md5);
+    assert_memory_equal(back.md5, note.md5, MD5_SIZE);
+    for (size_t k = 0; k < n; k++)
+        note_parse(text, k, &back);
+    note_parse("later=x\nsize=7\nsize", 19, &back);
+    assert_true(back.has_size && back.size == 7 && !back.has_md5);
+    note_parse("size=12x\nmd5=00\n", 16, &back);
+    assert_false(back.has_size || back.has_md5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choose_takes_the_newest),
+        cmocka_unit_test(test_choose_leaves_what_is_cut),
+        cmocka_unit_test(test_choose_without_notes),
+        cmocka_unit_test(test_choose_of_too_many_copies),
+        cmocka_unit_test(test_found_sorts_and_comes_back),
+        cmocka_unit_test(test_note_round_trip),
+    };
+
+    return cmocka_run_group_tests_name("choose", tests, NULL, NULL);
+}
