@@ -120,15 +120,23 @@ static void stop(struct service *s, int signal)
         nginx_stop(&s->nginx, drain_ms);
 }
 
+static void reload(struct service *s)
+{
+    const struct service_backend *b = s->options->backend;
+    int rc = 0;
+
+    if (b != NULL && b->reload != NULL && !s->stopping)
+        rc = b->reload(b->arg);
+    if (rc == 0 && !s->nginx_gone)
+        nginx_reload(&s->nginx);
+}
+
 static void service_signal_cb(uv_signal_t *handle, int signal)
 {
     struct service *s = handle->data;
 
     if (signal == SIGHUP) {
-        if (s->options->backend != NULL && s->options->backend->reload != NULL && !s->stopping)
-            s->options->backend->reload(s->options->backend->arg);
-        if (!s->nginx_gone)
-            nginx_reload(&s->nginx);
+        reload(s);
     } else if (signal == SIGUSR1) {
         log_reopen();
         if (!s->nginx_gone)

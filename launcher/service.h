@@ -18,8 +18,9 @@ typedef void (*service_stopped_cb)(void *arg);
 struct service_backend {
     /* 0, or a negative error after one log line. */
     int (*start)(uv_loop_t *loop, void *arg);
-    /* A HUP has come: takes up what has changed. */
-    void (*reload)(void *arg);
+    /* A HUP has come: takes up what has changed. 0, or a negative error after one log line: then
+     * the HUP changes nothing, and nginx keeps its config, too. */
+    int (*reload)(void *arg);
     /* A stop has begun: takes no new clients but those that come through nginx. */
     void (*drain)(void *arg);
     /* Fires `cb` with `cb_arg` once, when all is closed; called again, it shortens the deadline. */

@@ -19,6 +19,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --seconds) seconds=${2:?} ;;
         --base) other=$(realpath -e "${2:?}") ;;
+        -h | --help) help && exit 0 ;;
         *)
             echo "bench.sh: unknown option $1" >&2
             exit 2

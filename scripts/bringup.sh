@@ -115,7 +115,7 @@ build()
     fi
     "$root/scripts/deps.sh"
     [ -w "$root" ] || die "cannot build in $root: run as its owner, or give MKV=PATH"
-    echo "building mkv"
+    echo "building mkv (a minute or two...)"
     if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target mkv) \
         >"$dir/log/build.log" 2>&1; then
         tail -n 40 "$dir/log/build.log" >&2
@@ -201,12 +201,18 @@ start_all()
 
 greet()
 {
-    cat <<END
-mkv is up: the index on port $port, $volumes volumes from port $((port + 1)) on, all in $dir
+    local at=${public:-localhost}:$port what="$volumes volumes, on ports $((port + 1)) to $((port + volumes))"
 
-    curl -L -X PUT -d bigswag ${public:-localhost}:$port/wehave
-    curl -L ${public:-localhost}:$port/wehave
-    curl -L -X DELETE ${public:-localhost}:$port/wehave
+    if [ "$volumes" = 1 ]; then
+        what="1 volume, on port $((port + 1))"
+    fi
+    cat <<END
+mkv is up: the index on port $port, $what, all in $dir
+
+    curl -fsS -X PUT -d bigswag $at/wehave
+    curl -fsSL $at/wehave
+    curl -fsS -X DELETE $at/wehave
+    $(printf '%q status --index %q' "$mkv" "$dir/index")
 
 END
 }

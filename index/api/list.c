@@ -130,6 +130,9 @@ static bool parse_limit(const char *text, size_t len, uint64_t *limit)
     return value > 0;
 }
 
+/* A mistyped start or limit would list all keys. */
+static const char *const parameters[] = {"list", "unlinked", "start", "limit", NULL};
+
 /* NULL, or what is wrong with the query, for the client. */
 static const char *parse(struct list_op *op, struct http_request *request)
 {
@@ -142,6 +145,8 @@ static const char *parse(struct list_op *op, struct http_request *request)
     size_t n;
     int rc;
 
+    if (!query_has_only(query, len, parameters))
+        return "a listing takes list or unlinked, start and limit, and no other parameter\n";
     if (path_len == 1 && path[0] == '/')
         op->prefix = (struct key){.len = 1, .bytes = "/"};
     else
@@ -151,7 +156,7 @@ static const char *parse(struct list_op *op, struct http_request *request)
     op->left = op->look = UINT64_MAX;
     rc = query_find(query, len, "limit", limit, sizeof(limit), &n);
     if (rc != -ENOENT && (rc < 0 || !parse_limit(limit, n, &op->left)))
-        return "limit must be a number of keys, from 1 to 18 digits\n";
+        return "limit must be a number from 1 to 999999999999999999\n";
     if (rc == 0)
         op->look = LOOK_MAX;
     rc = query_find(query, len, "start", op->next.bytes, sizeof(op->next.bytes), &op->next.len);

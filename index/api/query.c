@@ -1,7 +1,6 @@
 #include "index/api/query.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "index/base/percent.h"
@@ -77,4 +76,25 @@ int query_find(const char *query, size_t len, const char *name, char *value, siz
         query = next < end ? next + 1 : end;
     }
     return -ENOENT;
+}
+
+static bool is_one_of(const char *at, const char *end, const char *const *names)
+{
+    while (*names != NULL && !is_name(at, end, *names))
+        names++;
+    return *names != NULL;
+}
+
+bool query_has_only(const char *query, size_t len, const char *const *names)
+{
+    const char *end = query + len;
+
+    while (query < end) {
+        const char *next = find(query, end, '&');
+
+        if (next > query && !is_one_of(query, find(query, next, '='), names))
+            return false;
+        query = next < end ? next + 1 : end;
+    }
+    return true;
 }

@@ -3,6 +3,7 @@
 #ifndef MKV_API_QUERY_H
 #define MKV_API_QUERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Finds the first parameter `name` (not encoded, terminated) in the `len` bytes of `query`,
@@ -13,9 +14,13 @@
  *   -ENOENT   there is no such parameter;
  *   -EINVAL   in its value a '%' isn't followed by two hexadecimal digits;
  *   -EMSGSIZE the value is longer than `size`.
- * What is wrong with other parameters is no matter: a query may be for somebody else.
+ * What is wrong with other parameters is no matter: query_has_only() finds those.
  * On failure *value_len is untouched, and what `value` holds is undefined. */
 int query_find(const char *query, size_t len, const char *name, char *value, size_t size,
                size_t *value_len);
+
+/* Whether each parameter in the `len` bytes of `query` has one of the names, which end with NULL.
+ * Empty ones ("&&") are none. */
+bool query_has_only(const char *query, size_t len, const char *const *names);
 
 #endif

@@ -54,7 +54,7 @@ int write_head_refuses(struct http_request *request, const char **text)
 
     http_request_query(request, &len);
     if (len > 0) {
-        *text = "only a GET may have a query\n";
+        *text = "only GET and HEAD take a ?query; write a ? in a key as %3F\n";
         return 400;
     }
     for (unsigned i = 0; (value = http_request_header_at(request, i, &name)) != NULL; i++) {

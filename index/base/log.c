@@ -52,7 +52,9 @@ void log_set_level(enum log_level level)
 
 const char *log_open_failure(int rc)
 {
-    return rc == -EINVAL ? "its reader could hold mkv up, as it is no file" : strerror(-rc);
+    return rc == -EINVAL ? "it is a FIFO or a socket. A log must be a file, since a slow reader "
+                           "would block mkv"
+                         : strerror(-rc);
 }
 
 /* A FIFO that nobody reads must not hold us up, hence O_NONBLOCK. */

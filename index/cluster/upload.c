@@ -154,6 +154,15 @@ struct upload_target *upload_next_target(struct upload *u)
     return found;
 }
 
+static unsigned count_takers(struct upload *u)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < u->n_targets; i++)
+        n += takes(u, &u->targets[i]);
+    return n;
+}
+
 int upload_refuse(struct upload *u)
 {
     size_t n = strcspn(u->text, "\n");
@@ -161,7 +170,9 @@ int upload_refuse(struct upload *u)
     if (u->failure == UV_ENOSPC)
         snprintf(u->text, sizeof(u->text), "the volumes are full\n");
     else if (n == 0)
-        snprintf(u->text, sizeof(u->text), "too few volumes are up\n");
+        snprintf(u->text, sizeof(u->text),
+                 "the value needs %u volume%s, and only %u can store it now\n", u->options.copies,
+                 u->options.copies == 1 ? "" : "s", count_takers(u));
     return u->failure != 0 ? u->failure : UV_EAGAIN;
 }
 

@@ -20,6 +20,7 @@
 #include "index/base/disk_error.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
+#include "index/store/mend.h"
 #include "index/store/seal.h"
 #include "index/store/segment.h"
 #include "index/store/step.h"
@@ -55,9 +56,8 @@ static int failure(struct journal *j, const char *verb, int error)
 
 static int missing_segment(const char *directory, uint64_t block)
 {
-    log_error("the journal in %s lacks the segment with block %" PRIu64
-              ": make a new index with mkv rebuild",
-              directory, block);
+    log_error("the journal in %s lacks the segment with block %" PRIu64 STORE_MEND, directory,
+              block);
     return UV_EILSEQ;
 }
 
@@ -87,7 +87,7 @@ static int check_sealed(const char *directory, const struct segment_replay *repl
     if (total->tail == 0)
         return missing_segment(directory, replay->next);
     log_error("%s/" SEGMENT_NAME " is damaged: it ends at byte %" PRIu64 ", without block %" PRIu64
-              ", which a clean stop had left there: make a new index with mkv rebuild",
+              ", which a clean stop had left there" STORE_MEND,
               directory, total->tail, total->tail_size, replay->next);
     return UV_EILSEQ;
 }

@@ -15,6 +15,7 @@
 #include "index/base/crc32c.h"
 #include "index/base/log.h"
 #include "index/store/directory.h"
+#include "index/store/mend.h"
 
 #define MAGIC_SIZE   8
 #define FLAG_NO_SYNC 1
@@ -247,8 +248,8 @@ int segment_replay(const char *directory, struct segment *segment, const char *w
     if (end == SEGMENT_STOPPED)
         return stopped;
     if (end == SEGMENT_DAMAGED || (end == SEGMENT_TORN && whole != NULL)) {
-        log_error("%s is damaged at byte %zu, and %s: make a new index with mkv rebuild", path,
-                  good, end == SEGMENT_DAMAGED ? "good behind it" : whole);
+        log_error("%s is damaged at byte %zu, and %s" STORE_MEND, path, good,
+                  end == SEGMENT_DAMAGED ? "there are good blocks after it" : whole);
         return UV_EILSEQ;
     }
     if (cut != NULL)

@@ -16,6 +16,7 @@
 #include "index/base/crc32c.h"
 #include "index/base/disk_error.h"
 #include "index/base/log.h"
+#include "index/store/mend.h"
 
 #define FENCE_PAGE    0x80000000U
 #define HEADER_NUMBER 0xffffffffU
@@ -73,8 +74,7 @@ static int open_failure(const char *path)
     if (rc == UV_ENOENT)
         return rc;
     if (rc == UV_EILSEQ)
-        log_error("%s is damaged (%s): make a new one with mkv rebuild", path,
-                  gdbm_strerror(gdbm_errno));
+        log_error("%s is damaged (%s)" STORE_MEND, path, gdbm_strerror(gdbm_errno));
     else
         log_error("cannot open %s: %s (%s)", path, gdbm_strerror(gdbm_errno),
                   strerror(system_errno));
@@ -122,9 +122,8 @@ static int check_size(const struct table *table)
 
     if (size >= said)
         return 0;
-    log_error("%s is damaged: it was cut at byte %" PRIu64 " of %" PRIu64
-              ": make a new one with mkv rebuild",
-              table->path, size, said);
+    log_error("%s is damaged: it was cut at byte %" PRIu64 " of %" PRIu64 STORE_MEND, table->path,
+              size, said);
     return UV_EILSEQ;
 }
 
@@ -209,7 +208,7 @@ static int read_datum(struct table *table, uint32_t number, datum *value)
 
 int table_damaged(const struct table *table, uint32_t number)
 {
-    log_error("%s is damaged (page %u): make a new one with mkv rebuild", table->path, number);
+    log_error("%s is damaged (page %u)" STORE_MEND, table->path, number);
     return UV_EILSEQ;
 }
 
@@ -354,8 +353,7 @@ static int refuse_header(struct table *table, const datum *value)
 {
     if (value->dptr == NULL || (size_t)value->dsize < sizeof(magic) + 4 ||
         memcmp(value->dptr, magic, sizeof(magic)) != 0)
-        log_error("%s is no table of this version of mkv: make a new one with mkv rebuild",
-                  table->path);
+        log_error("%s is no table of this version of mkv" STORE_MEND, table->path);
     else if (load_u32((const unsigned char *)value->dptr + sizeof(magic)) < VERSION)
         log_error("%s is of an older mkv: dump the index with that one, and restore it with this",
                   table->path);

@@ -105,8 +105,9 @@ static const char *gather_volumes(const struct backend *b, struct volume_list *l
     if (bad == NULL && list->count == 0)
         bad = "index takes at least one VOLUME, or a --volumes-file with one";
     if (bad == NULL && list->count < o->replicas) {
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "--replicas %u takes as many volumes: %zu %s given",
-                 o->replicas, list->count, list->count == 1 ? "is" : "are");
+        snprintf(problem, VOLUME_LIST_TEXT_MAX,
+                 "--replicas %u needs at least %u volumes; %zu %s given", o->replicas, o->replicas,
+                 list->count, list->count == 1 ? "is" : "are");
         bad = problem;
     }
     return bad;
@@ -158,21 +159,27 @@ static int backend_start(uv_loop_t *loop, void *arg)
 }
 
 /* A file that can't be read, or says nonsense, changes nothing. */
-static void backend_reload(void *arg)
+static int backend_reload(void *arg)
 {
     struct backend *b = arg;
     struct volume_list list = {0};
     char text[VOLUME_LIST_TEXT_MAX];
     const char *problem;
+    int rc = 0;
 
     if (b->given->volumes_file == NULL || b->server == NULL)
-        return;
+        return 0;
     problem = gather_volumes(b, &list, text);
-    if (problem != NULL)
+    if (problem != NULL) {
         log_error("the volumes stay as they are: %s", problem);
-    else if (index_server_set_volumes(b->server, list.entries, list.count) == 0)
-        log_info("the index has %zu volumes", list.count);
+        rc = -EINVAL;
+    } else {
+        rc = index_server_set_volumes(b->server, list.entries, list.count);
+        if (rc == 0)
+            log_info("the index has %zu volumes", list.count);
+    }
     volume_list_deinit(&list);
+    return rc;
 }
 
 static void backend_drain(void *arg)

@@ -44,15 +44,19 @@ int index_dir_make(const char *path, char **real, int *fd)
     return 0;
 }
 
+static int refuse_missing(const char *path)
+{
+    log_error("there is no index in %s; name its directory with --index DIR", path);
+    return -ENOENT;
+}
+
 /* Whoever opens an index leaves its lock there. */
 static int check_index(const char *path, int fd)
 {
     int rc = refuse_volume(path, fd);
 
-    if (rc == 0 && !has(fd, "lock")) {
-        log_error("%s holds no index: give the directory of one as --index", path);
-        rc = -ENOENT;
-    }
+    if (rc == 0 && !has(fd, "lock"))
+        rc = refuse_missing(path);
     return rc;
 }
 
@@ -63,6 +67,8 @@ int index_dir_find(const char *path, int *fd)
 
     if (directory < 0) {
         rc = -errno;
+        if (rc == -ENOENT)
+            return refuse_missing(path);
         log_error("cannot open the index directory %s: %s", path, strerror(-rc));
         return rc;
     }

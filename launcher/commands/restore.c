@@ -43,9 +43,11 @@ static int report(const struct dump_counts *counts, const struct options *option
     uint64_t keys = counts->keys + counts->unlinked;
 
     printf("restored %" PRIu64 " keys, %" PRIu64 " of them unlinked, and %" PRIu64
-           " orphans in %.1f s (%.0f keys/s)\n",
-           keys, counts->unlinked, options->no_orphans ? 0 : counts->orphans, seconds,
-           (double)keys / seconds);
+           " orphans in %.1f s",
+           keys, counts->unlinked, options->no_orphans ? 0 : counts->orphans, seconds);
+    if (seconds >= 1) /* of less, a rate says nothing */
+        printf(" (%.0f keys/s)", (double)keys / seconds);
+    puts("");
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -133,12 +133,12 @@ static void print_checkpoint(const json_t *status)
 {
     int64_t last = number(status, "checkpoint", "last_ms");
     time_t when = (time_t)(last / 1000);
-    char text[64] = "none";
+    char text[64] = "none yet";
     struct tm local;
 
     if (last >= 0 && localtime_r(&when, &local) != NULL)
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
-    printf("checkpoint  last one: %s", text);
+    printf("checkpoint  %s", text);
     if (number(status, "checkpoint", "count") > 0)
         printf(", took %" PRId64 " ms", number(status, "checkpoint", "took_ms"));
     puts(is_true(status, "checkpoint", "running") ? "; one is running" : "");
@@ -153,22 +153,39 @@ static const char *text_of(const json_t *object, const char *name)
     return text != NULL ? text : "?";
 }
 
+/* Of the last day, the time alone. */
+static void print_since(int64_t ms)
+{
+    time_t when = (time_t)(ms / 1000);
+    bool is_recent = time(NULL) - when < 86400;
+    char text[64];
+    struct tm local;
+
+    if (ms > 0 && localtime_r(&when, &local) != NULL &&
+        strftime(text, sizeof(text), is_recent ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &local) > 0)
+        printf(" since %s", text);
+}
+
 /* What the lines of volumes tell only where it differs. */
 struct columns {
     bool zones;   /* one is not its volume's host */
     bool weights; /* they are not all the same */
 };
 
+/* What was free before a volume went down says nothing about now. */
 static void print_volume(const json_t *volume, const struct columns *columns)
 {
     int64_t left = number(volume, NULL, "free_bytes");
+    bool is_down = strcmp(text_of(volume, "state"), "down") == 0;
     char free_text[32];
     char total_text[32];
 
     printf("volume      %s %s", text_of(volume, "name"), text_of(volume, "state"));
+    if (is_down)
+        print_since(number(volume, NULL, "since_ms"));
     if (*text_of(volume, "reason") != '\0')
         printf(", %s", text_of(volume, "reason"));
-    if (left >= 0)
+    if (left >= 0 && !is_down)
         printf(", %s of %s free", size_text(left, free_text),
                size_text(number(volume, NULL, "total_bytes"), total_text));
     if (columns->zones)

@@ -198,7 +198,8 @@ static const char *read_lines(struct volume_list *list, const char *path, int fd
         snprintf(problem, VOLUME_LIST_TEXT_MAX, "%.100s, line %" PRIu64 ": %.250s", path,
                  lines.number, inner);
     else if (rc < 0)
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(-rc));
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read the --volumes-file %.300s: %s", path,
+                 strerror(-rc));
     lines_deinit(&lines);
     return bad != NULL || rc < 0 ? problem : NULL;
 }
@@ -211,7 +212,8 @@ const char *volume_list_read(struct volume_list *list, const char *path,
     int fd = files_open_plain(AT_FDCWD, path, 0);
 
     if (fd < 0) {
-        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read %.300s: %s", path, strerror(-fd));
+        snprintf(problem, VOLUME_LIST_TEXT_MAX, "cannot read the --volumes-file %.300s: %s", path,
+                 strerror(-fd));
         return problem;
     }
     bad = read_lines(list, path, fd, problem);

@@ -29,7 +29,7 @@ static int judge(struct check *check, int status)
     char how[80];
 
     if (check->timed_out) {
-        snprintf(check->message, CHECK_MESSAGE_MAX, "nginx -t gave no answer in %u s",
+        snprintf(check->message, CHECK_MESSAGE_MAX, "%s -t gave no answer in %u s", check->program,
                  check->timeout_ms / 1000);
         return UV_ETIMEDOUT;
     }
@@ -39,7 +39,8 @@ static int judge(struct check *check, int status)
         return 0;
     if (check->message[0] == '\0') {
         nginx_process_describe_exit(status, how, sizeof(how));
-        snprintf(check->message, CHECK_MESSAGE_MAX, "nginx -t %s and did not say why", how);
+        snprintf(check->message, CHECK_MESSAGE_MAX, "%s -t %s and did not say why", check->program,
+                 how);
     }
     return UV_EINVAL;
 }
@@ -91,6 +92,7 @@ int check_start(struct check *check, struct children *children, const struct ngi
     check->canceled = check->timed_out = check->found = false;
     check->warnings = (struct buf){0};
     check->timeout_ms = timeout_ms;
+    check->program = process->program;
     check->message[0] = '\0';
     check->cb = cb;
     check->arg = arg;

@@ -17,7 +17,8 @@ struct check {
     struct child child;
     uv_timer_t deadline;
     unsigned timeout_ms;
-    char *path; /* of the config */
+    const char *program; /* borrowed until the callback */
+    char *path;          /* of the config */
     bool canceled;
     bool timed_out;
     bool found; /* `message` is nginx's own reason, and not just the last thing it said */

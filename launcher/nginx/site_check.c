@@ -61,7 +61,7 @@ static void run_check_cb(struct check *check, int status, const char *message)
     if (status == 0)
         log_warnings(&check->warnings);
     if (status == 0)
-        printf("mkv: %s gives a good nginx config\n", name);
+        printf("mkv: the nginx config is good (%s)\n", name);
     else if (status != UV_ECANCELED)
         log_error("%s: %s", name, message);
     run->exit_code = status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

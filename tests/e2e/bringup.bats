@@ -61,7 +61,9 @@ script() { # NAME SCRIPT [ARGUMENTS...]
 @test "in the foreground it ends with all of its processes at TERM" {
     local n
     script up bringup.sh --port "$P" --dir "$DIR"
-    within 60 logged up 'mkv is up'
+    within 60 logged up "mkv is up: the index on port $P, 3 volumes, on ports $((P + 1)) to $((P + 3)), all in"
+    within 5 logged up "^    $MKV status --index $DIR/index$"
+    "$MKV" status --index "$DIR/index" | grep -q '^keys'
     want 404 GET "http://localhost:$P/none"
     signal up TERM
     await_end up 30
@@ -69,6 +71,13 @@ script() { # NAME SCRIPT [ARGUMENTS...]
     within 2 gone up
     for n in 0 1 2 3; do
         closed $((P + n))
+    done
+}
+
+@test "the scripts tell their options" {
+    local script
+    for script in bringup teardown bench; do
+        "$ROOT/scripts/$script.sh" --help | grep -q "^ *scripts/$script.sh "
     done
 }
 

@@ -102,13 +102,13 @@ before_each() {
     chmod 755 "$T/other"
     refused 1 'I am no nginx' volume "$(at v)" "$D" --nginx "$T/other"
     refused 1 'I am no nginx' volume "$(at v)" "$D" --nginx "$T/other" --check
-    refused 1 'exited with code 1' volume "$(at v)" "$D" --nginx /bin/false
+    refused 1 '/bin/false -t exited with code 1' volume "$(at v)" "$D" --nginx /bin/false
 }
 
 @test "--check tells of the warnings of a config that is good" {
     sed 's/^events/user nobody;\nevents/' "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
     "$MKV" volume "$(at v)" "$D" --template "$T/template" --check >"$T/out" 2>"$T/err"
-    grep -q 'good nginx config' "$T/out"
+    grep -Fq "nginx config is good ($T/template)" "$T/out"
     same 1 "$(wc -l <"$T/err")" 'number of lines'
     grep -q ' warn  nginx: the "user" directive' "$T/err"
 }
@@ -183,22 +183,22 @@ before_each() {
 
 @test "options for replicas and volumes that can't be are refused with 2" {
     local v2=127.0.0.1:2
-    refused 2 '--replicas 3 takes as many volumes: 2 are given' index "$V" $v2 --replicas 3 --index "$T/data/i"
-    refused 2 '--replicas 2 takes as many volumes: 1 is given' index "$V" --replicas 2 --index "$T/data/i"
+    refused 2 '--replicas 3 needs at least 3 volumes; 2 are given' index "$V" $v2 --replicas 3 --index "$T/data/i"
+    refused 2 '--replicas 2 needs at least 2 volumes; 1 is given' index "$V" --replicas 2 --index "$T/data/i"
     refused 2 'replicas' index "$V" --replicas 0 --index "$T/data/i"
     refused 2 'replicas' index "$V" --replicas 17 --index "$T/data/i"
     refused 2 'replicas' index "$V" --replicas two --index "$T/data/i"
     refused 2 'redirect or proxy' index "$V" --reads both --index "$T/data/i"
     refused 2 'is given twice' index "$V" "$V" --index "$T/data/i"
     refused 2 'at least one VOLUME' index --index "$T/data/i"
-    refused 2 "cannot read $T/none: No such file" index --volumes-file "$T/none" --index "$T/data/i"
+    refused 2 "cannot read the --volumes-file $T/none: No such file" index --volumes-file "$T/none" --index "$T/data/i"
     : >"$T/empty"
     refused 2 'at least one VOLUME' index --volumes-file "$T/empty" --index "$T/data/i"
     printf '# all of them\n%s # one\n\n nonsense \n' $v2 >"$T/bad"
     refused 2 "$T/bad, line 4: the volume 'nonsense' is no HOST:PORT" index --volumes-file "$T/bad" --index "$T/data/i"
     printf '%s' "$V" >"$T/twice" # nor does a last line need an end
     refused 2 "$T/twice, line 1: the volume $V is given twice" index "$V" --volumes-file "$T/twice" --index "$T/data/i"
-    refused 2 '--replicas 3 takes as many volumes: 2 are given' index $v2 --volumes-file "$T/twice" --replicas 3 --index "$T/data/i"
+    refused 2 '--replicas 3 needs at least 3 volumes; 2 are given' index $v2 --volumes-file "$T/twice" --replicas 3 --index "$T/data/i"
     [[ ! -e $T/data/i ]]
 }
 

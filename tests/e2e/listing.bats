@@ -180,13 +180,17 @@ EOF
     done
 }
 
-@test "unknown parameters are ignored, and alone ask for no listing" {
+@test "a listing takes no other parameter, and those alone ask for no listing" {
     local u query
     put "$(url i)/$K" value
     for u in $WAYS; do
-        for query in 'list&x' 'x=1&list' 'list=yes' 'list=%zz' 'list&list' 'list&x=%zz' '&&list&' '%6cist' 'list&limits=0'; do
+        for query in 'list=yes' 'list=%zz' 'list&list' '&&list&' '%6cist' 'list&st%61rt='; do
             list "$u/$K?$query"
             same "/$K" "${LISTED[*]}" "$query"
+        done
+        for query in 'list&x' 'x=1&list' 'list&x=%zz' 'list&limits=0' 'list&strat=/a' 'unlinked&=' 'list&%zz' 'list&Start=/a'; do
+            want 400 GET "$u/$K?$query"
+            grep -q 'no other parameter' "$T/body"
         done
         for query in '' listing 'x=list' LIST 'x=%zz' '%zz' '%' 'x&limit=0' 'start=%zz'; do
             want 302 GET "$u/$K?$query"

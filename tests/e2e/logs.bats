@@ -16,13 +16,13 @@ before_each() {
     local option
     mkfifo "$T/fifo"
     for option in --log --access-log; do
-        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" $option "$T/fifo"
-        refused 1 "$T/fifo.*no file" index "$V" --port "$(at i)" --index "$T/data/i" $option "$T/fifo"
-        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" --check $option "$T/fifo"
+        refused 1 "$T/fifo: it is a FIFO" volume "$(at v)" "$D" $option "$T/fifo"
+        refused 1 "$T/fifo: it is a FIFO" index "$V" --port "$(at i)" --index "$T/data/i" $option "$T/fifo"
+        refused 1 "$T/fifo: it is a FIFO" volume "$(at v)" "$D" --check $option "$T/fifo"
     done
     exec 8<>"$T/fifo"
     for option in --log --access-log; do
-        refused 1 "$T/fifo.*no file" volume "$(at v)" "$D" $option "$T/fifo"
+        refused 1 "$T/fifo: it is a FIFO" volume "$(at v)" "$D" $option "$T/fifo"
     done
     exec 8<&-
     refused 1 "$T: Is a directory" volume "$(at v)" "$D" --log "$T"

@@ -93,7 +93,7 @@ start_with_file() {
     index_over "$(at v1) $twin $(at v2)" --replicas 2
     within 5 are_one "$(at v1)" "$twin"
     within 5 is "$(at v2)" 'up '
-    "$MKV" status --index "$T/data/i" | grep -Eq "^volume +[^ ]+ down, it is volume [^ ]+:$(port v1) by another name"
+    "$MKV" status --index "$T/data/i" | grep -Eq "^volume +[^ ]+ down since [0-9:]{8}, it is volume [^ ]+:$(port v1) by another name"
     put_some /two 20
     some_are_right /two 20
     only_copies

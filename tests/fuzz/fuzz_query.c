@@ -1,6 +1,6 @@
 /* Any query and any name: the first byte of the input is the room for the value, then the name, a
  * NUL, and the query. A value that is found doesn't leave its room, and encoded again is found
- * again. */
+ * again. What has only that name isn't without it. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +42,15 @@ static void check_again(const char *name, const char *value, size_t len)
     free(again);
 }
 
+/* A query that lacks a name, and has no other, is empty. */
+static void check_nothing(const char *query, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (query[i] != '&')
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *name = (const char *)data + 1;
@@ -49,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *value;
     size_t room;
     size_t len;
+    size_t n;
     int rc;
 
     if (size < 2)
@@ -61,11 +71,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (value == NULL)
         return 0;
     end++;
-    rc = query_find(end, size - (size_t)(end - (const char *)data), name, value, room, &len);
+    n = size - (size_t)(end - (const char *)data);
+    rc = query_find(end, n, name, value, room, &len);
     if (rc == 0 && len > room)
         abort();
     if (rc == 0)
         check_again(name, value, len);
+    if (rc == -ENOENT && query_has_only(end, n, (const char *[]){name, NULL}))
+        check_nothing(end, n);
     free(value);
     return 0;
 }

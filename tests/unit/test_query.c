@@ -54,6 +54,19 @@ static void test_query_find_compares_whole_names(void **state)
     expect_found("%3d%26=1", "=&", "1", 1);
 }
 
+static void test_query_has_only_the_names(void **state)
+{
+    static const char *const names[] = {"list", "start", NULL};
+    static const char *const good[] = {"", "&&", "list", "&list=1&start=x&", "l%69st", "start=%zz"};
+    static const char *const bad[] = {"lis", "listing", "list&x", "=", "x=list", "%zz", "List=1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(query_has_only(good[i], strlen(good[i]), names));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(query_has_only(bad[i], strlen(bad[i]), names));
+}
+
 static void test_query_find_any_byte_in_a_value(void **state)
 {
     (void)state;
@@ -128,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_query_find_each_parameter),
         cmocka_unit_test(test_query_find_takes_the_first),
         cmocka_unit_test(test_query_find_compares_whole_names),
+        cmocka_unit_test(test_query_has_only_the_names),
         cmocka_unit_test(test_query_find_any_byte_in_a_value),
         cmocka_unit_test(test_query_find_plus_is_a_space),
         cmocka_unit_test(test_query_find_bad_escape_in_the_value),
