@@ -83,15 +83,31 @@ $command" 2>&1)
         put "$(url i)/loop/$key" x
         n=$((n + 1))
     done
-    loop=$(sed -n '/^  ```sh$/,/^  ```$/{/```/d;p}' "$README")
+    loop=$(sed -n '/^```sh$/,/^```$/{/```/d;p}' "$README")
     loop=${loop//localhost:3000\/?list/$(at i)/loop/?list}
     loop=${loop//localhost:3000/$(at i)}
     [[ $loop == *REBALANCE* ]]
     loop=${loop//REBALANCE/"$say"}
     bash -o pipefail -c "curl() { command curl -q --noproxy '*' -m 30 \"\$@\"; }
 $loop" >"$T/answers"
-    same "$n" "$(grep -c '^204$' "$T/answers")"
+    same "$n" "$(grep -c '^/.*: 204$' "$T/answers")"
     same "$n" "$(wc -l <"$T/answers")"
+}
+
+@test "the README's loop names a key that can't be moved, and says so when no index answers" {
+    local loop to
+    loop=$(sed -n '/^```sh$/,/^```$/{/```/d;p}' "$README")
+    put "$(url i)/stuck/a%20b" x
+    put "$(url i)/stuck/c" x
+    to=${loop//localhost:3000\/?list/$(at i)/stuck/?list}
+    bash -c "curl() {
+    if [[ \$* == *REBALANCE*a%20b ]]; then echo it is down; else command curl -q --noproxy '*' -m 30 \"\$@\"; fi
+}
+${to//localhost:3000/$(at i)}" >"$T/answers" 2>&1
+    same '/stuck/a%20b: it is down' "$(cat "$T/answers")"
+    bash -c "curl() { command curl -q --noproxy '*' -m 30 \"\$@\"; }
+${loop//localhost:3000/$(at nobody)}" >"$T/answers" 2>&1
+    grep -q '^curl: ' "$T/answers"
 }
 
 @test "the README lists every option as --help does, and no other" {

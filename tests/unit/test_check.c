@@ -90,7 +90,7 @@ static void test_check_ends_at_the_deadline(void **state)
     (void)state;
     run_check(&f, "#!/bin/sh\nexec sleep 60\n", 1000, false);
     assert_int_equal(f.status, UV_ETIMEDOUT);
-    assert_string_equal(f.message, "nginx -t gave no answer in 1 s");
+    assert_non_null(strstr(f.message, " -t gave no answer in 1 s"));
 }
 
 static void test_check_canceled(void **state)
