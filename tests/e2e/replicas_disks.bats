@@ -104,6 +104,7 @@ start_with_file() {
     within 5 are_one "$(at v1)" "$twin"
     within 5 is "$(at v2)" 'up '
     want 503 PUT "$(url i)/three" --data-binary value
+    same 'the value needs 3 volumes, and only 2 can store it now' "$(cat "$T/body")"
     want 404 GET "$(url i)/three"
     some_are_right /two 20
     only_copies

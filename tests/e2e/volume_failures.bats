@@ -154,6 +154,7 @@ try_put() { # MODE STATUS
     mkv_start i index no-such-host.invalid:3001 --port "$(at i)" --direct "$(at i-direct)" --index "$T/data/i"
     await_ready i
     want 503 PUT "$(url i)/key" --data-binary value
+    same 'the value needs 1 volume, and only 0 can store it now' "$(cat "$T/body")"
     want 404 GET "$(url i)/key"
 }
 
