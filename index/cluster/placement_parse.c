@@ -12,23 +12,29 @@
 #define BASE64_MAX  BASE64_SIZE(KEY_MAX)
 #define EMPTIES_MAX BASE64_MAX
 
+static int upper_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Takes "/svXX" off. */
 static void take_subvolume(const char **path, size_t *len, struct placement_name *name)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    const char *high;
-    const char *low;
+    int high;
+    int low;
 
     name->has_subvolume = false;
     name->subvolume = 0;
     if (*len < 5 || memcmp(*path, "/sv", 3) != 0)
         return;
-    high = memchr(digits, (*path)[3], 16);
-    low = memchr(digits, (*path)[4], 16);
-    if (high == NULL || low == NULL)
+    high = upper_digit((*path)[3]);
+    low = upper_digit((*path)[4]);
+    if (high < 0 || low < 0)
         return;
     name->has_subvolume = true;
-    name->subvolume = (uint32_t)((high - digits) << 4 | (low - digits));
+    name->subvolume = (uint32_t)(high << 4 | low);
     *path += 5;
     *len -= 5;
 }

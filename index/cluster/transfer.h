@@ -48,8 +48,8 @@ struct transfer {
     transfer_read_cb read;
     transfer_done_cb done;
     transfer_write_cb write;
-    uint64_t stall_timeout;      /* ms without progress that the volume is granted */
-    struct volume *volume; /* that is asked: one that is down is granted less; NULL: any */
+    uint64_t stall_timeout; /* ms without progress that the volume is granted */
+    struct volume *volume;  /* that is asked: one that is down is granted less; NULL: any */
     bool anew; /* look the volume's name up again, and take no connection that was kept */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */

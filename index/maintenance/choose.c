@@ -117,14 +117,12 @@ static int end_generation(struct choose *s)
 
     if (c->n == 0)
         return 0;
-    if (s->chosen) {
-        rc = leave(s, c);
-    } else if (!is_cut(c)) {
+    if (!s->chosen && !is_cut(c)) {
         rc = leave(s, &s->newest);
         s->newest.n = 0;
         if (rc == 0)
             rc = take(s, c);
-    } else if (s->newest.n == 0) {
+    } else if (!s->chosen && s->newest.n == 0) {
         s->newest = *c;
     } else {
         rc = leave(s, c);

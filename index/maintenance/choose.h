@@ -47,7 +47,7 @@ struct choose {
 };
 
 /* Takes the next file; choose_end() after the last. 0, or what a callback returned. */
-int choose_add(struct choose *choose, const struct found *found);
-int choose_end(struct choose *choose);
+int choose_add(struct choose *s, const struct found *found);
+int choose_end(struct choose *s);
 
 #endif

@@ -58,7 +58,7 @@ struct reclaimer {
 /* removal.c: takes an orphan in hand, if its time has come and anything can be done about it. */
 void removal_take(struct reclaimer *reclaimer, const struct key *key, uint64_t generation,
                   const struct orphan *orphan);
-void removal_free(struct removal *removal);
+void removal_free(struct removal *m);
 /* Commits those that have no volume to ask. Not while the store is being listed. */
 void removals_commit(struct reclaimer *reclaimer);
 /* Forgets those that are gone, whose time has come. */

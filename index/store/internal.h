@@ -102,8 +102,9 @@ typedef int (*store_walk_cb)(const unsigned char *key, size_t len, const unsigne
 int store_walk(struct store *store, const void *start, size_t start_len, store_walk_cb cb,
                void *arg);
 
-/* Makes one operation visible: to the active memtable, which has room reserved, and the counts. */
-void store_apply_cb(const struct op *op, void *store);
+/* Makes one operation visible in the store `arg`: to the active memtable, which has room reserved,
+ * and the counts. */
+void store_apply_cb(const struct op *op, void *arg);
 
 /* Begins to close once nothing runs any more. */
 void store_close_if_idle(struct store *store);

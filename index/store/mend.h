@@ -2,6 +2,7 @@
 #ifndef MKV_STORE_MEND_H
 #define MKV_STORE_MEND_H
 
-#define STORE_MEND ". Restore a dump into a new directory: mkv restore --index NEWDIR FILE"
+#define STORE_MEND                                                                                 \
+    ". Make a new index: mkv restore --index NEWDIR DUMP, or mkv rebuild --index NEWDIR VOLUME..."
 
 #endif

@@ -156,5 +156,5 @@ read_all() { # GETs until there is no answer
     refused 1 "$I/index.gdbm is damaged: it was cut at byte" index "$(at v)" --port "$(at i)" --index "$I"
     dump_it
     same 1 "$RC"
-    grep -q "$I/index.gdbm is damaged.*Restore a dump into a new directory: mkv restore --index NEWDIR FILE$" "$T/said"
+    grep -q "$I/index.gdbm is damaged.*Make a new index: mkv restore --index NEWDIR DUMP, or mkv rebuild --index NEWDIR VOLUME" "$T/said"
 }
