@@ -116,18 +116,23 @@ static void settled_cb(struct store_commit *commit, int rc)
     leave_to_reclaimer(commit->data);
 }
 
-/* Nobody was sent to what this has copied: it need not stay as long as was announced, unless a
- * volume may still carry a request out. 0 when there is something to wait for. */
+/* Nobody was sent to what this has copied: it need not stay as long as was announced. But where a
+ * volume may still carry a request out, it stays for a grace from now on. 0 when there is something
+ * to wait for. */
 static int settle(struct move *m)
 {
     struct orphan_change left;
     struct store_change change;
 
-    if (m->announced_until == 0 || m->is_late ||
-        orphan_change_init(m->objects, &m->key, &m->old, &left) < 0 || left.was.n_places == 0 ||
-        left.was.until != m->announced_until)
+    if (m->announced_until == 0 || orphan_change_init(m->objects, &m->key, &m->old, &left) < 0 ||
+        left.was.n_places == 0)
         return UV_EALREADY;
-    left.is.until = m->until_before;
+    if (m->is_late)
+        left.is.until = clock_now_ms() + m->objects->grace;
+    else if (left.was.until == m->announced_until)
+        left.is.until = m->until_before;
+    else
+        return UV_EALREADY;
     change = orphan_change_of(&m->key, m->old.generation, &left);
     if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
         return UV_ENOMEM;
@@ -138,7 +143,7 @@ static int settle(struct move *m)
 /* Answers. From here on the store's orphan covers whatever was copied. */
 static void finish(struct move *m)
 {
-    if (m->rc < 0)
+    if (m->rc < 0 && m->rc != STORE_CONFLICT)
         log_limited(LOG_LEVEL_WARN, "a REBALANCE failed: %.*s", (int)strcspn(m->text, "\n"),
                     m->text);
     m->done(m->arg, m->rc, m->text);

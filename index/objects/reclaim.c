@@ -1,6 +1,9 @@
 /* Orphans come from two sides: those that operations name (`fresh`), which are looked at in the
  * next turn of the loop, and a walk through all of the store's in order, a few at a time, which
- * begins anew some seconds after its end. Each becomes a removal (removal.c). */
+ * begins anew some seconds after its end. Each becomes a removal (removal.c).
+ *
+ * The first walk begins a grace after the start: a run that was killed may have left requests at
+ * the volumes that are still carried out, and nobody knows any more which. */
 #include "index/objects/reclaim_internal.h"
 
 #include <assert.h>
@@ -170,7 +173,8 @@ int reclaimer_start(uv_loop_t *loop, struct objects *objects, struct reclaimer *
     uv_timer_init(loop, &r->tick);
     uv_idle_init(loop, &r->soon);
     r->round.data = r->tick.data = r->soon.data = r;
-    uv_timer_start(&r->round, round_cb, 0, 0);
+    r->at_end = true; /* of a round that has not begun */
+    uv_timer_start(&r->round, round_cb, objects->grace, 0);
     uv_timer_start(&r->tick, tick_cb, TICK, TICK);
     *reclaimer = r;
     return 0;
