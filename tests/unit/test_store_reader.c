@@ -265,7 +265,7 @@ static void test_store_open_reader_refuses_what_is_damaged(void **state)
     fill(f, journal);
     storebox_copy_directory(f->box.dir, f->copy);
     storebox_overwrite(journal, 30, "damaged", 7);
-    assert_copy_is_refused(f, "is damaged at byte 24, and good behind it");
+    assert_copy_is_refused(f, "is damaged at byte 24, and there are good blocks after it");
     storebox_remove_directory(f->copy);
     storebox_close(&f->box);
     storebox_copy_directory(f->box.dir, f->copy);
