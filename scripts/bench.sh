@@ -148,12 +148,15 @@ ratio()
 }
 
 # ratio_of COMMAND NAME CONNECTIONS URL BASE-URL: likewise, of what put_rate or a kin of it measures.
+# What one leaves in memory is brought to disk first, so that the other's flushes don't pay for it.
 ratio_of()
 {
     local i base
 
     for ((i = 0; i < 3; i++)); do
+        sync
         base=$("$1" "$5" "$3")
+        sync
         echo "$("$1" "$4" "$3") $base"
     done | sort -k1n | median "$2"
 }
@@ -307,7 +310,9 @@ bench_thrashers() # NAME URL BASE-URL
 {
     local i base
     for i in 1 2 3; do
+        sync
         base=$(thrash "$3")
+        sync
         echo "$(thrash "$2") $base"
     done | median "$1"
 }
