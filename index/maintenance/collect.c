@@ -5,7 +5,6 @@
  * behind the last file that was seen. After TRIES in a row that brought nothing, all ends. */
 #include "index/maintenance/collect.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 
 #define TRIES     5
 #define RETRY     1000 /* ms */
-#define TICK      200  /* ms between looks at `cancel` */
+#define TICK      200  /* ms between looks at what failed, or is to be tried again */
 #define LINE_LONG (PLACEMENT_FULL_PATH_MAX + 64 + BASE64_SIZE(4096))
 #define QUERY_MAX (sizeof("/_mkv/list?after=") + PLACEMENT_FULL_PATH_MAX)
 
@@ -43,8 +42,6 @@ struct collector {
     size_t n_open; /* streams that haven't ended */
     int rc;
 };
-
-static void list(struct stream *s);
 
 static void fail(struct collector *c, int rc)
 {
@@ -118,10 +115,9 @@ static int take_file(struct stream *s, char *line, size_t left)
     s->progressed = true;
     blob.name = &name;
     if (!placement_parse(path, len, &name)) {
-        atomic_fetch_add(&collect->strangers, 1);
+        collect->strangers++;
         return 0;
     }
-    atomic_fetch_add(&collect->blobs, 1);
     return collect->blob_cb(&blob, collect->arg);
 }
 
@@ -245,8 +241,6 @@ static void tick_cb(uv_timer_t *timer)
 
     if (c->collect->tick_cb != NULL)
         c->collect->tick_cb(c->collect->arg);
-    if (c->rc == 0 && c->collect->cancel != NULL && atomic_load(c->collect->cancel))
-        c->rc = UV_ECANCELED;
     for (size_t i = 0; i < c->collect->n_volumes; i++) {
         struct stream *s = &c->streams[i];
 

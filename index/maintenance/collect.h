@@ -6,7 +6,6 @@
 #ifndef MKV_MAINTENANCE_COLLECT_H
 #define MKV_MAINTENANCE_COLLECT_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "index/cluster/placement.h"
@@ -30,9 +29,7 @@ struct collect {
     int (*blob_cb)(const struct collected *blob, void *arg);
     void (*tick_cb)(void *arg); /* called five times a second; may be NULL */
     void *arg;
-    const atomic_bool *cancel; /* may be NULL; when true: end, with UV_ECANCELED */
-    atomic_ullong blobs;       /* so far, for whoever shows it */
-    atomic_ullong strangers;   /* files whose path is no blob's */
+    uint64_t strangers; /* out: files whose path is no blob's */
 };
 
 /* 0, what blob_cb returned, or a negative UV_E* after a log line that names the volume. */

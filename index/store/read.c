@@ -141,6 +141,14 @@ int store_get_orphan(struct store *s, const void *key, size_t len, uint64_t gene
     return rc == 0 ? decode_orphan(internal, len, value, value_len, orphan) : rc;
 }
 
+/* What a listing returns: what its callback did, unless the walk failed. */
+static int listed(int walk_rc, int cb_rc)
+{
+    int rc = walk_rc >= 0 ? cb_rc : walk_rc;
+
+    return rc == UV_EILSEQ ? UV_EIO : rc;
+}
+
 /* --- Records --------------------------------------------------------------------------------- */
 
 struct list {
@@ -184,9 +192,7 @@ int store_list(struct store *store, const void *prefix, size_t prefix_len, const
     else
         from_len = store_internal_key(prefix, prefix_len, from);
     rc = store_walk(store, from, from_len, list_cb, &list);
-    if (rc >= 0)
-        rc = list.rc;
-    return rc == UV_EILSEQ ? UV_EIO : rc;
+    return listed(rc, list.rc);
 }
 
 /* --- Orphans --------------------------------------------------------------------------------- */
@@ -227,7 +233,5 @@ int store_list_orphans(struct store *store, const void *key, size_t len, uint64_
 
     rc = store_walk(store, from, store_orphan_key(key, len, generation, from), orphan_list_cb,
                     &list);
-    if (rc >= 0)
-        rc = list.rc;
-    return rc == UV_EILSEQ ? UV_EIO : rc;
+    return listed(rc, list.rc);
 }

@@ -50,6 +50,20 @@ static int refuse_missing(const char *path)
     return -ENOENT;
 }
 
+int index_dir_prepare(const char *path, char **real)
+{
+    int fd;
+    int rc = index_dir_make(path, real, &fd);
+
+    if (rc < 0)
+        return rc;
+    rc = index_dir_check_owner(*real, fd);
+    close(fd);
+    if (rc < 0)
+        free(*real);
+    return rc;
+}
+
 /* Whoever opens an index leaves its lock there. */
 static int check_index(const char *path, int fd)
 {

@@ -22,4 +22,7 @@ int index_dir_find(const char *path, int *fd);
  * that its owner can't open. 0, or -EPERM after one log line. */
 int index_dir_check_owner(const char *path, int fd);
 
+/* index_dir_make() and index_dir_check_owner() for those who need the path alone. */
+int index_dir_prepare(const char *path, char **real);
+
 #endif

@@ -115,14 +115,11 @@ static int rebuild(const struct options *options, const char *directory,
 static int rebuild_from(const struct options *options, const struct volume_list *volumes)
 {
     char *directory;
-    int exit_code = EXIT_FAILURE;
-    int fd;
+    int exit_code;
 
-    if (index_dir_make(options->directory, &directory, &fd) < 0)
+    if (index_dir_prepare(options->directory, &directory) < 0)
         return EXIT_FAILURE;
-    if (index_dir_check_owner(directory, fd) == 0)
-        exit_code = rebuild(options, directory, volumes);
-    close(fd);
+    exit_code = rebuild(options, directory, volumes);
     free(directory);
     return exit_code;
 }

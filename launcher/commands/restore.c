@@ -72,14 +72,11 @@ static int restore(const struct options *options, const char *directory, const c
 static int restore_from(const struct options *options, const char *name, int input)
 {
     char *directory;
-    int exit_code = EXIT_FAILURE;
-    int fd;
+    int exit_code;
 
-    if (index_dir_make(options->directory, &directory, &fd) < 0)
+    if (index_dir_prepare(options->directory, &directory) < 0)
         return EXIT_FAILURE;
-    if (index_dir_check_owner(directory, fd) == 0)
-        exit_code = restore(options, directory, name, input);
-    close(fd);
+    exit_code = restore(options, directory, name, input);
     free(directory);
     return exit_code;
 }

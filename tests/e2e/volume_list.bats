@@ -238,11 +238,14 @@ EOF
     grep -q '^end$' "$T/all"
 }
 
-# It has used no processor for a while. (Its trials take next to none.)
+# It has used no processor since the last eight times that this was asked. (Its trials take next to
+# none.)
 idle() { # PID
-    local before after
-    before=$(cut -d' ' -f14,15 "/proc/$1/stat")
-    sleep 0.3
-    after=$(cut -d' ' -f14,15 "/proc/$1/stat")
-    [[ $before == "$after" ]]
+    local used
+    used=$(cut -d' ' -f14,15 "/proc/$1/stat")
+    if [[ $used != "${IDLE_AT-}" ]]; then
+        IDLE_AT=$used
+        IDLE_TIMES=0
+    fi
+    ((++IDLE_TIMES > 8))
 }

@@ -96,6 +96,29 @@ void fixture_wait_until_up(struct fixture *f)
     } while (!all_up(f));
 }
 
+void fixture_set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate)
+{
+    for (unsigned i = 0; i < VOLUMES; i++)
+        f->servers[i].fates[kind] = fate;
+}
+
+unsigned fixture_count(const struct fixture *f, enum volume_request kind)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < VOLUMES; i++)
+        n += f->servers[i].whole[kind];
+    return n;
+}
+
+uint64_t fixture_count_orphans(struct fixture *f)
+{
+    struct store_stats stats;
+
+    store_stats(f->box.store, &stats);
+    return stats.orphans;
+}
+
 /* --- The fixture ----------------------------------------------------------------------------- */
 
 static void settled_cb(void *arg)

@@ -59,6 +59,13 @@ void fixture_pass_time(struct fixture *f, unsigned ms);
 /* The same until all volumes are up, and none is paused. They must do what they are asked. */
 void fixture_wait_until_up(struct fixture *f);
 
+/* Says what all volumes do with a kind of requests. */
+void fixture_set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate);
+
+/* Requests of a kind that have come whole to any volume; and orphans in the store. */
+unsigned fixture_count(const struct fixture *f, enum volume_request kind);
+uint64_t fixture_count_orphans(struct fixture *f);
+
 /* Whether a commit waits for the disk, which has another one in hand. */
 bool fixture_commit_waits(const struct fixture *f);
 

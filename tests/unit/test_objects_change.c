@@ -8,33 +8,10 @@
 
 #define KEY "/key"
 
-static void set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate)
-{
-    for (unsigned i = 0; i < VOLUMES; i++)
-        f->servers[i].fates[kind] = fate;
-}
-
 static void heal(struct fixture *f)
 {
     for (unsigned kind = 0; kind < VOLUME_REQUESTS; kind++)
-        set_fates(f, kind, FATE_DO);
-}
-
-static unsigned count(const struct fixture *f, enum volume_request kind)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < VOLUMES; i++)
-        n += f->servers[i].whole[kind];
-    return n;
-}
-
-static uint64_t count_orphans(struct fixture *f)
-{
-    struct store_stats stats;
-
-    store_stats(f->box.store, &stats);
-    return stats.orphans;
+        fixture_set_fates(f, kind, FATE_DO);
 }
 
 static size_t count_blobs(const struct fixture *f)
@@ -60,22 +37,22 @@ static void test_remove_is_one_commit(void **state)
 
     fixture_start_reclaimer(f);
     assert_int_equal(fixture_put(f, KEY, "value"), 0);
-    set_fates(f, VOLUME_DELETE, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_DELETE, FATE_HOLD);
     assert_int_equal(fixture_remove(f, KEY), 0);
     assert_value(f, KEY, NULL);
     assert_int_equal(count_blobs(f), COPIES);
-    assert_int_equal(count_orphans(f), 1);
+    assert_int_equal(fixture_count_orphans(f), 1);
     before = uv_now(&f->box.loop);
-    WAIT_UNTIL(f, count(f, VOLUME_DELETE) == COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_DELETE) == COPIES);
     assert_in_range(uv_now(&f->box.loop) - before, 0, 4000); /* not in the next round */
     for (unsigned i = 0; i < VOLUMES; i++)
         volume_server_release(&f->servers[i], VOLUME_DELETE);
     WAIT_UNTIL(f, count_blobs(f) == 0);
     fixture_pass_time(f, 1600);
     assert_int_equal(fixture_put(f, "/other", "value"), 0); /* after all commits before it */
-    assert_int_equal(count_orphans(f), 1); /* a new blob is to have another second */
+    assert_int_equal(fixture_count_orphans(f), 1); /* a new blob is to have another second */
     assert_clean(f);
-    assert_int_equal(count(f, VOLUME_DELETE), COPIES);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), COPIES);
 }
 
 static void test_remove_of_another_record(void **state)
@@ -326,7 +303,7 @@ static void begin_move(struct fixture *f, struct task *task, const char *key, en
                                                 [SENDING] = VOLUME_PUT,
                                                 [SYNCING] = VOLUME_SYNC,
                                                 [COMMITTING] = VOLUME_SYNC};
-    unsigned n = count(f, kinds[wait]);
+    unsigned n = fixture_count(f, kinds[wait]);
 
     if (wait == ANNOUNCING) {
         slow_disk_set(true, false);
@@ -334,9 +311,9 @@ static void begin_move(struct fixture *f, struct task *task, const char *key, en
         WAIT_UNTIL(f, slow_disk_waits());
         return;
     }
-    set_fates(f, kinds[wait], FATE_HOLD);
+    fixture_set_fates(f, kinds[wait], FATE_HOLD);
     task_move(f, task, key);
-    WAIT_UNTIL(f, count(f, kinds[wait]) == n + 1);
+    WAIT_UNTIL(f, fixture_count(f, kinds[wait]) == n + 1);
     if (wait != COMMITTING)
         return;
     slow_disk_set(true, false);
@@ -458,11 +435,11 @@ static void test_move_that_cannot_be_announced(void **state)
     unsigned puts;
 
     put_unbalanced(f, KEY);
-    puts = count(f, VOLUME_PUT);
+    puts = fixture_count(f, VOLUME_PUT);
     slow_disk_set(false, true);
     assert_int_equal(fixture_move(f, KEY), UV_EIO);
     slow_disk_set(false, false);
-    assert_int_equal(count(f, VOLUME_PUT), puts);
+    assert_int_equal(fixture_count(f, VOLUME_PUT), puts);
     assert_value(f, KEY, "value");
     assert_clean(f);
 }
@@ -481,7 +458,7 @@ static void test_move_that_cannot_be_committed(void **state)
     slow_disk_set(false, false);
     assert_value(f, KEY, "value");
     assert_named(f);
-    assert_int_equal(count_orphans(f), 1);
+    assert_int_equal(fixture_count_orphans(f), 1);
     assert_clean(f);
     assert_value(f, KEY, "value");
 }
@@ -506,7 +483,7 @@ static void test_reclaimer_asks_again(void **state)
             fixture_pass_time(f, 200);
             fixture_turn(f, until, "a second try");
         }
-        assert_true(count_orphans(f) >= 1);
+        assert_true(fixture_count_orphans(f) >= 1);
         assert_int_equal(has_blob(f, KEY, 0, store_last_generation(f->box.store)),
                          fates[i] != FATE_DO_AND_CLOSE);
         assert_false(has_blob(f, KEY, 1, store_last_generation(f->box.store)));
@@ -523,7 +500,7 @@ static void test_reclaimer_asks_for_each_of_many(void **state)
     uint64_t began;
     char key[16];
 
-    set_fates(f, VOLUME_DELETE, FATE_REFUSE);
+    fixture_set_fates(f, VOLUME_DELETE, FATE_REFUSE);
     for (unsigned i = 0; i < 300; i++) {
         snprintf(key, sizeof(key), "/key-%u", i);
         assert_int_equal(fixture_put(f, key, "value"), 0);
@@ -532,7 +509,7 @@ static void test_reclaimer_asks_for_each_of_many(void **state)
     fixture_start_reclaimer(f);
     fixture_pass_time(f, GRACE);
     began = uv_now(f->objects.loop);
-    WAIT_UNTIL(f, count(f, VOLUME_DELETE) >= 300 * COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_DELETE) >= 300 * COPIES);
     assert_true(uv_now(f->objects.loop) - began < 5000); /* no second round has begun */
     heal(f);
     fixture_reclaim(f);
@@ -566,6 +543,26 @@ static void test_move_back_after_a_delete_without_an_answer(void **state)
     assert_value(f, KEY, "value");
 }
 
+/* A copy that had no answer may still be stored: its orphan stays for a grace after the failure,
+ * however long ago it was announced. */
+static void test_move_whose_copy_has_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct orphan orphan;
+    struct task task;
+
+    put_unbalanced(f, KEY);
+    fixture_server(f, KEY, 0)->fates[VOLUME_PUT] = FATE_HOLD;
+    task_move(f, &task, KEY);
+    assert_int_equal(task_wait_long(&task), UV_EREMOTEIO);
+    WAIT_UNTIL(f, store_get_orphan(f->box.store, KEY, strlen(KEY),
+                                   store_last_generation(f->box.store), &orphan) == 0 &&
+                      orphan.until > clock_now_ms() + GRACE / 2);
+    heal(f);
+    assert_clean(f);
+    assert_value(f, KEY, "value");
+}
+
 /* They are those of an earlier run, and a grace after the start it is their time. */
 static void test_reclaimer_finds_all_orphans_at_its_start(void **state)
 {
@@ -581,7 +578,7 @@ static void test_reclaimer_finds_all_orphans_at_its_start(void **state)
         }
         assert_int_equal(fixture_remove(f, key), 0);
     }
-    assert_int_equal(count_orphans(f), 134);
+    assert_int_equal(fixture_count_orphans(f), 134);
     fixture_start_reclaimer(f);
     fixture_pass_time(f, GRACE / 2); /* the earlier run may have PUTs that are still carried out */
     assert_int_equal(count_blobs(f), 134 * COPIES);
@@ -603,7 +600,7 @@ static void test_reclaimer_spares_what_a_key_has(void **state)
     assert_int_equal(storebox_put_orphan(&f->box, KEY, strlen(KEY), record.generation, &orphan), 0);
     assert_clean(f);
     assert_value(f, KEY, "value");
-    assert_int_equal(count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
 }
 
 /* Its place is nobody's: the id is of a volume that isn't there. */
@@ -617,8 +614,8 @@ static void test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away(void **state
     assert_int_equal(storebox_put_orphan(&f->box, KEY, strlen(KEY), 1, &orphan), 0);
     fixture_start_reclaimer(f);
     fixture_pass_time(f, 15000);
-    assert_int_equal(count_orphans(f), 1);
-    assert_int_equal(count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count_orphans(f), 1);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
     assert_int_equal(storebox_delete_orphan(&f->box, KEY, strlen(KEY), 1), 0);
 }
 
@@ -632,9 +629,9 @@ static void test_reclaimer_stop(void **state)
     assert_int_equal(fixture_put(f, "/held", "value"), 0);
     assert_int_equal(fixture_remove(f, "/gone"), 0);
     WAIT_UNTIL(f, count_blobs(f) == COPIES);
-    set_fates(f, VOLUME_DELETE, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_DELETE, FATE_HOLD);
     assert_int_equal(fixture_remove(f, "/held"), 0);
-    WAIT_UNTIL(f, count(f, VOLUME_DELETE) == 2 * COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_DELETE) == 2 * COPIES);
     /* fixture_teardown() stops it, and asserts that nothing is left of it */
 }
 
@@ -662,6 +659,7 @@ int main(void)
         CHANGE_TEST(test_reclaimer_asks_again),
         CHANGE_TEST(test_reclaimer_asks_for_each_of_many),
         CHANGE_TEST(test_move_back_after_a_delete_without_an_answer),
+        CHANGE_TEST(test_move_whose_copy_has_no_answer),
         CHANGE_TEST(test_reclaimer_finds_all_orphans_at_its_start),
         CHANGE_TEST(test_reclaimer_spares_what_a_key_has),
         CHANGE_TEST(test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away),

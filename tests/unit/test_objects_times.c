@@ -9,29 +9,6 @@
 
 #define KEY "/key"
 
-static void set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate)
-{
-    for (unsigned i = 0; i < VOLUMES; i++)
-        f->servers[i].fates[kind] = fate;
-}
-
-static unsigned count(const struct fixture *f, enum volume_request kind)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < VOLUMES; i++)
-        n += f->servers[i].whole[kind];
-    return n;
-}
-
-static uint64_t count_orphans(struct fixture *f)
-{
-    struct store_stats stats;
-
-    store_stats(f->box.store, &stats);
-    return stats.orphans;
-}
-
 static struct record put(struct fixture *f, const char *key)
 {
     struct task task;
@@ -237,7 +214,7 @@ static void test_orphans_keep_the_time(void **state)
     }
     record = put(f, KEY);
     assert_int_equal(fixture_unlink(f, KEY), 0);
-    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
     task_begin_write(f, &task, KEY, -1);
     task_add(&task, "va");
     WAIT_UNTIL(f, store_last_generation(f->box.store) > record.generation);
@@ -245,7 +222,7 @@ static void test_orphans_keep_the_time(void **state)
                                       store_last_generation(f->box.store), &orphan),
                      0);
     assert_int_equal(orphan.time, record.time + 1000);
-    set_fates(f, VOLUME_PUT, FATE_DO);
+    fixture_set_fates(f, VOLUME_PUT, FATE_DO);
     task_add(&task, "lue");
     task_end(&task);
     assert_int_equal(task_wait(&task), 0);
@@ -268,7 +245,7 @@ static void test_orphan_that_is_partly_removed_keeps_the_time(void **state)
                store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan) == 0 &&
                    orphan.n_places == 1);
     assert_int_equal(orphan.time, record.time);
-    set_fates(f, VOLUME_DELETE, FATE_DO);
+    fixture_set_fates(f, VOLUME_DELETE, FATE_DO);
 }
 
 /* --- The reclaimer --------------------------------------------------------------------------- */
@@ -314,7 +291,7 @@ static void test_orphans_of_a_key_that_has_a_later_value(void **state)
     fixture_start_reclaimer(f);
     record = put_often(f, KEY, 60);
     pass_time(f, GRACE + 12000);
-    assert_int_equal(count_orphans(f), 0);
+    assert_int_equal(fixture_count_orphans(f), 0);
     assert_true(clock_now_ms() + 5000 < record.time);
     assert_int_equal(fixture_remove(f, KEY), 0);
     assert_int_equal(put(f, KEY).time, (record.time / 1000 + 1) * 1000);
@@ -332,7 +309,7 @@ static void test_orphan_outlives_a_later_write_that_fails(void **state)
     task_begin_write(f, &task, KEY, 5);
     task_add(&task, "val");
     fixture_start_reclaimer(f);
-    WAIT_UNTIL(f, count(f, VOLUME_DELETE) >= COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_DELETE) >= COPIES);
     pass_time(f, 8000);
     write_forget(task.write);
     pass_time(f, 4000);

@@ -9,33 +9,10 @@
 #define KEY "/key"
 
 /* Turns the loop until so many volumes have been told of the PUT, or asked to sync, in all. */
-static unsigned count(const struct fixture *f, enum volume_request kind)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < VOLUMES; i++)
-        n += f->servers[i].whole[kind];
-    return n;
-}
-
-static void set_fates(struct fixture *f, enum volume_request kind, enum volume_fate fate)
-{
-    for (unsigned i = 0; i < VOLUMES; i++)
-        f->servers[i].fates[kind] = fate;
-}
-
 static void release(struct fixture *f, enum volume_request kind)
 {
     for (unsigned i = 0; i < VOLUMES; i++)
         volume_server_release(&f->servers[i], kind);
-}
-
-static uint64_t count_orphans(struct fixture *f)
-{
-    struct store_stats stats;
-
-    store_stats(f->box.store, &stats);
-    return stats.orphans;
 }
 
 /* --- One write ------------------------------------------------------------------------------- */
@@ -53,11 +30,11 @@ static void test_write_stores_a_value(void **state)
     assert_value(f, KEY, "a value");
     assert_true(task.record.generation > 0);
     assert_int_equal(task.record.time, generation_time(task.record.generation));
-    assert_int_equal(count(f, VOLUME_PUT), COPIES);
-    assert_int_equal(count_orphans(f), 0);
+    assert_int_equal(fixture_count(f, VOLUME_PUT), COPIES);
+    assert_int_equal(fixture_count_orphans(f), 0);
     assert_clean(f);
     assert_value(f, KEY, "a value");
-    assert_int_equal(count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
 }
 
 static void test_write_of_a_key_that_exists(void **state)
@@ -79,7 +56,7 @@ static void test_write_of_nothing(void **state)
     task_end(&task);
     assert_int_equal(task_wait(&task), -ENODATA);
     assert_value(f, KEY, NULL);
-    assert_int_equal(count_orphans(f), 0);
+    assert_int_equal(fixture_count_orphans(f), 0);
     assert_clean(f);
 }
 
@@ -100,12 +77,12 @@ static void test_write_of_another_md5_than_was_announced(void **state)
         WAIT_UNTIL(f, fixture_server(f, KEY, 0)->begun[VOLUME_PUT] == 1 + known &&
                           fixture_server(f, KEY, 1)->begun[VOLUME_PUT] == 1 + known);
         if (known == 1)
-            WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES);
+            WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == COPIES);
         assert_int_equal(write_end(write, text), UV_EILSEQ);
         assert_named(f);
         assert_value(f, KEY, NULL);
-        assert_int_equal(count(f, VOLUME_PUT), known * COPIES);
-        assert_int_equal(count_orphans(f), known);
+        assert_int_equal(fixture_count(f, VOLUME_PUT), known * COPIES);
+        assert_int_equal(fixture_count_orphans(f), known);
     }
     assert_clean(f);
 }
@@ -146,7 +123,7 @@ static void test_write_announces_before_a_volume_hears_of_it(void **state)
         struct task task;
 
         task_write(f, &task, KEY, "value");
-        WAIT_UNTIL(f, count(f, VOLUME_SYNC) == COPIES);
+        WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == COPIES);
         assert_true(slow_disk_waits());
         assert_int_equal(f->stopped, COPIES);
         f->stopped = 0;
@@ -175,7 +152,7 @@ static void test_write_forget_before_the_first_byte(void **state)
     forget(&task);
     assert_named(f);
     assert_value(f, KEY, NULL);
-    assert_int_equal(count_orphans(f), 0);
+    assert_int_equal(fixture_count_orphans(f), 0);
 }
 
 /* Before the end it comes to nothing: while the store is told, ... */
@@ -209,8 +186,8 @@ static void test_write_forget_while_it_is_uploaded(void **state)
         slow_disk_set(false, false);
         assert_named(f);
         assert_value(f, KEY, NULL);
-        assert_int_equal(count(f, VOLUME_PUT), 0);
-        assert_int_equal(count_orphans(f), 0);
+        assert_int_equal(fixture_count(f, VOLUME_PUT), 0);
+        assert_int_equal(fixture_count_orphans(f), 0);
     }
     assert_clean(*state);
 }
@@ -221,12 +198,12 @@ static void test_write_forget_when_volumes_have_failed(void **state)
     struct fixture *f = *state;
     struct task task;
 
-    set_fates(f, VOLUME_SYNC, FATE_CLOSE);
+    fixture_set_fates(f, VOLUME_SYNC, FATE_CLOSE);
     task_write(f, &task, KEY, "value");
     forget(&task);
     assert_named(f);
     assert_value(f, KEY, NULL);
-    assert_true(count_orphans(f) == 1);
+    assert_true(fixture_count_orphans(f) == 1);
     assert_clean(f);
 }
 
@@ -241,17 +218,17 @@ static void test_write_forget_after_the_end(void **state)
     assert_named(f);
     assert_value(f, "/announcing", "value");
 
-    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
     task_write(f, &tasks[1], "/uploading", "value");
-    WAIT_UNTIL(f, count(f, VOLUME_PUT) == 2 * COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == 2 * COPIES);
     forget(&tasks[1]);
     release(f, VOLUME_PUT);
     assert_named(f);
     assert_value(f, "/uploading", "value");
 
-    set_fates(f, VOLUME_SYNC, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
     task_write(f, &tasks[2], "/syncing", "value");
-    WAIT_UNTIL(f, count(f, VOLUME_SYNC) == 3 * COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == 3 * COPIES);
     forget(&tasks[2]);
     release(f, VOLUME_SYNC);
     assert_named(f);
@@ -283,7 +260,7 @@ static const struct {
 static void heal(struct fixture *f)
 {
     for (unsigned kind = 0; kind < VOLUME_REQUESTS; kind++)
-        set_fates(f, kind, FATE_DO);
+        fixture_set_fates(f, kind, FATE_DO);
 }
 
 /* The third volume takes the failed one's part; what may lie there is an orphan. */
@@ -345,7 +322,7 @@ static void test_write_when_volumes_are_full(void **state)
 {
     struct fixture *f = *state;
 
-    set_fates(f, VOLUME_PUT, FATE_REFUSE);
+    fixture_set_fates(f, VOLUME_PUT, FATE_REFUSE);
     for (unsigned i = 0; i < VOLUMES; i++)
         f->servers[i].refusal = 507;
     assert_int_equal(fixture_put(f, KEY, "value"), UV_ENOSPC);
@@ -385,18 +362,18 @@ static void test_write_that_takes_longer_than_the_grace(void **state)
     struct task task;
 
     fixture_start_reclaimer(f);
-    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
     task_write(f, &task, KEY, "value");
-    WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES && count_orphans(f) == 1);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == COPIES && fixture_count_orphans(f) == 1);
     fixture_pass_time(f, GRACE + 5500);
     assert_false(task.ended);
-    assert_int_equal(count(f, VOLUME_DELETE), 0);
-    assert_int_equal(count_orphans(f), 1);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count_orphans(f), 1);
     release(f, VOLUME_PUT);
     assert_int_equal(task_wait(&task), 0);
     assert_clean(f);
     assert_value(f, KEY, "value");
-    assert_int_equal(count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
 }
 
 /* --- The store fails ------------------------------------------------------------------------- */
@@ -408,7 +385,7 @@ static void test_write_that_cannot_be_announced(void **state)
     assert_int_equal(fixture_put(f, "/begun", "value"), 0);
     slow_disk_refuse_writes(true);
     assert_int_equal(fixture_put(f, KEY, "value"), UV_ENOSPC);
-    assert_int_equal(count(f, VOLUME_PUT), COPIES);
+    assert_int_equal(fixture_count(f, VOLUME_PUT), COPIES);
     slow_disk_refuse_writes(false);
     assert_value(f, KEY, NULL);
     assert_clean(f);
@@ -420,17 +397,17 @@ static void test_write_that_cannot_be_committed(void **state)
     struct fixture *f = *state;
     struct task task;
 
-    set_fates(f, VOLUME_PUT, FATE_HOLD);
+    fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
     task_write(f, &task, KEY, "value");
-    WAIT_UNTIL(f, count_orphans(f) == 1);
+    WAIT_UNTIL(f, fixture_count_orphans(f) == 1);
     slow_disk_set(false, true);
-    WAIT_UNTIL(f, count(f, VOLUME_PUT) == COPIES);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == COPIES);
     release(f, VOLUME_PUT);
     assert_int_equal(task_wait(&task), UV_EIO);
     assert_named(f);
     slow_disk_set(false, false);
     assert_value(f, KEY, NULL);
-    assert_int_equal(count_orphans(f), 1);
+    assert_int_equal(fixture_count_orphans(f), 1);
     assert_clean(f);
 }
 
@@ -465,15 +442,15 @@ static void test_writes_of_one_key_have_one_winner(void **state)
     for (enum wait wait = RECEIVING; wait <= COMMITTING; wait++) {
         struct task first;
         struct task second;
-        unsigned puts = count(f, VOLUME_PUT);
-        unsigned syncs = count(f, VOLUME_SYNC);
+        unsigned puts = fixture_count(f, VOLUME_PUT);
+        unsigned syncs = fixture_count(f, VOLUME_SYNC);
         char key[16];
 
         snprintf(key, sizeof(key), "/key-%d", (int)wait);
         if (wait == UPLOADING)
-            set_fates(f, VOLUME_PUT, FATE_HOLD);
+            fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
         if (wait == SYNCING)
-            set_fates(f, VOLUME_SYNC, FATE_HOLD);
+            fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
         slow_disk_set(wait == COMMITTING, false);
         task_begin_write(f, &first, key, 5);
         if (wait != RECEIVING) {
@@ -481,9 +458,9 @@ static void test_writes_of_one_key_have_one_winner(void **state)
             task_end(&first);
         }
         if (wait == UPLOADING)
-            WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+            WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == puts + COPIES);
         if (wait == SYNCING)
-            WAIT_UNTIL(f, count(f, VOLUME_SYNC) == syncs + COPIES);
+            WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == syncs + COPIES);
         if (wait == COMMITTING)
             WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
         for (unsigned i = 0; i < VOLUMES; i++) /* for those that come now */
@@ -584,12 +561,12 @@ static void test_write_over_an_unlinked_value_meets_its_remove(void **state)
         snprintf(key, sizeof(key), "/key-%d", (int)wait);
         assert_int_equal(fixture_put(f, key, "old"), 0);
         assert_int_equal(fixture_unlink(f, key), 0);
-        puts = count(f, VOLUME_PUT);
-        syncs = count(f, VOLUME_SYNC);
+        puts = fixture_count(f, VOLUME_PUT);
+        syncs = fixture_count(f, VOLUME_SYNC);
         if (wait == UPLOADING)
-            set_fates(f, VOLUME_PUT, FATE_HOLD);
+            fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
         if (wait == SYNCING)
-            set_fates(f, VOLUME_SYNC, FATE_HOLD);
+            fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
         slow_disk_set(wait == COMMITTING, false);
         task_begin_write(f, &write, key, 3);
         if (wait != RECEIVING) {
@@ -597,9 +574,9 @@ static void test_write_over_an_unlinked_value_meets_its_remove(void **state)
             task_end(&write);
         }
         if (wait == UPLOADING)
-            WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+            WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == puts + COPIES);
         if (wait == SYNCING)
-            WAIT_UNTIL(f, count(f, VOLUME_SYNC) == syncs + COPIES);
+            WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == syncs + COPIES);
         if (wait == COMMITTING)
             WAIT_UNTIL(f, slow_disk_waits() && fixture_commit_waits(f));
         task_remove(f, &remove, key); /* it looks at what is there now */
@@ -632,10 +609,10 @@ static void test_write_that_comes_after_a_later_value(void **state)
         snprintf(key, sizeof(key), "/key-%u", removed);
         assert_int_equal(fixture_put(f, key, "old"), 0);
         assert_int_equal(fixture_unlink(f, key), 0);
-        puts = count(f, VOLUME_PUT);
-        set_fates(f, VOLUME_PUT, FATE_HOLD);
+        puts = fixture_count(f, VOLUME_PUT);
+        fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
         task_write(f, &first, key, "first");
-        WAIT_UNTIL(f, count(f, VOLUME_PUT) == puts + COPIES);
+        WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == puts + COPIES);
         heal(f);
         assert_int_equal(fixture_put(f, key, "second"), 0);
         assert_int_equal(fixture_unlink(f, key), 0);
