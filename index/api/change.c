@@ -79,7 +79,7 @@ static void moved_cb(void *arg, int rc, const char *text)
 
 static int move_it(struct change_op *op, const struct record *record)
 {
-    int rc = move_start(op->api->objects, &op->key, record, moved_cb, op, op->why);
+    int rc = move_start(op->api->objects, &op->key, record, &move_to_best, moved_cb, op, op->why);
 
     if (rc == 0)
         return 0;

@@ -1,11 +1,12 @@
-/* Happy path: the volumes that lack a copy are found, and the store is told that the blob will be
- * an orphan there; one after the other gets it from another place (relay.h) and brings it to disk;
- * one commit makes the record name the new places, and those that it names no more an orphan's.
+/* Happy path: the volumes that are to have a copy and have none are found, and the store is told
+ * that the blob will be an orphan there; one after the other gets it from another place (relay.h)
+ * and brings it to disk; one commit makes the record name the new places, and those that it names
+ * no more an orphan's.
  *
  * Failures: a volume that should have a copy is down or full, or no place can be read; a copy
  * fails; the key has changed meanwhile. What was copied is an orphan, and the reclaimer's. The blob
  * keeps its generation: while the reclaimer is to remove it from a place, it can't move there. */
-#include "index/objects/move.h"
+#include "index/objects/move_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,22 +15,9 @@
 
 #include "index/base/clock.h"
 #include "index/base/log.h"
-#include "index/cluster/flush.h"
 #include "index/objects/note.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
-
-/* Where a move waits, and for whom. */
-enum move_state {
-    MOVE_STARTING,   /* nothing yet */
-    MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
-    MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
-    MOVE_FLUSHING,   /* the volume that has it */
-    MOVE_COMMITTING, /* the store */
-    MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
-    MOVE_ENDED,
-    MOVE_STATES
-};
 
 static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
     [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
@@ -50,30 +38,6 @@ static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
     [MOVE_SETTLING] = {[MOVE_ENDED] = true},
 };
 
-struct move {
-    struct objects *objects;
-    enum move_state state;
-    move_done_cb done;
-    void *arg;
-    struct key key;
-    struct hold hold;
-    struct record old;
-    struct record record; /* as it will be */
-    struct upload_target targets[PLACES_MAX];
-    unsigned n_targets;
-    unsigned at;     /* the target that is being copied to */
-    unsigned source; /* the place that is copied from */
-    char path[PLACEMENT_PATH_MAX];
-    uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
-    uint64_t until_before;    /* of the blob's orphan, as it was then */
-    bool is_late;             /* a volume may still carry out what it didn't answer */
-    int rc;
-    char text[MOVE_TEXT_MAX];
-    struct store_commit commit;
-    struct relay relay;
-    struct flush flush;
-};
-
 static void copy_next(struct move *m);
 
 static void set_state(struct move *m, enum move_state state)
@@ -92,7 +56,7 @@ static void move_free(struct move *m)
     objects_end(o);
 }
 
-static int refuse(struct move *m, int rc, const char *what, const char *volume)
+int move_refuse(struct move *m, int rc, const char *what, const char *volume)
 {
     m->rc = rc;
     snprintf(m->text, sizeof(m->text), "%.*s%s%.48s\n", VOLUME_ADDRESS_MAX, volume,
@@ -159,9 +123,9 @@ static void committed_cb(struct store_commit *commit, int rc)
 
     m->rc = rc;
     if (rc == STORE_CONFLICT)
-        refuse(m, rc, "the key has been changed", "");
+        move_refuse(m, rc, "the key has been changed", "");
     else if (rc < 0)
-        refuse(m, rc, "the index can't be changed", "");
+        move_refuse(m, rc, "the index can't be changed", "");
     finish(m);
 }
 
@@ -222,12 +186,12 @@ static bool succeeded(struct move *m, const struct transfer *transfer, int rc, i
     if (upload_target_succeeded(target, transfer, rc, status))
         return true;
     if (rc < 0) {
-        refuse(m, UV_EREMOTEIO, uv_strerror(rc), target->volume->name);
+        move_refuse(m, UV_EREMOTEIO, uv_strerror(rc), target->volume->name);
     } else if (!transfer_succeeded(rc, status)) {
         snprintf(text, sizeof(text), "answered %d", status);
-        refuse(m, UV_EREMOTEIO, text, target->volume->name);
+        move_refuse(m, UV_EREMOTEIO, text, target->volume->name);
     } else {
-        refuse(m, UV_EREMOTEIO, "has another disk now", target->volume->name);
+        move_refuse(m, UV_EREMOTEIO, "has another disk now", target->volume->name);
     }
     return false;
 }
@@ -307,15 +271,10 @@ static int start_relay(struct move *m, const struct place *source)
     return relay_start(&m->relay, m->objects->transfers, &options, relayed_cb);
 }
 
-static bool is_old(const struct move *m, const struct place *place)
-{
-    return places_have(m->objects->places, m->old.places, m->old.n_places, place);
-}
-
 /* The next target that lacks a copy; after the last one, the commit. */
 static void copy_next(struct move *m)
 {
-    while (m->at < m->n_targets && is_old(m, &m->targets[m->at].place))
+    while (m->at < m->n_targets && move_has_copy(m, &m->targets[m->at].place))
         m->at++;
     if (m->at == m->n_targets) {
         int rc = commit_it(m);
@@ -325,10 +284,11 @@ static void copy_next(struct move *m)
         return;
     }
     for (; m->source < m->old.n_places; m->source++) {
-        if (start_relay(m, &m->old.places[m->source]) == 0)
+        if (!move_is_one_of(m->options.lost, m->source) &&
+            start_relay(m, &m->old.places[m->source]) == 0)
             return;
     }
-    refuse(m, UV_EREMOTEIO, "no copy can be read", "");
+    move_refuse(m, UV_EREMOTEIO, "no copy can be read", "");
     finish(m);
 }
 
@@ -341,7 +301,7 @@ static void announced_cb(struct store_commit *commit, int rc)
         return;
     }
     m->announced_until = 0;
-    refuse(m, rc, "the index can't be changed", "");
+    move_refuse(m, rc, "the index can't be changed", "");
     finish(m);
 }
 
@@ -357,16 +317,16 @@ static int announce(struct move *m)
     int rc = orphan_change_init(o, &m->key, &m->old, &announced);
 
     if (rc < 0)
-        return refuse(m, rc, "the index can't be read", "");
+        return move_refuse(m, rc, "the index can't be read", "");
     m->until_before = announced.was.until;
     for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {
         const struct place *place = &m->targets[i].place;
 
-        if (is_old(m, place))
+        if (move_has_copy(m, place))
             continue;
         if (places_have(o->places, announced.was.places, announced.was.n_places, place))
-            return refuse(m, UV_EAGAIN, "an older copy is still to be removed there",
-                          m->targets[i].volume->name);
+            return move_refuse(m, UV_EAGAIN, "an older copy is still to be removed there",
+                               m->targets[i].volume->name);
         rc = orphan_change_add(o, &announced, place, 1, until);
         m->announced_until = announced.is.until;
     }
@@ -377,31 +337,7 @@ static int announce(struct move *m)
         rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
     if (rc == 0 && m->state == MOVE_STARTING)
         set_state(m, MOVE_ANNOUNCING);
-    return rc < 0 ? refuse(m, rc, "the index can't be changed", "") : 0;
-}
-
-/* Where the copies should be. */
-static int find_targets(struct move *m)
-{
-    struct objects *o = m->objects;
-    unsigned missing = 0;
-
-    m->n_targets = (unsigned)places_choose(o->places, &m->key, m->targets, o->copies);
-    m->record.placed_by = m->old.generation > 0 ? places_mark(o->places, true) : 0;
-    m->record.n_places = 0;
-    for (unsigned i = 0; i < m->n_targets; i++) {
-        const struct upload_target *target = &m->targets[i];
-
-        m->record.places[m->record.n_places++] = target->place;
-        if (is_old(m, &target->place))
-            continue;
-        missing++;
-        if (!volume_takes(target->volume, (int64_t)m->old.size))
-            return refuse(m, UV_EREMOTEIO, "it is down or full", target->volume->name);
-    }
-    if (m->n_targets < o->copies)
-        return refuse(m, UV_EREMOTEIO, "too few volumes", "");
-    return missing == 0 && m->old.n_places == m->record.n_places ? UV_EALREADY : 0;
+    return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
 }
 
 /* Keeps the reclaimer, and other moves, away from the blob. */
@@ -410,12 +346,15 @@ static int hold(struct move *m)
     int rc = objects_hold(m->objects, &m->hold, &m->key, m->old.generation, m->old.time);
 
     if (rc == UV_EBUSY)
-        return refuse(m, UV_EAGAIN, "copies are being made or removed", "");
-    return rc < 0 ? refuse(m, rc, "out of memory", "") : 0;
+        return move_refuse(m, UV_EAGAIN, "copies are being made or removed", "");
+    return rc < 0 ? move_refuse(m, rc, "out of memory", "") : 0;
 }
 
+const struct move_options move_to_best = {.goal = MOVE_TO_BEST};
+
 int move_start(struct objects *o, const struct key *key, const struct record *record,
-               move_done_cb done, void *arg, char text[MOVE_TEXT_MAX])
+               const struct move_options *options, move_done_cb done, void *arg,
+               char text[MOVE_TEXT_MAX])
 {
     struct move *m = calloc(1, sizeof(*m));
     int rc = UV_ENOMEM;
@@ -423,11 +362,11 @@ int move_start(struct objects *o, const struct key *key, const struct record *re
     strcpy(text, "out of memory\n");
     if (m == NULL)
         return rc;
-    *m = (struct move){.objects = o, .done = done, .arg = arg, .key = *key};
+    *m = (struct move){.objects = o, .options = *options, .done = done, .arg = arg, .key = *key};
     m->old = m->record = *record;
     m->commit.data = m;
     placement_path(key->bytes, key->len, record->generation, m->path);
-    rc = find_targets(m);
+    rc = move_find_targets(m);
     if (rc == 0)
         rc = hold(m);
     if (rc < 0) {

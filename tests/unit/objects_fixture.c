@@ -381,7 +381,7 @@ void task_move_record(struct fixture *f, struct task *task, const char *key,
     const struct key k = key_of(key);
 
     *task = (struct task){.f = f};
-    check_start(task, move_start(&f->objects, &k, record, moved_cb, task, task->text));
+    check_start(task, move_start(&f->objects, &k, record, &move_to_best, moved_cb, task, task->text));
 }
 
 void task_remove(struct fixture *f, struct task *task, const char *key)

@@ -1,0 +1,295 @@
+#include "index/maintenance/job.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "index/base/clock.h"
+#include "index/base/log.h"
+
+TAILQ_HEAD(job_list, job);
+
+struct jobs {
+    struct objects *objects;
+    struct job_list list; /* in the order of their start */
+    uint64_t last_id;
+    unsigned n_running;
+    bool stopping;
+    uv_timer_t timer; /* fires when all have ended */
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+};
+
+int jobs_new(struct objects *objects, struct jobs **jobs)
+{
+    struct jobs *j = calloc(1, sizeof(*j));
+
+    if (j == NULL)
+        return UV_ENOMEM;
+    j->objects = objects;
+    TAILQ_INIT(&j->list);
+    uv_timer_init(objects->loop, &j->timer);
+    j->timer.data = j;
+    *jobs = j;
+    return 0;
+}
+
+static void job_free(struct jobs *jobs, struct job *job)
+{
+    TAILQ_REMOVE(&jobs->list, job, link);
+    for (size_t i = 0; i < job->n_findings; i++)
+        free(job->findings[i].line);
+    free(job->findings);
+    free(job);
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct jobs *jobs = handle->data;
+    void (*cb)(void *arg) = jobs->stop_cb;
+    void *arg = jobs->stop_arg;
+    struct job *job;
+
+    while ((job = TAILQ_FIRST(&jobs->list)) != NULL)
+        job_free(jobs, job);
+    free(jobs);
+    cb(arg);
+}
+
+static void stop_if_quiet(struct jobs *jobs)
+{
+    if (jobs->stopping && jobs->n_running == 0 && !uv_is_closing((uv_handle_t *)&jobs->timer))
+        uv_close((uv_handle_t *)&jobs->timer, closed_cb);
+}
+
+void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg)
+{
+    struct job *job;
+
+    jobs->stopping = true;
+    jobs->stop_cb = cb;
+    jobs->stop_arg = arg;
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        job_cancel(job);
+    }
+    stop_if_quiet(jobs);
+}
+
+static void forget_old(struct jobs *jobs)
+{
+    unsigned n_ended = 0;
+    struct job *job;
+    struct job *oldest = NULL;
+
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        if (job->state == JOB_RUNNING)
+            continue;
+        n_ended++;
+        oldest = oldest == NULL ? job : oldest;
+    }
+    if (n_ended > JOBS_KEPT)
+        job_free(jobs, oldest);
+}
+
+void job_end(struct job *job, int rc, const char *text)
+{
+    struct jobs *jobs = job->jobs;
+
+    assert(job->state == JOB_RUNNING);
+    job->state = rc < 0 ? JOB_FAILED : job->is_canceled ? JOB_CANCELED : JOB_DONE;
+    job->ended_at = uv_now(jobs->objects->loop);
+    snprintf(job->text, sizeof(job->text), "%s", text);
+    log_info("job %llu, %s %s: %s: %s", (unsigned long long)job->id, job->type->name,
+             job->options.volume, job_state_name(job->state), text);
+    jobs->n_running--;
+    forget_old(jobs);
+    stop_if_quiet(jobs);
+}
+
+void job_cancel(struct job *job)
+{
+    if (job->state != JOB_RUNNING || job->is_canceled)
+        return;
+    job->is_canceled = true;
+    job->type->cancel(job);
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+static struct job *find_running(const struct jobs *jobs, const struct job_type *type,
+                                const struct job_options *options)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        if (job->state == JOB_RUNNING && job->type == type &&
+            strcasecmp(job->options.volume, options->volume) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+static struct job *job_new(struct jobs *jobs, const struct job_type *type,
+                           const struct job_options *options)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL)
+        return NULL;
+    *job = (struct job){
+        .jobs = jobs,
+        .objects = jobs->objects,
+        .type = type,
+        .options = *options,
+        .id = jobs->last_id + 1,
+        .started = clock_now_ms(),
+        .begun_at = uv_now(jobs->objects->loop),
+        .phase = "starting",
+    };
+    if (job->options.jobs == 0)
+        job->options.jobs = JOB_JOBS_DEFAULT;
+    return job;
+}
+
+int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_options *options,
+               struct job **job, char text[JOB_TEXT_MAX])
+{
+    struct job *new = find_running(jobs, type, options);
+    int rc;
+
+    if (jobs->stopping) {
+        strcpy(text, "the index is about to stop");
+        return UV_ESHUTDOWN;
+    }
+    if (new != NULL) {
+        snprintf(text, JOB_TEXT_MAX, "it runs already, as job %llu", (unsigned long long)new->id);
+        *job = new;
+        return UV_EALREADY;
+    }
+    new = job_new(jobs, type, options);
+    if (new == NULL) {
+        strcpy(text, "out of memory");
+        return UV_ENOMEM;
+    }
+    rc = type->start(new);
+    if (rc < 0) {
+        strcpy(text, new->text);
+        free(new);
+        return rc;
+    }
+    jobs->last_id = new->id;
+    jobs->n_running++;
+    TAILQ_INSERT_TAIL(&jobs->list, new, link);
+    log_info("job %llu, %s %s: begun", (unsigned long long)new->id, type->name,
+             new->options.volume);
+    *job = new;
+    return 0;
+}
+
+struct job *jobs_find(const struct jobs *jobs, uint64_t id)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        if (job->id == id)
+            return job;
+    }
+    return NULL;
+}
+
+struct job *jobs_next(const struct jobs *jobs, const struct job *job)
+{
+    return job == NULL ? TAILQ_FIRST(&jobs->list) : TAILQ_NEXT(job, link);
+}
+
+const char *job_state_name(enum job_state state)
+{
+    static const char *const names[] = {"running", "done", "failed", "canceled"};
+
+    return names[state];
+}
+
+/* --- What a job tells ------------------------------------------------------------------------ */
+
+static struct job_count *find_count(struct job *job, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < JOB_COUNTS_MAX && job->counts[i].name != NULL &&
+           strcmp(job->counts[i].name, name) != 0)
+        i++;
+    assert(i < JOB_COUNTS_MAX);
+    return &job->counts[i];
+}
+
+void job_count(struct job *job, const char *name, uint64_t n)
+{
+    struct job_count *count = find_count(job, name);
+
+    count->name = name;
+    count->n += n;
+}
+
+uint64_t job_counted(const struct job *job, const char *name)
+{
+    for (unsigned i = 0; i < JOB_COUNTS_MAX && job->counts[i].name != NULL; i++) {
+        if (strcmp(job->counts[i].name, name) == 0)
+            return job->counts[i].n;
+    }
+    return 0;
+}
+
+/* The list grows by doubling. */
+static bool make_room(struct job *job)
+{
+    size_t n = job->n_findings;
+    struct job_finding *findings;
+
+    if (n > 0 && (n & (n - 1)) != 0)
+        return true;
+    findings = realloc(job->findings, (n > 0 ? 2 * n : 1) * sizeof(*findings));
+    if (findings != NULL)
+        job->findings = findings;
+    return findings != NULL;
+}
+
+void job_find(struct job *job, const char *line, size_t len)
+{
+    char *copy;
+
+    if (job->n_findings == JOB_FINDINGS_MAX || !make_room(job) || (copy = malloc(len)) == NULL) {
+        job->findings_left_out++;
+        return;
+    }
+    memcpy(copy, line, len);
+    job->findings[job->n_findings++] = (struct job_finding){copy, len};
+}
+
+/* --- Its rate -------------------------------------------------------------------------------- */
+
+void job_spend(struct job *job, uint64_t bytes)
+{
+    uint64_t now = uv_now(job->objects->loop) * 1000;
+
+    job->bytes += bytes;
+    if (job->options.rate == 0)
+        return;
+    if (job->spent_until < now)
+        job->spent_until = now;
+    job->spent_until += (uint64_t)((double)bytes * 1e6 / (double)job->options.rate);
+}
+
+uint64_t job_delay(const struct job *job)
+{
+    uint64_t now = uv_now(job->objects->loop) * 1000;
+
+    return job->spent_until > now ? (job->spent_until - now + 999) / 1000 : 0;
+}

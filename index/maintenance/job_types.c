@@ -1,0 +1,15 @@
+#include <string.h>
+
+#include "index/maintenance/job.h"
+#include "index/maintenance/rebalance.h"
+
+static const struct job_type *const types[] = {&rebalance_type};
+
+const struct job_type *job_type_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strlen(types[i]->name) == len && memcmp(types[i]->name, name, len) == 0)
+            return types[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,119 @@
+#include "index/maintenance/key_walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICE_NS    1000000 /* that a slice takes, more or less */
+#define SLICE_KEYS  32      /* between looks at the clock */
+#define SLICE_PAUSE 1       /* ms, between slices */
+
+static void turn_cb(uv_timer_t *timer);
+
+static void again_in(struct key_walk *w, uint64_t ms)
+{
+    uv_timer_start(&w->timer, turn_cb, ms, 0);
+}
+
+/* --- Looking --------------------------------------------------------------------------------- */
+
+static int key_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct key_walk *w = arg;
+    struct walked_key *wanted = &w->batch[w->n];
+
+    if (w->n == KEY_WALK_BATCH ||
+        (++w->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= w->slice_until)) {
+        memcpy(w->next.bytes, key, len);
+        w->next.len = len;
+        return 1;
+    }
+    w->job->done++;
+    memcpy(wanted->key.bytes, key, len);
+    wanted->key.len = len;
+    if (!w->wants(&wanted->key, record, w->arg))
+        return 0;
+    wanted->record = *record;
+    w->n++;
+    return 0;
+}
+
+static void look(struct key_walk *w)
+{
+    int rc;
+
+    w->looked_at = 0;
+    w->slice_until = uv_hrtime() + SLICE_NS;
+    memmove(w->batch, w->batch + w->first, (w->n - w->first) * sizeof(*w->batch));
+    w->n -= w->first;
+    w->first = 0;
+    rc = store_list(w->job->objects->store, "", 0, w->next.bytes, w->next.len, key_cb, w);
+    w->at_end = rc <= 0;
+    w->rc = rc < 0 ? rc : 0;
+}
+
+/* --- Turns ----------------------------------------------------------------------------------- */
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct key_walk *w = handle->data;
+
+    free(w->batch);
+    w->ended(w->rc, w->arg);
+}
+
+static bool is_over(const struct key_walk *w)
+{
+    return w->n_running == 0 && (w->canceled || (w->at_end && w->first == w->n));
+}
+
+/* Starts what waits, as far as there are places and the rate allows. */
+static void start_waiting(struct key_walk *w)
+{
+    while (!w->canceled && w->first < w->n && w->n_running < w->at_once && job_delay(w->job) == 0) {
+        w->n_running++;
+        if (w->start(&w->batch[w->first++], w->arg) < 0)
+            w->n_running--;
+    }
+}
+
+static void turn_cb(uv_timer_t *timer)
+{
+    struct key_walk *w = timer->data;
+    uint64_t delay;
+
+    if (!w->canceled && !w->at_end && w->n - w->first < KEY_WALK_BATCH / 2)
+        look(w);
+    start_waiting(w);
+    delay = job_delay(w->job);
+    if (is_over(w))
+        uv_close((uv_handle_t *)&w->timer, closed_cb);
+    else if (!w->canceled && w->first < w->n && w->n_running < w->at_once)
+        again_in(w, delay);
+    else if (!w->canceled && !w->at_end && w->n - w->first < KEY_WALK_BATCH / 2)
+        again_in(w, SLICE_PAUSE);
+    /* else key_walk_ended() goes on */
+}
+
+int key_walk_start(struct key_walk *w)
+{
+    w->batch = malloc((KEY_WALK_BATCH + 1) * sizeof(*w->batch));
+    if (w->batch == NULL)
+        return UV_ENOMEM;
+    uv_timer_init(w->job->objects->loop, &w->timer);
+    w->timer.data = w;
+    again_in(w, 0);
+    return 0;
+}
+
+void key_walk_ended(struct key_walk *w)
+{
+    w->n_running--;
+    again_in(w, 0);
+}
+
+void key_walk_cancel(struct key_walk *w)
+{
+    w->canceled = true;
+    if (!uv_is_closing((uv_handle_t *)&w->timer))
+        again_in(w, 0);
+}

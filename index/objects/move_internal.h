@@ -1,0 +1,62 @@
+/* What the two halves of a move share: move_targets.c finds where the copies are to be, move.c
+ * makes them. */
+#ifndef MKV_OBJECTS_MOVE_INTERNAL_H
+#define MKV_OBJECTS_MOVE_INTERNAL_H
+
+#include "index/cluster/flush.h"
+#include "index/objects/move.h"
+
+/* Where a move waits, and for whom. */
+enum move_state {
+    MOVE_STARTING,   /* nothing yet */
+    MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
+    MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
+    MOVE_FLUSHING,   /* the volume that has it */
+    MOVE_COMMITTING, /* the store */
+    MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
+    MOVE_ENDED,
+    MOVE_STATES
+};
+
+struct move {
+    struct objects *objects;
+    enum move_state state;
+    move_done_cb done;
+    void *arg;
+    struct key key;
+    struct hold hold;
+    struct record old;
+    struct record record; /* as it will be */
+    struct move_options options;
+    struct upload_target targets[PLACES_MAX];
+    unsigned n_targets;
+    unsigned at;     /* the target that is being copied to */
+    unsigned source; /* the place that is copied from */
+    char path[PLACEMENT_PATH_MAX];
+    uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
+    uint64_t until_before;    /* of the blob's orphan, as it was then */
+    bool is_late;             /* a volume may still carry out what it didn't answer */
+    int rc;
+    char text[MOVE_TEXT_MAX];
+    struct store_commit commit;
+    struct relay relay;
+    struct flush flush;
+};
+
+/* Sets the targets and the record as it will be. 0; UV_EALREADY when nothing is to be done; or
+ * another negative UV_E*, as move_done_cb has it. */
+int move_find_targets(struct move *m);
+
+/* Whether the place is one of the old ones, and has a good copy. */
+bool move_has_copy(const struct move *m, const struct place *place);
+
+/* Whether the bit of that place is set. */
+static inline bool move_is_one_of(unsigned bits, unsigned i)
+{
+    return (bits >> i & 1U) != 0;
+}
+
+/* Sets the text, and returns rc. `volume` may be "". */
+int move_refuse(struct move *m, int rc, const char *what, const char *volume);
+
+#endif
