@@ -161,7 +161,7 @@ static int start_request(struct flusher *f)
     placement_url(f->volume->name, NULL, "/_mkv/sync", url);
     f->transfer.data = f;
     f->transfer.volume = f->volume;
-    return transfer_post(f->transfers, &f->transfer, url, f->body, size, sent_cb);
+    return transfer_post(f->transfers, &f->transfer, url, f->body, size, NULL, sent_cb);
 }
 
 static void send_waiting(struct flusher *f)

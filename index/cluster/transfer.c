@@ -83,6 +83,14 @@ static long status_of(const struct transfer *t)
     return status;
 }
 
+static int64_t length_of(const struct transfer *t)
+{
+    curl_off_t length = -1;
+
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length;
+}
+
 static size_t write_cb(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
@@ -295,7 +303,7 @@ int transfer_get(struct transfers *engine, struct transfer *t, const char *url, 
 }
 
 int transfer_post(struct transfers *engine, struct transfer *t, const char *url, const char *text,
-                  uint64_t size, transfer_done_cb done)
+                  uint64_t size, transfer_write_cb write, transfer_done_cb done)
 {
     int rc = prepare(engine, t, url, done);
 
@@ -303,6 +311,7 @@ int transfer_post(struct transfers *engine, struct transfer *t, const char *url,
         rc = set_header(engine, t, "Content-Type: text/plain");
     if (rc < 0)
         return rc;
+    t->write = write;
     t->stall_timeout = engine->limits.post_timeout + flush_time(size);
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, text);
     return start(engine, t);
@@ -312,8 +321,10 @@ void transfer_end(struct transfer *t, int rc, int status)
 {
     struct transfers *engine = t->engine;
 
-    if (rc == 0)
+    if (rc == 0) {
         connection_note_address(t);
+        t->length = length_of(t);
+    }
     curl_multi_remove_handle(engine->multi, t->easy);
     /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its
      * start, on a second connection: a PUT that failed so would make the next one of its handle

@@ -53,6 +53,7 @@ struct transfer {
     bool anew; /* look the volume's name up again, and take no connection that was kept */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
+    int64_t length; /* that the answer's Content-Length says, -1 for none; likewise */
     uint64_t progress;                          /* loop time of the last sign of life */
     size_t dropped;                             /* bytes of the answer's body */
     int shortage;                               /* errno of a socket that could not be made, or 0 */
@@ -121,9 +122,9 @@ int transfer_get(struct transfers *engine, struct transfer *transfer, const char
                  unsigned timeout, transfer_write_cb write, transfer_done_cb done);
 
 /* Starts a POST of a text, which is borrowed until `done` has fired; likewise. `size`: bytes that
- * the volume is to bring to disk for it. */
+ * the volume is to bring to disk for it. `write` may be NULL: nobody reads the answer. */
 int transfer_post(struct transfers *engine, struct transfer *transfer, const char *url,
-                  const char *text, uint64_t size, transfer_done_cb done);
+                  const char *text, uint64_t size, transfer_write_cb write, transfer_done_cb done);
 
 /* Says that `read` has something to give again, or has come to the end; or that `write` can take
  * more. */

@@ -17,6 +17,7 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/flush.h"
+#include "index/cluster/hash.h"
 #include "index/cluster/placement.h"
 
 #define PROBE_INTERVAL 1000         /* ms from the end of one probe to the next, at least */
@@ -50,6 +51,7 @@ static void drop_last(struct volumes *v)
     struct volume *volume = v->list[--v->count];
 
     flusher_free(volume->flusher);
+    hasher_free(volume->hasher);
     free(volume);
 }
 
@@ -430,7 +432,10 @@ static struct volume *add(struct volumes *v, const char *name)
     if (volume == NULL)
         return NULL;
     volume->flusher = flusher_new(volume);
-    if (volume->flusher == NULL) {
+    volume->hasher = hasher_new(volume);
+    if (volume->flusher == NULL || volume->hasher == NULL) {
+        flusher_free(volume->flusher);
+        hasher_free(volume->hasher);
         free(volume);
         return NULL;
     }

@@ -63,6 +63,7 @@ struct volume {
     uint32_t id;                     /* the caller's: in the store, of this name and identity */
     uint32_t zone_number;            /* the caller's, too */
     struct flusher *flusher;         /* flush.h */
+    struct hasher *hasher;           /* hash.h */
     /* The rest is this module's. */
     bool asked;            /* a probe has ended, or could not begin */
     bool identified;       /* it has answered */

@@ -16,29 +16,55 @@ static void again_in(struct key_walk *w, uint64_t ms)
 
 /* --- Looking --------------------------------------------------------------------------------- */
 
+/* Whether the slice has come to its end: then it goes on here. */
+static bool is_slice_over(struct key_walk *w, const void *key, size_t len, uint64_t generation)
+{
+    if (w->n < KEY_WALK_BATCH && (++w->looked_at % SLICE_KEYS != 0 || uv_hrtime() < w->slice_until))
+        return false;
+    memcpy(w->next.bytes, key, len);
+    w->next.len = len;
+    w->next_generation = generation;
+    return true;
+}
+
+/* The one that is filled in already, but for its key. */
+static int take(struct key_walk *w, const void *key, size_t len)
+{
+    struct walked_key *seen = &w->batch[w->n];
+
+    memcpy(seen->key.bytes, key, len);
+    seen->key.len = len;
+    w->job->done++;
+    w->n += w->wants(seen, w->arg);
+    return 0;
+}
+
 static int key_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
     struct key_walk *w = arg;
-    struct walked_key *wanted = &w->batch[w->n];
 
-    if (w->n == KEY_WALK_BATCH ||
-        (++w->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= w->slice_until)) {
-        memcpy(w->next.bytes, key, len);
-        w->next.len = len;
+    if (is_slice_over(w, key, len, 0))
         return 1;
-    }
-    w->job->done++;
-    memcpy(wanted->key.bytes, key, len);
-    wanted->key.len = len;
-    if (!w->wants(&wanted->key, record, w->arg))
-        return 0;
-    wanted->record = *record;
-    w->n++;
-    return 0;
+    w->batch[w->n].record = *record;
+    return take(w, key, len);
+}
+
+static int orphan_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
+                     void *arg)
+{
+    struct key_walk *w = arg;
+
+    if (is_slice_over(w, key, len, generation))
+        return 1;
+    w->batch[w->n].generation = generation;
+    w->batch[w->n].orphan = *orphan;
+    return take(w, key, len);
 }
 
 static void look(struct key_walk *w)
 {
+    struct store *store = w->job->objects->store;
+    const struct key *next = &w->next;
     int rc;
 
     w->looked_at = 0;
@@ -46,7 +72,11 @@ static void look(struct key_walk *w)
     memmove(w->batch, w->batch + w->first, (w->n - w->first) * sizeof(*w->batch));
     w->n -= w->first;
     w->first = 0;
-    rc = store_list(w->job->objects->store, "", 0, w->next.bytes, w->next.len, key_cb, w);
+    if (w->of_orphans)
+        rc = store_list_orphans(store, next->bytes, next->len, w->next_generation, false, orphan_cb,
+                                w);
+    else
+        rc = store_list(store, "", 0, next->bytes, next->len, key_cb, w);
     w->at_end = rc <= 0;
     w->rc = rc < 0 ? rc : 0;
 }

@@ -1,5 +1,5 @@
-/* A job's way through all keys in order: those that it wants are looked at by an operation each, so
- * many at once as the job allows.
+/* A job's way through all keys in order, or all orphans: those that it wants are looked at by an
+ * operation each, so many at once as the job allows.
  *
  * The loop is the clients': a walk takes a millisecond of it at a time, and begins nothing while
  * job_delay() says so. It remembers the key that it came to, and sees each record as it is when it
@@ -14,6 +14,8 @@
 struct walked_key {
     struct key key;
     struct record record;
+    uint64_t generation; /* of a walk through orphans, as the next one, instead of the record */
+    struct orphan orphan;
 };
 
 /* Embedded in what walks. Set the first ones, and zero the rest. */
@@ -21,8 +23,9 @@ struct key_walk {
     struct job *job;
     void *arg;
     unsigned at_once; /* operations, KEY_WALK_BATCH at most */
-    /* Whether the key is wanted. Must not call the store but for gets. */
-    bool (*wants)(const struct key *key, const struct record *record, void *arg);
+    bool of_orphans;
+    /* Whether the key, or the orphan, is wanted. Must not call the store but for gets. */
+    bool (*wants)(const struct walked_key *key, void *arg);
     /* Starts an operation, which ends with key_walk_ended(), never within this call. 0; or
      * negative, and then there is none: the key is done with. */
     int (*start)(const struct walked_key *key, void *arg);
@@ -32,6 +35,7 @@ struct key_walk {
     /* This module's. */
     uv_timer_t timer;
     struct key next; /* where it goes on; len 0 at its start */
+    uint64_t next_generation;
     uint64_t slice_until;
     unsigned looked_at;
     bool at_end;

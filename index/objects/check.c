@@ -1,0 +1,203 @@
+/* Happy path: each place whose volume is up is asked, all at once; with the last answer the copies
+ * are judged, and `done` fires. A volume that gives no answer, or whose disk is another one by now,
+ * is away.
+ *
+ * The record's MD5 tells good copies from bad ones. Without one, copies of the right size that most
+ * of them agree with are good. */
+#include "index/objects/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/cluster/hash.h"
+
+struct check_copy {
+    struct check *check;
+    enum copy_state state;
+    bool running;
+    struct volume *volume;
+    struct transfer head; /* of a check that isn't deep */
+    struct hash hash;     /* of a deep one */
+};
+
+/* --- The judgement --------------------------------------------------------------------------- */
+
+static unsigned votes_for(const struct check *c, const struct check_copy *copy)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->record.n_places; i++) {
+        const struct check_copy *other = &c->copies[i];
+
+        n += other->state == COPY_GOOD && memcmp(other->hash.md5, copy->hash.md5, MD5_SIZE) == 0;
+    }
+    return n;
+}
+
+/* Of those that have the right size. */
+static void let_vote(struct check *c)
+{
+    unsigned n_voters = check_count(c, COPY_GOOD);
+    unsigned most = 0;
+
+    for (unsigned i = 0; i < c->record.n_places; i++) {
+        unsigned votes = c->copies[i].state == COPY_GOOD ? votes_for(c, &c->copies[i]) : 0;
+
+        most = votes > most ? votes : most;
+    }
+    for (unsigned i = 0; i < c->record.n_places; i++) {
+        if (c->copies[i].state == COPY_GOOD && 2 * most <= n_voters)
+            c->states[i] = COPY_DOUBTED;
+        else if (c->copies[i].state == COPY_GOOD && votes_for(c, &c->copies[i]) < most)
+            c->states[i] = COPY_ROTTEN;
+    }
+}
+
+static void judge(struct check *c)
+{
+    for (unsigned i = 0; i < c->record.n_places; i++)
+        c->states[i] = c->copies[i].state;
+    if (c->deep && !(c->record.flags & RECORD_MD5))
+        let_vote(c);
+}
+
+static void copy_ended(struct check_copy *copy, enum copy_state state)
+{
+    struct check *c = copy->check;
+
+    copy->state = state;
+    copy->running = false;
+    if (--c->n_pending > 0)
+        return;
+    judge(c);
+    free(c->copies);
+    c->copies = NULL;
+    objects_end(c->objects);
+    c->done(c);
+}
+
+/* --- Looking, and reading -------------------------------------------------------------------- */
+
+static void looked_cb(struct transfer *transfer, int rc, int status)
+{
+    struct check_copy *copy = transfer->data;
+    enum copy_state state = COPY_AWAY;
+
+    volume_report(copy->volume, rc, status);
+    if (rc < 0 || !volume_has_answered(copy->volume, transfer))
+        state = COPY_AWAY;
+    else if (status == 404)
+        state = COPY_MISSING;
+    else if (status == 200)
+        state = transfer->length == (int64_t)copy->check->record.size ? COPY_GOOD : COPY_SHORT;
+    copy_ended(copy, state);
+}
+
+static enum copy_state state_found(const struct check *c, const struct hash *hash)
+{
+    if (hash->found == HASH_MISSING)
+        return COPY_MISSING;
+    if (hash->found == HASH_UNREADABLE)
+        return COPY_UNREADABLE;
+    if (hash->size != c->record.size)
+        return COPY_SHORT;
+    if (c->record.flags & RECORD_MD5 && memcmp(hash->md5, c->record.md5, MD5_SIZE) != 0)
+        return COPY_ROTTEN;
+    return COPY_GOOD;
+}
+
+static void read_cb(struct hash *hash, int rc)
+{
+    struct check_copy *copy = hash->data;
+
+    copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->check, hash));
+}
+
+static int ask(struct check *c, unsigned i, const char *path)
+{
+    const struct place *place = &c->record.places[i];
+    struct check_copy *copy = &c->copies[i];
+    struct transfers *transfers = c->objects->transfers;
+    char url[PLACEMENT_URL_MAX];
+
+    copy->check = c;
+    copy->state = c->states[i] = COPY_AWAY;
+    copy->volume = place_live(c->objects->places, place);
+    if (copy->volume == NULL)
+        return UV_EAGAIN;
+    copy->hash.data = copy;
+    copy->hash.bytes = c->record.size;
+    if (c->deep)
+        return hash_start(&copy->hash, transfers, copy->volume, place, path, read_cb);
+    copy->head.data = copy;
+    copy->head.volume = copy->volume;
+    placement_url(copy->volume->name, place, path, url);
+    return transfer_head(transfers, &copy->head, url, looked_cb);
+}
+
+int check_start(struct check *c, struct objects *o, const struct key *key,
+                const struct record *record, bool deep, check_done_cb done)
+{
+    char path[PLACEMENT_PATH_MAX];
+    void *data = c->data;
+    int rc = UV_EAGAIN;
+
+    *c = (struct check){
+        .data = data, .objects = o, .key = *key, .record = *record, .deep = deep, .done = done};
+    c->copies = calloc(record->n_places, sizeof(*c->copies));
+    if (c->copies == NULL)
+        return UV_ENOMEM;
+    placement_path(key->bytes, key->len, record->generation, path);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        int asked = ask(c, i, path);
+
+        c->copies[i].running = asked == 0;
+        c->n_pending += asked == 0;
+        rc = asked == UV_ENOMEM && c->n_pending == 0 ? asked : rc;
+    }
+    if (c->n_pending == 0) {
+        free(c->copies);
+        c->copies = NULL;
+        return rc;
+    }
+    objects_begin(o);
+    return 0;
+}
+
+void check_cancel(struct check *c)
+{
+    for (unsigned i = 0; i < c->record.n_places && c->copies != NULL; i++) {
+        if (c->copies[i].running && !c->deep)
+            transfer_cancel(&c->copies[i].head);
+        else if (c->copies[i].running)
+            hash_cancel(&c->copies[i].hash);
+    }
+}
+
+unsigned check_lost(const struct check *c)
+{
+    unsigned lost = 0;
+
+    for (unsigned i = 0; i < c->record.n_places; i++) {
+        if (c->states[i] != COPY_GOOD && c->states[i] != COPY_AWAY && c->states[i] != COPY_DOUBTED)
+            lost |= 1U << i;
+    }
+    return lost;
+}
+
+unsigned check_count(const struct check *c, enum copy_state state)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->record.n_places; i++)
+        n += (c->copies != NULL ? c->copies[i].state : c->states[i]) == state;
+    return n;
+}
+
+const char *copy_state_name(enum copy_state state)
+{
+    static const char *const names[] = {"good",       "missing", "of another size", "damaged",
+                                        "unreadable", "away",    "in doubt"};
+
+    return names[state];
+}
