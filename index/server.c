@@ -12,6 +12,7 @@
 #include "index/admin/admin.h"
 #include "index/api/api.h"
 #include "index/base/log.h"
+#include "index/maintenance/drained.h"
 #include "index/objects/reclaim.h"
 #include "index/objects/spread.h"
 
@@ -23,6 +24,7 @@ struct index_server {
     struct api api;
     struct http_server *http; /* NULL once it has stopped */
     struct admin *admin;      /* likewise */
+    char *directory;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -35,6 +37,7 @@ struct index_server {
 
 static void server_free(struct index_server *s)
 {
+    free(s->directory);
     free(s->fallback);
     free(s);
 }
@@ -91,7 +94,7 @@ static int take_volumes(struct index_server *s, const struct index_server_option
     if (rc < 0)
         return rc;
     rc = places_list(s->objects.places, options->volumes, options->n_volumes);
-    if (rc == 0)
+    if (rc == 0 && (rc = drained_load(&s->objects)) == 0)
         return 0;
     log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
     places_stop(s->objects.places, ignore_cb, NULL);
@@ -114,11 +117,12 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     if (s == NULL)
         return NULL;
     s->loop = s->objects.loop = loop;
-    if (options->fallback != NULL && (s->fallback = strdup(options->fallback)) == NULL) {
-        free(s);
-        return NULL;
-    }
-    return s;
+    s->objects.directory = s->directory = strdup(options->directory);
+    s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
+    if (s->directory != NULL && (options->fallback == NULL || s->fallback != NULL))
+        return s;
+    server_free(s);
+    return NULL;
 }
 
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,

@@ -61,7 +61,8 @@ struct volume {
     uint64_t free_bytes;             /* UINT64_MAX: unknown */
     uint64_t total_bytes;            /* likewise */
     uint32_t id;                     /* the caller's: in the store, of this name and identity */
-    uint32_t zone_number;            /* the caller's, too */
+    uint32_t zone_number;            /* the caller's, as the next one */
+    bool is_drained;                 /* new keys must not go there, though it is listed */
     struct flusher *flusher;         /* flush.h */
     struct hasher *hasher;           /* hash.h */
     /* The rest is this module's. */

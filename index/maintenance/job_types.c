@@ -1,9 +1,11 @@
 #include <string.h>
 
+#include "index/maintenance/drain.h"
+#include "index/maintenance/forget.h"
 #include "index/maintenance/job.h"
 #include "index/maintenance/rebalance.h"
 
-static const struct job_type *const types[] = {&rebalance_type};
+static const struct job_type *const types[] = {&rebalance_type, &drain_type, &forget_type};
 
 const struct job_type *job_type_find(const char *name, size_t len)
 {

@@ -168,17 +168,17 @@ void moves_cancel(struct moves *m)
         key_walk_cancel(&m->walk);
 }
 
-void moves_text(const struct job *job, int rc, char text[JOB_TEXT_MAX])
+void moves_text(const struct job *job, int rc, char text[MOVES_TEXT_MAX])
 {
     uint64_t moved = job_counted(job, "moved");
     uint64_t failed = job_counted(job, "failed");
     int n;
 
     if (rc < 0) {
-        snprintf(text, JOB_TEXT_MAX, "the index can't be read: %s", uv_strerror(rc));
+        snprintf(text, MOVES_TEXT_MAX, "the index can't be read: %s", uv_strerror(rc));
         return;
     }
-    n = snprintf(text, JOB_TEXT_MAX, "%" PRIu64 " key%s moved", moved, moved == 1 ? "" : "s");
+    n = snprintf(text, MOVES_TEXT_MAX, "%" PRIu64 " key%s moved", moved, moved == 1 ? "" : "s");
     if (failed > 0)
-        snprintf(text + n, JOB_TEXT_MAX - (size_t)n, "; %" PRIu64 " could not be moved", failed);
+        snprintf(text + n, MOVES_TEXT_MAX - (size_t)n, "; %" PRIu64 " could not be moved", failed);
 }

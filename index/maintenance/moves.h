@@ -34,6 +34,7 @@ int moves_start(struct moves *moves);
 void moves_cancel(struct moves *moves);
 
 /* "5 keys moved; 3 could not be moved". */
-void moves_text(const struct job *job, int rc, char text[JOB_TEXT_MAX]);
+#define MOVES_TEXT_MAX 128
+void moves_text(const struct job *job, int rc, char text[MOVES_TEXT_MAX]);
 
 #endif

@@ -23,7 +23,8 @@ struct reclaimer;
 struct spread;
 
 struct objects {
-    uv_loop_t *loop; /* borrowed, as the next three */
+    uv_loop_t *loop;       /* borrowed, as the next four */
+    const char *directory; /* of the index */
     struct store *store;
     struct transfers *transfers;
     struct places *places;

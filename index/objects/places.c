@@ -133,7 +133,9 @@ static void relist(struct places *r)
     list->n = 0;
     r->n_zones = 0;
     for (size_t i = 0; i < volumes_count(r->volumes); i++) {
-        if (volumes_at(r->volumes, i)->is_listed)
+        const struct volume *volume = volumes_at(r->volumes, i);
+
+        if (volume->is_listed && !volume->is_drained)
             add_listed(r, volumes_at(r->volumes, i));
     }
     for (size_t i = 1; i < list->n; i++)
@@ -151,6 +153,17 @@ int places_list(struct places *r, const struct volume_entry *entries, size_t n)
     if (rc == 0)
         relist(r);
     return rc;
+}
+
+void places_drain(struct places *r, struct volume *volume, bool drained)
+{
+    volume->is_drained = drained;
+    relist(r);
+}
+
+size_t places_count(const struct places *r)
+{
+    return r->list.n;
 }
 
 /* Volumes that are not listed any more may still hold something. */
@@ -424,6 +437,15 @@ struct volume *place_live(struct places *r, const struct place *place)
     struct volume *volume = place_volume(r, place);
 
     return volume != NULL && volume_is_live(volume) ? volume : NULL;
+}
+
+bool place_is_of(struct places *r, const struct place *place, const struct volume *volume)
+{
+    const struct volume *there = place_volume(r, place);
+
+    if (there == NULL && place->volume < r->n_known)
+        there = r->known[place->volume].volume;
+    return there == volume;
 }
 
 bool place_text(struct places *r, const struct place *place, char text[PLACE_TEXT_MAX])

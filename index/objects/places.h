@@ -21,6 +21,12 @@ int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers
 /* Makes these the volumes that new blobs go to. 0, or a negative UV_E* with nothing changed. */
 int places_list(struct places *r, const struct volume_entry *entries, size_t n);
 
+/* Keeps new blobs away from a volume though it is listed; or no more. */
+void places_drain(struct places *r, struct volume *volume, bool drained);
+
+/* How many volumes take new blobs: those that are listed and not drained. */
+size_t places_count(const struct places *r);
+
 /* Starts to look after the volumes; `settled` fires as volumes_start() has it. */
 void places_start(struct places *r, void (*settled)(void *arg), void *arg);
 
@@ -72,6 +78,10 @@ struct volume *place_volume(struct places *r, const struct place *place);
 
 /* The volume when it can be asked now, else NULL. */
 struct volume *place_live(struct places *r, const struct place *place);
+
+/* Whether the place is on this volume; of one whose disk isn't there, on the volume at its address.
+ */
+bool place_is_of(struct places *r, const struct place *place, const struct volume *volume);
 
 /* Writes "host:port" or "host:port/svXX". False if the place's id is unknown. */
 bool place_text(struct places *r, const struct place *place, char text[PLACE_TEXT_MAX]);

@@ -1,0 +1,260 @@
+/* Happy path: the volume is marked (drained.h); keys with a copy there get one elsewhere, in passes
+ * until one finds none; what lay there are orphans then, and the reclaimer removes them when their
+ * last readers have had their time. A PUT that had chosen the volume before has an orphan there
+ * until it has ended, too. So when no orphan is there, one more pass finds what came meanwhile, and
+ * with nothing found the volume is empty.
+ *
+ * Failures: keys that can't be moved stay, and the drain ends with their number. From a volume that
+ * is away nothing is removed: it ends without that. */
+#include "index/maintenance/drain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/maintenance/drained.h"
+#include "index/maintenance/moves.h"
+#include "index/objects/spread.h"
+
+#define LOOK_AGAIN 2000 /* ms */
+
+enum drain_state {
+    DRAIN_MOVING,  /* keys */
+    DRAIN_PAUSING, /* before it looks for orphans again; or it is about to end */
+    DRAIN_LOOKING  /* for orphans */
+};
+
+struct drain {
+    struct job *job;
+    struct volume *volume;
+    enum drain_state state;
+    struct moves moves;
+    struct key_walk walk; /* through orphans */
+    uv_timer_t timer;
+    uint64_t n_orphans;
+    uint64_t moved_before; /* the pass that runs */
+    bool looked;           /* no orphan was there, before the pass that runs */
+    int rc;
+    char text[JOB_TEXT_MAX];
+};
+
+static void look_soon(struct drain *d, uint64_t ms);
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct drain *d = handle->data;
+    struct job *job = d->job;
+    char text[JOB_TEXT_MAX];
+    int rc = d->rc;
+
+    strcpy(text, d->text);
+    free(d);
+    job_end(job, rc, text);
+}
+
+static void end(struct drain *d, int rc)
+{
+    d->rc = rc;
+    uv_close((uv_handle_t *)&d->timer, closed_cb);
+}
+
+static void end_empty(struct drain *d)
+{
+    const char *name = d->volume->name;
+
+    d->job->is_clean = true;
+    if (d->n_orphans == 0)
+        snprintf(d->text, sizeof(d->text), "%s holds nothing any more: it can be unplugged", name);
+    else
+        snprintf(d->text, sizeof(d->text),
+                 "no key is on %s any more: it can be unplugged. It is away, so %" PRIu64
+                 " removed values still lie there; `mkv forget %s` gives them up",
+                 name, d->n_orphans, name);
+    end(d, 0);
+}
+
+static void end_early(struct drain *d, int rc)
+{
+    char moved[MOVES_TEXT_MAX];
+
+    moves_text(d->job, rc, moved);
+    snprintf(d->text, sizeof(d->text),
+             "%s. %s takes no new values until `mkv drain --undo %s`; to go on, drain it again",
+             moved, d->volume->name, d->volume->name);
+    end(d, rc);
+}
+
+/* --- Keys ------------------------------------------------------------------------------------ */
+
+static bool picks(const struct walked_key *key, struct move_options *options, void *arg)
+{
+    struct drain *d = arg;
+
+    *options = (struct move_options){.goal = MOVE_TOP_UP};
+    for (unsigned i = 0; i < key->record.n_places; i++) {
+        if (place_is_of(d->job->objects->places, &key->record.places[i], d->volume))
+            options->leaving |= 1U << i;
+    }
+    return options->leaving != 0;
+}
+
+static void moved_cb(int rc, void *arg)
+{
+    struct drain *d = arg;
+    uint64_t moved = job_counted(d->job, "moved") - d->moved_before;
+
+    if (rc < 0 || d->job->is_canceled || job_counted(d->job, "failed") > 0) {
+        end_early(d, rc);
+    } else if (d->looked && moved == 0) {
+        end_empty(d);
+    } else {
+        look_soon(d, 0);
+    }
+}
+
+static void move_keys(struct drain *d)
+{
+    d->state = DRAIN_MOVING;
+    d->moved_before = job_counted(d->job, "moved");
+    d->moves = (struct moves){
+        .job = d->job, .arg = d, .picks = picks, .ended = moved_cb, .until_none = true};
+    if (moves_start(&d->moves) < 0)
+        end_early(d, UV_ENOMEM);
+}
+
+/* --- Orphans --------------------------------------------------------------------------------- */
+
+static bool counts(const struct walked_key *key, void *arg)
+{
+    struct drain *d = arg;
+    bool found = false;
+
+    for (unsigned i = 0; i < key->orphan.n_places && !found; i++)
+        found = place_is_of(d->job->objects->places, &key->orphan.places[i], d->volume);
+    d->n_orphans += found;
+    return false;
+}
+
+static void looked_cb(int rc, void *arg)
+{
+    struct drain *d = arg;
+
+    if (rc < 0 || d->job->is_canceled) {
+        end_early(d, rc);
+    } else if (d->n_orphans == 0 || !volume_is_live(d->volume)) {
+        d->looked = true;
+        move_keys(d);
+    } else {
+        d->looked = false;
+        d->job->total = d->n_orphans;
+        d->job->done = 0;
+        look_soon(d, LOOK_AGAIN);
+    }
+}
+
+static void look_cb(uv_timer_t *timer)
+{
+    struct drain *d = timer->data;
+
+    d->n_orphans = 0;
+    d->state = DRAIN_LOOKING;
+    d->walk = (struct key_walk){.job = d->job,
+                                .arg = d,
+                                .at_once = 1,
+                                .of_orphans = true,
+                                .wants = counts,
+                                .ended = looked_cb};
+    if (d->job->is_canceled || key_walk_start(&d->walk) < 0)
+        end_early(d, d->job->is_canceled ? 0 : UV_ENOMEM);
+}
+
+static void look_soon(struct drain *d, uint64_t ms)
+{
+    d->state = DRAIN_PAUSING;
+    d->job->phase = "waiting until what was moved is removed";
+    uv_timer_start(&d->timer, look_cb, ms, 0);
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+static void undone_cb(uv_timer_t *timer)
+{
+    struct drain *d = timer->data;
+
+    d->job->is_clean = true;
+    snprintf(d->text, sizeof(d->text),
+             "%s takes new values again; `mkv rebalance` moves its keys back", d->volume->name);
+    end(d, 0);
+}
+
+static int refuse(struct job *job, int rc, const char *text)
+{
+    snprintf(job->text, sizeof(job->text), "%s", text);
+    return rc;
+}
+
+static int find_volume(struct job *job, struct volume **volume)
+{
+    struct objects *o = job->objects;
+    const char *name = job->options.volume;
+    size_t left;
+
+    *volume = volumes_find(places_volumes(o->places), name, strlen(name));
+    if (*volume == NULL)
+        return refuse(job, UV_EINVAL, "the index knows no volume of that name");
+    left = places_count(o->places) - ((*volume)->is_listed && !(*volume)->is_drained);
+    if (job->options.undo || left >= o->copies)
+        return 0;
+    snprintf(job->text, sizeof(job->text),
+             "%zu volume%s would be left, and each value needs %u: add others first", left,
+             left == 1 ? "" : "s", o->copies);
+    return UV_EINVAL;
+}
+
+static int start(struct job *job)
+{
+    struct volume *volume;
+    struct drain *d;
+    int rc = find_volume(job, &volume);
+
+    if (rc < 0)
+        return rc;
+    d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return refuse(job, UV_ENOMEM, "out of memory");
+    rc = drained_set(job->objects, volume, !job->options.undo);
+    if (rc < 0) {
+        free(d);
+        return refuse(job, rc, "the list of drained volumes can't be written");
+    }
+    spread_restart(job->objects->spread);
+    *d = (struct drain){.job = job, .volume = volume};
+    job->data = d;
+    uv_timer_init(job->objects->loop, &d->timer);
+    d->timer.data = d;
+    if (job->options.undo)
+        uv_timer_start(&d->timer, undone_cb, 0, 0);
+    else
+        move_keys(d);
+    return 0;
+}
+
+static void cancel(struct job *job)
+{
+    struct drain *d = job->data;
+
+    if (uv_is_closing((uv_handle_t *)&d->timer) || job->options.undo)
+        return;
+    if (d->state == DRAIN_MOVING)
+        moves_cancel(&d->moves);
+    else if (d->state == DRAIN_LOOKING)
+        key_walk_cancel(&d->walk);
+    else
+        uv_timer_start(&d->timer, look_cb, 0, 0);
+}
+
+const struct job_type drain_type = {
+    .name = "drain", .noun = "keys", .needs_volume = true, .start = start, .cancel = cancel};

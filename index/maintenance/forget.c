@@ -1,0 +1,243 @@
+/* Happy path: a walk through the keys takes the volume's places out of their records, and one
+ * through the orphans out of those; each in a commit that expects what was found.
+ *
+ * Failures: a key that is changed meanwhile is looked at again in another pass. A commit that fails
+ * ends the job. */
+#include "index/maintenance/forget.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/maintenance/finding.h"
+#include "index/maintenance/key_walk.h"
+
+struct forget {
+    struct job *job;
+    struct volume *volume;
+    struct key_walk walk;
+    uint64_t conflicts; /* in this pass */
+    int rc;             /* of a commit that has failed */
+};
+
+/* The change of a key, or of an orphan. */
+struct forgetting {
+    struct forget *forget;
+    struct walked_key was;
+    struct record record;
+    struct orphan orphan;
+    struct store_commit commit;
+};
+
+static int begin_pass(struct forget *f, bool of_orphans);
+
+static bool is_gone(const struct forget *f, const struct place *place)
+{
+    struct places *places = f->job->objects->places;
+
+    return place_is_of(places, place, f->volume) && place_live(places, place) == NULL;
+}
+
+static unsigned keep_others(const struct forget *f, const struct place *places, unsigned n,
+                            struct place *kept)
+{
+    unsigned n_kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!is_gone(f, &places[i]))
+            kept[n_kept++] = places[i];
+    }
+    return n_kept;
+}
+
+static bool wants(const struct walked_key *key, void *arg)
+{
+    struct forget *f = arg;
+    const struct place *places = f->walk.of_orphans ? key->orphan.places : key->record.places;
+    unsigned n = f->walk.of_orphans ? key->orphan.n_places : key->record.n_places;
+    bool found = false;
+
+    for (unsigned i = 0; i < n && !found; i++)
+        found = is_gone(f, &places[i]);
+    return found;
+}
+
+static void committed_cb(struct store_commit *commit, int rc)
+{
+    struct forgetting *g = commit->data;
+    struct forget *f = g->forget;
+
+    if (rc == 0)
+        job_count(f->job, f->walk.of_orphans ? "orphans" : "forgotten", 1);
+    else if (rc == STORE_CONFLICT)
+        f->conflicts++;
+    else
+        f->rc = rc;
+    free(g);
+    key_walk_ended(&f->walk);
+}
+
+static struct store_change change_of_key(struct forgetting *g)
+{
+    const struct forget *f = g->forget;
+    const struct record *was = &g->was.record;
+
+    g->record = *was;
+    g->record.n_places = keep_others(f, was->places, was->n_places, g->record.places);
+    g->record.placed_by = was->generation > 0 ? places_mark(f->job->objects->places, false) : 0;
+    return (struct store_change){.space = STORE_KEYS,
+                                 .key = g->was.key.bytes,
+                                 .len = g->was.key.len,
+                                 .record = &g->record,
+                                 .expect = STORE_EXACTLY,
+                                 .was = was};
+}
+
+static struct store_change change_of_orphan(struct forgetting *g)
+{
+    const struct orphan *was = &g->was.orphan;
+
+    g->orphan = *was;
+    g->orphan.n_places = keep_others(g->forget, was->places, was->n_places, g->orphan.places);
+    return (struct store_change){.space = STORE_ORPHANS,
+                                 .key = g->was.key.bytes,
+                                 .len = g->was.key.len,
+                                 .generation = g->was.generation,
+                                 .orphan = g->orphan.n_places > 0 ? &g->orphan : NULL,
+                                 .expect = STORE_EXACTLY,
+                                 .orphan_was = was};
+}
+
+static int start_one(const struct walked_key *key, void *arg)
+{
+    struct forget *f = arg;
+    struct forgetting *g = malloc(sizeof(*g));
+    struct store_change change;
+    int rc;
+
+    if (g == NULL)
+        return f->rc = UV_ENOMEM;
+    *g = (struct forgetting){.forget = f, .was = *key};
+    g->commit.data = g;
+    change = f->walk.of_orphans ? change_of_orphan(g) : change_of_key(g);
+    if (!f->walk.of_orphans && g->record.n_places == 0) {
+        job_count(f->job, "lost", 1);
+        finding_tell(f->job, "lost", &key->key, f->volume->name, "its only copy was there");
+        free(g);
+        return UV_ENOENT;
+    }
+    rc = store_commit(f->job->objects->store, &g->commit, &change, 1, committed_cb);
+    if (rc < 0) {
+        f->rc = rc;
+        free(g);
+    }
+    return rc;
+}
+
+static void end(struct forget *f, int rc)
+{
+    struct job *job = f->job;
+    uint64_t lost = job_counted(job, "lost");
+    char text[JOB_TEXT_MAX];
+    int n = snprintf(text, sizeof(text), "%" PRIu64 " copies on %s are forgotten",
+                     job_counted(job, "forgotten"), f->volume->name);
+
+    if (rc < 0)
+        snprintf(text + n, sizeof(text) - (size_t)n, "; then the index can't be changed: %s",
+                 uv_strerror(rc));
+    else if (lost > 0)
+        snprintf(text + n, sizeof(text) - (size_t)n,
+                 "; %" PRIu64 " keys are lost: their only copy was there", lost);
+    else
+        snprintf(text + n, sizeof(text) - (size_t)n, "; `mkv verify --repair` makes new ones");
+    job->is_clean = lost == 0;
+    free(f);
+    job_end(job, rc, text);
+}
+
+static void walked_cb(int rc, void *arg)
+{
+    struct forget *f = arg;
+    bool of_orphans = f->walk.of_orphans;
+
+    if (rc == 0)
+        rc = f->rc;
+    if (rc < 0 || f->job->is_canceled || (of_orphans && f->conflicts == 0))
+        end(f, rc);
+    else if ((rc = begin_pass(f, of_orphans || f->conflicts == 0)) < 0)
+        end(f, rc);
+}
+
+static int begin_pass(struct forget *f, bool of_orphans)
+{
+    struct job *job = f->job;
+    struct store_stats stats;
+
+    store_stats(job->objects->store, &stats);
+    job->phase = of_orphans ? "forgetting its orphans" : "forgetting its copies";
+    job->total = of_orphans ? stats.orphans : stats.keys + stats.unlinked;
+    job->done = 0;
+    f->conflicts = 0;
+    f->walk = (struct key_walk){.job = job,
+                                .arg = f,
+                                .at_once = KEY_WALK_BATCH,
+                                .of_orphans = of_orphans,
+                                .wants = wants,
+                                .start = start_one,
+                                .ended = walked_cb};
+    return key_walk_start(&f->walk);
+}
+
+/* Whether a disk that has stood at the volume's address isn't there. */
+static bool any_gone(const struct forget *f)
+{
+    const struct store *store = f->job->objects->store;
+
+    for (uint32_t id = 0; store_volume_name(store, id) != NULL; id++) {
+        if (is_gone(f, &(struct place){.volume = id}))
+            return true;
+    }
+    return false;
+}
+
+static int refuse(struct job *job, int rc, const char *text)
+{
+    snprintf(job->text, sizeof(job->text), "%s", text);
+    return rc;
+}
+
+static int start(struct job *job)
+{
+    const char *name = job->options.volume;
+    struct forget found = {
+        .job = job,
+        .volume = volumes_find(places_volumes(job->objects->places), name, strlen(name)),
+    };
+    struct forget *f;
+
+    if (found.volume == NULL)
+        return refuse(job, UV_EINVAL, "the index knows no volume of that name");
+    if (!any_gone(&found))
+        return refuse(job, UV_EINVAL, "its disk is there: drain it instead");
+    f = malloc(sizeof(*f));
+    if (f == NULL)
+        return refuse(job, UV_ENOMEM, "out of memory");
+    *f = found;
+    if (begin_pass(f, false) < 0) {
+        free(f);
+        return refuse(job, UV_ENOMEM, "out of memory");
+    }
+    job->data = f;
+    return 0;
+}
+
+static void cancel(struct job *job)
+{
+    struct forget *f = job->data;
+
+    key_walk_cancel(&f->walk);
+}
+
+const struct job_type forget_type = {
+    .name = "forget", .noun = "keys", .needs_volume = true, .start = start, .cancel = cancel};
