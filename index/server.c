@@ -1,7 +1,8 @@
-/* Start order: store, transfers, places, HTTP, admin socket, reclaiming, counting; requests wait
- * until each volume was asked how it is. Stop order, each step in the callback of the one before:
- * HTTP and admin socket, reclaiming, counting, the operations that outlive their requests, places,
- * transfers, the store. */
+/* Start order: store, transfers, places, HTTP, jobs, admin socket, reclaiming, counting; requests
+ * and jobs wait until each volume was asked how it is. Stop order, each step in the callback of the
+ * one before: HTTP and admin socket, and jobs are told to end; jobs, once nobody watches them,
+ * reclaiming, counting, the operations that outlive their requests, places, transfers, the store.
+ */
 #include "index/server.h"
 
 #include <assert.h>
@@ -13,6 +14,7 @@
 #include "index/api/api.h"
 #include "index/base/log.h"
 #include "index/maintenance/drained.h"
+#include "index/maintenance/job.h"
 #include "index/objects/reclaim.h"
 #include "index/objects/spread.h"
 
@@ -25,6 +27,7 @@ struct index_server {
     struct http_server *http; /* NULL once it has stopped */
     struct admin *admin;      /* likewise */
     char *directory;
+    struct jobs *jobs;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -106,8 +109,10 @@ static void volumes_settled_cb(void *arg)
 {
     struct index_server *s = arg;
 
-    if (s->http != NULL)
-        http_server_release(s->http);
+    if (s->stopping)
+        return;
+    http_server_release(s->http);
+    jobs_open(s->jobs);
 }
 
 static struct index_server *server_new(uv_loop_t *loop, const struct index_server_options *options)
@@ -123,6 +128,18 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
         return s;
     server_free(s);
     return NULL;
+}
+
+static int start_background(struct index_server *s)
+{
+    int rc = reclaimer_start(s->loop, &s->objects, &s->objects.reclaimer);
+
+    if (rc < 0)
+        return rc;
+    rc = spread_start(s->loop, &s->objects, &s->objects.spread);
+    if (rc < 0)
+        reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
+    return rc;
 }
 
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
@@ -156,25 +173,26 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot listen: %s", uv_strerror(rc));
         goto err_places;
     }
-    rc = admin_start(loop, &s->objects, options->directory, &s->admin);
+    rc = jobs_new(&s->objects, &s->jobs);
     if (rc < 0)
         goto err_http;
-    rc = reclaimer_start(loop, &s->objects, &s->objects.reclaimer);
+    rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->admin);
+    if (rc < 0)
+        goto err_jobs;
+    rc = start_background(s);
     if (rc < 0)
         goto err_admin;
-    rc = spread_start(loop, &s->objects, &s->objects.spread);
-    if (rc < 0)
-        goto err_reclaimer;
     http_server_hold(s->http);
     places_start(s->objects.places, volumes_settled_cb, s);
     *server = s;
     return 0;
 
-err_reclaimer:
-    reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
 err_admin:
     log_error("the index cannot start: %s", uv_strerror(rc));
     admin_stop(s->admin, ignore_cb, NULL);
+err_jobs:
+    jobs_close(s->jobs);
+    jobs_stop(s->jobs, ignore_cb, NULL);
 err_http:
     http_server_stop(s->http, ignore_cb, NULL);
 err_places:
@@ -264,10 +282,17 @@ static void reclaimer_stopped_cb(void *arg)
     spread_stop(s->objects.spread, spread_stopped_cb, s);
 }
 
-static void reclaimer_stop_if_quiet(struct index_server *s)
+static void jobs_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+}
+
+static void jobs_stop_if_quiet(struct index_server *s)
 {
     if (s->http == NULL && s->admin == NULL)
-        reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+        jobs_stop(s->jobs, jobs_stopped_cb, s);
 }
 
 static void http_stopped_cb(void *arg)
@@ -275,7 +300,7 @@ static void http_stopped_cb(void *arg)
     struct index_server *s = arg;
 
     s->http = NULL;
-    reclaimer_stop_if_quiet(s);
+    jobs_stop_if_quiet(s);
 }
 
 static void admin_stopped_cb(void *arg)
@@ -283,7 +308,7 @@ static void admin_stopped_cb(void *arg)
     struct index_server *s = arg;
 
     s->admin = NULL;
-    reclaimer_stop_if_quiet(s);
+    jobs_stop_if_quiet(s);
 }
 
 static void deadline_cb(uv_timer_t *timer)
@@ -324,6 +349,7 @@ static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
     uv_timer_init(s->loop, &s->idle);
     s->deadline.data = s->idle.data = s;
     s->timers = 2;
+    jobs_close(s->jobs);
     http_server_stop(s->http, http_stopped_cb, s);
     admin_stop(s->admin, admin_stopped_cb, s);
 }

@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/admin/admin_jobs.h"
 #include "index/admin/status.h"
 #include "index/base/buf.h"
 #include "index/base/local_socket.h"
 #include "index/base/log.h"
 #include "index/maintenance/dump.h"
 
-#define METHODS "GET, HEAD"
+#define METHODS "GET, HEAD, POST, DELETE"
 
 /* Who reads a dump may have to wait for his own disk or network. */
 static const struct http_limits limits = {
@@ -105,11 +106,12 @@ static void handle_cb(struct http_request *request, void *arg)
             routes[i].respond(arg, request);
             return;
         }
-        http_add_header(request, "Allow", METHODS);
+        http_add_header(request, "Allow", "GET, HEAD");
         http_respond_text(request, 405, "");
         return;
     }
-    http_respond_text(request, 404, "only /status and /dump are here\n");
+    if (!admin_jobs_respond(arg, request))
+        http_respond_text(request, 404, "only /status, /dump and /jobs are here\n");
 }
 
 /* --- Start and stop -------------------------------------------------------------------------- */
@@ -141,14 +143,15 @@ static int listen_in(struct admin *a)
     return rc;
 }
 
-int admin_start(uv_loop_t *loop, const struct objects *objects, const char *directory,
-                struct admin **admin)
+int admin_start(uv_loop_t *loop, const struct objects *objects, struct jobs *jobs,
+                const char *directory, struct admin **admin)
 {
     struct admin *a = calloc(1, sizeof(*a));
     int rc = UV_ENOMEM;
 
     if (a != NULL) {
-        *a = (struct admin){.loop = loop, .objects = objects, .started = uv_hrtime(), .fd = -1};
+        *a = (struct admin){
+            .loop = loop, .objects = objects, .jobs = jobs, .started = uv_hrtime(), .fd = -1};
         a->directory = strdup(directory);
     }
     if (a != NULL && a->directory != NULL)

@@ -2,6 +2,7 @@
  *
  *     GET /status   what status.h describes
  *     GET /dump     the lines of maintenance/dump_line.h, streamed
+ *     /jobs...      admin_jobs.h
  *
  * It has a listener and a handler of its own, so that no path of the public API leads here. */
 #ifndef MKV_ADMIN_H
@@ -12,9 +13,12 @@
 
 #define ADMIN_SOCKET "admin.sock" /* in the index directory */
 
+struct jobs; /* index/maintenance/job.h */
+
 struct admin {
     uv_loop_t *loop;
     const struct objects *objects;
+    struct jobs *jobs;
     char *directory;  /* the index's */
     uint64_t started; /* uv_hrtime() */
     int fd;           /* of the directory */
@@ -24,13 +28,13 @@ struct admin {
 };
 
 /* Makes the socket in the index directory, in place of one that a killed index left, and serves it;
- * the caller holds the directory's lock. `objects` is borrowed. 0 and *admin, or a negative UV_E*
- * after a log line. */
-int admin_start(uv_loop_t *loop, const struct objects *objects, const char *directory,
-                struct admin **admin);
+ * the caller holds the directory's lock. `objects` and `jobs` are borrowed. 0 and *admin, or a
+ * negative UV_E* after a log line. */
+int admin_start(uv_loop_t *loop, const struct objects *objects, struct jobs *jobs,
+                const char *directory, struct admin **admin);
 
 /* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
- * before. */
+ * before. Those who watch jobs are served until these have ended: jobs_close() comes first. */
 void admin_stop(struct admin *admin, void (*cb)(void *arg), void *arg);
 
 /* Cuts off what still runs. Only after admin_stop(), before its callback. */

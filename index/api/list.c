@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/api/query.h"
+#include "index/http/query.h"
 #include "index/base/buf.h"
 #include "index/base/json.h"
 

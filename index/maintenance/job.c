@@ -16,6 +16,8 @@ struct jobs {
     struct job_list list; /* in the order of their start */
     uint64_t last_id;
     unsigned n_running;
+    bool is_open;
+    bool is_closed;
     bool stopping;
     uv_timer_t timer; /* fires when all have ended */
     void (*stop_cb)(void *arg);
@@ -36,9 +38,8 @@ int jobs_new(struct objects *objects, struct jobs **jobs)
     return 0;
 }
 
-static void job_free(struct jobs *jobs, struct job *job)
+static void job_free(struct job *job)
 {
-    TAILQ_REMOVE(&jobs->list, job, link);
     for (size_t i = 0; i < job->n_findings; i++)
         free(job->findings[i].line);
     free(job->findings);
@@ -52,10 +53,13 @@ static void closed_cb(uv_handle_t *handle)
     struct jobs *jobs = handle->data;
     void (*cb)(void *arg) = jobs->stop_cb;
     void *arg = jobs->stop_arg;
-    struct job *job;
+    struct job *job = TAILQ_FIRST(&jobs->list);
+    struct job *next;
 
-    while ((job = TAILQ_FIRST(&jobs->list)) != NULL)
-        job_free(jobs, job);
+    for (; job != NULL; job = next) {
+        next = TAILQ_NEXT(job, link);
+        job_free(job);
+    }
     free(jobs);
     cb(arg);
 }
@@ -66,21 +70,39 @@ static void stop_if_quiet(struct jobs *jobs)
         uv_close((uv_handle_t *)&jobs->timer, closed_cb);
 }
 
-void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg)
+static struct job *find_going_on(const struct jobs *jobs)
 {
     struct job *job;
 
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        if (job->state == JOB_RUNNING && !job->is_canceled)
+            return job;
+    }
+    return NULL;
+}
+
+/* One may end within its cancel, which frees another. */
+void jobs_close(struct jobs *jobs)
+{
+    struct job *job;
+
+    jobs->is_closed = true;
+    while ((job = find_going_on(jobs)) != NULL)
+        job_cancel(job);
+}
+
+void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg)
+{
+    assert(jobs->is_closed);
     jobs->stopping = true;
     jobs->stop_cb = cb;
     jobs->stop_arg = arg;
-    TAILQ_FOREACH(job, &jobs->list, link)
-    {
-        job_cancel(job);
-    }
     stop_if_quiet(jobs);
 }
 
-static void forget_old(struct jobs *jobs)
+/* The one that has just ended stays, for those who watch it. */
+static void forget_old(struct jobs *jobs, const struct job *newest)
 {
     unsigned n_ended = 0;
     struct job *job;
@@ -88,13 +110,16 @@ static void forget_old(struct jobs *jobs)
 
     TAILQ_FOREACH(job, &jobs->list, link)
     {
-        if (job->state == JOB_RUNNING)
+        if (job->state == JOB_RUNNING || job == newest)
             continue;
         n_ended++;
-        oldest = oldest == NULL ? job : oldest;
+        if (oldest == NULL || job->ended_at < oldest->ended_at)
+            oldest = job;
     }
-    if (n_ended > JOBS_KEPT)
-        job_free(jobs, oldest);
+    if (n_ended < JOBS_KEPT)
+        return;
+    TAILQ_REMOVE(&jobs->list, oldest, link);
+    job_free(oldest);
 }
 
 void job_end(struct job *job, int rc, const char *text)
@@ -103,12 +128,14 @@ void job_end(struct job *job, int rc, const char *text)
 
     assert(job->state == JOB_RUNNING);
     job->state = rc < 0 ? JOB_FAILED : job->is_canceled ? JOB_CANCELED : JOB_DONE;
+    job->is_clean = job->is_clean && job->state == JOB_DONE;
     job->ended_at = uv_now(jobs->objects->loop);
     snprintf(job->text, sizeof(job->text), "%s", text);
-    log_info("job %llu, %s %s: %s: %s", (unsigned long long)job->id, job->type->name,
-             job->options.volume, job_state_name(job->state), text);
+    log_info("job %llu, %s%s%s, is %s: %s", (unsigned long long)job->id, job->type->name,
+             job->options.volume[0] != '\0' ? " " : "", job->options.volume,
+             job_state_name(job->state), text);
     jobs->n_running--;
-    forget_old(jobs);
+    forget_old(jobs, job);
     stop_if_quiet(jobs);
 }
 
@@ -121,6 +148,11 @@ void job_cancel(struct job *job)
 }
 
 /* --- The start ------------------------------------------------------------------------------- */
+
+void jobs_open(struct jobs *jobs)
+{
+    jobs->is_open = true;
+}
 
 static struct job *find_running(const struct jobs *jobs, const struct job_type *type,
                                 const struct job_options *options)
@@ -164,9 +196,13 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     struct job *new = find_running(jobs, type, options);
     int rc;
 
-    if (jobs->stopping) {
+    if (jobs->is_closed) {
         strcpy(text, "the index is about to stop");
         return UV_ESHUTDOWN;
+    }
+    if (!jobs->is_open) {
+        strcpy(text, "the index has just begun to ask its volumes how they are");
+        return UV_EAGAIN;
     }
     if (new != NULL) {
         snprintf(text, JOB_TEXT_MAX, "it runs already, as job %llu", (unsigned long long)new->id);
@@ -187,8 +223,8 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     jobs->last_id = new->id;
     jobs->n_running++;
     TAILQ_INSERT_TAIL(&jobs->list, new, link);
-    log_info("job %llu, %s %s: begun", (unsigned long long)new->id, type->name,
-             new->options.volume);
+    log_info("job %llu, %s%s%s, has begun", (unsigned long long)new->id, type->name,
+             new->options.volume[0] != '\0' ? " " : "", new->options.volume);
     *job = new;
     return 0;
 }
@@ -270,7 +306,8 @@ void job_find(struct job *job, const char *line, size_t len)
         return;
     }
     memcpy(copy, line, len);
-    job->findings[job->n_findings++] = (struct job_finding){copy, len};
+    job->findings[job->n_findings].line = copy;
+    job->findings[job->n_findings++].len = len;
 }
 
 /* --- Its rate -------------------------------------------------------------------------------- */

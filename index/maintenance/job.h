@@ -91,12 +91,19 @@ struct job {
 /* 0 and *jobs, or UV_ENOMEM. */
 int jobs_new(struct objects *objects, struct jobs **jobs);
 
-/* Cancels all jobs, frees all once they have ended, and fires `cb`, never inside this call. */
+/* Jobs can be started from now on: what volumes there are, and how each is, is known. */
+void jobs_open(struct jobs *jobs);
+
+/* Cancels all jobs, and starts none any more; who watches them sees them end. */
+void jobs_close(struct jobs *jobs);
+
+/* After jobs_close(), when nobody reads a job any more: frees all once they have ended, and fires
+ * `cb`, never inside this call. */
 void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg);
 
 /* Starts a job. 0 and *job, which stays until JOBS_KEPT later ones have ended; or, with a line in
  * `text`: UV_EALREADY when one of that kind, and of that volume, runs (then it is *job); UV_EINVAL;
- * UV_ESHUTDOWN; or another negative UV_E*. */
+ * UV_EAGAIN before jobs_open(); UV_ESHUTDOWN after jobs_close(); or another negative UV_E*. */
 #define JOBS_KEPT 16
 int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_options *options,
                struct job **job, char text[JOB_TEXT_MAX]);

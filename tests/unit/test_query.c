@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "index/api/query.h"
+#include "index/http/query.h"
 
 /* Asserts that `name` in `query` gives the `n` bytes of `wanted`. */
 static void expect_found(const char *query, const char *name, const char *wanted, size_t n)

@@ -1,7 +1,7 @@
 /* Parameters in the query of a request target, such as "list&start=a%2Fb&limit=3", which is read as
  * what a form sends: application/x-www-form-urlencoded. */
-#ifndef MKV_API_QUERY_H
-#define MKV_API_QUERY_H
+#ifndef MKV_HTTP_QUERY_H
+#define MKV_HTTP_QUERY_H
 
 #include <stdbool.h>
 #include <stddef.h>

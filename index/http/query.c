@@ -1,4 +1,4 @@
-#include "index/api/query.h"
+#include "index/http/query.h"
 
 #include <errno.h>
 #include <string.h>
