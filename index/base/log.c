@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -183,14 +184,19 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
 
 void log_line_limited(enum log_level level, const char *source, const char *text, size_t len)
 {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     struct timespec now;
     unsigned held;
+    bool passes;
 
     if (level < sink.level)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (log_limit_passes(&sink.limit, text, len, strcmp(source, "mkv") != 0,
-                         (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &held))
+    pthread_mutex_lock(&mutex);
+    passes = log_limit_passes(&sink.limit, text, len, strcmp(source, "mkv") != 0,
+                              (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &held);
+    pthread_mutex_unlock(&mutex);
+    if (passes)
         write_line(level, source, text, len, held);
 }
 

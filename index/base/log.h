@@ -6,7 +6,7 @@
  * Bytes that could forge a line or drive a terminal are written as \xNN (text_printable()), so a
  * key may be logged. Nothing waits for a reader: a line that a pipe or terminal doesn't take at
  * once is dropped, and the next one that is taken has a line before it that tells how many were.
- * All functions preserve errno. Workers may call log_write() and log_line(), the main thread all.
+ * All functions preserve errno. Any thread may write lines; where they go is the main one's to say.
  */
 #ifndef MKV_BASE_LOG_H
 #define MKV_BASE_LOG_H

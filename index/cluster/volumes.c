@@ -444,6 +444,7 @@ static struct volume *add(struct volumes *v, const char *name)
     volume->volumes = v;
     volume->free_bytes = volume->total_bytes = UINT64_MAX;
     volume->id = UINT32_MAX;
+    volume->number = (uint32_t)v->count;
     v->list[v->count++] = volume;
     return volume;
 }

@@ -48,6 +48,7 @@ struct volumes;
 
 struct volume {
     struct volumes *volumes;
+    uint32_t number; /* its position: volumes_at() */
     char name[VOLUME_ADDRESS_MAX];
     char identity[TRANSFER_VOLUME_ID_MAX + 1]; /* as of the last answer; "": it has none */
     char address[ADDRESS_TEXT_MAX];            /* "IP:port", likewise; "" before the first */

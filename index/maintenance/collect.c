@@ -194,6 +194,8 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
 
     if (c->rc == 0 && rc == 0 && status == 200 && s->ended) {
         strcpy(collect->identities[s->volume], transfer->volume_id);
+        if (collect->listed != NULL)
+            collect->listed[s->volume] = true;
         c->n_open--;
         return;
     }
@@ -209,7 +211,8 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
     }
     log_error("volume %s can't be listed: %s", collect->volumes[s->volume], s->problem);
     c->n_open--;
-    c->rc = UV_EREMOTEIO;
+    if (collect->listed == NULL)
+        c->rc = UV_EREMOTEIO;
 }
 
 static void list(struct stream *s)
@@ -239,8 +242,8 @@ static void tick_cb(uv_timer_t *timer)
 {
     struct collector *c = timer->data;
 
-    if (c->collect->tick_cb != NULL)
-        c->collect->tick_cb(c->collect->arg);
+    if (c->collect->tick_cb != NULL && c->rc == 0)
+        c->rc = c->collect->tick_cb(c->collect->arg);
     for (size_t i = 0; i < c->collect->n_volumes; i++) {
         struct stream *s = &c->streams[i];
 

@@ -1,8 +1,8 @@
 /* What lies on volumes: their lists (GET /_mkv/list, launcher/volume/list.h), all at once.
  *
  * A list that breaks off is asked for again from where it did; a volume that can't be listed after
- * some tries ends all. Blocks, on a loop of its own, so that it can have a thread of its own, too.
- */
+ * some tries ends all, unless the caller can do without it. Blocks, on a loop of its own, so that
+ * it can have a thread of its own, too. */
 #ifndef MKV_MAINTENANCE_COLLECT_H
 #define MKV_MAINTENANCE_COLLECT_H
 
@@ -25,9 +25,11 @@ struct collect {
     const char *const *volumes; /* "host:port" */
     size_t n_volumes;
     char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* out: of those that have one, else "" */
+    bool *listed; /* out: those that were listed to the end; NULL: one that can't be ends all */
     /* Called for each file that has a blob's name. 0, or negative to end all with that. */
     int (*blob_cb)(const struct collected *blob, void *arg);
-    void (*tick_cb)(void *arg); /* called five times a second; may be NULL */
+    /* Called five times a second; may be NULL. As blob_cb. */
+    int (*tick_cb)(void *arg);
     void *arg;
     uint64_t strangers; /* out: files whose path is no blob's */
 };

@@ -14,7 +14,7 @@
 #include "index/objects/objects.h"
 
 #define JOB_TEXT_MAX     (2 * VOLUME_ADDRESS_MAX + 384)
-#define JOB_COUNTS_MAX   12
+#define JOB_COUNTS_MAX   16
 #define JOB_FINDINGS_MAX 10000 /* that are kept; more are counted */
 #define JOB_JOBS_DEFAULT 4
 #define JOB_JOBS_MAX     64

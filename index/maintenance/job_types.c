@@ -4,8 +4,10 @@
 #include "index/maintenance/forget.h"
 #include "index/maintenance/job.h"
 #include "index/maintenance/rebalance.h"
+#include "index/maintenance/verify.h"
 
-static const struct job_type *const types[] = {&rebalance_type, &drain_type, &forget_type};
+static const struct job_type *const types[] = {&rebalance_type, &drain_type, &forget_type,
+                                               &verify_type};
 
 const struct job_type *job_type_find(const char *name, size_t len)
 {

@@ -61,12 +61,13 @@ static int blob_cb(const struct collected *blob, void *arg)
     return sort_add(r->files, bytes, n, n);
 }
 
-static void tick_cb(void *arg)
+static int tick_cb(void *arg)
 {
     struct rebuild *r = arg;
 
     if (r->options->progress_cb != NULL)
         r->options->progress_cb(r->counts->files, 0, r->options->arg);
+    return 0;
 }
 
 static int check_identities(const struct rebuild *r)

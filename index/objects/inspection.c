@@ -4,15 +4,15 @@
  *
  * The record's MD5 tells good copies from bad ones. Without one, copies of the right size that most
  * of them agree with are good. */
-#include "index/objects/check.h"
+#include "index/objects/inspection.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "index/cluster/hash.h"
 
-struct check_copy {
-    struct check *check;
+struct inspected_copy {
+    struct inspection *inspection;
     enum copy_state state;
     bool running;
     struct volume *volume;
@@ -22,12 +22,12 @@ struct check_copy {
 
 /* --- The judgement --------------------------------------------------------------------------- */
 
-static unsigned votes_for(const struct check *c, const struct check_copy *copy)
+static unsigned votes_for(const struct inspection *c, const struct inspected_copy *copy)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < c->record.n_places; i++) {
-        const struct check_copy *other = &c->copies[i];
+        const struct inspected_copy *other = &c->copies[i];
 
         n += other->state == COPY_GOOD && memcmp(other->hash.md5, copy->hash.md5, MD5_SIZE) == 0;
     }
@@ -35,9 +35,9 @@ static unsigned votes_for(const struct check *c, const struct check_copy *copy)
 }
 
 /* Of those that have the right size. */
-static void let_vote(struct check *c)
+static void let_vote(struct inspection *c)
 {
-    unsigned n_voters = check_count(c, COPY_GOOD);
+    unsigned n_voters = inspection_count(c, COPY_GOOD);
     unsigned most = 0;
 
     for (unsigned i = 0; i < c->record.n_places; i++) {
@@ -53,7 +53,7 @@ static void let_vote(struct check *c)
     }
 }
 
-static void judge(struct check *c)
+static void judge(struct inspection *c)
 {
     for (unsigned i = 0; i < c->record.n_places; i++)
         c->states[i] = c->copies[i].state;
@@ -61,9 +61,9 @@ static void judge(struct check *c)
         let_vote(c);
 }
 
-static void copy_ended(struct check_copy *copy, enum copy_state state)
+static void copy_ended(struct inspected_copy *copy, enum copy_state state)
 {
-    struct check *c = copy->check;
+    struct inspection *c = copy->inspection;
 
     copy->state = state;
     copy->running = false;
@@ -80,7 +80,7 @@ static void copy_ended(struct check_copy *copy, enum copy_state state)
 
 static void looked_cb(struct transfer *transfer, int rc, int status)
 {
-    struct check_copy *copy = transfer->data;
+    struct inspected_copy *copy = transfer->data;
     enum copy_state state = COPY_AWAY;
 
     volume_report(copy->volume, rc, status);
@@ -89,11 +89,11 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
     else if (status == 404)
         state = COPY_MISSING;
     else if (status == 200)
-        state = transfer->length == (int64_t)copy->check->record.size ? COPY_GOOD : COPY_SHORT;
+        state = transfer->length == (int64_t)copy->inspection->record.size ? COPY_GOOD : COPY_SHORT;
     copy_ended(copy, state);
 }
 
-static enum copy_state state_found(const struct check *c, const struct hash *hash)
+static enum copy_state state_found(const struct inspection *c, const struct hash *hash)
 {
     if (hash->found == HASH_MISSING)
         return COPY_MISSING;
@@ -108,19 +108,19 @@ static enum copy_state state_found(const struct check *c, const struct hash *has
 
 static void read_cb(struct hash *hash, int rc)
 {
-    struct check_copy *copy = hash->data;
+    struct inspected_copy *copy = hash->data;
 
-    copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->check, hash));
+    copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->inspection, hash));
 }
 
-static int ask(struct check *c, unsigned i, const char *path)
+static int ask(struct inspection *c, unsigned i, const char *path)
 {
     const struct place *place = &c->record.places[i];
-    struct check_copy *copy = &c->copies[i];
+    struct inspected_copy *copy = &c->copies[i];
     struct transfers *transfers = c->objects->transfers;
     char url[PLACEMENT_URL_MAX];
 
-    copy->check = c;
+    copy->inspection = c;
     copy->state = c->states[i] = COPY_AWAY;
     copy->volume = place_live(c->objects->places, place);
     if (copy->volume == NULL)
@@ -135,14 +135,14 @@ static int ask(struct check *c, unsigned i, const char *path)
     return transfer_head(transfers, &copy->head, url, looked_cb);
 }
 
-int check_start(struct check *c, struct objects *o, const struct key *key,
-                const struct record *record, bool deep, check_done_cb done)
+int inspection_start(struct inspection *c, struct objects *o, const struct key *key,
+                     const struct record *record, bool deep, inspection_done_cb done)
 {
     char path[PLACEMENT_PATH_MAX];
     void *data = c->data;
     int rc = UV_EAGAIN;
 
-    *c = (struct check){
+    *c = (struct inspection){
         .data = data, .objects = o, .key = *key, .record = *record, .deep = deep, .done = done};
     c->copies = calloc(record->n_places, sizeof(*c->copies));
     if (c->copies == NULL)
@@ -164,7 +164,7 @@ int check_start(struct check *c, struct objects *o, const struct key *key,
     return 0;
 }
 
-void check_cancel(struct check *c)
+void inspection_cancel(struct inspection *c)
 {
     for (unsigned i = 0; i < c->record.n_places && c->copies != NULL; i++) {
         if (c->copies[i].running && !c->deep)
@@ -174,7 +174,7 @@ void check_cancel(struct check *c)
     }
 }
 
-unsigned check_lost(const struct check *c)
+unsigned inspection_lost(const struct inspection *c)
 {
     unsigned lost = 0;
 
@@ -185,7 +185,7 @@ unsigned check_lost(const struct check *c)
     return lost;
 }
 
-unsigned check_count(const struct check *c, enum copy_state state)
+unsigned inspection_count(const struct inspection *c, enum copy_state state)
 {
     unsigned n = 0;
 

@@ -1,0 +1,251 @@
+/* Happy path: the volumes are listed; what they list is compared with what the index says, a slice
+ * of the loop's time after the other, and what may be wrong is looked at by operations of its own;
+ * when all was seen and they have ended, so has the job.
+ *
+ * Failures: a volume that can't be listed is told, and its copies are asked for one by one. The
+ * index that can't be read, or a disk without room for the list, ends the job. */
+#include "index/maintenance/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/maintenance/verify_internal.h"
+
+#define LOOKS_AT_ONCE 64  /* operations, */
+#define READS_AT_ONCE 512 /* or in a deep verify, whose volumes take many files at once */
+#define TICK          200 /* ms, while volumes are listed */
+
+static void turn_cb(uv_timer_t *timer);
+
+static void again_in(struct verify *v, uint64_t ms)
+{
+    uv_timer_start(&v->timer, turn_cb, ms, 0);
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static uint64_t count_bad(const struct job *job)
+{
+    return job_counted(job, "missing") + job_counted(job, "short") + job_counted(job, "rotten") +
+           job_counted(job, "unreadable") + job_counted(job, "doubted");
+}
+
+/* "2 copies are bad, 1 key repaired, 3 blobs without a key" */
+static void write_text(const struct job *job, char *text, size_t size)
+{
+    const struct {
+        uint64_t n;
+        const char *one;
+        const char *many;
+    } parts[] = {
+        {count_bad(job), "copy is bad", "copies are bad"},
+        {job_counted(job, "too_few"), "key has too few copies", "keys have too few copies"},
+        {job_counted(job, "away"), "copy is on a volume that is away",
+         "copies are on volumes that are away"},
+        {job_counted(job, "repaired"), "key repaired", "keys repaired"},
+        {job_counted(job, "failed"), "could not be mended", "could not be mended"},
+        {job_counted(job, "strays"), "blob without a key", "blobs without a key"},
+        {job_counted(job, "removed"), "of them will be removed", "of them will be removed"},
+    };
+    int n = snprintf(text, size, "%" PRIu64 " keys verified", job->done);
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (parts[i].n > 0)
+            n += snprintf(text + n, size - (size_t)n, ", %" PRIu64 " %s", parts[i].n,
+                          parts[i].n == 1 ? parts[i].one : parts[i].many);
+    }
+    if (count_bad(job) + job_counted(job, "too_few") + job_counted(job, "away") +
+            job_counted(job, "strays") ==
+        0)
+        snprintf(text + n, size - (size_t)n, ", all is well");
+}
+
+static bool is_clean(const struct job *job)
+{
+    uint64_t left = job_counted(job, "doubted") + job_counted(job, "away") +
+                    job_counted(job, "failed") + job_counted(job, "strays") -
+                    job_counted(job, "removed");
+
+    if (!job->options.repair)
+        left += count_bad(job) + job_counted(job, "too_few");
+    return left == 0;
+}
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct verify *v = handle->data;
+    struct job *job = v->job;
+    int rc = v->rc;
+    char text[JOB_TEXT_MAX];
+
+    free(v->suspects);
+    free(v);
+    if (rc < 0)
+        snprintf(text, sizeof(text), "it can't go on: %s", uv_strerror(rc));
+    else
+        write_text(job, text, sizeof(text));
+    job->is_clean = is_clean(job);
+    job_end(job, rc, text);
+}
+
+static void stopped_cb(void *arg)
+{
+    struct verify *v = arg;
+
+    uv_close((uv_handle_t *)&v->timer, closed_cb);
+}
+
+static void end(struct verify *v)
+{
+    v->stage = VERIFY_ENDING;
+    uv_timer_stop(&v->timer);
+    inventory_stop(&v->inventory, stopped_cb);
+}
+
+/* --- Turns ----------------------------------------------------------------------------------- */
+
+static unsigned at_once(const struct verify *v)
+{
+    return v->job->options.deep ? READS_AT_ONCE : LOOKS_AT_ONCE;
+}
+
+static void start_waiting(struct verify *v)
+{
+    while (v->first < v->n && v->n_running < at_once(v) && job_delay(v->job) == 0) {
+        const struct suspect *suspect = &v->suspects[v->first++];
+        int rc;
+
+        v->n_running++;
+        rc = suspect->is_stray ? verify_stray_start(v, suspect) : verify_key_start(v, suspect);
+        if (rc < 0)
+            v->n_running--;
+        if (rc < 0 && rc != UV_EAGAIN)
+            v->rc = rc;
+    }
+}
+
+static void compare(struct verify *v)
+{
+    int rc;
+
+    memmove(v->suspects, v->suspects + v->first, (v->n - v->first) * sizeof(*v->suspects));
+    v->n -= v->first;
+    v->first = 0;
+    rc = verify_compare(v);
+    if (rc == UV_EAGAIN) {
+        v->stage = VERIFY_FETCHING;
+        inventory_fetch(&v->inventory);
+    } else if (rc < 0) {
+        v->rc = rc;
+    }
+    v->compared = rc == 1;
+}
+
+static bool wants_more(const struct verify *v)
+{
+    return v->stage == VERIFY_COMPARING && !v->compared && v->n - v->first < VERIFY_BATCH / 2;
+}
+
+static void turn_cb(uv_timer_t *timer)
+{
+    struct verify *v = timer->data;
+    bool gives_up = v->job->is_canceled || v->rc < 0;
+
+    if (v->stage == VERIFY_LISTING) {
+        v->job->done = atomic_load(&v->inventory.files);
+        again_in(v, TICK);
+        return;
+    }
+    if (!gives_up && wants_more(v))
+        compare(v);
+    if (!gives_up)
+        start_waiting(v);
+    gives_up = v->job->is_canceled || v->rc < 0;
+    if (v->n_running == 0 && v->stage == VERIFY_COMPARING &&
+        (gives_up || (v->compared && v->first == v->n)))
+        end(v);
+    else if (!gives_up && wants_more(v))
+        again_in(v, 0);
+    else if (!gives_up && v->first < v->n && v->n_running < at_once(v))
+        again_in(v, job_delay(v->job));
+}
+
+void verify_ended(struct verify *v)
+{
+    v->n_running--;
+    if (v->stage == VERIFY_COMPARING)
+        again_in(v, 0);
+}
+
+/* The list is there, or more of it. */
+static void ready_cb(int rc, void *arg)
+{
+    struct verify *v = arg;
+    struct store_stats stats;
+
+    if (v->stage == VERIFY_LISTING) {
+        store_stats(v->job->objects->store, &stats);
+        v->job->phase = v->job->options.deep ? "reading" : "comparing";
+        v->job->total = stats.keys + stats.unlinked;
+        v->job->done = 0;
+        job_count(v->job, "strangers", v->inventory.strangers + v->inventory.foreign);
+    }
+    v->stage = VERIFY_COMPARING;
+    if (rc < 0 && !v->job->is_canceled)
+        v->rc = rc;
+    again_in(v, 0);
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+static int start(struct job *job)
+{
+    struct verify *v = calloc(1, sizeof(*v));
+    struct store_stats stats;
+    int rc = UV_ENOMEM;
+
+    snprintf(job->text, sizeof(job->text), "the volumes can't be listed");
+    if (v == NULL)
+        return rc;
+    v->job = job;
+    STAILQ_INIT(&v->to_repair);
+    STAILQ_INIT(&v->running);
+    v->suspects = malloc(VERIFY_ROOM * sizeof(*v->suspects));
+    v->inventory = (struct inventory){.objects = job->objects, .arg = v, .ready = ready_cb};
+    if (v->suspects != NULL)
+        rc = inventory_start(&v->inventory);
+    if (rc < 0) {
+        free(v->suspects);
+        free(v);
+        return rc;
+    }
+    store_stats(job->objects->store, &stats);
+    job->phase = "listing";
+    job->total = (stats.keys + stats.unlinked) * job->objects->copies;
+    job->data = v;
+    job->text[0] = '\0';
+    uv_timer_init(job->objects->loop, &v->timer);
+    v->timer.data = v;
+    again_in(v, TICK);
+    return 0;
+}
+
+static void cancel(struct job *job)
+{
+    struct verify *v = job->data;
+
+    if (v->stage == VERIFY_ENDING)
+        return;
+    if (v->stage == VERIFY_LISTING) {
+        end(v);
+        return;
+    }
+    verify_keys_cancel(v);
+    if (v->stage == VERIFY_COMPARING)
+        again_in(v, 0);
+}
+
+const struct job_type verify_type = {
+    .name = "verify", .noun = "keys", .start = start, .cancel = cancel};

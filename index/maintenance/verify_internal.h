@@ -1,0 +1,72 @@
+/* What the parts of a verify share: verify.c is the job and its stages, verify_compare.c finds what
+ * may be wrong in what volumes list and the index says, verify_key.c looks at one such key and
+ * mends it, verify_stray.c at one blob without a key. */
+#ifndef MKV_MAINTENANCE_VERIFY_INTERNAL_H
+#define MKV_MAINTENANCE_VERIFY_INTERNAL_H
+
+#include "index/maintenance/inventory.h"
+#include "index/maintenance/job.h"
+#include "index/objects/inspection.h"
+#include "index/objects/move.h"
+
+#define VERIFY_BATCH 256 /* suspects that wait, and those of one more key */
+#define VERIFY_ROOM  (VERIFY_BATCH + PLACES_MAX + 1)
+
+/* What is to be looked at: a key, or a blob that none seems to name. */
+struct suspect {
+    struct key key;
+    bool is_stray;
+    struct record record; /* of a key */
+    uint64_t generation;  /* of a stray, as the next three */
+    struct place place;
+    uint64_t size;
+    uint64_t time; /* of its file, ms since 1970 */
+};
+
+enum verify_stage {
+    VERIFY_LISTING,   /* the volumes */
+    VERIFY_COMPARING, /* what they list and the index says; or it waits for operations */
+    VERIFY_FETCHING,  /* more of the list */
+    VERIFY_ENDING
+};
+
+struct verify_key;
+STAILQ_HEAD(verify_keys, verify_key);
+
+struct verify {
+    struct job *job;
+    enum verify_stage stage;
+    struct inventory inventory;
+    uv_timer_t timer; /* the next turn */
+    struct key next;  /* in the store */
+    bool store_ended;
+    bool compared; /* all was seen */
+    uint64_t slice_until;
+    unsigned looked_at;
+    struct suspect *suspects; /* n of them wait, from `first` on */
+    unsigned first;
+    unsigned n;
+    unsigned n_running;           /* operations */
+    unsigned n_repairs;           /* of them */
+    struct verify_keys to_repair; /* operations that wait for their turn */
+    struct verify_keys running;
+    int rc;
+};
+
+/* verify_compare.c: one slice. 0: more is to come, or room is wanted; UV_EAGAIN: the inventory has
+ * to be fetched; 1: all was seen; or another negative UV_E*. */
+int verify_compare(struct verify *verify);
+
+/* verify_key.c: looks at the key. The operation ends with verify_ended(), never within this call. 0
+ * or UV_ENOMEM. */
+int verify_key_start(struct verify *verify, const struct suspect *suspect);
+/* Breaks off what runs. */
+void verify_keys_cancel(struct verify *verify);
+
+/* verify_stray.c: likewise for a blob. */
+int verify_stray_start(struct verify *verify, const struct suspect *suspect);
+
+/* verify.c: an operation has ended. */
+void verify_ended(struct verify *verify);
+
+#endif
