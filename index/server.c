@@ -14,7 +14,7 @@
 #include "index/api/api.h"
 #include "index/base/log.h"
 #include "index/maintenance/drained.h"
-#include "index/maintenance/job.h"
+#include "index/maintenance/healer.h"
 #include "index/objects/reclaim.h"
 #include "index/objects/spread.h"
 
@@ -28,6 +28,7 @@ struct index_server {
     struct admin *admin;      /* likewise */
     char *directory;
     struct jobs *jobs;
+    struct healer_options healing;
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -70,6 +71,8 @@ static void init_api(struct index_server *s, const struct index_server_options *
     s->objects.sync = options->sync;
     s->objects.md5 = options->md5;
     s->objects.grace = options->grace_ms;
+    s->healing = (struct healer_options){.repair_after = options->repair_after_ms,
+                                         .verify_every = options->verify_every_ms};
     s->objects.budget.connections_max = volume_connections();
     generations_init(&s->objects.generations, store_last_generation(s->objects.store));
 }
@@ -138,7 +141,16 @@ static int start_background(struct index_server *s)
         return rc;
     rc = spread_start(s->loop, &s->objects, &s->objects.spread);
     if (rc < 0)
-        reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
+        goto err_reclaimer;
+    rc = healer_start(&s->objects, s->jobs, &s->healing, &s->objects.healer);
+    if (rc < 0)
+        goto err_spread;
+    return 0;
+
+err_spread:
+    spread_stop(s->objects.spread, ignore_cb, NULL);
+err_reclaimer:
+    reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
     return rc;
 }
 
@@ -282,11 +294,18 @@ static void reclaimer_stopped_cb(void *arg)
     spread_stop(s->objects.spread, spread_stopped_cb, s);
 }
 
-static void jobs_stopped_cb(void *arg)
+static void healer_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
     reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+}
+
+static void jobs_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    healer_stop(s->objects.healer, healer_stopped_cb, s);
 }
 
 static void jobs_stop_if_quiet(struct index_server *s)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct index_server;
@@ -20,9 +21,12 @@ struct index_server_options {
     const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool protect;         /* only unlinked keys can be deleted */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
-    unsigned grace_ms;    /* that a blob stays for readers who were sent to it */
-    bool md5;             /* compute and keep the MD5 of every value */
-    const int *listeners; /* listening TCP sockets, the front's first; taken over on success */
+    unsigned grace_ms; /* that a blob stays for readers who were sent to it */
+    uint64_t
+        repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: any */
+    uint64_t verify_every_ms; /* in which every copy is read once; 0: never */
+    bool md5;                 /* compute and keep the MD5 of every value */
+    const int *listeners;     /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;
 };
 

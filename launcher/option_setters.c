@@ -5,6 +5,8 @@
 #include "index/base/log.h"
 #include "launcher/options.h"
 
+#define DURATION_MAX (3650U * 86400) /* seconds */
+
 /* Parses decimal digits up to `max`, no sign and no space. */
 static bool parse_number(const char *text, unsigned max, unsigned *out)
 {
@@ -53,6 +55,34 @@ const char *option_set_seconds(void *target, const char *value)
         return "must be a number of seconds, at most 86400";
     *(unsigned *)target = seconds * 1000;
     return NULL;
+}
+
+/* A number and its unit; 0 needs none. */
+const char *option_set_duration(void *target, const char *value)
+{
+    static const struct {
+        char unit;
+        unsigned seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t n = strlen(value);
+    char digits[16];
+    unsigned number;
+
+    if (strcmp(value, "0") == 0) {
+        *(uint64_t *)target = 0;
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (n < 2 || n > sizeof(digits) || value[n - 1] != units[i].unit)
+            continue;
+        memcpy(digits, value, n - 1);
+        digits[n - 1] = '\0';
+        if (!parse_number(digits, DURATION_MAX / units[i].seconds, &number))
+            break;
+        *(uint64_t *)target = (uint64_t)number * units[i].seconds * 1000;
+        return NULL;
+    }
+    return "must be a time such as 30s, 10m, 6h or 30d, at most 3650d, or 0";
 }
 
 const char *option_set_workers(void *target, const char *value)

@@ -52,6 +52,7 @@ const char *option_set_bool(void *target, const char *value);       /* bool: tru
 const char *option_set_string(void *target, const char *value);     /* const char *: not empty */
 const char *option_set_log_level(void *target, const char *value);  /* enum log_level */
 const char *option_set_seconds(void *target, const char *value);    /* unsigned: milliseconds */
+const char *option_set_duration(void *target, const char *value);   /* uint64_t: milliseconds */
 const char *option_set_workers(void *target, const char *value);    /* unsigned: 0 is auto */
 const char *option_set_subvolumes(void *target, const char *value); /* unsigned: 1 to 256 */
 const char *option_set_replicas(void *target, const char *value);   /* unsigned: 1 to 16 */

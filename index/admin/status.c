@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "index/admin/json_values.h"
+#include "index/maintenance/healer.h"
 #include "index/objects/spread.h"
 
 static json_t *error_of(int error)
@@ -29,14 +30,15 @@ static json_t *journal_of(const struct store_stats *s)
 static json_t *volume_of(const struct volume *volume)
 {
     return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:i}", "name", json_of_text(volume->name),
-        "state", volume_state_name(volume->state), "since_ms", json_of_number(volume->since),
-        "reason", json_of_text(volume->reason), "identity", json_of_text(volume->identity),
-        "total_bytes", json_unless(volume->total_bytes, UINT64_MAX), "free_bytes",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:i}", "name",
+        json_of_text(volume->name), "state", volume_state_name(volume->state), "since_ms",
+        json_of_number(volume->since), "reason", json_of_text(volume->reason), "identity",
+        json_of_text(volume->identity), "total_bytes", json_unless(volume->total_bytes, UINT64_MAX),
+        "free_bytes",
         json_unless(volume->total_bytes == UINT64_MAX ? UINT64_MAX : volume->free_bytes,
                     UINT64_MAX),
-        "used", (int)volume->is_listed, "zone", json_of_text(volume->zone), "weight",
-        (int)volume->weight);
+        "used", (int)(volume->is_listed && !volume->is_drained), "drained", (int)volume->is_drained,
+        "zone", json_of_text(volume->zone), "weight", (int)volume->weight);
 }
 
 static json_t *volumes_of(struct volumes *volumes)
@@ -62,6 +64,18 @@ static json_t *zones_of(const struct objects *o)
                      json_unless(keys, UINT64_MAX), "age_ms", json_unless(age, UINT64_MAX));
 }
 
+static json_t *healing_of(const struct objects *o)
+{
+    struct healer_state state;
+
+    healer_state(o->healer, &state);
+    return json_pack("{s:o, s:o, s:b, s:o, s:o}", "repair_after_ms",
+                     json_of_number(state.options.repair_after), "verify_every_ms",
+                     json_of_number(state.options.verify_every), "held", (int)state.held,
+                     "verify_begun_ms", json_unless(state.verify_begun, 0), "verified_ms",
+                     json_unless(state.verified, 0));
+}
+
 /* json_pack() lets go of all that it was given when any of it is NULL, for want of memory. */
 static json_t *status_of(const struct admin *admin)
 {
@@ -69,14 +83,15 @@ static json_t *status_of(const struct admin *admin)
 
     store_stats(admin->objects->store, &s);
     return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o}", "version",
-        MKV_VERSION, "pid", (int)getpid(), "index", json_of_text(admin->directory), "uptime_ms",
-        json_of_number((uv_hrtime() - admin->started) / 1000000), "keys", json_of_number(s.keys),
-        "unlinked", json_of_number(s.unlinked), "orphans", json_of_number(s.orphans), "table",
-        "bytes", json_of_number(s.table_bytes), "memtable", "bytes", json_of_number(s.memory_bytes),
-        "checkpoint", checkpoint_of(&s), "journal", journal_of(&s), "volumes",
-        volumes_of(places_volumes(admin->objects->places)), "zones", zones_of(admin->objects),
-        "jobs", json_of_jobs(admin->jobs));
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "version", MKV_VERSION, "pid", (int)getpid(), "index", json_of_text(admin->directory),
+        "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
+        json_of_number(s.keys), "unlinked", json_of_number(s.unlinked), "orphans",
+        json_of_number(s.orphans), "table", "bytes", json_of_number(s.table_bytes), "memtable",
+        "bytes", json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
+        journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)), "zones",
+        zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs), "healing",
+        healing_of(admin->objects));
 }
 
 int status_append(struct buf *out, const struct admin *admin)

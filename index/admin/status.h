@@ -15,9 +15,11 @@
  *      "journal":{"segments":1,"bytes":900,"pending_bytes":700,"sync":true,"error":null},
  *      "volumes":[{"name":"localhost:3001","state":"up","since_ms":1763740800123,"reason":"",
  *                  "identity":"6f...","total_bytes":1000,"free_bytes":900,"used":true,
- *                  "zone":"localhost","weight":100}],
+ *                  "drained":false,"zone":"localhost","weight":100}],
  *      "zones":{"count":1,"keys_sharing":0,"age_ms":0},
- *      "jobs":[...]}
+ *      "jobs":[...],
+ *      "healing":{"repair_after_ms":3600000,"verify_every_ms":2592000000,"held":false,
+ *                 "verify_begun_ms":1763740800123,"verified_ms":null}}
  *
  * keys: without the unlinked ones. checkpoint: count, took_ms and error since the start, last_ms
  * since 1970 or null, of whichever run made the table. journal.pending_bytes: what no checkpoint
@@ -25,7 +27,8 @@
  * and reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the others
  * may hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one zone
  * that could be in two, counted age_ms ago; both are null before the first count has ended. jobs:
- * those that run and the last ones that have ended, as admin_jobs.h has them. 0 or -ENOMEM. */
+ * those that run and the last ones that have ended, as admin_jobs.h has them. healing: as healer.h
+ * has it, null for none. 0 or -ENOMEM. */
 int status_append(struct buf *out, const struct admin *admin);
 
 #endif

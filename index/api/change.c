@@ -7,6 +7,7 @@
 #include "index/api/api.h"
 #include "index/api/write_head.h"
 #include "index/objects/change.h"
+#include "index/objects/inspection.h"
 #include "index/objects/move.h"
 
 struct change_op;
@@ -22,6 +23,7 @@ struct change_op {
     bool finds_unlinked; /* an unlinked key isn't missing */
     change_start start;
     const char *text;
+    struct inspection inspection; /* of a REBALANCE */
     char why[MOVE_TEXT_MAX];
 };
 
@@ -77,14 +79,35 @@ static void moved_cb(void *arg, int rc, const char *text)
         answer(op, rc < 0 ? api_status(rc) : 204, rc < 0 ? text : "");
 }
 
-static int move_it(struct change_op *op, const struct record *record)
+/* `lost`: the copies that are known to be no good. */
+static int move_now(struct change_op *op, const struct record *record, unsigned lost)
 {
-    int rc = move_start(op->api->objects, &op->key, record, &move_to_best, moved_cb, op, op->why);
+    const struct move_options options = {.goal = MOVE_TO_BEST, .lost = lost};
+    int rc = move_start(op->api->objects, &op->key, record, &options, moved_cb, op, op->why);
 
     if (rc == 0)
         return 0;
     op->text = rc == UV_EALREADY ? "" : op->why;
     return rc == UV_EALREADY ? 204 : api_status(rc);
+}
+
+static void inspected_cb(struct inspection *inspection)
+{
+    struct change_op *op = inspection->data;
+    int status = move_now(op, &inspection->record, inspection_lost(inspection));
+
+    if (status != 0)
+        answer(op, status, op->text);
+}
+
+/* Copies that are missing, or of another size, are made anew, too. */
+static int move_it(struct change_op *op, const struct record *record)
+{
+    op->inspection.data = op;
+    if (inspection_start(&op->inspection, op->api->objects, &op->key, record, false,
+                         inspected_cb) == 0)
+        return 0;
+    return move_now(op, record, 0);
 }
 
 /* --- The request ----------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 
+#define HELD 1000 /* ms between looks whether it still is */
+
 TAILQ_HEAD(job_list, job);
 
 struct jobs {
@@ -314,19 +316,25 @@ void job_find(struct job *job, const char *line, size_t len)
 
 void job_spend(struct job *job, uint64_t bytes)
 {
+    job->bytes += bytes;
+    if (job->options.rate > 0)
+        job_pause(job, (uint64_t)((double)bytes * 1e6 / (double)job->options.rate));
+}
+
+void job_pause(struct job *job, uint64_t us)
+{
     uint64_t now = uv_now(job->objects->loop) * 1000;
 
-    job->bytes += bytes;
-    if (job->options.rate == 0)
-        return;
     if (job->spent_until < now)
         job->spent_until = now;
-    job->spent_until += (uint64_t)((double)bytes * 1e6 / (double)job->options.rate);
+    job->spent_until += us;
 }
 
 uint64_t job_delay(const struct job *job)
 {
     uint64_t now = uv_now(job->objects->loop) * 1000;
 
+    if (job->is_held)
+        return HELD;
     return job->spent_until > now ? (job->spent_until - now + 999) / 1000 : 0;
 }

@@ -31,6 +31,7 @@ struct job_options {
     bool is_automatic; /* mkv itself has begun it */
     unsigned jobs;     /* keys in hand at once; 0: JOB_JOBS_DEFAULT */
     uint64_t rate;     /* bytes a second that it copies or reads at most; 0: any */
+    uint64_t spread;   /* scrub: ms that its round is to take */
 };
 
 /* A number that a job tells, with its name in JSON: "moved", "missing" ... */
@@ -82,6 +83,7 @@ struct job {
     void *data;              /* the kind's own */
     /* The rest is this module's. */
     bool is_canceled;
+    bool is_held;         /* nothing more is to begin for now: healer.h says so */
     uint64_t spent_until; /* loop time, in us, by which the rate allows what was spent */
     TAILQ_ENTRY(job) link;
 };
@@ -141,7 +143,10 @@ void job_find(struct job *job, const char *line, size_t len);
 /* Says that so many bytes will be copied or read, and counts them. */
 void job_spend(struct job *job, uint64_t bytes);
 
-/* For how many ms nothing more is to begin, as options.rate has it; 0: go on. */
+/* Says that nothing more is to begin for so many us. */
+void job_pause(struct job *job, uint64_t us);
+
+/* For how many ms nothing more is to begin, as that, options.rate and is_held have it; 0: go on. */
 uint64_t job_delay(const struct job *job);
 
 #endif

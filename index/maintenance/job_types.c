@@ -2,12 +2,14 @@
 
 #include "index/maintenance/drain.h"
 #include "index/maintenance/forget.h"
+#include "index/maintenance/heal.h"
 #include "index/maintenance/job.h"
 #include "index/maintenance/rebalance.h"
+#include "index/maintenance/scrub.h"
 #include "index/maintenance/verify.h"
 
 static const struct job_type *const types[] = {&rebalance_type, &drain_type, &forget_type,
-                                               &verify_type};
+                                               &verify_type,    &heal_type,  &scrub_type};
 
 const struct job_type *job_type_find(const char *name, size_t len)
 {

@@ -32,9 +32,9 @@ struct key_walk {
     /* All keys were seen, and all operations have ended; or key_walk_cancel() was called, and they
      * have. rc is negative when the store can't be read. */
     void (*ended)(int rc, void *arg);
+    struct key next; /* where it begins, and goes on; len 0: with the first one */
     /* This module's. */
     uv_timer_t timer;
-    struct key next; /* where it goes on; len 0 at its start */
     uint64_t next_generation;
     uint64_t slice_until;
     unsigned looked_at;

@@ -118,7 +118,8 @@ static void start_waiting(struct verify *v)
         int rc;
 
         v->n_running++;
-        rc = suspect->is_stray ? verify_stray_start(v, suspect) : verify_key_start(v, suspect);
+        rc = suspect->is_stray ? verify_stray_start(v, suspect)
+                               : key_doctor_visit(&v->doctor, &suspect->key, &suspect->record);
         if (rc < 0)
             v->n_running--;
         if (rc < 0 && rc != UV_EAGAIN)
@@ -179,6 +180,11 @@ void verify_ended(struct verify *v)
         again_in(v, 0);
 }
 
+static void key_ended_cb(void *arg)
+{
+    verify_ended(arg);
+}
+
 /* The list is there, or more of it. */
 static void ready_cb(int rc, void *arg)
 {
@@ -210,8 +216,7 @@ static int start(struct job *job)
     if (v == NULL)
         return rc;
     v->job = job;
-    STAILQ_INIT(&v->to_repair);
-    STAILQ_INIT(&v->running);
+    key_doctor_init(&v->doctor, job, key_ended_cb, v);
     v->suspects = malloc(VERIFY_ROOM * sizeof(*v->suspects));
     v->inventory = (struct inventory){.objects = job->objects, .arg = v, .ready = ready_cb};
     if (v->suspects != NULL)
@@ -242,7 +247,7 @@ static void cancel(struct job *job)
         end(v);
         return;
     }
-    verify_keys_cancel(v);
+    key_doctor_cancel(&v->doctor);
     if (v->stage == VERIFY_COMPARING)
         again_in(v, 0);
 }

@@ -1,13 +1,11 @@
 /* What the parts of a verify share: verify.c is the job and its stages, verify_compare.c finds what
- * may be wrong in what volumes list and the index says, verify_key.c looks at one such key and
+ * may be wrong in what volumes list and the index says, key_doctor.c looks at one such key and
  * mends it, verify_stray.c at one blob without a key. */
 #ifndef MKV_MAINTENANCE_VERIFY_INTERNAL_H
 #define MKV_MAINTENANCE_VERIFY_INTERNAL_H
 
 #include "index/maintenance/inventory.h"
-#include "index/maintenance/job.h"
-#include "index/objects/inspection.h"
-#include "index/objects/move.h"
+#include "index/maintenance/key_doctor.h"
 
 #define VERIFY_BATCH 256 /* suspects that wait, and those of one more key */
 #define VERIFY_ROOM  (VERIFY_BATCH + PLACES_MAX + 1)
@@ -30,9 +28,6 @@ enum verify_stage {
     VERIFY_ENDING
 };
 
-struct verify_key;
-STAILQ_HEAD(verify_keys, verify_key);
-
 struct verify {
     struct job *job;
     enum verify_stage stage;
@@ -46,10 +41,8 @@ struct verify {
     struct suspect *suspects; /* n of them wait, from `first` on */
     unsigned first;
     unsigned n;
-    unsigned n_running;           /* operations */
-    unsigned n_repairs;           /* of them */
-    struct verify_keys to_repair; /* operations that wait for their turn */
-    struct verify_keys running;
+    unsigned n_running; /* operations */
+    struct key_doctor doctor;
     int rc;
 };
 
@@ -57,13 +50,8 @@ struct verify {
  * to be fetched; 1: all was seen; or another negative UV_E*. */
 int verify_compare(struct verify *verify);
 
-/* verify_key.c: looks at the key. The operation ends with verify_ended(), never within this call. 0
- * or UV_ENOMEM. */
-int verify_key_start(struct verify *verify, const struct suspect *suspect);
-/* Breaks off what runs. */
-void verify_keys_cancel(struct verify *verify);
-
-/* verify_stray.c: likewise for a blob. */
+/* verify_stray.c: looks at the blob. The operation ends with verify_ended(), never within this
+ * call. 0; UV_EAGAIN when it can't be asked for now, or UV_ENOMEM. */
 int verify_stray_start(struct verify *verify, const struct suspect *suspect);
 
 /* verify.c: an operation has ended. */

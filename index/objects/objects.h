@@ -19,6 +19,7 @@
 #include "index/objects/places.h"
 #include "index/store/store.h"
 
+struct healer;
 struct reclaimer;
 struct spread;
 
@@ -36,6 +37,7 @@ struct objects {
     struct generations generations;
     struct reclaimer *reclaimer;
     struct spread *spread;
+    struct healer *healer;   /* maintenance/healer.h; only carried here */
     void *held;              /* blobs in the making: a tree of struct hold */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:

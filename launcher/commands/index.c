@@ -27,6 +27,8 @@ struct index_options {
     bool no_sync;
     bool protect;
     unsigned grace_ms;
+    uint64_t repair_after_ms;
+    uint64_t verify_every_ms;
 };
 
 static const char *option_set_reads(void *target, const char *value)
@@ -59,6 +61,11 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, protect)},
     {"grace", "SECONDS", "60", "how long a value that was replaced stays for its readers",
      option_set_seconds, offsetof(struct index_options, grace_ms)},
+    {"repair-after", "TIME", "1h",
+     "how long a volume is away before its copies are made elsewhere; 0 is forever",
+     option_set_duration, offsetof(struct index_options, repair_after_ms)},
+    {"verify-every", "TIME", "30d", "the time in which every copy is read once; 0 is never",
+     option_set_duration, offsetof(struct index_options, verify_every_ms)},
     {"no-sync", NULL, NULL,
      "don't wait for the disk: faster, but a power cut loses the last changes", option_set_bool,
      offsetof(struct index_options, no_sync)},
@@ -270,6 +277,8 @@ static void fill_server_options(struct backend *b, const char *directory)
         .fallback = o->fallback,
         .protect = o->protect,
         .grace_ms = o->grace_ms,
+        .repair_after_ms = o->repair_after_ms,
+        .verify_every_ms = o->verify_every_ms,
         .sync = !o->no_sync,
         .md5 = !o->no_md5,
     };

@@ -3,39 +3,41 @@
  *
  * Failures: the key was changed while its copies were looked at: then it is looked at again, some
  * times. No copy is good: it is told as it is. A copy that can't be asked is away. */
-#include <stdio.h>
+#include "index/maintenance/key_doctor.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "index/maintenance/finding.h"
-#include "index/maintenance/verify_internal.h"
+#include "index/objects/inspection.h"
+#include "index/objects/move.h"
 
 #define TRIES 3
 
-enum verify_key_state {
+enum key_visit_state {
     KEY_CHECKING,  /* waits for its volumes */
     KEY_QUEUED,    /* for other repairs to end */
     KEY_REPAIRING, /* for its move */
 };
 
-struct verify_key {
-    struct verify *verify;
-    enum verify_key_state state;
+struct key_visit {
+    struct key_doctor *doctor;
+    enum key_visit_state state;
     unsigned tries;
     struct inspection inspection;
-    STAILQ_ENTRY(verify_key) link;        /* in `running` */
-    STAILQ_ENTRY(verify_key) repair_link; /* in `to_repair` */
+    STAILQ_ENTRY(key_visit) link;        /* in `running` */
+    STAILQ_ENTRY(key_visit) repair_link; /* in `to_repair` */
 };
 
-static int check_it(struct verify_key *k, const struct key *key, const struct record *record);
+static int check_it(struct key_visit *k, const struct key *key, const struct record *record);
 
-static void key_ended(struct verify_key *k)
+static void key_ended(struct key_visit *k)
 {
-    struct verify *v = k->verify;
+    struct key_doctor *d = k->doctor;
 
-    STAILQ_REMOVE(&v->running, k, verify_key, link);
+    STAILQ_REMOVE(&d->running, k, key_visit, link);
     free(k);
-    verify_ended(v);
+    d->ended(d->arg);
 }
 
 /* --- What was found -------------------------------------------------------------------------- */
@@ -49,9 +51,9 @@ static const char *count_name(enum copy_state state)
 }
 
 /* One finding a copy that is no good, and one for the key when it has too few places. */
-static void tell(struct verify_key *k, const char *outcome)
+static void tell(struct key_visit *k, const char *outcome)
 {
-    struct job *job = k->verify->job;
+    struct job *job = k->doctor->job;
     const struct inspection *inspection = &k->inspection;
     char place[PLACE_TEXT_MAX];
 
@@ -77,20 +79,20 @@ static void tell(struct verify_key *k, const char *outcome)
 
 /* --- Mending --------------------------------------------------------------------------------- */
 
-static void start_repairs(struct verify *v);
+static void start_repairs(struct key_doctor *d);
 
-static void repair_ended(struct verify_key *k, int rc, const char *text)
+static void repair_ended(struct key_visit *k, int rc, const char *text)
 {
-    struct verify *v = k->verify;
+    struct key_doctor *d = k->doctor;
 
-    v->n_repairs--;
+    d->n_repairs--;
     if (rc == 0 || rc == UV_EALREADY)
-        job_count(v->job, "repaired", 1);
+        job_count(d->job, "repaired", 1);
     else
-        job_count(v->job, "failed", 1);
+        job_count(d->job, "failed", 1);
     tell(k, rc == 0 || rc == UV_EALREADY ? "made anew" : text);
     key_ended(k);
-    start_repairs(v);
+    start_repairs(d);
 }
 
 static void moved_cb(void *arg, int rc, const char *text)
@@ -98,30 +100,30 @@ static void moved_cb(void *arg, int rc, const char *text)
     repair_ended(arg, rc, text);
 }
 
-static void repair(struct verify_key *k)
+static void repair(struct key_visit *k)
 {
-    struct objects *o = k->verify->job->objects;
+    struct objects *o = k->doctor->job->objects;
     struct inspection *inspection = &k->inspection;
     const struct move_options options = {.goal = MOVE_TOP_UP, .lost = inspection_lost(inspection)};
     char text[MOVE_TEXT_MAX];
     int rc;
 
     k->state = KEY_REPAIRING;
-    k->verify->n_repairs++;
+    k->doctor->n_repairs++;
     rc = move_start(o, &inspection->key, &inspection->record, &options, moved_cb, k, text);
     if (rc < 0)
         repair_ended(k, rc, text);
     else
-        job_spend(k->verify->job, inspection->record.size);
+        job_spend(k->doctor->job, inspection->record.size);
 }
 
-static void start_repairs(struct verify *v)
+static void start_repairs(struct key_doctor *d)
 {
-    struct verify_key *k;
+    struct key_visit *k;
 
-    while ((k = STAILQ_FIRST(&v->to_repair)) != NULL && v->n_repairs < v->job->options.jobs) {
-        STAILQ_REMOVE_HEAD(&v->to_repair, repair_link);
-        if (v->job->is_canceled)
+    while ((k = STAILQ_FIRST(&d->to_repair)) != NULL && d->n_repairs < d->job->options.jobs) {
+        STAILQ_REMOVE_HEAD(&d->to_repair, repair_link);
+        if (d->job->is_canceled)
             key_ended(k);
         else
             repair(k);
@@ -131,7 +133,7 @@ static void start_repairs(struct verify *v)
 /* --- Looking --------------------------------------------------------------------------------- */
 
 /* Whether the key still has the record whose copies were looked at. */
-static bool is_current(const struct verify_key *k, struct record *now)
+static bool is_current(const struct key_visit *k, struct record *now)
 {
     const struct inspection *inspection = &k->inspection;
     unsigned char was[RECORD_MAX];
@@ -144,15 +146,15 @@ static bool is_current(const struct verify_key *k, struct record *now)
     return record_encode(now, is) == n && memcmp(was, is, n) == 0;
 }
 
-static void checked(struct verify_key *k)
+static void checked(struct key_visit *k)
 {
-    struct verify *v = k->verify;
+    struct key_doctor *d = k->doctor;
     const struct inspection *inspection = &k->inspection;
     bool lacks =
-        inspection_lost(inspection) != 0 || inspection->record.n_places < v->job->objects->copies;
+        inspection_lost(inspection) != 0 || inspection->record.n_places < d->job->objects->copies;
     struct record now;
 
-    if (v->job->is_canceled) {
+    if (d->job->is_canceled) {
         key_ended(k);
     } else if (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks) {
         key_ended(k);
@@ -160,10 +162,10 @@ static void checked(struct verify_key *k)
         if (objects_look_up(inspection->objects, &inspection->key, &now) < 0 ||
             ++k->tries == TRIES || check_it(k, &inspection->key, &now) < 0)
             key_ended(k);
-    } else if (lacks && v->job->options.repair) {
+    } else if (lacks && d->job->options.repair) {
         k->state = KEY_QUEUED;
-        STAILQ_INSERT_TAIL(&v->to_repair, k, repair_link);
-        start_repairs(v);
+        STAILQ_INSERT_TAIL(&d->to_repair, k, repair_link);
+        start_repairs(d);
     } else {
         tell(k, NULL);
         key_ended(k);
@@ -175,9 +177,9 @@ static void checked_cb(struct inspection *inspection)
     checked(inspection->data);
 }
 
-static int check_it(struct verify_key *k, const struct key *key, const struct record *record)
+static int check_it(struct key_visit *k, const struct key *key, const struct record *record)
 {
-    struct job *job = k->verify->job;
+    struct job *job = k->doctor->job;
     struct key copy = *key; /* it may be the check's own */
 
     k->state = KEY_CHECKING;
@@ -188,32 +190,39 @@ static int check_it(struct verify_key *k, const struct key *key, const struct re
                             checked_cb);
 }
 
-int verify_key_start(struct verify *v, const struct suspect *suspect)
+void key_doctor_init(struct key_doctor *d, struct job *job, void (*ended)(void *arg), void *arg)
 {
-    struct verify_key *k = calloc(1, sizeof(*k));
+    *d = (struct key_doctor){.job = job, .arg = arg, .ended = ended};
+    STAILQ_INIT(&d->running);
+    STAILQ_INIT(&d->to_repair);
+}
+
+int key_doctor_visit(struct key_doctor *d, const struct key *key, const struct record *record)
+{
+    struct key_visit *k = calloc(1, sizeof(*k));
     int rc;
 
     if (k == NULL)
         return UV_ENOMEM;
-    k->verify = v;
-    rc = check_it(k, &suspect->key, &suspect->record);
-    if (rc == UV_EAGAIN) /* all of them are away */
+    k->doctor = d;
+    rc = check_it(k, key, record);
+    if (rc == UV_EAGAIN) /* all copies are away */
         tell(k, NULL);
     if (rc < 0)
         free(k);
     else
-        STAILQ_INSERT_TAIL(&v->running, k, link);
-    return rc == UV_EAGAIN ? UV_EAGAIN : rc;
+        STAILQ_INSERT_TAIL(&d->running, k, link);
+    return rc;
 }
 
-void verify_keys_cancel(struct verify *v)
+void key_doctor_cancel(struct key_doctor *d)
 {
-    struct verify_key *k;
+    struct key_visit *k;
 
-    STAILQ_FOREACH(k, &v->running, link)
+    STAILQ_FOREACH(k, &d->running, link)
     {
         if (k->state == KEY_CHECKING)
             inspection_cancel(&k->inspection);
     }
-    start_repairs(v);
+    start_repairs(d);
 }

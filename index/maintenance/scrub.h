@@ -1,0 +1,23 @@
+/* A round in which every copy is read once, and made anew where it is bad; spread over weeks. How
+ * far it is survives a restart, in a file of the index directory. */
+#ifndef MKV_MAINTENANCE_SCRUB_H
+#define MKV_MAINTENANCE_SCRUB_H
+
+#include "index/maintenance/job.h"
+
+#define SCRUB_FILE "scrub" /* in the index directory */
+
+struct scrub_state {
+    uint64_t begun;    /* of the round at hand, ms since 1970; 0: none is */
+    uint64_t verified; /* begin of the last round that was completed, likewise */
+    struct key next;   /* where the round goes on; len 0 at its start */
+};
+
+/* Counts as verify.h does of keys. Goes on with the round at hand, or begins one; options.spread is
+ * how long it is to take. */
+extern const struct job_type scrub_type;
+
+/* Reads the file; without one, or with one that isn't right, no round ever was. */
+void scrub_load(const struct objects *objects, struct scrub_state *state);
+
+#endif
