@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "index/base/log.h"
+#include "index/cluster/annotate.h"
 #include "index/cluster/upload_internal.h"
 
 #define RELAYS_MAX 4 /* tries of one copy */
@@ -130,6 +131,7 @@ static void copy_stored(struct upload_copy *c)
     if (u->ending)
         return;
     if (!u->options.sync) {
+        annotate(c->target->volume, &c->target->place, u->options.path, u->note, u->note_len);
         copy_done(c);
         return;
     }

@@ -16,6 +16,7 @@
 #include "index/base/address.h"
 #include "index/base/clock.h"
 #include "index/base/log.h"
+#include "index/cluster/annotate.h"
 #include "index/cluster/flush.h"
 #include "index/cluster/hash.h"
 #include "index/cluster/placement.h"
@@ -46,13 +47,17 @@ struct volumes {
     void *stop_arg;
 };
 
-static void drop_last(struct volumes *v)
+static void volume_free(struct volume *volume)
 {
-    struct volume *volume = v->list[--v->count];
-
     flusher_free(volume->flusher);
     hasher_free(volume->hasher);
+    annotator_free(volume->annotator);
     free(volume);
+}
+
+static void drop_last(struct volumes *v)
+{
+    volume_free(v->list[--v->count]);
 }
 
 static void free_volumes(struct volumes *v)
@@ -311,6 +316,14 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
     close_if_idle(v);
 }
 
+static void annotated_cb(struct volume *volume)
+{
+    struct volumes *v = volume->volumes;
+
+    v->n_probes--;
+    close_if_idle(v);
+}
+
 static bool answer_cb(struct transfer *transfer, const char *bytes, size_t n)
 {
     struct volume *volume = transfer->data;
@@ -330,6 +343,7 @@ static void probe(struct volume *volume)
 
     placement_url(volume->name, NULL, "/_mkv/space", url);
     volume->answer_len = 0;
+    v->n_probes += annotator_send(volume->annotator, v->transfers, annotated_cb);
     volume->probe.data = volume;
     volume->probe.anew = volume->state == VOLUME_DOWN || volume->silent > 0;
     volume->probe_at = next_probe(v);
@@ -433,10 +447,9 @@ static struct volume *add(struct volumes *v, const char *name)
         return NULL;
     volume->flusher = flusher_new(volume);
     volume->hasher = hasher_new(volume);
-    if (volume->flusher == NULL || volume->hasher == NULL) {
-        flusher_free(volume->flusher);
-        hasher_free(volume->hasher);
-        free(volume);
+    volume->annotator = annotator_new(volume);
+    if (volume->flusher == NULL || volume->hasher == NULL || volume->annotator == NULL) {
+        volume_free(volume);
         return NULL;
     }
     assert(strlen(name) < VOLUME_ADDRESS_MAX);
@@ -526,6 +539,7 @@ void volumes_stop(struct volumes *v, void (*cb)(void *arg), void *arg)
     for (size_t i = 0; i < v->count; i++) {
         if (v->list[i]->probing)
             transfer_cancel(&v->list[i]->probe);
+        v->n_probes += annotator_send(v->list[i]->annotator, v->transfers, annotated_cb);
     }
     close_if_idle(v);
 }

@@ -15,6 +15,7 @@
 
 #include "index/base/clock.h"
 #include "index/base/log.h"
+#include "index/cluster/annotate.h"
 #include "index/objects/note.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
@@ -212,8 +213,10 @@ static void sync_it(struct move *m)
 {
     const struct upload_target *target = &m->targets[m->at];
     char note[NOTE_MAX];
+    size_t note_len = note_of_record(&m->old, note);
 
     if (!m->objects->sync) {
+        annotate(target->volume, &target->place, m->path, note, note_len);
         m->at++;
         copy_next(m);
         return;
@@ -223,7 +226,7 @@ static void sync_it(struct move *m)
     m->flush.until = transfers_durable_by(m->objects->transfers, m->old.size);
     m->flush.size = m->old.size;
     m->flush.note = note;
-    m->flush.note_len = note_of_record(&m->old, note);
+    m->flush.note_len = note_len;
     flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
                 flushed_cb);
 }
