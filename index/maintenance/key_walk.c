@@ -27,15 +27,18 @@ static bool is_slice_over(struct key_walk *w, const void *key, size_t len, uint6
     return true;
 }
 
-/* The one that is filled in already, but for its key. */
+/* The one that is filled in already, but for its key. A key is done when its operation has ended.
+ */
 static int take(struct key_walk *w, const void *key, size_t len)
 {
     struct walked_key *seen = &w->batch[w->n];
 
     memcpy(seen->key.bytes, key, len);
     seen->key.len = len;
-    w->job->done++;
-    w->n += w->wants(seen, w->arg);
+    if (w->wants(seen, w->arg))
+        w->n++;
+    else
+        w->job->done++;
     return 0;
 }
 
@@ -96,13 +99,19 @@ static bool is_over(const struct key_walk *w)
     return w->n_running == 0 && (w->canceled || (w->at_end && w->first == w->n));
 }
 
+static void end_one(struct key_walk *w)
+{
+    w->n_running--;
+    w->job->done++;
+}
+
 /* Starts what waits, as far as there are places and the rate allows. */
 static void start_waiting(struct key_walk *w)
 {
     while (!w->canceled && w->first < w->n && w->n_running < w->at_once && job_delay(w->job) == 0) {
         w->n_running++;
         if (w->start(&w->batch[w->first++], w->arg) < 0)
-            w->n_running--;
+            end_one(w);
     }
 }
 
@@ -137,7 +146,7 @@ int key_walk_start(struct key_walk *w)
 
 void key_walk_ended(struct key_walk *w)
 {
-    w->n_running--;
+    end_one(w);
     again_in(w, 0);
 }
 
