@@ -8,6 +8,7 @@
 #include "index/server.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/settings.h"
 #include "launcher/commands/upstreams.h"
 #include "launcher/commands/volume_list.h"
 #include "launcher/nginx/prefix.h"
@@ -160,9 +161,11 @@ static int backend_start(uv_loop_t *loop, void *arg)
     struct backend *b = arg;
     int rc = index_server_start(loop, &b->options, &b->server);
 
-    if (rc == 0)
-        forget_sockets(b);
-    return rc;
+    if (rc < 0)
+        return rc;
+    forget_sockets(b);
+    settings_write(b->options.directory, &b->options, b->volumes.entries, b->volumes.count);
+    return 0;
 }
 
 /* A file that can't be read, or says nonsense, changes nothing. */
@@ -182,8 +185,10 @@ static int backend_reload(void *arg)
         rc = -EINVAL;
     } else {
         rc = index_server_set_volumes(b->server, list.entries, list.count);
-        if (rc == 0)
+        if (rc == 0) {
+            settings_write(b->options.directory, &b->options, list.entries, list.count);
             log_info("the index has %zu volumes", list.count);
+        }
     }
     volume_list_deinit(&list);
     return rc;

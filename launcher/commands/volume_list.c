@@ -148,9 +148,8 @@ static const char *take_word(struct volume_entry *entry, const char *word,
     return problem;
 }
 
-/* Adds the volume of a line, if there is one in it. NULL, or what is wrong. */
-static const char *add_line(struct volume_list *list, const char *line, size_t len,
-                            char problem[VOLUME_LIST_TEXT_MAX])
+const char *volume_list_add_line(struct volume_list *list, const char *line, size_t len,
+                                 char problem[VOLUME_LIST_TEXT_MAX])
 {
     struct volume_entry entry = {.weight = 0};
     char text[LINE_MAX_BYTES + 1];
@@ -159,6 +158,8 @@ static const char *add_line(struct volume_list *list, const char *line, size_t l
     const char *name;
     const char *word;
 
+    if (len > LINE_MAX_BYTES)
+        return strcpy(problem, "it is too long");
     if (memchr(line, '\0', len) != NULL)
         return strcpy(problem, "a byte NUL is in it");
     trim(line, len, text);
@@ -190,7 +191,7 @@ static const char *read_lines(struct volume_list *list, const char *path, int fd
     while (bad == NULL && (rc = lines_next(&lines, &line, &len)) > 0) {
         if (lines.number == 1)
             skip_byte_order_mark(&line, &len);
-        bad = add_line(list, line, len, inner);
+        bad = volume_list_add_line(list, line, len, inner);
     }
     if (rc == -EMSGSIZE)
         bad = strcpy(inner, "it is too long");

@@ -21,9 +21,14 @@ void volume_list_deinit(struct volume_list *list);
 const char *volume_list_add(struct volume_list *list, const char *name,
                             char problem[VOLUME_LIST_TEXT_MAX]);
 
-/* Adds those of a file: lines of "HOST:PORT [zone=NAME] [weight=N]"; blank ones and what comes
- * after a '#' don't count. NULL, or what is wrong, in `problem`, which names the file and the line;
- * the list is as it was. */
+/* Adds that of a line, `len` bytes: "HOST:PORT [zone=NAME] [weight=N]"; a blank one, and what comes
+ * after a '#', don't count. NULL, or what is wrong, in `problem` or a constant; the list is as it
+ * was. */
+const char *volume_list_add_line(struct volume_list *list, const char *line, size_t len,
+                                 char problem[VOLUME_LIST_TEXT_MAX]);
+
+/* Adds those of a file of such lines. NULL, or what is wrong, in `problem`, which names the file
+ * and the line; the list is as it was. */
 const char *volume_list_read(struct volume_list *list, const char *path,
                              char problem[VOLUME_LIST_TEXT_MAX]);
 

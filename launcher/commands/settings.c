@@ -1,0 +1,243 @@
+#include "launcher/commands/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/base/small_file.h"
+#include "index/server.h"
+
+#define FORMAT      "mkv-settings 1"
+#define FORMAT_NAME "mkv-settings "
+#define LINE_SIZE   512
+#define FILE_MAX    ((VOLUMES_MAX + 16UL) * LINE_SIZE)
+
+/* A line that stands there once: a number. */
+struct field {
+    const char *name;
+    unsigned min;
+    unsigned max;
+};
+
+enum { REPLICAS, SUBVOLUMES, GRACE, SYNC, MD5, N_FIELDS };
+
+static const struct field fields[N_FIELDS] = {
+    [REPLICAS] = {"replicas", 1, 16},
+    [SUBVOLUMES] = {"subvolumes", 1, 256},
+    [GRACE] = {"grace_ms", 0, 86400 * 1000},
+    [SYNC] = {"sync", 0, 1},
+    [MD5] = {"md5", 0, 1},
+};
+
+void settings_deinit(struct settings *settings)
+{
+    volume_list_deinit(&settings->volumes);
+}
+
+/* --- Writing --------------------------------------------------------------------------------- */
+
+static int append_volume(struct buf *out, const struct volume_entry *volume)
+{
+    return buf_append_format(out, "volume %s%s%s weight=%u\n", volume->name,
+                             volume->zone[0] != '\0' ? " zone=" : "", volume->zone, volume->weight);
+}
+
+int settings_append(struct buf *out, const struct index_server_options *options,
+                    const struct volume_entry *volumes, size_t n_volumes)
+{
+    const unsigned values[N_FIELDS] = {
+        [REPLICAS] = options->copies, [SUBVOLUMES] = options->subvolumes,
+        [GRACE] = options->grace_ms,  [SYNC] = options->sync,
+        [MD5] = options->md5,
+    };
+    int rc = buf_append_string(out, FORMAT "\n");
+
+    for (size_t i = 0; i < N_FIELDS && rc == 0; i++)
+        rc = buf_append_format(out, "%s %u\n", fields[i].name, values[i]);
+    for (size_t i = 0; i < n_volumes && rc == 0; i++)
+        rc = append_volume(out, &volumes[i]);
+    return rc;
+}
+
+int settings_write(const char *directory, const struct index_server_options *options,
+                   const struct volume_entry *volumes, size_t n_volumes)
+{
+    struct buf text = {0};
+    int rc = settings_append(&text, options, volumes, n_volumes);
+
+    if (rc == 0)
+        rc = small_file_replace(directory, SETTINGS_FILE, buf_bytes(&text), buf_size(&text));
+    buf_deinit(&text);
+    if (rc < 0)
+        log_warn("cannot write %s/" SETTINGS_FILE ": %s; maintenance of this index while it doesn't"
+                 " run may use older ones",
+                 directory, strerror(-rc));
+    return rc;
+}
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+struct reading {
+    struct settings *settings;
+    unsigned values[N_FIELDS];
+    bool is_there[N_FIELDS];
+};
+
+/* Decimal digits, as they are written. */
+static bool parse_number(const char *digits, const struct field *field, unsigned *number)
+{
+    unsigned n = 0;
+
+    if (*digits == '\0' || (*digits == '0' && digits[1] != '\0'))
+        return false;
+    for (; *digits != '\0'; digits++) {
+        if (*digits < '0' || *digits > '9' || n > field->max / 10)
+            return false;
+        n = n * 10 + (unsigned)(*digits - '0');
+    }
+    *number = n;
+    return n >= field->min && n <= field->max;
+}
+
+/* Takes one line, whose words are `name` and what comes after it. NULL, or what is wrong. */
+static const char *take_field(struct reading *r, const char *name, const char *value,
+                              char problem[SETTINGS_TEXT_MAX])
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        if (strcmp(fields[i].name, name) != 0)
+            continue;
+        if (r->is_there[i])
+            return "it is there twice";
+        r->is_there[i] = true;
+        if (parse_number(value, &fields[i], &r->values[i]))
+            return NULL;
+        snprintf(problem, SETTINGS_TEXT_MAX, "it is no number from %u to %u", fields[i].min,
+                 fields[i].max);
+        return problem;
+    }
+    return "nothing is called that";
+}
+
+static const char *take_line(struct reading *r, char *line, char problem[SETTINGS_TEXT_MAX])
+{
+    char *value = strchr(line, ' ');
+    size_t count = r->settings->volumes.count;
+    const char *bad;
+
+    if (value == NULL)
+        return "it is no name and value";
+    *value++ = '\0';
+    if (strcmp(line, "volume") != 0)
+        return take_field(r, line, value, problem);
+    bad = volume_list_add_line(&r->settings->volumes, value, strlen(value), problem);
+    if (bad == NULL && r->settings->volumes.count == count)
+        bad = "it names no volume";
+    return bad;
+}
+
+static const char *check_format(const char *line)
+{
+    if (strcmp(line, FORMAT) == 0)
+        return NULL;
+    return strncmp(line, FORMAT_NAME, strlen(FORMAT_NAME)) == 0
+               ? "a newer mkv has written it; use that one"
+               : "it doesn't begin with \"" FORMAT "\"";
+}
+
+static const char *take_values(struct reading *r, char problem[SETTINGS_TEXT_MAX])
+{
+    struct settings *s = r->settings;
+
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        if (r->is_there[i])
+            continue;
+        snprintf(problem, SETTINGS_TEXT_MAX, "%s is missing", fields[i].name);
+        return problem;
+    }
+    s->replicas = r->values[REPLICAS];
+    s->subvolumes = r->values[SUBVOLUMES];
+    s->grace_ms = r->values[GRACE];
+    s->sync = r->values[SYNC] != 0;
+    s->md5 = r->values[MD5] != 0;
+    return s->volumes.count < s->replicas ? "there are fewer volumes than replicas" : NULL;
+}
+
+/* The next line, up to its end; NULL, or what is wrong with it. */
+static const char *next_line(const char **at, const char *end, char line[LINE_SIZE])
+{
+    const char *newline = memchr(*at, '\n', (size_t)(end - *at));
+    size_t len = newline != NULL ? (size_t)(newline - *at) : 0;
+
+    if (newline == NULL)
+        return "its end is missing";
+    if (len >= LINE_SIZE)
+        return "it is too long";
+    if (memchr(*at, '\0', len) != NULL)
+        return "a byte NUL is in it";
+    memcpy(line, *at, len);
+    line[len] = '\0';
+    *at = newline + 1;
+    return NULL;
+}
+
+const char *settings_parse(const char *bytes, size_t len, struct settings *settings,
+                           char problem[SETTINGS_TEXT_MAX])
+{
+    struct reading r = {.settings = settings};
+    const char *end = bytes + len;
+    char inner[SETTINGS_TEXT_MAX];
+    char line[LINE_SIZE];
+    const char *bad = len == 0 ? "it is empty" : NULL;
+    unsigned n = 0;
+
+    while (bad == NULL && bytes < end) {
+        bad = next_line(&bytes, end, line);
+        n++;
+        if (bad == NULL)
+            bad = n == 1 ? check_format(line) : take_line(&r, line, inner);
+    }
+    if (bad == NULL) {
+        bad = take_values(&r, problem);
+        if (bad == NULL)
+            return NULL;
+        return bad == problem ? bad : strcpy(problem, bad);
+    }
+    snprintf(problem, SETTINGS_TEXT_MAX, "line %u: %.*s", n, VOLUME_LIST_TEXT_MAX, bad);
+    return problem;
+}
+
+static int read_file(const char *directory, struct buf *text)
+{
+    int rc = small_file_read(directory, SETTINGS_FILE, FILE_MAX, text);
+
+    if (rc == -ENOENT)
+        log_error("the index in %s has never run, or before there was a file " SETTINGS_FILE
+                  " in it, which says what its volumes are: start mkv index once",
+                  directory);
+    else if (rc < 0)
+        log_error("cannot read %s/" SETTINGS_FILE ": %s", directory, strerror(-rc));
+    return rc;
+}
+
+int settings_read(const char *directory, struct settings *settings)
+{
+    struct buf text = {0};
+    struct settings read = {.replicas = 0};
+    char problem[SETTINGS_TEXT_MAX];
+    const char *bad = NULL;
+    int rc = read_file(directory, &text);
+
+    if (rc == 0)
+        bad = settings_parse(buf_bytes(&text), buf_size(&text), &read, problem);
+    buf_deinit(&text);
+    if (bad != NULL) {
+        log_error("cannot use %s/" SETTINGS_FILE ", %s; mkv index writes it anew", directory, bad);
+        rc = -EINVAL;
+    }
+    if (rc == 0)
+        *settings = read;
+    else
+        settings_deinit(&read);
+    return rc;
+}

@@ -1,0 +1,51 @@
+/* What an index was last run with, as far as others than it have to know: a text file in its
+ * directory, for commands that work on the files of an index that doesn't run.
+ *
+ *     mkv-settings 1
+ *     replicas 2
+ *     subvolumes 1
+ *     grace_ms 60000
+ *     sync 1
+ *     md5 1
+ *     volume disk1:3001 zone=cellar weight=200
+ *
+ * The first line is the format and its version. Each of the others stands there once, in any order,
+ * and `volume` once for each. */
+#ifndef MKV_LAUNCHER_SETTINGS_H
+#define MKV_LAUNCHER_SETTINGS_H
+
+#include "index/base/buf.h"
+#include "launcher/commands/volume_list.h"
+
+#define SETTINGS_FILE     "settings" /* in the index directory */
+#define SETTINGS_TEXT_MAX (VOLUME_LIST_TEXT_MAX + 64)
+
+struct index_server_options; /* index/server.h */
+
+/* All zero is empty. */
+struct settings {
+    struct volume_list volumes;
+    unsigned replicas;
+    unsigned subvolumes;
+    unsigned grace_ms;
+    bool sync;
+    bool md5;
+};
+
+void settings_deinit(struct settings *settings);
+
+/* Writes the file, durably, for the server's options and volumes. 0, or -errno after a log line: an
+ * index runs without it. Blocks. */
+int settings_write(const char *directory, const struct index_server_options *options,
+                   const struct volume_entry *volumes, size_t n_volumes);
+
+/* Reads it. 0; or -errno after a log line that says what is wrong, and in which line. */
+int settings_read(const char *directory, struct settings *settings);
+
+/* The two for bytes. NULL, or what is wrong, in `problem`. */
+int settings_append(struct buf *out, const struct index_server_options *options,
+                    const struct volume_entry *volumes, size_t n_volumes);
+const char *settings_parse(const char *bytes, size_t len, struct settings *settings,
+                           char problem[SETTINGS_TEXT_MAX]);
+
+#endif
