@@ -24,8 +24,8 @@ struct index_server {
     uv_loop_t *loop;
     struct objects objects;
     struct api api;
-    struct http_server *http; /* NULL once it has stopped */
-    struct admin *admin;      /* likewise */
+    struct http_server *http; /* NULL without listeners, and once it has stopped */
+    struct admin *admin;      /* NULL once it has stopped */
     char *directory;
     struct jobs *jobs;
     struct healer_options healing;
@@ -114,7 +114,8 @@ static void volumes_settled_cb(void *arg)
 
     if (s->stopping)
         return;
-    http_server_release(s->http);
+    if (s->http != NULL)
+        http_server_release(s->http);
     jobs_open(s->jobs);
 }
 
@@ -131,6 +132,24 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
         return s;
     server_free(s);
     return NULL;
+}
+
+/* It answers once the volumes have settled. */
+static int start_http(struct index_server *s, const struct index_server_options *options)
+{
+    struct http_limits limits = http_default_limits;
+    int rc;
+
+    if (options->n_listeners == 0)
+        return 0;
+    limits.connections = http_connections_max(limits.connections);
+    rc = http_server_start(s->loop, options->listeners, options->n_listeners, &limits, API_METHODS,
+                           api_handle, &s->api, &s->http);
+    if (rc == 0)
+        http_server_hold(s->http);
+    else
+        log_error("the index cannot listen: %s", uv_strerror(rc));
+    return rc;
 }
 
 static int start_background(struct index_server *s)
@@ -158,7 +177,6 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
                        struct index_server **server)
 {
     struct index_server *s = server_new(loop, options);
-    struct http_limits limits = http_default_limits;
     int rc;
 
     if (s == NULL) {
@@ -178,13 +196,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     if (rc < 0)
         goto err_transfers;
     init_api(s, options);
-    limits.connections = http_connections_max(limits.connections);
-    rc = http_server_start(loop, options->listeners, options->n_listeners, &limits, API_METHODS,
-                           api_handle, &s->api, &s->http);
-    if (rc < 0) {
-        log_error("the index cannot listen: %s", uv_strerror(rc));
+    rc = start_http(s, options);
+    if (rc < 0)
         goto err_places;
-    }
     rc = jobs_new(&s->objects, &s->jobs);
     if (rc < 0)
         goto err_http;
@@ -194,7 +208,6 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = start_background(s);
     if (rc < 0)
         goto err_admin;
-    http_server_hold(s->http);
     places_start(s->objects.places, volumes_settled_cb, s);
     *server = s;
     return 0;
@@ -206,7 +219,8 @@ err_jobs:
     jobs_close(s->jobs);
     jobs_stop(s->jobs, ignore_cb, NULL);
 err_http:
-    http_server_stop(s->http, ignore_cb, NULL);
+    if (s->http != NULL)
+        http_server_stop(s->http, ignore_cb, NULL);
 err_places:
     places_stop(s->objects.places, ignore_cb, NULL);
 err_transfers:
@@ -369,7 +383,8 @@ static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
     s->deadline.data = s->idle.data = s;
     s->timers = 2;
     jobs_close(s->jobs);
-    http_server_stop(s->http, http_stopped_cb, s);
+    if (s->http != NULL)
+        http_server_stop(s->http, http_stopped_cb, s);
     admin_stop(s->admin, admin_stopped_cb, s);
 }
 

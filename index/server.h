@@ -27,7 +27,7 @@ struct index_server_options {
     uint64_t verify_every_ms; /* in which every copy is read once; 0: never */
     bool md5;                 /* compute and keep the MD5 of every value */
     const int *listeners;     /* listening TCP sockets, the front's first; taken over on success */
-    size_t n_listeners;
+    size_t n_listeners;       /* 0: only the admin socket answers */
 };
 
 /* Fires once, from the loop, when the last connection and transfer are gone and the store is

@@ -6,19 +6,29 @@
 #include "launcher/nginx/site.h"
 #include "launcher/service.h"
 
+extern const struct command cancel_command;
+extern const struct command drain_command;
 extern const struct command dump_command;
+extern const struct command forget_command;
 extern const struct command index_command;
+extern const struct command rebalance_command;
 extern const struct command rebuild_command;
 extern const struct command restore_command;
 extern const struct command status_command;
+extern const struct command verify_command;
 extern const struct command volume_command;
 
 /* Runs the subcommand on the arguments behind its name. The exit code of the program. */
+int cancel_main(int argc, char **argv);
+int drain_main(int argc, char **argv);
 int dump_main(int argc, char **argv);
+int forget_main(int argc, char **argv);
 int index_main(int argc, char **argv);
+int rebalance_main(int argc, char **argv);
 int rebuild_main(int argc, char **argv);
 int restore_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 
 /* What every subcommand does with its options first: parses them, answers --help and --version, and

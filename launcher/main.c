@@ -16,9 +16,12 @@ static const struct {
     const struct command *command;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {&volume_command, volume_main},   {&index_command, index_main},
-    {&status_command, status_main},   {&dump_command, dump_main},
-    {&restore_command, restore_main}, {&rebuild_command, rebuild_main},
+    {&volume_command, volume_main},       {&index_command, index_main},
+    {&status_command, status_main},       {&dump_command, dump_main},
+    {&restore_command, restore_main},     {&rebuild_command, rebuild_main},
+    {&rebalance_command, rebalance_main}, {&verify_command, verify_main},
+    {&drain_command, drain_main},         {&forget_command, forget_main},
+    {&cancel_command, cancel_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

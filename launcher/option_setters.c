@@ -1,9 +1,12 @@
 /* What turns an option's text into a typed field; see options.h. */
+#include <assert.h>
 #include <string.h>
 
 #include "index/base/address.h"
 #include "index/base/log.h"
+#include "index/maintenance/job.h"
 #include "launcher/options.h"
+#include "launcher/quantity.h"
 
 #define DURATION_MAX (3650U * 86400) /* seconds */
 
@@ -114,6 +117,25 @@ const char *option_set_replicas(void *target, const char *value)
     if (!parse_number(value, 16, &n) || n == 0)
         return "must be a number from 1 to 16";
     *(unsigned *)target = n;
+    return NULL;
+}
+
+const char *option_set_jobs(void *target, const char *value)
+{
+    unsigned n;
+
+    if (!parse_number(value, JOB_JOBS_MAX, &n) || n == 0)
+        return "must be a number from 1 to 64";
+    *(unsigned *)target = n;
+    return NULL;
+}
+
+static_assert(JOB_JOBS_MAX == 64, "the text above says so");
+
+const char *option_set_rate(void *target, const char *value)
+{
+    if (!quantity_parse(value, target))
+        return "must be a number of bytes, or one with K, M or G";
     return NULL;
 }
 

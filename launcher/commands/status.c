@@ -15,6 +15,9 @@
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/job_line.h"
+#include "launcher/commands/progress.h"
+#include "launcher/quantity.h"
 
 #define ANSWER_MAX (16UL << 20)
 
@@ -64,33 +67,6 @@ static const char *error(const json_t *status, const char *object)
     return json_string_value(json_object_get(json_object_get(status, object), "error"));
 }
 
-static const char *size_text(int64_t bytes, char text[32])
-{
-    static const char units[][4] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-
-    for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        value /= 1024;
-    snprintf(text, 32, unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return text;
-}
-
-static const char *duration_text(int64_t ms, char text[64])
-{
-    long long s = ms / 1000;
-
-    if (s < 60)
-        snprintf(text, 64, "%lld s", s);
-    else if (s < 3600)
-        snprintf(text, 64, "%lld min %lld s", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(text, 64, "%lld h %lld min", s / 3600, s / 60 % 60);
-    else
-        snprintf(text, 64, "%lld days %lld h", s / 86400, s / 3600 % 24);
-    return text;
-}
-
 static void print_process(const json_t *status)
 {
     char text[64];
@@ -100,30 +76,32 @@ static void print_process(const json_t *status)
     if (index != NULL)
         printf("index       %s\n", index);
     printf("process     mkv %s, pid %" PRId64 ", up for %s\n", version != NULL ? version : "?",
-           number(status, NULL, "pid"), duration_text(number(status, NULL, "uptime_ms"), text));
+           number(status, NULL, "pid"), quantity_duration(number(status, NULL, "uptime_ms"), text));
 }
 
 static void print_counts(const json_t *status)
 {
-    char table[32];
-    char memtable[32];
+    char table[QUANTITY_TEXT_MAX];
+    char memtable[QUANTITY_TEXT_MAX];
 
     printf("keys        %" PRId64 "\n", number(status, NULL, "keys"));
     printf("unlinked    %" PRId64 "\n", number(status, NULL, "unlinked"));
     printf("orphans     %" PRId64 "\n", number(status, NULL, "orphans"));
-    printf("table       %s\n", size_text(number(status, "table", "bytes"), table));
-    printf("memtable    %s\n", size_text(number(status, "memtable", "bytes"), memtable));
+    printf("table       %s\n", quantity_size((double)number(status, "table", "bytes"), table));
+    printf("memtable    %s\n",
+           quantity_size((double)number(status, "memtable", "bytes"), memtable));
 }
 
 static void print_journal(const json_t *status)
 {
     int64_t segments = number(status, "journal", "segments");
-    char all[32];
-    char pending[32];
+    char all[QUANTITY_TEXT_MAX];
+    char pending[QUANTITY_TEXT_MAX];
 
     printf("journal     %s in %" PRId64 " segment%s, %s of it in no table yet, %s\n",
-           size_text(number(status, "journal", "bytes"), all), segments, segments == 1 ? "" : "s",
-           size_text(number(status, "journal", "pending_bytes"), pending),
+           quantity_size((double)number(status, "journal", "bytes"), all), segments,
+           segments == 1 ? "" : "s",
+           quantity_size((double)number(status, "journal", "pending_bytes"), pending),
            is_true(status, "journal", "sync") ? "synced" : "not synced (--no-sync)");
     if (error(status, "journal") != NULL)
         printf("            writing fails: %s\n", error(status, "journal"));
@@ -177,8 +155,8 @@ static void print_volume(const json_t *volume, const struct columns *columns)
 {
     int64_t left = number(volume, NULL, "free_bytes");
     bool is_down = strcmp(text_of(volume, "state"), "down") == 0;
-    char free_text[32];
-    char total_text[32];
+    char free_text[QUANTITY_TEXT_MAX];
+    char total_text[QUANTITY_TEXT_MAX];
 
     printf("volume      %s %s", text_of(volume, "name"), text_of(volume, "state"));
     if (is_down)
@@ -186,8 +164,8 @@ static void print_volume(const json_t *volume, const struct columns *columns)
     if (*text_of(volume, "reason") != '\0')
         printf(", %s", text_of(volume, "reason"));
     if (left >= 0 && !is_down)
-        printf(", %s of %s free", size_text(left, free_text),
-               size_text(number(volume, NULL, "total_bytes"), total_text));
+        printf(", %s of %s free", quantity_size((double)left, free_text),
+               quantity_size((double)number(volume, NULL, "total_bytes"), total_text));
     if (columns->zones)
         printf(", zone %s", text_of(volume, "zone"));
     if (columns->weights)
@@ -239,7 +217,64 @@ static void print_zones(const json_t *status)
         puts("; no key's copies share one");
     else
         printf("; the copies of %" PRId64 " key%s share one (counted %s ago)\n", keys,
-               keys == 1 ? "" : "s", duration_text(age, text));
+               keys == 1 ? "" : "s", quantity_duration(age, text));
+}
+
+static uint64_t ended_ms(const struct job_line *job)
+{
+    return job->started_ms + job->elapsed_ms;
+}
+
+/* Whether it is the last one of its kind that has ended. */
+static bool is_last(const json_t *jobs, const struct job_line *job)
+{
+    struct job_line other;
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(jobs, i, value)
+    {
+        if (job_line_read(value, &other) == 0 && !other.is_running &&
+            strcmp(other.kind, job->kind) == 0 && ended_ms(&other) >= ended_ms(job) &&
+            other.id > job->id)
+            return false;
+    }
+    return true;
+}
+
+static void print_job(const struct job_line *job)
+{
+    struct progress progress = {.has_line = false};
+    char name[JOB_LINE_NAME_MAX];
+    char text[PROGRESS_TEXT_MAX];
+    char ago[QUANTITY_TEXT_MAX];
+    struct timespec now;
+
+    printf("job         %" PRIu64 ", %s%s, ", job->id, job_line_name(job, name),
+           job->is_automatic ? " (automatic)" : "");
+    if (job->is_running) {
+        progress_guess(&progress, job);
+        puts(progress_sentence(&progress, job, text));
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%s %s ago: %s\n", job->state,
+           quantity_duration(now.tv_sec * 1000 - (int64_t)ended_ms(job), ago), job->text);
+}
+
+/* Those that run, and of each kind the one that has ended last. */
+static void print_jobs(const json_t *status)
+{
+    const json_t *jobs = json_object_get(status, "jobs");
+    struct job_line job;
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(jobs, i, value)
+    {
+        if (job_line_read(value, &job) == 0 && (job.is_running || is_last(jobs, &job)))
+            print_job(&job);
+    }
 }
 
 static int make_string_printable(json_t *string)
@@ -259,7 +294,7 @@ static int make_string_printable(json_t *string)
 
 /* Does so with every string in it: names and reasons can come from a volume, and end on a terminal.
  */
-static int make_printable(json_t *value) /* NOLINT(misc-no-recursion): an answer is 3 levels deep */
+static int make_printable(json_t *value) /* NOLINT(misc-no-recursion): an answer is 5 levels deep */
 {
     const char *name;
     json_t *inner;
@@ -292,6 +327,7 @@ static int print_text(const struct buf *answer)
     print_checkpoint(status);
     print_zones(status);
     print_volumes(status);
+    print_jobs(status);
     json_decref(status);
     return 0;
 }

@@ -2,6 +2,7 @@
 # Jobs, as the admin socket has them: started, watched, cancelled.
 
 load ../support/lib
+load ../support/jobs
 
 # Asks the admin socket of index i: sets STATUS, the body goes to $T/body.
 admin() { # METHOD TARGET [CURL-OPTIONS...]
@@ -25,30 +26,6 @@ wants() { # STATUS METHOD TARGET [CURL-OPTIONS...]
 # A field of the answer's last line.
 field() { # JQ-PATH
     tail -n 1 "$T/body" | jq -r "$1"
-}
-
-# Keys on v1 and v2, and an index that knows v3 as well: about a third of them are to be moved.
-grown() { # KEYS [BYTES]
-    local n
-    cluster i 'v1 v2'
-    volume v3
-    for ((n = 1; n <= $1; n++)); do
-        echo "PUT /key-$n"
-    done | requests "$(url i)" >"$T/requests"
-    same "$1x201" "$(cat "$T/requests")"
-    stop i
-    index i 'v1 v2 v3'
-}
-
-unbalanced() {
-    local n count=0
-    for ((n = 1; n <= $1; n++)); do
-        http HEAD "$(url i)/key-$n"
-        if [[ $(header Key-Balance) == unbalanced ]]; then
-            count=$((count + 1))
-        fi
-    done
-    echo "$count"
 }
 
 @test "a job is started, watched to its end, and remembered" {

@@ -1,0 +1,19 @@
+/* Ctrl-C and TERM, for a command that has something to end first. */
+#ifndef MKV_LAUNCHER_INTERRUPTS_H
+#define MKV_LAUNCHER_INTERRUPTS_H
+
+/* From now on INT and TERM only come while interrupts_wait() waits. */
+void interrupts_init(void);
+
+/* Waits until `fd` can be read, `ms` milliseconds (-1: forever), or a signal. 1 when it can be
+ * read, else 0. With `fd` -1 it only waits. */
+int interrupts_wait(int fd, int ms);
+
+/* The signal that has come, or 0. A second one ends the process at once, wherever it is, with 128
+ * and its number. */
+int interrupts_signal(void);
+
+/* What a second signal writes to standard error first, a string that stays; NULL: nothing. */
+void interrupts_set_farewell(const char *text);
+
+#endif

@@ -1,0 +1,70 @@
+#include "launcher/quantity.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+const char *quantity_size(double bytes, char text[QUANTITY_TEXT_MAX])
+{
+    static const char units[][4] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    size_t unit = 0;
+
+    for (; bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        bytes /= 1024;
+    snprintf(text, QUANTITY_TEXT_MAX, unit > 0 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return text;
+}
+
+const char *quantity_duration(int64_t ms, char text[QUANTITY_TEXT_MAX])
+{
+    long long s = ms > 0 ? ms / 1000 : 0;
+
+    if (s < 60)
+        snprintf(text, QUANTITY_TEXT_MAX, "%lld s", s);
+    else if (s < 3600)
+        snprintf(text, QUANTITY_TEXT_MAX, "%lld min %lld s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(text, QUANTITY_TEXT_MAX, "%lld h %lld min", s / 3600, s / 60 % 60);
+    else
+        snprintf(text, QUANTITY_TEXT_MAX, "%lld days %lld h", s / 86400, s / 3600 % 24);
+    return text;
+}
+
+const char *quantity_rate(double per_second, char text[QUANTITY_TEXT_MAX])
+{
+    snprintf(text, QUANTITY_TEXT_MAX, per_second < 10 ? "%.1f" : "%.0f", per_second);
+    return text;
+}
+
+/* By how many bits the unit moves a number; -1 for none. */
+static int unit_bits(const char *unit)
+{
+    static const struct {
+        char letter;
+        int bits;
+    } units[] = {{'\0', 0}, {'K', 10}, {'k', 10}, {'M', 20}, {'m', 20}, {'G', 30}, {'g', 30}};
+
+    if (unit[0] != '\0' && unit[1] != '\0')
+        return -1;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].letter == unit[0])
+            return units[i].bits;
+    }
+    return -1;
+}
+
+bool quantity_parse(const char *text, uint64_t *bytes)
+{
+    uint64_t n = 0;
+    int bits;
+
+    for (; *text >= '0' && *text <= '9'; text++) {
+        if (n > ((uint64_t)INT64_MAX - 9) / 10)
+            return false;
+        n = n * 10 + (uint64_t)(*text - '0');
+    }
+    bits = unit_bits(text);
+    if (n == 0 || bits < 0 || n > (uint64_t)INT64_MAX >> bits)
+        return false;
+    *bytes = n << bits;
+    return true;
+}

@@ -1,0 +1,333 @@
+#!/usr/bin/env bats
+# The commands that start jobs, watch and cancel them: beside a running index, and without one.
+
+load ../support/lib
+load ../support/jobs
+
+# Runs a command on index i: sets RC; its output goes to $T/out, what it says besides to $T/err.
+run_mkv() { # COMMAND [ARGUMENTS...]
+    local command=$1
+    shift
+    RC=0
+    timeout $((60 * SLOW)) "$MKV" "$command" --index "$T/data/i" "$@" >"$T/out" 2>"$T/err" || RC=$?
+}
+
+# The same, and the exit code and the whole output must be these.
+wants() { # RC OUTPUT-REGEX COMMAND [ARGUMENTS...]
+    local rc=$1 regex=$2
+    shift 2
+    run_mkv "$@"
+    same "$rc" "$RC" "$*: $(cat "$T/out" "$T/err"): exit code"
+    [[ $(cat "$T/out") =~ ^($regex)$ ]] || fail "$*: wanted '$regex', got '$(cat "$T/out")'"
+}
+
+# Starts a command on index i in the background, as process NAME.
+begin_mkv() { # NAME COMMAND [ARGUMENTS...]
+    local name=$1 command=$2
+    shift 2
+    hatch "$name" ${AS:+"${AS[@]}"} "$MKV" "$command" --index "$T/data/i" "$@"
+}
+
+job() { # JQ-PATH: of the last job that began
+    "$MKV" status --json --index "$T/data/i" | jq -r ".jobs[-1]$1"
+}
+
+job_is() { # STATE
+    [[ $(job .state) == "$1" ]]
+}
+
+moves() { # a key was moved
+    (($(job .counts.moved) > 0)) 2>/dev/null
+}
+
+@test "a rebalance after a volume was added says how much it moved" {
+    local wrong
+    grown 60
+    wrong=$(unbalanced 60)
+    ((wrong > 5))
+    wants 0 "rebalance is done: $wrong keys,? .*would be moved" rebalance --dry-run
+    same "$wrong" "$(unbalanced 60)"
+    wants 0 "rebalance is done: $wrong keys moved" rebalance
+    same '' "$(cat "$T/err")" 'what it says besides'
+    same 0 "$(unbalanced 60)"
+    all_there 60
+    wants 0 'rebalance is done: 0 keys moved' rebalance --jobs 64 --rate 1G
+    "$MKV" status --index "$T/data/i" >"$T/status"
+    same 1 "$(grep -Ec '^job +[0-9]+, rebalance, done 0 s ago: 0 keys moved$' "$T/status")"
+    same 1 "$(grep -c ^job "$T/status")" 'jobs of which the status tells'
+}
+
+@test "with --json there are the lines of the index, and nothing else" {
+    grown 30
+    run_mkv rebalance --json
+    same 0 "$RC"
+    same '' "$(cat "$T/err")"
+    same 'done true 30' "$(tail -n 1 "$T/out" | jq -r '"\(.state) \(.clean) \(.done)"')"
+    jq -e .job "$T/out" >/dev/null
+}
+
+@test "a detached job is shown, joined and cancelled" {
+    grown 60
+    wants 0 'rebalance runs as job 1: .*' rebalance --rate 10 --detach
+    within 10 moves
+    "$MKV" status --index "$T/data/i" >"$T/status"
+    grep -Eq '^job +1, rebalance, moving: [0-9]+% \([0-9]+ of 60 keys\).*; moved [0-9]+$' "$T/status"
+    wants 1 '' rebalance --dry-run
+    grep -q 'rebalance runs already, as job 1, with other options: .*(mkv cancel 1)' "$T/err"
+    wants 1 '' rebalance --rate 20
+    wants 0 '' rebalance --detach
+    grep -qx 'mkv: rebalance runs already, as job 1' "$T/err"
+    begin_mkv second rebalance --rate 10
+    within 5 logged second 'rebalance runs already, as job 1: this is that one'
+    wants 1 '' cancel 2
+    grep -q 'cannot cancel: there is no such job' "$T/err"
+    wants 0 'rebalance is canceled.*: [0-9]+ keys? moved' cancel 1
+    await_end second
+    same 1 "$RC"
+    logged second 'rebalance is canceled'
+    wants 0 'rebalance is canceled.*' cancel 1
+    (($(unbalanced 60) > 0))
+    wants 0 'rebalance is done: [0-9]+ keys? moved' rebalance
+    same 0 "$(unbalanced 60)"
+}
+
+@test "INT and TERM cancel the job, and the same command goes on" {
+    local signal
+    grown 60
+    for signal in INT TERM; do
+        begin_mkv "by-$signal" rebalance --rate 10
+        within 10 job_is running
+        within 10 moves
+        signal "by-$signal" "$signal"
+        await_end "by-$signal"
+        same $((128 + $(kill -l "$signal"))) "$RC"
+        logged "by-$signal" 'rebalance is canceled.*: [0-9]+ keys? moved'
+        job_is canceled
+    done
+    wants 0 'rebalance is done: [0-9]+ keys? moved' rebalance
+    same 0 "$(unbalanced 60)"
+    all_there 60
+}
+
+@test "a second signal ends the command at once" {
+    grown 30
+    begin_mkv hurried rebalance --rate 1
+    within 10 moves
+    signal i STOP
+    signal hurried INT
+    within 5 logged hurried 'is being canceled'
+    refute ended hurried
+    signal hurried INT
+    await_end hurried
+    same 130 "$RC"
+    signal i CONT
+    within 10 job_is canceled
+}
+
+@test "a job goes on when its command is killed" {
+    grown 60
+    begin_mkv victim rebalance --rate 100
+    within 10 moves
+    crash victim
+    job_is running
+    within 20 job_is 'done'
+    same 0 "$(unbalanced 60)"
+}
+
+@test "an index that is killed in mid-job takes nothing along" {
+    grown 60
+    begin_mkv watcher rebalance --rate 20
+    within 10 moves
+    crash i
+    await_end watcher
+    same 1 "$RC"
+    logged watcher 'the index has died; .* run the same command again'
+    index i 'v1 v2 v3'
+    wants 0 'rebalance is done: [0-9]+ keys? moved' rebalance
+    same 0 "$(unbalanced 60)"
+    all_there 60
+}
+
+@test "an index that stops cancels its jobs" {
+    grown 60
+    begin_mkv watcher rebalance --rate 10
+    within 10 moves
+    stop i
+    await_end watcher
+    same 1 "$RC"
+    logged watcher 'rebalance is canceled'
+}
+
+@test "--rate slows a job down" {
+    local before quick slow
+    grown 60
+    before=$(now_ms)
+    wants 0 'rebalance is done: .*' rebalance --dry-run
+    quick=$(($(now_ms) - before))
+    before=$(now_ms)
+    wants 0 'rebalance is done after [0-9]+ s: .*' rebalance --rate 40
+    slow=$(($(now_ms) - before))
+    ((slow > 2 * quick && slow > 1000)) || fail "$slow ms, and $quick ms without a copy"
+}
+
+@test "without a running index the command does the job itself" {
+    local wrong
+    grown 60
+    wrong=$(unbalanced 60)
+    stop i
+    wants 0 "rebalance is done.*: $wrong keys moved" rebalance
+    refute test -e "$T/data/i/admin.sock"
+    wants 0 'rebalance is done.*: 0 keys moved' rebalance
+    index i 'v1 v2 v3'
+    same 0 "$(unbalanced 60)"
+    all_there 60
+}
+
+@test "an index that is worked on is locked, shows its job, and goes with its command" {
+    grown 60
+    stop i
+    wants 1 '' rebalance --detach
+    grep -q 'leave out --detach' "$T/err"
+    begin_mkv worker rebalance --rate 10
+    within 10 job_is running
+    refused 1 'is in use by another mkv' index "$(at v1)" --port "$(at i)" --index "$T/data/i"
+    within 10 moves
+    signal worker INT
+    await_end worker
+    same 130 "$RC"
+    logged worker 'rebalance is canceled'
+    within 5 gone worker
+    begin_mkv worker rebalance --rate 10
+    within 10 moves
+    leaves_files
+    signal worker KILL
+    await_end worker
+    within 10 gone worker
+    index i 'v1 v2 v3'
+    wants 0 'rebalance is done: .*' rebalance
+    same 0 "$(unbalanced 60)"
+    all_there 60
+}
+
+@test "the settings of the last run are known, also after a HUP" {
+    volume v1
+    volume v2
+    printf '%s zone=here weight=7\n' "$(at v1)" >"$T/volumes"
+    mkv_start i index --volumes-file "$T/volumes" --port "$(at i)" --index "$T/data/i" --grace 3 --subvolumes 2 --no-md5
+    await_ready i
+    same "mkv-settings 1
+replicas 1
+subvolumes 2
+grace_ms 3000
+sync 1
+md5 0
+volume $(at v1) zone=here weight=7" "$(cat "$T/data/i/settings")"
+    at v2 >>"$T/volumes"
+    signal i HUP
+    within 5 grep -qx "volume $(at v2) weight=100" "$T/data/i/settings"
+    stop i
+    wants 0 'rebalance is done.*' rebalance
+}
+
+@test "settings that are missing, damaged or too new are told" {
+    cluster i v1
+    stop i
+    cp "$T/data/i/settings" "$T/settings"
+    rm "$T/data/i/settings"
+    refused 1 'start mkv index once' rebalance --index "$T/data/i"
+    sed 's/^replicas.*/replicas 17/' "$T/settings" >"$T/data/i/settings"
+    refused 1 'settings, line 2: it is no number from 1 to 16' rebalance --index "$T/data/i"
+    echo mkv-settings 2 >"$T/data/i/settings"
+    refused 1 'settings, line 1: a newer mkv' rebalance --index "$T/data/i"
+    cp "$T/settings" "$T/data/i/settings"
+    wants 0 'rebalance is done.*' rebalance
+}
+
+@test "a volume is drained, and taken up again" {
+    grown 30
+    wants 0 "drain $(at v1) is done.*: .*" drain "$(at v1)"
+    same '' "$(blobs v1)" 'blobs on v1'
+    all_there 30
+    wants 0 "drain $(at v1) is done.*: .*" drain --undo "$(at v1)"
+    wants 1 '' drain 127.0.0.1:1
+    grep -q 'cannot drain: the index knows no volume of that name' "$T/err"
+    wants 1 '' forget "$(at v1)"
+    grep -q 'cannot forget: .*drain it instead' "$T/err"
+}
+
+@test "what makes no sense is refused" {
+    cluster i v1
+    refused 2 'takes no operands' rebalance now
+    refused 2 'takes one volume' drain
+    refused 2 "'x' is no HOST:PORT" drain x
+    refused 2 'takes the number of one job' cancel one
+    refused 2 'must be a number of bytes' rebalance --rate 1T
+    refused 2 'must be a number of bytes' rebalance --rate 0
+    refused 2 'must be a number from 1 to 64' rebalance --jobs 65
+    refused 2 'unknown option --deep' rebalance --deep
+    refused 1 'there is no index in' rebalance --index "$T/none"
+}
+
+# --- Terminals ------------------------------------------------------------------------------------
+
+# Runs a command on index i at a terminal so many columns wide, whose keys are what is written to
+# descriptor 8. What it shows is the log of `screen`.
+at_terminal() { # COLUMNS COMMAND...
+    local columns=$1
+    shift
+    printf 'stty cols %s rows 24; exec %q %s --index %q' "$columns" "$MKV" "$*" "$T/data/i" >"$T/command"
+    mkfifo "$T/keys"
+    exec 8<>"$T/keys"
+    hatch screen env SHELL=/bin/sh TERM=xterm sh -c 'exec script -qefc "$(cat "$1")" /dev/null <"$2"' sh \
+        "$T/command" "$T/keys"
+}
+
+# The pieces of what the terminal got that stood on one line of it, one a line.
+rows() {
+    sed 's/\r\x1b\[K/\n/g; s/\r$//' "$(log_of screen)"
+}
+
+# No row was wider, and at the end the cursor is where a line begins.
+clean() { # COLUMNS
+    rows | awk -v columns="$1" 'length($0) >= columns { print "too wide: " $0; bad = 1 } END { exit bad }'
+    same 0a "$(tail -c 1 "$(log_of screen)" | od -An -tx1 | tr -d ' ')" 'last byte'
+}
+
+@test "on a terminal the progress is one line that is redrawn" {
+    command -v script >/dev/null || skip 'needs script'
+    grown 60
+    at_terminal 80 rebalance --rate 40
+    await_end screen 30
+    same 0 "$RC"
+    clean 80
+    (($(rows | grep -Ec '^rebalance \[#*\.*\] [0-9]+%') > 3)) || fail 'no bar'
+    rows | grep -Eq '^rebalance \[#+\.+\] [0-9]+%  [0-9]+ s left  [0-9.]+ keys/s  [0-9]+ B/s  moved [0-9]+$'
+    # Each of them is taken away before the next, and before what comes last.
+    same 1 "$(tr -cd '\n' <"$(log_of screen)" | wc -c)" 'line ends'
+    rows | tail -n 1 | grep -Eq '^rebalance is done after [0-9]+ s: [0-9]+ keys? moved$'
+}
+
+@test "a narrow terminal gets what fits, and Ctrl-C leaves it clean" {
+    command -v script >/dev/null || skip 'needs script'
+    grown 60
+    at_terminal 40 rebalance --rate 10
+    within 10 moves
+    within 10 logged screen 'rebalance \[#+\.+\] [0-9]+%  [0-9]+ s left'
+    printf '\003' >&8
+    await_end screen
+    same 130 "$RC"
+    clean 70 # what is said last is no bar
+    rows | grep -E '^rebalance \[' | awk 'length($0) >= 40 { exit 1 }'
+    rows | tail -n 1 | grep -Eq '^rebalance is canceled.*: [0-9]+ keys? moved$'
+    job_is canceled
+}
+
+@test "a terminal that can't redraw gets plain lines" {
+    command -v script >/dev/null || skip 'needs script'
+    grown 30
+    hatch screen env TERM=dumb script -qefc "'$MKV' rebalance --index '$T/data/i'" /dev/null
+    await_end screen
+    same 0 "$RC"
+    refute logged screen $'\x1b'
+    logged screen '^rebalance is done: [0-9]+ keys? moved'
+}
