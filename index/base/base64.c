@@ -30,19 +30,17 @@ size_t base64_encode(const void *bytes, size_t n, char *text)
     return (size_t)(out - text);
 }
 
-/* The value of a character, or -1 if it has none. */
-static int value_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : -1;
-}
+/* One more than the value of a character, or 0 if it has none. */
+static const unsigned char values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
 
 /* Four characters of which the last `pad` are '='. False where they aren't what an encoder writes:
  * the bits that padding leaves over are zero. */
@@ -51,11 +49,11 @@ static bool decode_group(const char *text, size_t pad, unsigned char bytes[3])
     uint32_t bits = 0;
 
     for (size_t i = 0; i < 4; i++) {
-        int value = i < 4 - pad ? value_of(text[i]) : 0;
+        unsigned value = i < 4 - pad ? values[(unsigned char)text[i]] : 1;
 
-        if (value < 0)
+        if (value == 0)
             return false;
-        bits = bits << 6 | (uint32_t)value;
+        bits = bits << 6 | (value - 1);
     }
     bytes[0] = (unsigned char)(bits >> 16);
     bytes[1] = (unsigned char)(bits >> 8);

@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <endian.h>
-#include <inttypes.h>
 #include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "index/base/hex.h"
 #include "index/base/md5.h"
 
 #define COMPONENT_MAX 255 /* bytes; file systems stop there */
@@ -61,6 +61,25 @@ static size_t copy_name(const char *name, size_t more, char *out)
     return n;
 }
 
+static size_t write_hash(const unsigned char hash[MD5_SIZE], char *out)
+{
+    out[0] = '/';
+    hex_write(hash, 1, out + 1); /* with a NUL, over which the next one goes */
+    out[3] = '/';
+    hex_write(hash + 1, 1, out + 4);
+    out[6] = '/';
+    return 7;
+}
+
+static size_t write_generation(uint64_t generation, char *out)
+{
+    uint64_t ordered = htobe64(generation);
+
+    *out = '.';
+    hex_write((const unsigned char *)&ordered, sizeof(ordered), out + 1);
+    return PLACEMENT_GENERATION;
+}
+
 size_t placement_path(const void *key, size_t key_len, uint64_t generation,
                       char path[PLACEMENT_PATH_MAX])
 {
@@ -71,10 +90,10 @@ size_t placement_path(const void *key, size_t key_len, uint64_t generation,
     assert(key_len <= KEY_MAX);
     md5_of(key, key_len, hash);
     EVP_EncodeBlock(base64, key, (int)key_len);
-    n = (size_t)snprintf(path, PLACEMENT_PATH_MAX, "/%02x/%02x/", hash[0], hash[1]);
+    n = write_hash(hash, path);
     n += copy_name((const char *)base64, generation > 0 ? PLACEMENT_GENERATION : 0, path + n);
     if (generation > 0)
-        n += (size_t)snprintf(path + n, PLACEMENT_PATH_MAX - n, ".%016" PRIx64, generation);
+        n += write_generation(generation, path + n);
     assert(n < PLACEMENT_PATH_MAX);
     return n;
 }

@@ -4,8 +4,8 @@
  *     PATH TAB SIZE TAB MTIME TAB ATTRIBUTE
  *
  * where PATH has the generation at its end, if the blob has one, MTIME is in milliseconds since
- * 1970, and ATTRIBUTE is "-" where the file has none, else base64. Only the last line begins with
- * neither a '/' nor its own end:
+ * 1970 (0 for a time before that), and ATTRIBUTE is "-" where the file has none, else base64. Only
+ * the last line begins with neither a '/' nor its own end:
  *
  *     end              that was all
  *     more TAB PATH    the limit is reached; PATH is what to go on after

@@ -1,11 +1,54 @@
 #include "launcher/volume/list_line.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "index/base/base64.h"
 #include "launcher/volume/attribute.h"
+
+#define DIGITS_MAX 20 /* of 64 bits */
+
+/* Writes a number and a tab, and returns their bytes. A listing has millions of them: printf()
+ * would take a tenth of its time. */
+static size_t write_number(uint64_t number, char *out)
+{
+    char digits[DIGITS_MAX];
+    size_t n = 0;
+
+    do
+        digits[n++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    for (size_t i = 0; i < n; i++)
+        out[i] = digits[n - 1 - i];
+    out[n] = '\t';
+    return n + 1;
+}
+
+/* Milliseconds since 1970, and 0 for a time before that. */
+static uint64_t milliseconds(const struct timespec *t)
+{
+    return t->tv_sec < 0 ? 0 : (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
+}
+
+/* All but the attribute. */
+static int append_fields(const char *path, const char *name, const struct stat *st, struct buf *out)
+{
+    char *at;
+
+    if (buf_reserve(out, strlen(path) + 1 + strlen(name) + 1 + 2 * (DIGITS_MAX + 1)) < 0)
+        return -ENOMEM;
+    at = stpcpy(out->data + out->tail, path);
+    *at++ = '/';
+    at = stpcpy(at, name);
+    *at++ = '\t';
+    at += write_number((uint64_t)st->st_size, at);
+    at += write_number(milliseconds(&st->st_mtim), at);
+    out->tail = (size_t)(at - out->data);
+    return 0;
+}
 
 /* The attribute's field: "-" for none, else its base64. The kernel clears as many bytes as it is
  * given, at each call, so those that others than mkv can have set are asked for only where they
@@ -35,8 +78,7 @@ int list_line_append(int fd, const char *path, const char *name,
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -ENOENT;
-    rc = buf_append_format(out, "%s/%s\t%lld\t%lld\t", path, name, (long long)st.st_size,
-                           (long long)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+    rc = append_fields(path, name, &st, out);
     if (rc == 0)
         rc = append_value(fd, value, out);
     if (rc == 0)

@@ -2,30 +2,41 @@
 
 #include <string.h>
 
-#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define LOWER  "abcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
-
 #define COMPONENT_MAX 255
 
-static bool is_one_of(char c, const char *set)
+/* Sets of characters, by a bit each; these paths are looked at by the million. */
+enum {
+    DIGIT = 1,
+    LOWER_HEX = 2, /* digits included */
+    UPPER_HEX = 4,
+    BASE64 = 8, /* without '/' and '=' */
+    PADDING = 16,
+};
+
+static unsigned sets_of(char c)
 {
-    return c != '\0' && strchr(set, c) != NULL;
+    if (c >= '0' && c <= '9')
+        return DIGIT | LOWER_HEX | UPPER_HEX | BASE64;
+    if (c >= 'a' && c <= 'z')
+        return c <= 'f' ? LOWER_HEX | BASE64 : BASE64;
+    if (c >= 'A' && c <= 'Z')
+        return c <= 'F' ? UPPER_HEX | BASE64 : BASE64;
+    return c == '+' ? BASE64 : c == '=' ? PADDING : 0;
 }
 
-static size_t span(const char *text, size_t len, const char *set)
+static size_t span(const char *text, size_t len, unsigned set)
 {
     size_t n = 0;
 
-    while (n < len && is_one_of(text[n], set))
+    while (n < len && (sets_of(text[n]) & set))
         n++;
     return n;
 }
 
-/* A '/' and two hex digits of that case. */
-static bool is_pair(const char *text, size_t len, const char *digits)
+/* A '/' and two hex digits. */
+static bool is_pair(const char *text, size_t len)
 {
-    return len >= 3 && text[0] == '/' && span(text + 1, 2, digits) == 2;
+    return len >= 3 && text[0] == '/' && span(text + 1, 2, LOWER_HEX) == 2;
 }
 
 /* The bytes of a generation at the end, or 0 if there is none. */
@@ -35,7 +46,7 @@ static size_t generation_size(const char *text, size_t len)
 
     if (len <= PLACEMENT_GENERATION || *at != '.')
         return 0;
-    return span(at + 1, PLACEMENT_GENERATION - 1, DIGITS "abcdef") == PLACEMENT_GENERATION - 1
+    return span(at + 1, PLACEMENT_GENERATION - 1, LOWER_HEX) == PLACEMENT_GENERATION - 1
                ? PLACEMENT_GENERATION
                : 0;
 }
@@ -51,14 +62,14 @@ static bool is_component(const char *text, size_t len, bool last)
         return false;
     len -= last ? generation_size(text, len) : 0;
     if (len >= 2 && text[0] == '-')
-        return text[1] != '0' && len <= 5 && span(text + 1, len - 1, DIGITS) == len - 1;
-    n = span(text, len, UPPER LOWER DIGITS "+");
+        return text[1] != '0' && len <= 5 && span(text + 1, len - 1, DIGIT) == len - 1;
+    n = span(text, len, BASE64);
     if (!last && n > 0 && n < len) {
         n += text[n] == '=';
         return n + 1 == len && text[n] == '.';
     }
     if (last)
-        n += span(text + n, len - n < 2 ? len - n : 2, "=");
+        n += span(text + n, len - n < 2 ? len - n : 2, PADDING);
     return len > 0 && n == len && n <= PLACEMENT_COMPONENT_MAX;
 }
 
@@ -67,13 +78,13 @@ bool sync_path_is_valid(const char *path, size_t len)
     if (len >= SYNC_PATH_MAX)
         return false;
     if (len > 3 && memcmp(path, "/sv", 3) == 0) {
-        if (len < 5 || span(path + 3, 2, DIGITS "ABCDEF") != 2)
+        if (len < 5 || span(path + 3, 2, UPPER_HEX) != 2)
             return false;
         path += 5;
         len -= 5;
     }
     for (int i = 0; i < 2; i++, path += 3, len -= 3) {
-        if (!is_pair(path, len, DIGITS "abcdef"))
+        if (!is_pair(path, len))
             return false;
     }
     while (len > 0 && *path == '/') {

@@ -396,6 +396,18 @@ static void test_list_walk_line_of_a_blob(void **state)
     }
 }
 
+/* An index takes no number with a sign. */
+static void test_list_walk_line_of_a_blob_from_before_1970(void **state)
+{
+    static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = -2, .tv_nsec = 500000000}};
+    struct fixture *f = *state;
+
+    make_blob(f, "00/00/a");
+    assert_int_equal(utimensat(f->directory, "00/00/a", times, 0), 0);
+    list(f, "", UINT64_MAX, LIST_WALK_MEMORY);
+    assert_non_null(strstr(buf_bytes(&f->listed), "\t0\t-\nend\n"));
+}
+
 static void test_list_walk_file_that_vanishes(void **state)
 {
     struct fixture *f = *state;
@@ -510,6 +522,8 @@ int main(void)
         cmocka_unit_test(test_list_names_stay_within_their_limit),
         cmocka_unit_test_setup_teardown(test_list_walk_skips_what_is_no_blob, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list_walk_line_of_a_blob, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_list_walk_line_of_a_blob_from_before_1970, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_list_walk_file_that_vanishes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list_walk_directory_that_vanishes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list_walk_directory_that_fails, setup, teardown),
