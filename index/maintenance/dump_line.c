@@ -388,3 +388,32 @@ const char *dump_line_parse(const char *text, size_t len, struct dump_line *line
     json_decref(fields.object);
     return problem;
 }
+
+/* --- All of them ----------------------------------------------------------------------------- */
+
+static const char *check_end(struct dump_reader *r, const struct dump_counts *counts)
+{
+    if (counts->keys != r->counts.keys || counts->unlinked != r->counts.unlinked ||
+        counts->orphans != r->counts.orphans)
+        return "counts other keys than there are: lines are missing or too many";
+    r->ended = true;
+    return NULL;
+}
+
+const char *dump_read_line(struct dump_reader *r, const char *text, size_t len,
+                           struct dump_line *line)
+{
+    const char *problem =
+        r->ended ? "comes after the end of the dump" : dump_line_parse(text, len, line);
+
+    if (problem == NULL && r->begun == (line->kind == DUMP_HEADER))
+        problem = r->begun ? "is a second header" : "is no header: this is no dump";
+    if (problem != NULL)
+        return problem;
+    r->begun = true;
+    if (line->kind == DUMP_KEY)
+        dump_count(&r->counts, &line->record);
+    else if (line->kind == DUMP_ORPHAN)
+        r->counts.orphans++;
+    return line->kind == DUMP_END ? check_end(r, &line->counts) : NULL;
+}

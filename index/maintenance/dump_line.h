@@ -21,6 +21,7 @@
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "index/base/buf.h"
@@ -52,6 +53,18 @@ struct dump_line {
  * be put behind "line 3 ", and *line is undefined. White space and the order of fields are free;
  * others than these are refused. */
 const char *dump_line_parse(const char *text, size_t len, struct dump_line *line);
+
+/* The lines of one dump, from its header to its end. All zero at first. */
+struct dump_reader {
+    struct dump_counts counts; /* of the lines so far */
+    bool begun;                /* the header was there */
+    bool ended;                /* the last line was there, and counts what was there */
+};
+
+/* Reads the next line, as dump_line_parse() does, and counts it. What is wrong may also be that it
+ * comes where it shouldn't, or that the last line counts others; nothing may follow then. */
+const char *dump_read_line(struct dump_reader *reader, const char *text, size_t len,
+                           struct dump_line *line);
 
 /* Each appends a line with its end. 0; -ENOMEM; or -EINVAL for a number or a volume that
  * dump_line_parse() would refuse. `volumes` are the names of the places' volumes, in their order.

@@ -33,10 +33,6 @@ static int take_entry(struct load *load, struct dump_line *line, const char **pr
 {
     int rc = add(load, line);
 
-    if (line->kind == DUMP_KEY)
-        dump_count(&load->counts, &line->record);
-    else
-        load->counts.orphans++;
     if (rc == UV_EEXIST)
         *problem = "has the same key as the line before";
     else if (rc == UV_EINVAL)
@@ -44,28 +40,14 @@ static int take_entry(struct load *load, struct dump_line *line, const char **pr
     return *problem != NULL ? -EINVAL : rc;
 }
 
-static const char *check_end(struct load *load, const struct dump_counts *counts)
-{
-    load->ended = true;
-    if (counts->keys != load->counts.keys || counts->unlinked != load->counts.unlinked ||
-        counts->orphans != load->counts.orphans)
-        return "counts other keys than there are: lines are missing or too many";
-    return NULL;
-}
-
 int load_line(struct load *load, const char *text, size_t len, const char **problem)
 {
     struct dump_line *line = &load->line;
 
-    *problem = load->ended ? "comes after the end of the dump" : dump_line_parse(text, len, line);
-    if (*problem == NULL && load->begun == (line->kind == DUMP_HEADER))
-        *problem = load->begun ? "is a second header" : "is no header: this is no dump";
+    *problem = dump_read_line(&load->reader, text, len, line);
     if (*problem != NULL)
         return -EINVAL;
-    load->begun = true;
-    if (line->kind == DUMP_END)
-        *problem = check_end(load, &line->counts);
-    else if (line->kind != DUMP_HEADER)
+    if (line->kind == DUMP_KEY || line->kind == DUMP_ORPHAN)
         return take_entry(load, line, problem);
-    return *problem != NULL ? -EINVAL : 0;
+    return 0;
 }

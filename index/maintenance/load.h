@@ -10,9 +10,7 @@
 struct load {
     struct build *build; /* given, borrowed */
     bool skip_orphans;   /* given: they are checked and counted, and left out */
-    struct dump_counts counts;
-    bool begun; /* the header was there */
-    bool ended; /* the last line was there */
+    struct dump_reader reader;
     struct dump_line line;
 };
 

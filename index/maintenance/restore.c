@@ -46,7 +46,7 @@ static int read_lines(struct restore *r, struct lines *lines)
         return refuse(r, lines, "is too long");
     if (rc < 0)
         return cannot_read(r, rc);
-    if (r->load.ended)
+    if (r->load.reader.ended)
         return 0;
     log_error("%s ends after line %llu without the end of a dump: it was cut off; nothing was "
               "restored",
@@ -80,6 +80,6 @@ int restore_run(const struct restore_options *options, struct dump_counts *count
     int rc = replace_run(&replace);
 
     if (rc == 0)
-        *counts = r.load.counts;
+        *counts = r.load.reader.counts;
     return rc;
 }
