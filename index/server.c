@@ -1,8 +1,8 @@
-/* Start order: store, transfers, places, HTTP, jobs, admin socket, reclaiming, counting; requests
- * and jobs wait until each volume was asked how it is. Stop order, each step in the callback of the
- * one before: HTTP and admin socket, and jobs are told to end; jobs, once nobody watches them,
- * reclaiming, counting, the operations that outlive their requests, places, transfers, the store.
- */
+/* Start order: store, transfers, places, HTTP, jobs, admin socket, reclaiming, counting, healing,
+ * backups; requests and jobs wait until each volume was asked how it is. Stop order, each step in
+ * the callback of the one before: HTTP and admin socket, and jobs are told to end; jobs, once
+ * nobody watches them, healing, backups, reclaiming, counting, the operations that outlive their
+ * requests, places, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -13,6 +13,7 @@
 #include "index/admin/admin.h"
 #include "index/api/api.h"
 #include "index/base/log.h"
+#include "index/maintenance/backup.h"
 #include "index/maintenance/drained.h"
 #include "index/maintenance/healer.h"
 #include "index/objects/reclaim.h"
@@ -29,6 +30,7 @@ struct index_server {
     char *directory;
     struct jobs *jobs;
     struct healer_options healing;
+    struct backup *backup; /* NULL once it has stopped */
     char *fallback;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
@@ -152,7 +154,7 @@ static int start_http(struct index_server *s, const struct index_server_options 
     return rc;
 }
 
-static int start_background(struct index_server *s)
+static int start_background(struct index_server *s, uint64_t backup_ms)
 {
     int rc = reclaimer_start(s->loop, &s->objects, &s->objects.reclaimer);
 
@@ -164,8 +166,13 @@ static int start_background(struct index_server *s)
     rc = healer_start(&s->objects, s->jobs, &s->healing, &s->objects.healer);
     if (rc < 0)
         goto err_spread;
+    rc = backup_start(&s->objects, backup_ms, &s->backup);
+    if (rc < 0)
+        goto err_healer;
     return 0;
 
+err_healer:
+    healer_stop(s->objects.healer, ignore_cb, NULL);
 err_spread:
     spread_stop(s->objects.spread, ignore_cb, NULL);
 err_reclaimer:
@@ -205,7 +212,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->admin);
     if (rc < 0)
         goto err_jobs;
-    rc = start_background(s);
+    rc = start_background(s, options->backup_ms);
     if (rc < 0)
         goto err_admin;
     places_start(s->objects.places, volumes_settled_cb, s);
@@ -308,11 +315,19 @@ static void reclaimer_stopped_cb(void *arg)
     spread_stop(s->objects.spread, spread_stopped_cb, s);
 }
 
+static void backup_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    s->backup = NULL;
+    reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+}
+
 static void healer_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
-    reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+    backup_stop(s->backup, backup_stopped_cb, s);
 }
 
 static void jobs_stopped_cb(void *arg)
@@ -352,6 +367,8 @@ static void deadline_cb(uv_timer_t *timer)
         http_server_abort(s->http);
     if (s->admin != NULL)
         admin_abort(s->admin);
+    if (s->backup != NULL)
+        backup_abort(s->backup);
     transfers_abort(s->objects.transfers);
 }
 

@@ -21,7 +21,8 @@ struct index_server_options {
     const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool protect;         /* only unlinked keys can be deleted */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
-    unsigned grace_ms; /* that a blob stays for readers who were sent to it */
+    uint64_t backup_ms; /* between two backups of the index on its volumes; 0: none is made */
+    unsigned grace_ms;  /* that a blob stays for readers who were sent to it */
     uint64_t
         repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: any */
     uint64_t verify_every_ms; /* in which every copy is read once; 0: never */

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "index/admin/json_values.h"
+#include "index/base/json.h"
+#include "index/maintenance/backup_key.h"
 #include "index/maintenance/healer.h"
 #include "index/objects/spread.h"
 
@@ -25,6 +27,15 @@ static json_t *journal_of(const struct store_stats *s)
                      json_of_number(s->journal_bytes), "pending_bytes",
                      json_of_number(s->pending_bytes), "sync", (int)s->sync, "error",
                      error_of(s->journal_error));
+}
+
+static json_t *backup_of(const struct backups *b)
+{
+    bool none = b->n == 0;
+
+    return json_pack("{s:o, s:o, s:o}", "count", json_of_number(b->n), "last_ms",
+                     json_unless(none ? UINT64_MAX : b->newest, UINT64_MAX), "bytes",
+                     json_unless(none ? UINT64_MAX : b->newest_bytes, UINT64_MAX));
 }
 
 static json_t *volume_of(const struct volume *volume)
@@ -79,19 +90,21 @@ static json_t *healing_of(const struct objects *o)
 /* json_pack() lets go of all that it was given when any of it is NULL, for want of memory. */
 static json_t *status_of(const struct admin *admin)
 {
+    struct backups backups = {.n = 0};
     struct store_stats s;
 
     store_stats(admin->objects->store, &s);
+    backups_look_up(admin->objects->store, &backups); /* else a log line tells */
     return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "version", MKV_VERSION, "pid", (int)getpid(), "index", json_of_text(admin->directory),
         "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
-        json_of_number(s.keys), "unlinked", json_of_number(s.unlinked), "orphans",
+        json_of_number(s.keys - backups.n), "unlinked", json_of_number(s.unlinked), "orphans",
         json_of_number(s.orphans), "table", "bytes", json_of_number(s.table_bytes), "memtable",
         "bytes", json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
         journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)), "zones",
         zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs), "healing",
-        healing_of(admin->objects));
+        healing_of(admin->objects), "backup", backup_of(&backups));
 }
 
 int status_append(struct buf *out, const struct admin *admin)

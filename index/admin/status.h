@@ -13,6 +13,7 @@
  *      "memtable":{"bytes":4096},
  *      "checkpoint":{"running":false,"count":1,"last_ms":1763740800123,"took_ms":40,"error":null},
  *      "journal":{"segments":1,"bytes":900,"pending_bytes":700,"sync":true,"error":null},
+ *      "backup":{"count":3,"last_ms":1763740800123,"bytes":500},
  *      "volumes":[{"name":"localhost:3001","state":"up","since_ms":1763740800123,"reason":"",
  *                  "identity":"6f...","total_bytes":1000,"free_bytes":900,"used":true,
  *                  "drained":false,"zone":"localhost","weight":100}],
@@ -21,14 +22,15 @@
  *      "healing":{"repair_after_ms":3600000,"verify_every_ms":2592000000,"held":false,
  *                 "verify_begun_ms":1763740800123,"verified_ms":null}}
  *
- * keys: without the unlinked ones. checkpoint: count, took_ms and error since the start, last_ms
- * since 1970 or null, of whichever run made the table. journal.pending_bytes: what no checkpoint
- * has yet. Errors are text, and null once it went well again. state: as volume_state_name() has it,
- * and reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the others
- * may hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one zone
- * that could be in two, counted age_ms ago; both are null before the first count has ended. jobs:
- * those that run and the last ones that have ended, as admin_jobs.h has them. healing: as healer.h
- * has it, null for none. 0 or -ENOMEM. */
+ * keys: without the unlinked ones, and backups. checkpoint: count, took_ms and error since the
+ * start, last_ms since 1970 or null, of whichever run made the table. journal.pending_bytes: what
+ * no checkpoint has yet. backup: of the index on its volumes; the last one's time and size are null
+ * without one. Errors are text, and null once it went well again. state: as volume_state_name() has
+ * it, and reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the
+ * others may hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one
+ * zone that could be in two, counted age_ms ago; both are null before the first count has ended.
+ * jobs: those that run and the last ones that have ended, as admin_jobs.h has them. healing: as
+ * healer.h has it, null for none. 0 or -ENOMEM. */
 int status_append(struct buf *out, const struct admin *admin);
 
 #endif

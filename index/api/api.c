@@ -6,16 +6,6 @@
 #include "index/api/list.h"
 #include "index/api/write_head.h"
 
-/* "/_mkv" and all below it belong to mkv. */
-static bool is_reserved(const struct key *key)
-{
-    static const char prefix[] = "/_mkv";
-    size_t n = sizeof(prefix) - 1;
-
-    return key->len >= n && memcmp(key->bytes, prefix, n) == 0 &&
-           (key->len == n || key->bytes[n] == '/');
-}
-
 static bool is_health(const struct key *key)
 {
     static const char path[] = "/_mkv/health";
@@ -120,7 +110,7 @@ void api_handle(struct http_request *request, void *arg)
         http_respond_text(request, 400, problem);
         return;
     }
-    if (is_reserved(&key)) {
+    if (key_is_reserved(key.bytes, key.len)) {
         handle_reserved(request, &key);
         return;
     }

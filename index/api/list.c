@@ -48,6 +48,8 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     struct list_op *op = arg;
     bool wanted = ((record->flags & RECORD_UNLINKED) != 0) == op->unlinked;
 
+    if (key_is_reserved(key, len)) /* a few, that nobody can ask for */
+        return 0;
     op->at_limit = (wanted && op->left == 0) || op->look == 0;
     if (op->at_limit || op->looked_at == TURN_KEYS || buf_size(&op->out) >= TURN_BYTES) {
         op->next.len = len;

@@ -1,6 +1,7 @@
 #include "index/base/key.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "index/base/percent.h"
 
@@ -25,4 +26,12 @@ const char *key_decode(const char *path, size_t len, struct key *key)
         i += escaped ? 3 : 1;
     }
     return key->len < 2 ? "a key can't be empty\n" : NULL;
+}
+
+bool key_is_reserved(const void *key, size_t len)
+{
+    static const char prefix[] = "/_mkv";
+    size_t n = sizeof(prefix) - 1;
+
+    return len >= n && memcmp(key, prefix, n) == 0 && (len == n || ((const char *)key)[n] == '/');
 }

@@ -2,6 +2,7 @@
 #ifndef MKV_BASE_KEY_H
 #define MKV_BASE_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define KEY_MAX 1025 /* bytes of a key: its leading slash and 1,024 more */
@@ -15,5 +16,9 @@ struct key {
  * ".." are bytes like any other. Returns NULL and *key; or what is wrong with the path, one line of
  * static text for the client, and *key is undefined. */
 const char *key_decode(const char *path, size_t len, struct key *key);
+
+/* Whether it is "/_mkv" or below that, which is mkv's own: no request can name it, and no listing
+ * has it. */
+bool key_is_reserved(const void *key, size_t len);
 
 #endif

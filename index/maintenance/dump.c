@@ -60,6 +60,8 @@ static int orphan_cb(const void *key, size_t len, uint64_t generation, const str
 
     if (!has_room(d, key, len, generation))
         return 1;
+    if (d->skip_orphan_cb != NULL && d->skip_orphan_cb(key, len, generation, d->arg))
+        return 0;
     rc = find_volumes(d, orphan->places, orphan->n_places, volumes);
     if (rc == 0)
         rc = dump_append_orphan(d->out, key, len, generation, orphan, volumes);

@@ -6,9 +6,12 @@
 
 #include "index/maintenance/dump_line.h"
 
-/* Set `store`, borrowed, and zero the rest. */
+/* Set the first three, and zero the rest. */
 struct dump {
-    struct store *store;
+    struct store *store; /* borrowed */
+    /* Whether to leave an orphan out; NULL: none is. It must not call the store but for gets. */
+    bool (*skip_orphan_cb)(const void *key, size_t len, uint64_t generation, void *arg);
+    void *arg;
     bool begun;
     enum store_space space;   /* where it is */
     struct key next;          /* and from which key on it is to continue, */

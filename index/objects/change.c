@@ -40,6 +40,7 @@ static void committed_cb(struct store_commit *commit, int rc)
 {
     struct change *c = commit->data;
 
+    c->objects->changes += rc == 0;
     c->done(c->arg, rc);
     if (rc == 0)
         reclaimer_add(c->objects->reclaimer, &c->key, c->generation);

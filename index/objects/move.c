@@ -123,6 +123,7 @@ static void committed_cb(struct store_commit *commit, int rc)
     struct move *m = commit->data;
 
     m->rc = rc;
+    m->objects->changes += rc == 0;
     if (rc == STORE_CONFLICT)
         move_refuse(m, rc, "the key has been changed", "");
     else if (rc < 0)

@@ -56,6 +56,14 @@ void objects_release(struct objects *o, struct hold *hold)
     (void)parent;
 }
 
+bool objects_is_making(const struct objects *o, const struct key *key, uint64_t generation)
+{
+    const struct hold wanted = {.key = key, .generation = generation};
+    const struct hold *const *found = tfind(&wanted, &o->held, compare);
+
+    return found != NULL && !(*found)->is_removing;
+}
+
 /* Looks for what comes after all that is held of the key. */
 struct latest {
     const struct key *key;

@@ -38,7 +38,8 @@ struct objects {
     struct reclaimer *reclaimer;
     struct spread *spread;
     struct healer *healer;   /* maintenance/healer.h; only carried here */
-    void *held;              /* blobs in the making: a tree of struct hold */
+    void *held;              /* blobs that are made or removed: a tree of struct hold */
+    uint64_t changes;        /* commits that have changed a key, since the start */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:
                                 nobody waits */
@@ -57,11 +58,13 @@ static inline int objects_look_up(const struct objects *objects, const struct ke
     return store_get(objects->store, key->bytes, key->len, record);
 }
 
-/* A blob in the making, which is not to be reclaimed though the store calls it an orphan. */
+/* A blob in the making, which is not to be reclaimed though the store calls it an orphan; or one
+ * that is being reclaimed. */
 struct hold {
     const struct key *key; /* borrowed */
     uint64_t generation;
-    uint64_t time; /* of the blob, ms since 1970 */
+    uint64_t time;    /* of the blob, ms since 1970 */
+    bool is_removing; /* false at first; the holder may set it */
 };
 
 /* Keeps the reclaimer away from a blob until objects_release(); `hold` stays the caller's and in
@@ -69,6 +72,9 @@ struct hold {
 int objects_hold(struct objects *objects, struct hold *hold, const struct key *key,
                  uint64_t generation, uint64_t time);
 void objects_release(struct objects *objects, struct hold *hold);
+
+/* Whether an operation holds the blob that may yet make it the key's value. */
+bool objects_is_making(const struct objects *objects, const struct key *key, uint64_t generation);
 
 /* The time of the key's last blob, by generation, that is held; 0: none is. */
 uint64_t objects_held_time(const struct objects *objects, const struct key *key);

@@ -223,6 +223,7 @@ static struct removal *removal_new(struct reclaimer *r, const struct key *key, u
         free(m);
         return NULL;
     }
+    m->hold.is_removing = true;
     return m;
 }
 

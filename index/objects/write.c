@@ -221,6 +221,7 @@ static void committed_cb(struct store_commit *commit, int rc)
     } else {
         bool leaves = w->leaves;
 
+        w->objects->changes++;
         tell(w, 0, "");
         write_free(w);
         if (leaves)

@@ -30,6 +30,7 @@ struct index_options {
     unsigned grace_ms;
     uint64_t repair_after_ms;
     uint64_t verify_every_ms;
+    uint64_t backup_ms;
 };
 
 static const char *option_set_reads(void *target, const char *value)
@@ -67,6 +68,8 @@ static const struct option index_option_table[] = {
      option_set_duration, offsetof(struct index_options, repair_after_ms)},
     {"verify-every", "TIME", "30d", "the time in which every copy is read once; 0 is never",
      option_set_duration, offsetof(struct index_options, verify_every_ms)},
+    {"backup-every", "TIME", "6h", "how often the index is backed up on its volumes; 0 is never",
+     option_set_duration, offsetof(struct index_options, backup_ms)},
     {"no-sync", NULL, NULL,
      "don't wait for the disk: faster, but a power cut loses the last changes", option_set_bool,
      offsetof(struct index_options, no_sync)},
@@ -284,6 +287,7 @@ static void fill_server_options(struct backend *b, const char *directory)
         .grace_ms = o->grace_ms,
         .repair_after_ms = o->repair_after_ms,
         .verify_every_ms = o->verify_every_ms,
+        .backup_ms = o->backup_ms,
         .sync = !o->no_sync,
         .md5 = !o->no_md5,
     };

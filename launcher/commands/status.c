@@ -107,21 +107,37 @@ static void print_journal(const json_t *status)
         printf("            writing fails: %s\n", error(status, "journal"));
 }
 
-static void print_checkpoint(const json_t *status)
+/* When the last one was, in ms since 1970. */
+static void print_last(const char *title, int64_t last)
 {
-    int64_t last = number(status, "checkpoint", "last_ms");
     time_t when = (time_t)(last / 1000);
     char text[64] = "none yet";
     struct tm local;
 
     if (last >= 0 && localtime_r(&when, &local) != NULL)
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
-    printf("checkpoint  %s", text);
+    printf("%s%s", title, text);
+}
+
+static void print_checkpoint(const json_t *status)
+{
+    print_last("checkpoint  ", number(status, "checkpoint", "last_ms"));
     if (number(status, "checkpoint", "count") > 0)
         printf(", took %" PRId64 " ms", number(status, "checkpoint", "took_ms"));
     puts(is_true(status, "checkpoint", "running") ? "; one is running" : "");
     if (error(status, "checkpoint") != NULL)
         printf("            the last try failed: %s\n", error(status, "checkpoint"));
+}
+
+static void print_backup(const json_t *status)
+{
+    int64_t bytes = number(status, "backup", "bytes");
+    char text[QUANTITY_TEXT_MAX];
+
+    print_last("backup      ", number(status, "backup", "last_ms"));
+    if (bytes >= 0)
+        printf(", %s", quantity_size((double)bytes, text));
+    puts("");
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -325,6 +341,7 @@ static int print_text(const struct buf *answer)
     print_counts(status);
     print_journal(status);
     print_checkpoint(status);
+    print_backup(status);
     print_zones(status);
     print_volumes(status);
     print_jobs(status);

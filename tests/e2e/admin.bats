@@ -35,7 +35,7 @@ field() { # FILE NAME
     put "$(url i)/c" three
     want 204 UNLINK "$(url i)/b"
     status_of i
-    same 'index process keys unlinked orphans table memtable journal checkpoint volume volume' \
+    same 'index process keys unlinked orphans table memtable journal checkpoint backup volume volume' \
         "$(awk '{ print $1 }' "$T/status" | xargs)" 'what the lines tell of'
     grep -Eqx "process +mkv [0-9.]+, pid $(pid_of i), up for [0-9]+ s" "$T/status"
     grep -Eqx 'keys +2' "$T/status"
@@ -43,6 +43,7 @@ field() { # FILE NAME
     grep -Eqx 'orphans +0' "$T/status"
     grep -Eqx 'journal +[0-9.]+ ([KM]i)?B in 1 segment, [0-9]+ B of it in no table yet, synced' "$T/status"
     grep -Eqx 'checkpoint +none yet' "$T/status"
+    grep -Eqx 'backup +none yet' "$T/status"
     grep -Eqx "volume +$(at v1) up, [0-9.]+ [KMGT]iB of [0-9.]+ [KMGT]iB free" "$T/status"
     status_of i --json
     same 1 "$(wc -l <"$T/status")" lines

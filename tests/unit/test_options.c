@@ -177,6 +177,30 @@ static void test_help_walks_the_table(void **state)
     free(text);
 }
 
+static void test_option_set_duration(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned ms;
+    } good[] = {{"0", 0},         {"0h", 0},           {"1s", 1000},
+                {"90s", 90000},   {"10m", 600000},     {"6h", 21600000},
+                {"1d", 86400000}, {"30d", 2592000000}, {"720h", 2592000000}};
+    static const char *const bad[] = {
+        "",    "s",   "6",  "-1s", "1.5h", "31d", "721h",
+        "6 h", "6hh", "1w", "6H",  "1h1m", "+1s", "99999999999999999999s"};
+    unsigned ms = 7;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_non_null(option_set_duration(&ms, bad[i]));
+        assert_int_equal(ms, 7);
+    }
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_null(option_set_duration(&ms, good[i].text));
+        assert_int_equal(ms, good[i].ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_parse_ends_options_at_two_dashes),
         cmocka_unit_test(test_parse_refuses_by_name),
         cmocka_unit_test(test_help_walks_the_table),
+        cmocka_unit_test(test_option_set_duration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
