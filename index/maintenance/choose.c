@@ -5,13 +5,25 @@
 #include "index/base/log.h"
 #include "index/objects/generation.h"
 
-/* The right size of a generation, and whether a note vouches for it. */
+/* Whether a copy has the size that the backup knows. */
+static bool is_whole_as_known(const struct copies *c)
+{
+    bool is_whole = false;
+
+    for (unsigned i = 0; i < c->n && c->is_known; i++)
+        is_whole |= c->list[i].size == c->known.size;
+    return is_whole;
+}
+
+/* The right size of a generation, and whether the backup or a note vouches for it. */
 static uint64_t right_size(const struct copies *c, bool *is_sure)
 {
     uint64_t best = 0;
     unsigned most = 0;
 
-    *is_sure = false;
+    *is_sure = is_whole_as_known(c);
+    if (*is_sure)
+        return c->known.size;
     for (unsigned i = 0; i < c->n; i++) {
         unsigned same = 0;
 
@@ -29,11 +41,13 @@ static uint64_t right_size(const struct copies *c, bool *is_sure)
     return best;
 }
 
-/* Whether no copy is what its note says that it should be. */
+/* Whether no copy is what the backup, or its note, says that it should be. */
 static bool is_cut(const struct copies *c)
 {
     bool is_sure;
 
+    if (c->is_known)
+        return !is_whole_as_known(c);
     right_size(c, &is_sure);
     for (unsigned i = 0; i < c->n && !is_sure; i++) {
         if (c->list[i].note.has_size)
@@ -72,6 +86,15 @@ static uint64_t time_of(uint64_t generation, uint64_t mtime)
     return made / 1000 == mtime / 1000 ? made : mtime;
 }
 
+/* What the backup knows of the value. An MD5 that the file says stays where it has none. */
+static void take_known(struct record *r, const struct record *known)
+{
+    r->time = known->time;
+    r->flags |= known->flags;
+    if (known->flags & RECORD_MD5)
+        memcpy(r->md5, known->md5, MD5_SIZE);
+}
+
 /* Makes the record of copies of the right size. Others of the same generation are orphans where it
  * is sure that they are wrong; else they are left alone. */
 static int take(struct choose *s, const struct copies *c)
@@ -100,6 +123,8 @@ static int take(struct choose *s, const struct copies *c)
             memcpy(r->md5, copy->note.md5, MD5_SIZE);
         }
     }
+    if (c->is_known)
+        take_known(r, &c->known);
     s->chosen = true;
     s->counts.disagree += disagree;
     s->counts.copies += r->n_places;
@@ -116,8 +141,10 @@ static int end_generation(struct choose *s)
     int rc = 0;
 
     if (c->n == 0)
-        return 0;
-    if (!s->chosen && !is_cut(c)) {
+        s->is_lost |= c->is_known && !c->is_orphan && !s->chosen;
+    else if (c->is_orphan)
+        rc = leave(s, c);
+    else if (!s->chosen && !is_cut(c)) {
         rc = leave(s, &s->newest);
         s->newest.n = 0;
         if (rc == 0)
@@ -128,6 +155,7 @@ static int end_generation(struct choose *s)
         rc = leave(s, c);
     }
     c->n = 0;
+    c->is_known = c->is_orphan = false;
     return rc;
 }
 
@@ -136,19 +164,40 @@ static int end_key(struct choose *s)
 {
     int rc = end_generation(s);
 
-    if (rc == 0 && s->key.len > 0 && !s->chosen) {
+    if (rc == 0 && !s->chosen && s->newest.n > 0) {
         log_warn("no copy of %.*s is whole", (int)s->key.len, s->key.bytes);
         s->counts.cut++;
         rc = take(s, &s->newest);
     }
-    if (rc == 0 && s->key.len > 0) {
+    if (rc == 0 && s->chosen) {
         s->counts.keys++;
         rc = s->key_cb(&s->key, &s->record, s->arg);
     }
+    if (s->is_lost && s->chosen)
+        log_warn("the backup knows a later value of %.*s, which has no file any more: an older one "
+                 "is taken",
+                 (int)s->key.len, s->key.bytes);
+    s->counts.lost += s->is_lost && !key_is_reserved(s->key.bytes, s->key.len);
     s->key.len = 0;
     s->newest.n = 0;
-    s->chosen = false;
+    s->chosen = s->is_lost = false;
     return rc;
+}
+
+static void take_backup(struct copies *c, const struct found *found)
+{
+    if (found->kind == FOUND_ORPHAN) {
+        c->is_orphan = true;
+        return;
+    }
+    c->is_known = true;
+    c->known = (struct record){.size = found->size, .time = found->time};
+    if (found->is_unlinked)
+        c->known.flags |= RECORD_UNLINKED;
+    if (found->note.has_md5) {
+        c->known.flags |= RECORD_MD5;
+        memcpy(c->known.md5, found->note.md5, MD5_SIZE);
+    }
 }
 
 int choose_add(struct choose *s, const struct found *found)
@@ -166,6 +215,10 @@ int choose_add(struct choose *s, const struct found *found)
     if (rc < 0)
         return rc;
     c->generation = found->generation;
+    if (found->kind != FOUND_FILE) {
+        take_backup(c, found);
+        return 0;
+    }
     if (c->n == ORPHAN_PLACES_MAX) {
         s->counts.too_many++;
         return 0;

@@ -5,7 +5,8 @@
 
 #define HAS_SIZE 1
 #define HAS_MD5  2
-#define FIXED    (1 + 8 + 4 + 2 + 8 + 8 + 1) /* what follows each key */
+#define UNLINKED 4
+#define FIXED    (1 + 8 + 1 + 4 + 2 + 8 + 8 + 1) /* what follows each key */
 
 /* Big-endian, so that the bytes are in the order of the numbers. */
 static size_t put_ordered(unsigned char *out, uint64_t value, unsigned size)
@@ -34,11 +35,13 @@ size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX])
     memcpy(out, found->key.bytes, n);
     out[n++] = '\0';
     n += put_ordered(out + n, ~found->generation, 8);
+    out[n++] = (unsigned char)found->kind;
     n += put_ordered(out + n, place->volume, 4);
     n += put_ordered(out + n, place->has_subvolume ? 1 + place->subvolume : 0, 2);
     n += put_ordered(out + n, found->size, 8);
     n += put_ordered(out + n, found->time, 8);
-    out[n++] = (note->has_size ? HAS_SIZE : 0) | (note->has_md5 ? HAS_MD5 : 0);
+    out[n++] = (note->has_size ? HAS_SIZE : 0) | (note->has_md5 ? HAS_MD5 : 0) |
+               (found->is_unlinked ? UNLINKED : 0);
     if (note->has_size)
         n += put_ordered(out + n, note->size, 8);
     if (note->has_md5)
@@ -66,6 +69,7 @@ bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
     *found = (struct found){.key.len = (size_t)(at++ - bytes)};
     memcpy(found->key.bytes, bytes, found->key.len);
     found->generation = ~get_ordered(&at, 8);
+    found->kind = *at++;
     found->place.volume = (uint32_t)get_ordered(&at, 4);
     subvolume = (unsigned)get_ordered(&at, 2);
     found->place.has_subvolume = subvolume > 0;
@@ -73,11 +77,12 @@ bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
     found->size = get_ordered(&at, 8);
     found->time = get_ordered(&at, 8);
     flags = *at++;
+    found->is_unlinked = flags & UNLINKED;
     found->note.has_size = flags & HAS_SIZE;
     found->note.has_md5 = flags & HAS_MD5;
     if (found->note.has_size)
         found->note.size = get_ordered(&at, 8);
     if (found->note.has_md5)
         memcpy(found->note.md5, at, MD5_SIZE);
-    return true;
+    return found->kind <= FOUND_FILE;
 }

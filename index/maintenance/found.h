@@ -1,5 +1,6 @@
-/* A file that was found on a volume, as bytes that sort: those of a key come together, the newest
- * generation first, and of one generation in the order of their places. */
+/* A file that was found on a volume, or what a backup of the index knows of a blob, as bytes that
+ * sort: those of a key come together, the newest generation first; of one generation, what a backup
+ * knows comes first, and then files in the order of their places. */
 #ifndef MKV_MAINTENANCE_FOUND_H
 #define MKV_MAINTENANCE_FOUND_H
 
@@ -11,16 +12,24 @@
 #include "index/base/place.h"
 #include "index/objects/note.h"
 
-/* Key, NUL, generation, place, size, time, flags, the note's size and MD5. */
-#define FOUND_MAX (KEY_MAX + 1 + 8 + 4 + 2 + 8 + 8 + 1 + 8 + MD5_SIZE)
+enum found_kind {
+    FOUND_RECORD, /* by a backup, it was the key's value */
+    FOUND_ORPHAN, /* by a backup, it was to be removed */
+    FOUND_FILE
+};
+
+/* Key, NUL, generation, kind, place, size, time, flags, the note's size and MD5. */
+#define FOUND_MAX (KEY_MAX + 1 + 8 + 1 + 4 + 2 + 8 + 8 + 1 + 8 + MD5_SIZE)
 
 struct found {
     struct key key;
     uint64_t generation;
-    struct place place; /* its volume is the caller's number */
-    uint64_t size;      /* of the file */
-    uint64_t time;      /* its mtime, ms since 1970 */
-    struct note note;
+    enum found_kind kind; /* an orphan has none of the following */
+    struct place place;   /* of a file; its volume is the caller's number */
+    uint64_t size;        /* of the file, or of the value */
+    uint64_t time;        /* the file's mtime, or the record's time: ms since 1970 */
+    struct note note;     /* the file's, or the record's MD5 */
+    bool is_unlinked;     /* of a record */
 };
 
 /* Writes it, and returns its length. The key has no NUL. */

@@ -1,5 +1,6 @@
-/* Happy path: the files that the volumes list are sorted by key; what is chosen of those of a key
- * goes into the new table, and the orphans, which come after all keys there, into a second sort.
+/* Happy path: the files that the volumes list are sorted by key, and so is what the newest backup
+ * among them knows; both are merged; what is chosen of those of a key goes into the new table, and
+ * the orphans, which come after all keys there, into a second sort.
  *
  * Failures: a volume that can't be listed ends it, since its keys would seem lost; so does a disk
  * under two names. */
@@ -13,9 +14,12 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "index/maintenance/backup_find.h"
+#include "index/maintenance/backup_key.h"
 #include "index/maintenance/collect.h"
 #include "index/maintenance/replace.h"
 #include "index/maintenance/sort.h"
+#include "index/store/key_order.h"
 
 #define MEMORY         (32UL << 20) /* that files are sorted in */
 #define ORPHANS_MEMORY (4UL << 20)
@@ -25,7 +29,9 @@ struct rebuild {
     const struct rebuild_options *options;
     struct rebuild_counts *counts;
     struct collect collect;
+    struct backup_find find;
     struct sort *files;
+    struct sort *known; /* what the backup knows; NULL without one */
     struct sort *orphans;
     struct build *build;
     uint32_t *ids; /* of the volumes, in the new index */
@@ -40,6 +46,7 @@ static int blob_cb(const struct collected *blob, void *arg)
     unsigned char bytes[FOUND_MAX];
     struct found found = {
         .generation = name->generation,
+        .kind = FOUND_FILE,
         .place = {.volume = (uint32_t)blob->volume,
                   .has_subvolume = name->has_subvolume,
                   .subvolume = name->subvolume},
@@ -57,6 +64,7 @@ static int blob_cb(const struct collected *blob, void *arg)
     memcpy(found.key.bytes, name->key.bytes, name->key.len);
     note_parse(blob->note, blob->note_len, &found.note);
     r->counts->files++;
+    backup_find_add(&r->find, &found);
     n = found_encode(&found, bytes);
     return sort_add(r->files, bytes, n, n);
 }
@@ -100,6 +108,25 @@ static int list_volumes(struct rebuild *r)
     rc = r->collect.identities == NULL ? UV_ENOMEM : collect_run(&r->collect);
     r->counts->strangers = r->collect.strangers;
     return rc < 0 ? rc : check_identities(r);
+}
+
+/* --- The backup ------------------------------------------------------------------------------ */
+
+static int read_backup(struct rebuild *r, int dir)
+{
+    struct backup_find *find = &r->find;
+    int rc;
+
+    if (r->options->ignore_backup)
+        return 0;
+    find->volumes = r->options->volumes;
+    find->tick_cb = tick_cb;
+    find->arg = r;
+    rc = backup_find_read(find, dir, &r->known);
+    r->counts->backup_time = find->time;
+    r->counts->backup_keys = find->keys;
+    r->counts->backup_damaged = find->n > 0 && find->time == 0;
+    return rc;
 }
 
 /* --- The table ------------------------------------------------------------------------------- */
@@ -147,7 +174,13 @@ static int key_cb(const struct key *key, const struct record *record, void *arg)
     struct rebuild *r = arg;
     struct record renamed = *record;
 
+    uint64_t time;
+
     order_places(r, key, record, &renamed);
+    if (backup_key_parse(key->bytes, key->len, &time)) {
+        r->counts->backups++;
+        r->counts->backup_copies += record->n_places;
+    }
     if (r->options->progress_cb != NULL && r->counts->chosen.keys % PROGRESS_KEYS == 0)
         r->options->progress_cb(r->counts->files, r->counts->chosen.keys, r->options->arg);
     return build_add_key(r->build, key->bytes, key->len, &renamed);
@@ -180,19 +213,57 @@ static int damaged(void)
     return UV_EIO;
 }
 
+/* Two sorts as one. */
+struct merge {
+    struct sort *sorts[2]; /* NULL: there is none */
+    struct sort_entry heads[2];
+    int has[2]; /* as sort_next() said */
+};
+
+static int advance(struct merge *m, unsigned i)
+{
+    m->has[i] = m->sorts[i] != NULL ? sort_next(m->sorts[i], &m->heads[i]) : 0;
+    return m->has[i] < 0 ? m->has[i] : 0;
+}
+
+/* The next one of both, which is `heads[*which]` until advance(). 1, or 0 at the end. */
+static int merge_next(const struct merge *m, unsigned *which)
+{
+    const struct sort_entry *a = &m->heads[0];
+    const struct sort_entry *b = &m->heads[1];
+
+    if (m->has[0] && m->has[1])
+        *which = key_compare(a->bytes, a->len, b->bytes, b->len) > 0;
+    else
+        *which = !m->has[0];
+    return m->has[0] || m->has[1];
+}
+
+static int choose_all(struct rebuild *r, struct choose *choose)
+{
+    struct merge m = {.sorts = {r->known, r->files}};
+    struct found found;
+    unsigned i;
+    int rc = advance(&m, 0);
+
+    if (rc == 0)
+        rc = advance(&m, 1);
+    while (rc == 0 && merge_next(&m, &i)) {
+        if (!found_decode(m.heads[i].bytes, m.heads[i].len, &found))
+            return damaged();
+        rc = choose_add(choose, &found);
+        r->counts->chosen = choose->counts;
+        if (rc == 0)
+            rc = advance(&m, i);
+    }
+    return rc;
+}
+
 static int choose_keys(struct rebuild *r)
 {
     struct choose choose = {.key_cb = key_cb, .orphan_cb = orphan_cb, .arg = r};
-    struct sort_entry entry;
-    struct found found;
-    int rc;
+    int rc = choose_all(r, &choose);
 
-    while ((rc = sort_next(r->files, &entry)) > 0) {
-        rc = found_decode(entry.bytes, entry.len, &found) ? choose_add(&choose, &found) : damaged();
-        if (rc < 0)
-            break;
-        r->counts->chosen = choose.counts;
-    }
     if (rc == 0)
         rc = choose_end(&choose);
     r->counts->chosen = choose.counts;
@@ -236,6 +307,8 @@ static int fill_cb(struct build *build, void *arg)
     if (r->files != NULL && r->orphans != NULL)
         rc = list_volumes(r);
     if (rc == 0)
+        rc = read_backup(r, dir);
+    if (rc == 0)
         rc = name_volumes(r);
     if (rc == 0)
         rc = choose_keys(r);
@@ -244,6 +317,7 @@ static int fill_cb(struct build *build, void *arg)
     if (rc == UV_ENOMEM)
         log_error("cannot make an index: out of memory");
     sort_free(r->files);
+    sort_free(r->known);
     sort_free(r->orphans);
     close(dir);
     return rc;

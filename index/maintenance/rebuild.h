@@ -1,4 +1,5 @@
-/* An index out of nothing but the volumes. */
+/* An index out of nothing but the volumes, and of the newest backup of the index that lies on
+ * them. */
 #ifndef MKV_MAINTENANCE_REBUILD_H
 #define MKV_MAINTENANCE_REBUILD_H
 
@@ -12,7 +13,8 @@ struct rebuild_options {
     const char *directory;      /* of the index, which must not run; made 0700 when missing */
     const char *const *volumes; /* "host:port" */
     size_t n_volumes;
-    bool replace; /* give up what the index holds */
+    bool replace;       /* give up what the index holds */
+    bool ignore_backup; /* go by the files alone */
     /* Called now and then, for who waits; may be NULL. `files` that were found, of which `keys` are
      * in the new index already: 0 while volumes are listed. */
     void (*progress_cb)(uint64_t files, uint64_t keys, void *arg);
@@ -20,15 +22,21 @@ struct rebuild_options {
 };
 
 struct rebuild_counts {
-    struct choose_counts chosen;
-    uint64_t files;     /* blobs that were found */
-    uint64_t strangers; /* files that are no blobs */
-    uint64_t foreign;   /* blobs of keys that no request can name: without a slash, or with a NUL */
+    struct choose_counts chosen; /* with the backups, which are keys too: */
+    uint64_t backups;
+    uint64_t backup_copies;
+    uint64_t backup_time; /* of the one that was used, ms since 1970; 0: none */
+    uint64_t backup_keys; /* that it knows, unlinked ones too */
+    bool backup_damaged;  /* there are some, and none is whole */
+    uint64_t files;       /* blobs that were found */
+    uint64_t strangers;   /* files that are no blobs */
+    uint64_t foreign; /* blobs of keys that no request can name: without a slash, or with a NUL */
 };
 
 /* Lists the volumes, makes a table of what they hold in DIR/restore.tmp, and puts that in the
  * index's place at once and durably. Each key has the newest of its values of which a copy is whole
- * (choose.h); what else was found is orphans, which the index removes. Blocks. 0 and *counts; or a
+ * (choose.h); what else was found is orphans, which the index removes. A backup (backup.h) tells
+ * which were none any more, and which are unlinked. Blocks. 0 and *counts; or a
  * negative UV_E* after log lines, and the index holds what it did before. */
 int rebuild_run(const struct rebuild_options *options, struct rebuild_counts *counts);
 

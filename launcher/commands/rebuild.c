@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "index/base/clock.h"
 #include "index/maintenance/rebuild.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
@@ -16,6 +18,7 @@ struct options {
     const char *directory;
     const char *volumes_file;
     bool replace;
+    bool no_backup;
 };
 
 static const struct option rebuild_option_table[] = {
@@ -24,6 +27,8 @@ static const struct option rebuild_option_table[] = {
      offsetof(struct options, volumes_file)},
     {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
      option_set_bool, offsetof(struct options, replace)},
+    {"no-backup", NULL, NULL, "go by the files alone, not by the index's backup among them",
+     option_set_bool, offsetof(struct options, no_backup)},
     BASIC_OPTIONS,
 };
 
@@ -69,17 +74,57 @@ static void say(uint64_t n, const char *what)
         printf("%" PRIu64 " %s\n", n, what);
 }
 
-static int report(const struct rebuild_counts *counts, const struct progress *p)
+/* Whole minutes, or of a day and more, hours. */
+static void print_age(uint64_t time)
+{
+    uint64_t now = clock_now_ms();
+    uint64_t minutes = now > time ? (now - time) / 60000 : 0;
+
+    if (minutes < 60)
+        printf("%" PRIu64 " min", minutes);
+    else if (minutes < 24 * 60)
+        printf("%" PRIu64 " h %" PRIu64 " min", minutes / 60, minutes % 60);
+    else
+        printf("%" PRIu64 " days %" PRIu64 " h", minutes / 1440, minutes / 60 % 24);
+}
+
+static void report_backup(const struct rebuild_counts *counts, const struct options *options)
+{
+    time_t when = (time_t)(counts->backup_time / 1000);
+    char text[64] = "?";
+    struct tm local;
+
+    if (options->no_backup)
+        return;
+    if (counts->backup_time == 0) {
+        printf("%s: keys that were unlinked are back, and deleted ones may be\n",
+               counts->backup_damaged ? "no backup of the index is whole"
+                                      : "there is no backup of the index");
+        return;
+    }
+    if (localtime_r(&when, &local) != NULL)
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
+    printf("used the backup of %s, ", text);
+    print_age(counts->backup_time);
+    printf(" old, which has %" PRIu64 " keys\n", counts->backup_keys);
+}
+
+static int report(const struct rebuild_counts *counts, const struct options *options,
+                  const struct progress *p)
 {
     const struct choose_counts *c = &counts->chosen;
     double seconds = (double)(uv_hrtime() - p->started) / 1e9;
+    uint64_t keys = c->keys - counts->backups;
 
     if (p->is_terminal)
         fputs("\r\033[K", stderr);
-    printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", c->keys, c->copies);
+    printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", keys,
+           c->copies - counts->backup_copies);
     if (seconds >= 1)
-        printf(" in %.1f s (%.0f keys/s)", seconds, (double)c->keys / seconds);
+        printf(" in %.1f s (%.0f keys/s)", seconds, (double)keys / seconds);
     putchar('\n');
+    report_backup(counts, options);
+    say(c->lost, "values that the backup knows have no file: they were deleted since, or are lost");
     say(c->orphans, "older or damaged values are orphans: mkv index removes them");
     say(c->disagree, "keys have copies that differ in size");
     say(c->cut, "keys have no whole copy: the file says that it was longer");
@@ -99,6 +144,7 @@ static int rebuild(const struct options *options, const char *directory,
         .volumes = names,
         .n_volumes = volumes->count,
         .replace = options->replace,
+        .ignore_backup = options->no_backup,
         .progress_cb = progress_cb,
         .arg = &progress,
     };
@@ -109,7 +155,7 @@ static int rebuild(const struct options *options, const char *directory,
         names[i] = volumes->entries[i].name;
     if (rebuild_run(&how, &counts) < 0)
         return EXIT_FAILURE;
-    return report(&counts, &progress);
+    return report(&counts, options, &progress);
 }
 
 static int rebuild_from(const struct options *options, const struct volume_list *volumes)

@@ -2,22 +2,10 @@
 # mkv rebuild: an index out of nothing but the volumes.
 
 load ../support/lib
+load ../support/rebuild
 
 before_each() {
     I=$T/data/i
-}
-
-dump_of() { # INDEX-DIR FILE
-    "$MKV" dump --index "$1" >"$2"
-}
-
-rebuild() { # INDEX-DIR "VOLUME..." [OPTIONS...]
-    local directory=$1 each volumes=()
-    for each in $2; do
-        volumes+=("$(at "$each")")
-    done
-    shift 2
-    "$MKV" rebuild --index "$directory" "$@" "${volumes[@]}" >"$T/rebuilt" 2>"$T/problems"
 }
 
 # The path of a key's blob as the originals name it.
@@ -33,30 +21,6 @@ lay() { # VOLUME KEY VALUE [SUBVOLUME]
     path=$(lookup data "$1")/${4:+$4/}$(plain_path "$2")
     mkdir -p "${path%/*}"
     printf %s "$3" >"$path"
-}
-
-# Keys of every kind on v1, v2 and v3, by index i.
-fill() { # COUNT
-    python3 - "$(url i)" "$1" <<'PY'
-import http.client, random, sys, urllib.parse
-
-random.seed(7)
-c = http.client.HTTPConnection(sys.argv[1].removeprefix("http://"))
-for n in range(int(sys.argv[2])):
-    kind = n % 8
-    key = "/plain-%d" % n
-    if kind == 1: key = "/nested/%d/a//b/" % n
-    if kind == 2: key = "/café \"%d\" ?%%#+" % n
-    if kind == 3: key = "/line\n%d" % n
-    if kind == 4: key = "/" + "l" * (1019 - n % 300) + "%05d" % n
-    raw = key.encode()
-    if kind == 5: raw = b"/" + bytes(random.choices(range(1, 256), k=1 + n % 40)) + b"%d" % n
-    if kind == 6: raw = b"/\xff\xff\xff" * (n % 60 + 1) + b"%d" % n
-    c.request("PUT", urllib.parse.quote_from_bytes(raw, safe="/"), b"value %d" % n * (1 + n % 50))
-    r = c.getresponse()
-    r.read()
-    assert r.status == 201, (raw, r.status)
-PY
 }
 
 @test "what is rebuilt is what was there, byte for byte" {

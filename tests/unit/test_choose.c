@@ -57,6 +57,7 @@ static struct found file(const char *key, uint64_t generation, unsigned volume, 
     struct found found = {
         .key.len = strlen(key),
         .generation = generation,
+        .kind = FOUND_FILE,
         .place.volume = volume,
         .size = size,
         .note = {.has_size = noted != NO_NOTE, .size = noted},
@@ -132,6 +133,99 @@ static void test_choose_without_notes(void **state)
     assert_int_equal(r.choose.counts.orphans, 0);
 }
 
+/* What a backup knows. */
+static void knows(struct result *r, const char *key, uint64_t generation, uint64_t size,
+                  bool is_unlinked)
+{
+    struct found found = file(key, generation, 0, size, NO_NOTE);
+
+    found.kind = FOUND_RECORD;
+    found.time = 77;
+    found.is_unlinked = is_unlinked;
+    assert_int_equal(choose_add(&r->choose, &found), 0);
+}
+
+static void knows_orphan(struct result *r, const char *key, uint64_t generation)
+{
+    struct found found = file(key, generation, 0, 0, NO_NOTE);
+
+    found.kind = FOUND_ORPHAN;
+    assert_int_equal(choose_add(&r->choose, &found), 0);
+}
+
+static void test_choose_heeds_what_a_backup_knows(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    knows(&r, "/a", 9, 5, true);
+    add(&r, "/a", 9, 0, 5, NO_NOTE);
+    add(&r, "/a", 9, 1, 3, NO_NOTE);
+    add(&r, "/a", 9, 2, 3, NO_NOTE);
+    assert_int_equal(choose_end(&r.choose), 0);
+    assert_string_equal(r.text, "/a-9 at 1 2\n/a=9:5 at 0\n");
+    assert_int_equal(r.choose.record.flags, RECORD_UNLINKED);
+    assert_int_equal(r.choose.record.time, 77);
+    assert_int_equal(r.choose.counts.lost, 0);
+}
+
+/* A newer value is none of those that were unlinked. */
+static void test_choose_takes_what_is_newer_than_a_backup(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add(&r, "/a", 9, 0, 5, 5);
+    knows(&r, "/a", 4, 7, true);
+    add(&r, "/a", 4, 0, 7, 7);
+    add(&r, "/b", 9, 0, 3, 5);
+    knows(&r, "/b", 4, 7, true);
+    add(&r, "/b", 4, 0, 7, 7);
+    assert_result(&r, "/a-4 at 0\n/a=9:5 at 0\n/b-9 at 0\n/b=4:7 at 0\n");
+    assert_int_equal(r.choose.counts.lost, 0);
+}
+
+static void test_choose_never_takes_a_known_orphan(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    knows_orphan(&r, "/a", 9);
+    add(&r, "/a", 9, 0, 5, 5);
+    knows(&r, "/a", 4, 7, false);
+    add(&r, "/a", 4, 1, 7, 7);
+    knows_orphan(&r, "/b", 9);
+    add(&r, "/b", 9, 0, 5, 5);
+    knows(&r, "/c", 9, 5, false);
+    knows_orphan(&r, "/c", 9);
+    add(&r, "/c", 9, 0, 5, 5);
+    knows_orphan(&r, "/d", 9);
+    assert_result(&r, "/a-9 at 0\n/a=4:7 at 1\n/b-9 at 0\n/c-9 at 0\n");
+    assert_int_equal(r.choose.counts.keys, 1);
+    assert_int_equal(r.choose.counts.lost, 0);
+}
+
+/* An older value that the backup doesn't know may have been PUT since: nothing is given up. */
+static void test_choose_without_what_a_backup_knows(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    knows(&r, "/a", 9, 5, false);
+    knows(&r, "/b", 9, 5, false);
+    add(&r, "/b", 4, 1, 7, 7);
+    knows(&r, "/c", 9, 5, false);
+    add(&r, "/c", 9, 1, 3, NO_NOTE);
+    assert_result(&r, "/b=4:7 at 1\n/c=9:3 at 1\n");
+    assert_int_equal(r.choose.counts.keys, 2);
+    assert_int_equal(r.choose.counts.lost, 2);
+    assert_int_equal(r.choose.counts.cut, 1);
+}
+
 static void test_choose_of_too_many_copies(void **state)
 {
     struct result r;
@@ -148,8 +242,10 @@ static void test_choose_of_too_many_copies(void **state)
 /* In the order of their bytes: by key, the newest generation first, then by place. */
 static void test_found_sorts_and_comes_back(void **state)
 {
-    const struct found files[] = {
+    struct found files[] = {
         file("/a", UINT64_MAX, 0, 0, NO_NOTE),
+        file("/a", 9, 5, 1, NO_NOTE), /* a record */
+        file("/a", 9, 3, 0, NO_NOTE), /* an orphan */
         file("/a", 9, 0, 1, 2),
         file("/a", 9, 7, UINT64_MAX, 0),
         file("/a", 0, 0, 5, NO_NOTE),
@@ -161,6 +257,9 @@ static void test_found_sorts_and_comes_back(void **state)
     size_t last_len = 0;
 
     (void)state;
+    files[1].kind = FOUND_RECORD;
+    files[1].is_unlinked = true;
+    files[2].kind = FOUND_ORPHAN;
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         unsigned char bytes[FOUND_MAX];
         size_t n = found_encode(&files[i], bytes);
@@ -172,6 +271,7 @@ static void test_found_sorts_and_comes_back(void **state)
         assert_memory_equal(back.key.bytes, files[i].key.bytes, back.key.len);
         assert_true(back.generation == files[i].generation && back.size == files[i].size);
         assert_int_equal(back.place.volume, files[i].place.volume);
+        assert_true(back.kind == files[i].kind && back.is_unlinked == files[i].is_unlinked);
         assert_int_equal(back.note.has_size, files[i].note.has_size);
         assert_true(!back.note.has_size || back.note.size == files[i].note.size);
         for (size_t k = 0; k < n; k++)
@@ -206,6 +306,10 @@ int main(void)
         cmocka_unit_test(test_choose_takes_the_newest),
         cmocka_unit_test(test_choose_leaves_what_is_cut),
         cmocka_unit_test(test_choose_without_notes),
+        cmocka_unit_test(test_choose_heeds_what_a_backup_knows),
+        cmocka_unit_test(test_choose_takes_what_is_newer_than_a_backup),
+        cmocka_unit_test(test_choose_never_takes_a_known_orphan),
+        cmocka_unit_test(test_choose_without_what_a_backup_knows),
         cmocka_unit_test(test_choose_of_too_many_copies),
         cmocka_unit_test(test_found_sorts_and_comes_back),
         cmocka_unit_test(test_note_round_trip),

@@ -1,0 +1,365 @@
+#!/usr/bin/env bats
+# The index's own backup on its volumes, and what a rebuild makes of it.
+
+load ../support/lib
+load ../support/rebuild
+
+ALL='v1 v2 v3'
+
+before_each() {
+    I=$T/data/i
+}
+
+# --- Helpers --------------------------------------------------------------------------------------
+
+# Prints when the last backup of index i began, in ms since 1970; null without one.
+last_backup() {
+    "$MKV" status --json --index "$I" | jq .backup.last_ms
+}
+
+newer_backup_than() { # MS
+    local last
+    last=$(last_backup)
+    [[ $last != null ]] && ((last > $1))
+}
+
+# Waits for a backup that begins after this.
+await_backup() {
+    local now
+    now=$(now_ms)
+    within 20 newer_backup_than "$now"
+}
+
+# Prints the files of backups on a volume, the oldest first. (No base64 of hexadecimal digits has a
+# '/'.)
+backup_files() { # VOLUME...
+    local each
+    for each in "$@"; do
+        find "$(lookup data "$each")" -name "$(printf /_mkv/index/ | base64)*" -printf '%f %p\n'
+    done | sort | cut -d' ' -f2
+}
+
+count_backup_files() { # COUNT VOLUME...
+    local wanted=$1
+    shift
+    same "$wanted" "$(backup_files "$@" | wc -l)" 'files of backups' 2>/dev/null
+}
+
+# The names of these files, each once, the oldest first.
+names_of() { # FILE...
+    printf '%s\n' "${@##*/}" | sort -u
+}
+
+past() { # MS
+    (($(now_ms) > $1))
+}
+
+keys_in() { # FILE-OF-A-DUMP
+    jq -r 'select(.key) | .key' "$1" | grep -v '^/_mkv/'
+}
+
+# --- Making them ----------------------------------------------------------------------------------
+
+@test "backups lie on as many volumes as any value, and the last three stay" {
+    local n files name
+    # shellcheck disable=SC2086 # a list
+    cluster i "$ALL" --replicas 2 --backup-every 1s
+    for n in {1..5}; do
+        put "$(url i)/key-$n" value
+        await_backup
+    done
+    within 15 count_backup_files 6 v1 v2 v3
+    mapfile -t files < <(backup_files v1 v2 v3)
+    for name in $(names_of "${files[@]}"); do
+        same 2 "$(printf '%s\n' "${files[@]}" | grep -c "/$name\$")" "copies of $name"
+    done
+    gunzip <"${files[-1]}" >"$T/last"
+    same "$(seq -f '/key-%.0f' 5)" "$(keys_in "$T/last")" 'keys in the last backup'
+    [[ $(tail -n 1 "$T/last") == '{"end":true,'* ]]
+    gunzip <"${files[0]}" | keys_in - | diff - <(seq -f '/key-%.0f' 3)
+    logged i 'the index is backed up on its volumes, in [0-9]+ bytes'
+}
+
+@test "nothing is backed up while nothing changes" {
+    local last
+    cluster i v1 --backup-every 1s
+    put "$(url i)/key" value
+    await_backup
+    last=$(last_backup)
+    within 10 past $((last + 4000))
+    same "$last" "$(last_backup)" 'time of the last backup'
+    want 204 UNLINK "$(url i)/key"
+    within 10 newer_backup_than "$last"
+}
+
+@test "the interval goes on over a restart" {
+    local last
+    cluster i v1 --backup-every 1s
+    put "$(url i)/key" value
+    await_backup
+    last=$(last_backup)
+    stop i
+    index i v1 --backup-every 1d
+    put "$(url i)/other" value
+    within 10 past $((last + 3000))
+    same "$last" "$(last_backup)" 'time of the last backup'
+    stop i
+    index i v1 --backup-every 2s
+    within 10 newer_backup_than "$last"
+}
+
+@test "0 is never" {
+    cluster i v1 --backup-every 0
+    fill 1200
+    stop i
+    count_backup_files 0 v1
+    refused 2 "must be a time such as" index "$(at v1)" --index "$T/data/j" --backup-every 6
+}
+
+@test "a clean stop makes one when much has changed" {
+    cluster i v1 --backup-every 1d
+    fill 300
+    stop i
+    count_backup_files 0 v1
+    index i v1 --backup-every 1d
+    want 204 DELETE "$(url i)/plain-0"
+    within 15 has_orphans i 0
+    printf 'PUT /more-%d\n' {1..1000} | replay "$(url i)" >/dev/null
+    stop i
+    count_backup_files 1 v1
+    same 1299 "$(gunzip <"$(backup_files v1)" | tail -n 1 | jq .keys)" 'keys in the backup'
+    index i v1 --backup-every 1d
+    stop i
+    count_backup_files 1 v1
+}
+
+@test "volumes that are away hold neither the index nor its stop up" {
+    cluster i v1 --backup-every 1s
+    stop v1
+    within 10 sees i v1 down
+    volume v1
+    within 10 sees i v1 up
+    put "$(url i)/key" value
+    await_backup
+    printf 'PUT /more-%d\n' {1..1100} | replay "$(url i)" >/dev/null
+    crash v1
+    within 20 logged i "the index can't be backed up on its volumes: .*; this is tried again"
+    stop i
+    same 1 "$(grep -c "can't be backed up" "$(log_of i)")" 'lines that tell'
+}
+
+# --- Hiding them ----------------------------------------------------------------------------------
+
+@test "no request names them, no listing has them, and no count" {
+    local path method
+    cluster i v1 --backup-every 1s
+    put "$(url i)/a" value
+    put "$(url i)/Z" value
+    await_backup
+    path=/_mkv/index/$(printf %012x "$(last_backup)")
+    grep -qF "\"key\":\"$path\"" <("$MKV" dump --index "$I")
+    for method in GET HEAD PUT DELETE UNLINK REBALANCE; do
+        want 404 $method "$(url i)$path" ${ASAN:+-m 60}
+        want 404 $method "$(url i)/%5fmkv${path#/_mkv}"
+    done
+    want 404 PUT "$(url i)/_mkv/index/x" --data-binary value
+    list "$(url i)/?list"
+    same '/Z /a' "${LISTED[*]}"
+    same '/Z /a' "$(pages "$(url i)/?list" 1 | xargs)"
+    list "$(url i)/?unlinked"
+    same 0 ${#LISTED[@]}
+    list "$(url i)/_mkv/?list"
+    same 0 ${#LISTED[@]}
+    list "$(url i)/_?list"
+    same 0 ${#LISTED[@]}
+    same '2 1' "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
+    "$MKV" status --index "$I" | grep -Eqx 'backup +[-0-9]{10} [:0-9]{8} [+0-9]{5}, [0-9]+ B'
+}
+
+# --- Rebuilding with them -------------------------------------------------------------------------
+
+# Without syncs, which leave notes at the files, sizes and MD5s come from the backup alone.
+@test "20,000 keys of every kind come back as they were" {
+    local known
+    cluster i "$ALL" --replicas 2 --subvolumes 5 --no-sync
+    fill 20000 changes
+    within 30 has_orphans i 0
+    stop i
+    count_backup_files 2 v1 v2 v3
+    dump_of "$I" "$T/before"
+    known=$(tail -n 1 "$T/before" | jq '.keys + .unlinked')
+    rm -r "$I"
+    rebuild "$I" "$ALL"
+    grep -Eqx "rebuilt $((known - 1)) keys with $((2 * (known - 1))) copies.*" "$T/rebuilt"
+    grep -Eqx "used the backup of .*, 0 min old, which has $((known - 1)) keys" "$T/rebuilt"
+    same 2 "$(wc -l <"$T/rebuilt")" 'lines that it says'
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
+}
+
+# Deletes a key while one of its volumes is away, which is $AWAY then, and has that backed up.
+delete_behind() { # KEY
+    local each
+    for each in $ALL; do
+        if ! lacks "$each" "$1"; then
+            AWAY=$each
+        fi
+    done
+    stop "$AWAY"
+    within 10 sees i "$AWAY" down
+    want 204 DELETE "$(url i)$1"
+    within 15 has_orphans i 1
+    await_backup
+}
+
+# Removes the backups that are newer than this.
+forget_backups_after() { # MS
+    local file name
+    while read -r file; do
+        name=${file##*/} name=$(base64 -d <<<"${name%.*}") name=${name##*/}
+        if ((16#$name > $1)); then
+            rm "$file"
+        fi
+    done < <(backup_files v1 v2 v3)
+}
+
+@test "what was unlinked or deleted stays so, and what was PUT later is there" {
+    cluster i "$ALL" --replicas 2 --backup-every 1s
+    put "$(url i)/kept" value
+    put "$(url i)/unlinked" value
+    put "$(url i)/again" value
+    put "$(url i)/lost" value
+    put "$(url i)/gone" value
+    want 204 UNLINK "$(url i)/unlinked"
+    want 204 UNLINK "$(url i)/again"
+    delete_behind /gone
+    stop i
+    volume "$AWAY"
+    index i "$ALL" --replicas 2 --backup-every 1d
+    put "$(url i)/again" later
+    put "$(url i)/new" later
+    want 204 DELETE "$(url i)/lost"
+    within 15 has_orphans i 0
+    refute holds "$AWAY" /gone value
+    stop i
+    rm -r "$I"
+    rebuild "$I" "$ALL"
+    grep -q '^1 values that the backup knows have no file' "$T/rebuilt"
+    index i "$ALL" --replicas 2
+    list "$(url i)/?list"
+    same '/again /kept /new' "${LISTED[*]}"
+    list "$(url i)/?unlinked"
+    same /unlinked "${LISTED[*]}"
+    got "$(url i)/again" later
+    got "$(url i)/new" later
+}
+
+@test "a blob that was deleted while its volume was away is removed, not taken for a value" {
+    cluster i "$ALL" --replicas 2 --backup-every 1s
+    put "$(url i)/gone" value
+    put "$(url i)/unlinked" value
+    want 204 UNLINK "$(url i)/unlinked"
+    delete_behind /gone
+    stop i
+    volume "$AWAY"
+    holds "$AWAY" /gone value
+    rm -r "$I"
+    rebuild "$T/data/j" "$ALL" --no-backup
+    same '/gone /unlinked' "$("$MKV" dump --index "$T/data/j" | keys_in - | xargs)"
+    refute grep -q backup "$T/rebuilt"
+    rebuild "$I" "$ALL"
+    grep -Eqx 'rebuilt 1 keys with 2 copies.*' "$T/rebuilt"
+    index i "$ALL" --replicas 2
+    want 404 GET "$(url i)/gone"
+    list "$(url i)/?unlinked"
+    same /unlinked "${LISTED[*]}"
+    within 15 lacks "$AWAY" /gone
+}
+
+@test "a value whose PUT was on its way is not lost with the backup" {
+    local last
+    cluster i "$ALL" --replicas 2 --backup-every 1s
+    put "$(url i)/key" value
+    put_half i /late
+    within 10 refute has_orphans i 0
+    put "$(url i)/more" value
+    await_backup
+    last=$(last_backup)
+    put_rest
+    same 201 "$STATUS"
+    exec 7>&-
+    stop i
+    forget_backups_after "$last"
+    rm -r "$I"
+    rebuild "$I" "$ALL"
+    grep -Eqx 'used the backup of .*, which has 2 keys' "$T/rebuilt"
+    index i "$ALL" --replicas 2
+    want 200 GET "$(url i)/late" -L
+    cmp "$T/value" "$T/body"
+}
+
+# Overwrites a byte in the middle of a file.
+damage() { # FILE
+    local at byte
+    at=$(($(stat -c %s "$1") / 2))
+    byte=$(od -An -tu1 -j "$at" -N 1 "$1")
+    printf '%b' "\\x$(printf %02x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+}
+
+@test "of backups that are damaged the next older one is used" {
+    local n files=() names=()
+    cluster i "$ALL" --replicas 2 --backup-every 1s
+    for n in 1 2 3; do
+        put "$(url i)/key-$n" value
+        want 204 UNLINK "$(url i)/key-$n"
+        await_backup
+    done
+    within 15 has_orphans i 0
+    stop i
+    mapfile -t files < <(backup_files v1 v2 v3)
+    mapfile -t names < <(names_of "${files[@]}")
+    same 3 ${#names[@]} backups
+    rm -r "$I"
+    damage "${files[-1]}" # one copy of the newest
+    rebuild "$I" "$ALL"
+    grep -Eqx 'used the backup of .*, which has 3 keys' "$T/rebuilt"
+    truncate -s -5 "${files[-2]}" # and the other one
+    rebuild "$I" "$ALL" --replace
+    grep -Eqx 'used the backup of .*, which has 2 keys' "$T/rebuilt"
+    same 2 "$(grep -Ec "a backup of the index at 127.0.0.1:[0-9]+ (is|has)" "$T/problems")" warnings
+    index i "$ALL" --replicas 2
+    list "$(url i)/?unlinked"
+    same '/key-1 /key-2' "${LISTED[*]}"
+    list "$(url i)/?list" # it isn't known there
+    same /key-3 "${LISTED[*]}"
+    stop i
+    for n in "${files[@]}"; do
+        printf x >"$n"
+    done
+    rebuild "$I" "$ALL" --replace
+    grep -q '^no backup of the index is whole: ' "$T/rebuilt"
+    for n in "${files[@]}"; do
+        rm "$n"
+    done
+    rebuild "$I" "$ALL" --replace
+    grep -q '^there is no backup of the index: ' "$T/rebuilt"
+    same 3 "$("$MKV" dump --index "$I" | keys_in - | wc -l)" keys
+}
+
+@test "backups come back with a dump, and are counted on" {
+    local n last
+    cluster i v1 --backup-every 1s
+    for n in 1 2 3; do
+        put "$(url i)/key-$n" value
+        await_backup
+    done
+    stop i
+    dump_of "$I" "$T/dump"
+    rm -r "$I"
+    "$MKV" restore --index "$I" "$T/dump"
+    index i v1 --backup-every 1s
+    put "$(url i)/key-4" value
+    await_backup
+    within 15 count_backup_files 3 v1
+    same '4 3' "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
+}
