@@ -43,21 +43,21 @@ static bool is_newer(const struct backup_file *a, const struct backup_file *b)
     return a->generation > b->generation;
 }
 
-void backup_find_add(struct backup_find *f, const struct found *found)
+void backup_find_add(struct backup_find *find, const struct found *file)
 {
-    struct backup_file file = {.generation = found->generation, .place = found->place};
+    struct backup_file added = {.generation = file->generation, .place = file->place};
     size_t i;
 
-    if (!backup_key_parse(found->key.bytes, found->key.len, &file.time) || file.time == 0)
+    if (!backup_key_parse(file->key.bytes, file->key.len, &added.time) || added.time == 0)
         return;
-    i = f->n;
-    if (f->n < BACKUP_FIND_MAX)
-        f->n++;
-    else if (!is_newer(&file, &f->files[--i]))
+    i = find->n;
+    if (find->n < BACKUP_FIND_MAX)
+        find->n++;
+    else if (!is_newer(&added, &find->files[--i]))
         return;
-    for (; i > 0 && is_newer(&file, &f->files[i - 1]); i--)
-        f->files[i] = f->files[i - 1];
-    f->files[i] = file;
+    for (; i > 0 && is_newer(&added, &find->files[i - 1]); i--)
+        find->files[i] = find->files[i - 1];
+    find->files[i] = added;
 }
 
 /* --- What one knows -------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/base/hex.h"
+
 #define PREFIX     "/_mkv/index/"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 #define DIGITS     12
@@ -17,20 +19,17 @@ void backup_key_make(uint64_t ms, struct key *key)
 
 bool backup_key_parse(const void *key, size_t len, uint64_t *ms)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *bytes = key;
-    uint64_t value = 0;
+    unsigned char bytes[DIGITS / 2];
+    char digits[DIGITS + 1] = "";
 
-    if (len != PREFIX_LEN + DIGITS || memcmp(bytes, PREFIX, PREFIX_LEN) != 0)
+    if (len != PREFIX_LEN + DIGITS || memcmp(key, PREFIX, PREFIX_LEN) != 0)
         return false;
-    for (size_t i = PREFIX_LEN; i < len; i++) {
-        const char *digit = memchr(digits, bytes[i], 16);
-
-        if (digit == NULL)
-            return false;
-        value = value << 4 | (uint64_t)(digit - digits);
-    }
-    *ms = value;
+    memcpy(digits, (const char *)key + PREFIX_LEN, DIGITS);
+    if (!hex_read(digits, bytes, sizeof(bytes)))
+        return false;
+    *ms = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        *ms = *ms << 8 | bytes[i];
     return true;
 }
 

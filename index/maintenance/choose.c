@@ -134,26 +134,34 @@ static int take(struct choose *s, const struct copies *c)
     return make_orphan(s, c->generation, others, n_others);
 }
 
+/* Files of a generation: they are the value, or may still be it, or are none. */
+static int judge(struct choose *s, const struct copies *c)
+{
+    bool may_be_value = !s->chosen && !c->is_orphan;
+    int rc;
+
+    if (may_be_value && !is_cut(c)) {
+        rc = leave(s, &s->newest);
+        s->newest.n = 0;
+        return rc == 0 ? take(s, c) : rc;
+    }
+    if (may_be_value && s->newest.n == 0) {
+        s->newest = *c;
+        return 0;
+    }
+    return leave(s, c);
+}
+
 /* The generation at hand is complete. */
 static int end_generation(struct choose *s)
 {
     struct copies *c = &s->copies;
     int rc = 0;
 
-    if (c->n == 0)
+    if (c->n > 0)
+        rc = judge(s, c);
+    else
         s->is_lost |= c->is_known && !c->is_orphan && !s->chosen;
-    else if (c->is_orphan)
-        rc = leave(s, c);
-    else if (!s->chosen && !is_cut(c)) {
-        rc = leave(s, &s->newest);
-        s->newest.n = 0;
-        if (rc == 0)
-            rc = take(s, c);
-    } else if (!s->chosen && s->newest.n == 0) {
-        s->newest = *c;
-    } else {
-        rc = leave(s, c);
-    }
     c->n = 0;
     c->is_known = c->is_orphan = false;
     return rc;
