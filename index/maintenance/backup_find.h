@@ -10,7 +10,7 @@
 /* Set the first three, and zero the rest. Nothing needs to be freed. */
 struct backup_find {
     const char *const *volumes; /* "host:port", by the numbers that places have; borrowed */
-    void (*tick_cb)(void *arg); /* called now and then while one is read */
+    int (*tick_cb)(void *arg); /* called now and then while one is read; its result means nothing */
     void *arg;
     struct backup_file {
         uint64_t time; /* of the backup */
