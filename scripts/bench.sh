@@ -3,9 +3,14 @@
 # are noisy, so each number stands next to the one that it is compared with.
 #
 #     scripts/bench.sh [--seconds N] [--base MKV]
+#     scripts/bench.sh --maintenance [--files N] [--cold]
 #
 # Each measurement takes N seconds (5), three times. MKV is another build of mkv, to compare the
 # DELETEs of this one with.
+#
+# --maintenance measures what goes through all files instead, with N of them (1,000,000, which take
+# 5 GB of /var/tmp and some minutes to be made and removed); with --cold also with none of them in
+# memory: as root, for it makes the kernel forget what it has of any file.
 #
 # Needs wrk, which `scripts/deps.sh --test` installs. Its data and ports are temporary.
 set -euo pipefail
@@ -13,20 +18,32 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/cluster.sh
 source "$root/scripts/cluster.sh"
+# shellcheck source=scripts/bench_maintenance.sh
+source "$root/scripts/bench_maintenance.sh"
 seconds=5
 other=
+maintenance=
+files=1000000
+cold=
 while [ $# -gt 0 ]; do
     case $1 in
-        --seconds) seconds=${2:?} ;;
-        --base) other=$(realpath -e "${2:?}") ;;
+        --seconds) seconds=${2:?} && shift ;;
+        --base) other=$(realpath -e "${2:?}") && shift ;;
+        --maintenance) maintenance=yes ;;
+        --files) files=${2:?} && shift ;;
+        --cold) cold=yes ;;
         -h | --help) help && exit 0 ;;
         *)
             echo "bench.sh: unknown option $1" >&2
             exit 2
             ;;
     esac
-    shift 2
+    shift
 done
+if [ -n "$cold" ] && ((UID != 0)); then
+    echo "bench.sh: --cold needs root" >&2
+    exit 2
+fi
 
 "$root/scripts/deps.sh" --test
 dir=$(mktemp -d /var/tmp/mkv-bench-XXXXXX)
@@ -41,6 +58,7 @@ finish()
     done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
     wait
+    [ -z "$maintenance" ] || echo "removing the files (some minutes)..."
     rm -rf "$dir"
 }
 trap finish EXIT
@@ -338,6 +356,10 @@ main()
 {
     local port
     port=$(free_ports)
+    if [ -n "$maintenance" ]; then
+        bench_maintenance "$port"
+        return
+    fi
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
     local unsynced=http://127.0.0.1:$((port + 4)) triple=http://127.0.0.1:$((port + 10))
 
