@@ -293,6 +293,38 @@ static void print_jobs(const json_t *status)
     }
 }
 
+/* What mkv does by itself. */
+static void print_healing(const json_t *status)
+{
+    int64_t after = number(status, "healing", "repair_after_ms");
+    bool held = is_true(status, "healing", "held");
+    char text[QUANTITY_TEXT_MAX];
+
+    if (after > 0)
+        printf("healing     a volume that is away for %s has its copies made elsewhere%s\n",
+               quantity_duration(after, text),
+               held ? "; held, while more than half of the volumes are away" : "");
+    else
+        puts("healing     off (--repair-after 0)");
+}
+
+static void print_scrub(const json_t *status)
+{
+    int64_t every = number(status, "healing", "verify_every_ms");
+    char text[QUANTITY_TEXT_MAX];
+
+    if (every <= 0) {
+        puts("scrub       off (--verify-every 0)");
+        return;
+    }
+    printf("scrub       every copy is read once in %s", quantity_duration(every, text));
+    if (number(status, "healing", "verify_begun_ms") >= 0)
+        print_last("; this round began ", number(status, "healing", "verify_begun_ms"));
+    if (number(status, "healing", "verified_ms") >= 0)
+        print_last("; the last whole one began ", number(status, "healing", "verified_ms"));
+    puts("");
+}
+
 static int make_string_printable(json_t *string)
 {
     size_t len = json_string_length(string);
@@ -343,6 +375,8 @@ static int print_text(const struct buf *answer)
     print_checkpoint(status);
     print_backup(status);
     print_zones(status);
+    print_healing(status);
+    print_scrub(status);
     print_volumes(status);
     print_jobs(status);
     json_decref(status);
