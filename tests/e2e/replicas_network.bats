@@ -4,14 +4,10 @@
 
 load ../support/lib
 load ../support/replicas
+load ../support/namespaces
 
 before_each() {
-    local each
-    need_root
-    for each in ip iptables; do
-        command -v $each >/dev/null || skip "needs $each"
-    done
-    unshare -n true 2>/dev/null || skip "needs network namespaces"
+    need_namespaces
     for each in $VOLUMES; do
         namespace "$each" || skip "needs network namespaces and veth"
     done
@@ -21,31 +17,8 @@ before_each() {
 }
 
 after_each() {
-    local each
-    for each in $VOLUMES; do
-        ip netns del "$(ns "$each")" 2>/dev/null || true
-        ip link del "$(ns "$each")" 2>/dev/null || true
-    done
-}
-
-ns() { # VOLUME: the name of its namespace, and of our end of the link
-    echo "mkv$(port "$1")"
-}
-
-net() { # VOLUME: the first three bytes of the link's addresses; no other has its port
-    echo "10.$(($(port "$1") / 256)).$(($(port "$1") % 256))"
-}
-
-namespace() { # VOLUME
-    local ns net
-    ns=$(ns "$1") net=$(net "$1")
-    ip netns add "$ns" &&
-        ip link add "$ns" type veth peer name eth0 netns "$ns" &&
-        ip addr add "$net.1/30" dev "$ns" &&
-        ip link set "$ns" up &&
-        ip -n "$ns" addr add "$net.2/30" dev eth0 &&
-        ip -n "$ns" link set eth0 up &&
-        ip -n "$ns" link set lo up
+    # shellcheck disable=SC2086 # a list
+    remove_namespaces $VOLUMES
 }
 
 name() { # VOLUME: as the index knows it
@@ -79,15 +52,6 @@ start() {
 is() { # VOLUME STATE
     same "$2" "$("$MKV" status --json --index "$T/data/i" |
         jq -r --arg name "$(name "$1")" '.volumes[] | select(.name == $name) | .state')" 2>/dev/null
-}
-
-cut_link() { # VOLUME
-    ip netns exec "$(ns "$1")" iptables -A INPUT -j DROP
-    ip netns exec "$(ns "$1")" iptables -A OUTPUT -j DROP
-}
-
-mend_link() { # VOLUME
-    ip netns exec "$(ns "$1")" iptables -F
 }
 
 # The blobs of all volumes are those of the keys. (The rest of a PUT that was cut off stays until nginx

@@ -4,6 +4,7 @@
 
 load ../support/lib
 load ../support/replicas
+load ../support/zones
 
 VOLUMES='a1 a2 b1 b2'
 COPIES=2
@@ -15,14 +16,6 @@ at() { # NAME: its host:port
     else
         echo "127.0.0.1:$(port "$1")"
     fi
-}
-
-put_some() { # PREFIX COUNT
-    same "$2x201" "$(for n in $(seq "$2"); do echo "PUT $1/$n"; done | requests "$(url i)")"
-}
-
-get_some() { # PREFIX COUNT
-    same "$2x200" "$(for n in $(seq "$2"); do echo "GET $1/$n"; done | requests "$(url i)")"
 }
 
 # Prints the volumes of each key that begins with the prefix, as the index has them: "a1 b2", a line each.
@@ -45,14 +38,6 @@ spread() { # PREFIX
 apart() { # PREFIX COUNT VOLUMES-OF-THE-ZONE
     same "$2" "$(places "$1" | wc -l)" "keys below $1"
     same '' "$(places "$1" | awk -v zone="^($3)$" '{ if (NF != 2 || ($1 ~ zone) + ($2 ~ zone) != 1) print }')" "keys below $1 in one zone"
-}
-
-sharing() { # COUNT: of keys, as the index has counted them
-    same "$1" "$("$MKV" status --json --index "$T/data/i" | jq .zones.keys_sharing)" 'keys that share a zone' 2>/dev/null
-}
-
-zones_line() {
-    "$MKV" status --index "$T/data/i" | grep '^zones'
 }
 
 # Writes the volumes' file: all four, each with what is said of it.
@@ -80,18 +65,6 @@ reload() { # "ZONE WEIGHT..."
 
 has_list() {
     same "$1" "$("$MKV" status --json --index "$T/data/i" | jq -r '.volumes[] | .zone, .weight' | paste -sd' ')" 2>/dev/null
-}
-
-# REBALANCEs those keys, and sets UNBALANCED to how many had to be.
-rebalance_some() { # PREFIX COUNT
-    local n
-    UNBALANCED=$(($2 - $(balanced "$1" "$2")))
-    same "$2x204" "$(for n in $(seq "$2"); do echo "REBALANCE $1/$n"; done | requests "$(url i)")"
-    same "$2" "$(balanced "$1" "$2")" 'balanced keys'
-}
-
-balanced() { # PREFIX COUNT: prints how many are
-    curl -q -s --noproxy '*' -m $((30 * SLOW)) -I "$(url i)$1/[1-$2]" | tr -d '\r' | grep -ic '^Key-Balance: balanced$' || true
 }
 
 @test "no value has both copies on one host, also when a volume of one is down" {
