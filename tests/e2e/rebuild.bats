@@ -3,6 +3,7 @@
 
 load ../support/lib
 load ../support/rebuild
+load ../support/replicas
 
 before_each() {
     I=$T/data/i
@@ -111,4 +112,99 @@ lay() { # VOLUME KEY VALUE [SUBVOLUME]
     cmp "$T/before" "$T/after"
     refute rebuild "$I" ''
     grep -q 'at least one VOLUME' "$T/problems"
+}
+
+# An index that has a key which no volume has: so a rebuild makes another one. $T/before is its dump, and
+# $T/wanted the rebuilt one's.
+make_index_to_replace() {
+    volume v1
+    volume v2
+    index i 'v1 v2' --replicas 2
+    put "$(url i)/kept" value
+    stop i
+    rebuild "$T/data/wanted" 'v1 v2'
+    dump_of "$T/data/wanted" "$T/wanted"
+    index i 'v1 v2' --replicas 2
+    put "$(url i)/lost" value
+    stop i
+    rm "$(file_of v1 /lost)" "$(file_of v2 /lost)"
+    dump_of "$I" "$T/before"
+    refute cmp -s "$T/before" "$T/wanted"
+}
+
+@test "a rebuild that is killed while it lists leaves the index as it was" {
+    make_index_to_replace
+    freeze v2
+    hatch rebuilding "$MKV" rebuild --replace --index "$I" "$(at v1)" "$(at v2)"
+    within 10 test -d "$I/restore.tmp"
+    signal rebuilding KILL
+    await_end rebuilding
+    thaw v2
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
+    rebuild "$I" 'v1 v2' --replace
+    dump_of "$I" "$T/after"
+    cmp "$T/wanted" "$T/after"
+    refute test -e "$I/restore.tmp"
+}
+
+# Kills it as it makes the Nth of such calls that change the index's files. (What bash says of that
+# goes to the problems.)
+rebuild_killed_at() { # CALL N
+    local command=(strace -f -o "$T/trace" -P "$I" -P "$I/restore.tmp" -P "$I/restore.tmp/index.gdbm"
+        -e "trace=$1" -e "inject=$1:signal=KILL:when=$2"
+        "$MKV" rebuild --replace --index "$I" "$(at v1)" "$(at v2)")
+    (
+        export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+        "${command[@]}"
+        exit $?
+    ) >"$T/rebuilt" 2>"$T/problems"
+}
+
+# The index is the old one or the new one, whole; counts which.
+old_or_new() {
+    dump_of "$I" "$T/after"
+    if cmp -s "$T/before" "$T/after"; then
+        olds=$((olds + 1))
+    else
+        cmp "$T/wanted" "$T/after"
+        news=$((news + 1))
+    fi
+}
+
+@test "a rebuild that is killed while it builds leaves the old index or the new one, whole" {
+    local call n olds=0 news=0
+    command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null || skip "needs strace"
+    make_index_to_replace
+    cp -a "$I" "$T/old"
+    for call in write fsync rename rmdir; do
+        for ((n = 1; ; n++)); do
+            if rebuild_killed_at $call $n; then
+                break
+            fi
+            grep -q 'killed by SIGKILL' "$T/trace"
+            old_or_new
+            if ((n % 4 == 1)); then # over what the dead one left
+                rebuild "$I" 'v1 v2' --replace
+                dump_of "$I" "$T/after"
+                cmp "$T/wanted" "$T/after"
+            fi
+            rm -r "$I"
+            cp -a "$T/old" "$I"
+        done
+        dump_of "$I" "$T/after"
+        cmp "$T/wanted" "$T/after"
+        rm -r "$I"
+        cp -a "$T/old" "$I"
+    done
+    ((olds > 10 && news > 0)) || fail "$olds times the old one, $news times the new one"
+}
+
+@test "one disk under two names is refused, and changes nothing" {
+    make_index_to_replace
+    refute "$MKV" rebuild --replace --index "$I" "$(at v1)" "$(at v2)" "localhost:$(port v1)" 2>"$T/problems"
+    grep -Eq "$(at v1) and localhost:$(port v1) are the same disk: name it once" "$T/problems"
+    refute test -e "$I/restore.tmp"
+    dump_of "$I" "$T/after"
+    cmp "$T/before" "$T/after"
 }
