@@ -104,6 +104,8 @@ static void test_backup_of_keys(void **state)
         last = look_up(f).newest;
     }
     assert_has(f, " /a /b /c /d /e /f /g");
+    fixture_pass_time(f, 5000); /* with nothing changed */
+    assert_true(look_up(f).newest == last);
     stop(f, backup);
     assert_int_equal(look_up(f).n, BACKUPS_KEPT);
     assert_clean(f);
