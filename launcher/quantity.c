@@ -25,7 +25,8 @@ const char *quantity_duration(int64_t ms, char text[QUANTITY_TEXT_MAX])
     else if (s < 86400)
         snprintf(text, QUANTITY_TEXT_MAX, "%lld h %lld min", s / 3600, s / 60 % 60);
     else
-        snprintf(text, QUANTITY_TEXT_MAX, "%lld days %lld h", s / 86400, s / 3600 % 24);
+        snprintf(text, QUANTITY_TEXT_MAX, "%lld day%s %lld h", s / 86400, s < 2 * 86400 ? "" : "s",
+                 s / 3600 % 24);
     return text;
 }
 
@@ -58,9 +59,11 @@ bool quantity_parse(const char *text, uint64_t *bytes)
     int bits;
 
     for (; *text >= '0' && *text <= '9'; text++) {
-        if (n > ((uint64_t)INT64_MAX - 9) / 10)
+        unsigned digit = (unsigned)(*text - '0');
+
+        if (n > ((uint64_t)INT64_MAX - digit) / 10)
             return false;
-        n = n * 10 + (uint64_t)(*text - '0');
+        n = n * 10 + digit;
     }
     bits = unit_bits(text);
     if (n == 0 || bits < 0 || n > (uint64_t)INT64_MAX >> bits)

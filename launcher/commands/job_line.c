@@ -118,7 +118,7 @@ static int append_field(struct buf *out, const char *before, const json_t *json,
 
     if (!json_is_string(value))
         return 0;
-    if (buf_append_string(out, before) < 0 || buf_reserve(out, 4 * len) < 0)
+    if (buf_append_string(out, before) < 0 || buf_reserve(out, 4 * len + 1) < 0)
         return -ENOMEM;
     n = text_printable(json_string_value(value), len, out->data + out->tail, 4 * len);
     out->tail += n;
