@@ -255,6 +255,27 @@ volume $(at v1) zone=here weight=7" "$(cat "$T/data/i/settings")"
     grep -q 'cannot forget: .*drain it instead' "$T/err"
 }
 
+@test "what a verify finds is told, a line each, and its exit code says whether it is mended" {
+    local n
+    cluster i 'v1 v2' --replicas 2 --verify-every 0
+    for n in 1 2 3; do
+        put "$(url i)/key-$n" "/key-$n"
+    done
+    wants 0 'verify is done.*' verify
+    rm "$(file_of v1 /key-1)" "$(file_of v2 /key-3)"
+    run_mkv verify
+    same 1 "$RC"
+    same "missing  /key-1  on $(at v1)
+missing  /key-3  on $(at v2)" "$(grep ^missing "$T/out" | cut -d: -f1,2)"
+    run_mkv verify --json
+    same 1 "$RC"
+    same '/key-1 /key-3' "$(jq -r 'select(.finding).key' "$T/out" | xargs)"
+    run_mkv verify --repair
+    same 0 "$RC"
+    wants 0 'verify is done.*' verify --deep
+    holds v1 /key-1 /key-1
+}
+
 @test "what makes no sense is refused" {
     cluster i v1
     refused 2 'takes no operands' rebalance now
@@ -320,6 +341,25 @@ clean() { # COLUMNS
     rows | grep -E '^rebalance \[' | awk 'length($0) >= 40 { exit 1 }'
     rows | tail -n 1 | grep -Eq '^rebalance is canceled.*: [0-9]+ keys? moved$'
     job_is canceled
+}
+
+@test "findings are plain lines above the progress" {
+    command -v script >/dev/null || skip 'needs script'
+    local n
+    cluster i 'v1 v2' --replicas 2 --verify-every 0
+    for ((n = 1; n <= 40; n++)); do
+        put "$(url i)/key-$n" "/key-$n"
+    done
+    for n in 7 20 33; do
+        rm "$(file_of v1 "/key-$n")"
+    done
+    at_terminal 80 verify --deep --rate 100
+    await_end screen 30
+    same 1 "$RC"
+    clean 120
+    same 3 "$(rows | grep -Ec "^missing  /key-[0-9]+  on $(at v1)")" findings
+    rows | grep -q '^verify \['
+    same 4 "$(tr -cd '\n' <"$(log_of screen)" | wc -c)" 'line ends'
 }
 
 @test "a terminal that can't redraw gets plain lines" {
