@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,9 +31,10 @@ static struct {
     enum log_level level;
     int fd;
     const char *path;
+    const char *lead;     /* at the begin of each line */
     atomic_ulong dropped; /* lines, since the last one that was written */
     struct log_limit limit;
-} sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
+} sink = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .lead = ""};
 
 int log_level_parse(const char *text, enum log_level *level)
 {
@@ -49,6 +50,11 @@ int log_level_parse(const char *text, enum log_level *level)
 void log_set_level(enum log_level level)
 {
     sink.level = level;
+}
+
+void log_set_lead(const char *lead)
+{
+    sink.lead = lead;
 }
 
 const char *log_open_failure(int rc)
@@ -125,11 +131,11 @@ static size_t line_start(char *line, size_t size, enum log_level level, const ch
 {
     struct timespec now;
     struct tm utc;
-    size_t n;
+    size_t n = (size_t)snprintf(line, size, "%.8s", sink.lead);
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    n += strftime(line + n, size - n, "%Y-%m-%dT%H:%M:%S", &utc);
     return n + (size_t)snprintf(line + n, size - n, ".%03ldZ %-5s %s: ", now.tv_nsec / 1000000,
                                 level_names[level], source);
 }

@@ -21,6 +21,10 @@ int log_level_parse(const char *text, enum log_level *level);
 /* Lines below `level` are dropped from now on. The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
+/* Begins each line with these bytes, 8 at most, from now on: on a terminal where another process
+ * redraws a line, what clears that. Borrowed. */
+void log_set_lead(const char *lead);
+
 /* Sends lines to the file at `path`, appended, created 0644; NULL means stderr. The string is
  * borrowed until the next call. On failure a -errno, and the old destination stays: -EINVAL for a
  * FIFO or a socket. */

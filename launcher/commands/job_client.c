@@ -117,6 +117,7 @@ static int follow(struct client *c, int socket, struct buf *in)
     for (;;) {
         rc = take_lines(c, in);
         if (rc == 0 && job_view_settle(&c->view) < 0) {
+            job_view_clear(&c->view);
             log_error("cannot write to the standard output; the job goes on");
             return -EPERM;
         }
@@ -304,7 +305,7 @@ static pid_t start_index(const struct client *c)
         log_error("cannot use the index directory %s: %s", c->directory, strerror(errno));
         return -EPERM;
     }
-    pid = offline_index_start(real);
+    pid = offline_index_start(real, job_view_clearing(&c->view));
     free(real);
     return pid < 0 && pid != -EINTR ? -EPERM : pid;
 }

@@ -37,6 +37,11 @@ void job_view_init(struct job_view *view, bool json)
         interrupts_set_farewell(CLEAR);
 }
 
+const char *job_view_clearing(const struct job_view *view)
+{
+    return view->is_terminal ? CLEAR : "";
+}
+
 void job_view_clear(struct job_view *view)
 {
     if (view->is_drawn)

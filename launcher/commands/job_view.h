@@ -30,6 +30,9 @@ int job_view_settle(struct job_view *view);
 /* Takes the drawn line away, so that others can write. */
 void job_view_clear(struct job_view *view);
 
+/* What does so, for a process that writes to the same terminal; "" where nothing is drawn. */
+const char *job_view_clearing(const struct job_view *view);
+
 /* Shows how the job has ended: the last line that came. 0, or -errno when that can't be written. */
 int job_view_end(struct job_view *view);
 

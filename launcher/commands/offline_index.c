@@ -110,7 +110,8 @@ static int serve(const char *directory, const struct settings *settings, int rea
 
 /* --- The parent ------------------------------------------------------------------------------ */
 
-static pid_t fork_child(const char *directory, const struct settings *settings, int ends[2])
+static pid_t fork_child(const char *directory, const struct settings *settings, const char *lead,
+                        int ends[2])
 {
     pid_t parent = getpid();
     pid_t pid;
@@ -127,6 +128,7 @@ static pid_t fork_child(const char *directory, const struct settings *settings, 
     if (getppid() != parent)
         exit(EXIT_FAILURE);
     close(ends[0]);
+    log_set_lead(lead);
     exit(serve(directory, settings, ends[1]));
 }
 
@@ -143,7 +145,7 @@ static int await_ready(int ready)
     return n == 1 ? -(int)told : -ECHILD;
 }
 
-static pid_t start_child(const char *directory, const struct settings *settings)
+static pid_t start_child(const char *directory, const struct settings *settings, const char *lead)
 {
     int ends[2];
     pid_t pid;
@@ -154,7 +156,7 @@ static pid_t start_child(const char *directory, const struct settings *settings)
         log_error("cannot start a process for the index: %s", strerror(-rc));
         return rc;
     }
-    pid = fork_child(directory, settings, ends);
+    pid = fork_child(directory, settings, lead, ends);
     close(ends[1]);
     rc = pid > 0 ? await_ready(ends[0]) : 0;
     close(ends[0]);
@@ -166,7 +168,7 @@ static pid_t start_child(const char *directory, const struct settings *settings)
     return rc;
 }
 
-pid_t offline_index_start(const char *directory)
+pid_t offline_index_start(const char *directory, const char *lead)
 {
     struct settings settings = {.replicas = 0};
     pid_t pid;
@@ -174,7 +176,7 @@ pid_t offline_index_start(const char *directory)
 
     if (rc < 0)
         return rc;
-    pid = start_child(directory, &settings);
+    pid = start_child(directory, &settings, lead);
     settings_deinit(&settings);
     return pid;
 }

@@ -6,9 +6,10 @@
 #include <sys/types.h>
 
 /* Starts one as the settings in `directory` have it, and waits until it serves. It ends with this
- * process, however that does, and cleanly. Its pid, or -errno after a log line: -EBUSY when another
- * process has the index, -EINTR when a signal came (interrupts.h), which needs no line. */
-pid_t offline_index_start(const char *directory);
+ * process, however that does, and cleanly. `lead` is for its log: log_set_lead(). Its pid, or
+ * -errno after a log line: -EBUSY when another process has the index, -EINTR when a signal came
+ * (interrupts.h), which needs no line. */
+pid_t offline_index_start(const char *directory, const char *lead);
 
 /* Stops it, and waits until it has ended. */
 void offline_index_stop(pid_t pid);

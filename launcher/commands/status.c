@@ -186,7 +186,10 @@ static void print_volume(const json_t *volume, const struct columns *columns)
         printf(", zone %s", text_of(volume, "zone"));
     if (columns->weights)
         printf(", weight %" PRId64, number(volume, NULL, "weight"));
-    puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
+    if (json_is_true(json_object_get(volume, "drained")))
+        puts(" (drained: takes no new values)");
+    else
+        puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
 }
 
 static bool is_own_zone(const json_t *volume)

@@ -247,9 +247,12 @@ volume $(at v1) zone=here weight=7" "$(cat "$T/data/i/settings")"
     grown 30
     wants 0 "drain $(at v1) is done.*: .*" drain "$(at v1)"
     same '' "$(blobs v1)" 'blobs on v1'
+    "$MKV" status --index "$T/data/i" | grep -Eq "^volume +$(at v1) .*\(drained: takes no new values\)$"
     all_there 30
     wants 0 "drain $(at v1) is done.*: .*" drain --undo "$(at v1)"
     wants 1 '' drain 127.0.0.1:1
+    "$MKV" status --index "$T/data/i" >"$T/status"
+    refute grep -q drained "$T/status"
     grep -q 'cannot drain: the index knows no volume of that name' "$T/err"
     wants 1 '' forget "$(at v1)"
     grep -q 'cannot forget: .*drain it instead' "$T/err"
@@ -360,6 +363,23 @@ clean() { # COLUMNS
     same 3 "$(rows | grep -Ec "^missing  /key-[0-9]+  on $(at v1)")" findings
     rows | grep -q '^verify \['
     same 4 "$(tr -cd '\n' <"$(log_of screen)" | wc -c)" 'line ends'
+}
+
+@test "without a running index a terminal stays as clean" {
+    command -v script >/dev/null || skip 'needs script'
+    grown 60
+    stop i
+    stop v2
+    at_terminal 80 rebalance --rate 1
+    within 10 logged screen 'volume .* is down'
+    within 10 logged screen 'rebalance \['
+    printf '\003' >&8
+    await_end screen
+    same 130 "$RC"
+    rows | grep -Eq "^[-0-9T:.]+Z warn  mkv: volume $(at v2) is down"
+    rows | grep -E '^rebalance \[' | awk 'length($0) >= 80 { exit 1 }'
+    rows | tail -n 1 | grep -Eq '^rebalance is canceled.*: '
+    within 5 gone screen
 }
 
 @test "a terminal that can't redraw gets plain lines" {
