@@ -203,6 +203,14 @@ static void distrust(struct hash_request *r)
         r->files[i]->is_found = false;
 }
 
+/* Why files have no line, though the volume has answered. Nginx without mkv knows no such path. */
+static int reason(const struct hash_request *r, int status)
+{
+    if (status == 404 || status == 405)
+        return UV_ENOTSUP;
+    return status == 503 ? UV_EBUSY : r->is_bad ? UV_EPROTO : UV_EREMOTEIO;
+}
+
 static void answered_cb(struct transfer *transfer, int rc, int status)
 {
     struct hash_request *r = transfer->data;
@@ -212,7 +220,7 @@ static void answered_cb(struct transfer *transfer, int rc, int status)
     if (rc == 0 && !volume_has_answered(h->volume, transfer))
         distrust(r);
     if (rc == 0)
-        rc = status == 503 ? UV_EBUSY : r->is_bad ? UV_EPROTO : UV_EREMOTEIO;
+        rc = reason(r, status);
     free(r->body);
     r->body = NULL;
     buf_deinit(&r->line);

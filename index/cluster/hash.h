@@ -18,7 +18,8 @@ enum hash_found {
 };
 
 /* Fires once, never inside a call of this module. 0, and `found` says what is there; or negative:
- * the volume could not be asked, UV_EPROTO when its answer makes no sense. */
+ * the volume could not be asked; UV_EPROTO: its answer makes no sense; UV_ENOTSUP: it reads no
+ * blobs itself. */
 typedef void (*hash_done_cb)(struct hash *hash, int rc);
 
 /* Embedded in an operation, which must keep it until `done` has fired. The first two are set before

@@ -1,6 +1,6 @@
 /* Happy path: each place whose volume is up is asked, all at once; with the last answer the copies
  * are judged, and `done` fires. A volume that gives no answer, or whose disk is another one by now,
- * is away.
+ * is away. From one that reads no blobs itself (it is nginx and nothing of mkv) they are fetched.
  *
  * The record's MD5 tells good copies from bad ones. Without one, copies of the right size that most
  * of them agree with are good. */
@@ -15,9 +15,12 @@ struct inspected_copy {
     struct inspection *inspection;
     enum copy_state state;
     bool running;
+    bool hashing; /* the volume reads it: `hash` runs; else `transfer` does */
     struct volume *volume;
-    struct transfer head; /* of a check that isn't deep */
-    struct hash hash;     /* of a deep one */
+    struct transfer transfer; /* a HEAD, or the GET of a deep check */
+    struct hash hash;
+    struct md5 md5; /* of what was fetched so far, */
+    uint64_t size;  /* and its size */
 };
 
 /* --- The judgement --------------------------------------------------------------------------- */
@@ -106,11 +109,55 @@ static enum copy_state state_found(const struct inspection *c, const struct hash
     return COPY_GOOD;
 }
 
+static bool fetch_write_cb(struct transfer *transfer, const char *bytes, size_t n)
+{
+    struct inspected_copy *copy = transfer->data;
+
+    md5_add(&copy->md5, bytes, n);
+    copy->size += n;
+    return true;
+}
+
+static void fetched_cb(struct transfer *transfer, int rc, int status)
+{
+    struct inspected_copy *copy = transfer->data;
+    bool answered = rc == 0 && volume_has_answered(copy->volume, transfer);
+    struct hash found = {.found = status == 404 ? HASH_MISSING : HASH_READ, .size = copy->size};
+
+    md5_finish(&copy->md5, found.md5);
+    memcpy(copy->hash.md5, found.md5, MD5_SIZE);
+    volume_report(copy->volume, rc, status);
+    copy_ended(copy, answered && (status == 200 || status == 404)
+                         ? state_found(copy->inspection, &found)
+                         : COPY_AWAY);
+}
+
+static void make_url(const struct inspected_copy *copy, char url[PLACEMENT_URL_MAX])
+{
+    const struct inspection *c = copy->inspection;
+    char path[PLACEMENT_PATH_MAX];
+
+    placement_path(c->key.bytes, c->key.len, c->record.generation, path);
+    placement_url(copy->volume->name, &c->record.places[copy - c->copies], path, url);
+}
+
+static int fetch(struct inspected_copy *copy)
+{
+    char url[PLACEMENT_URL_MAX];
+
+    make_url(copy, url);
+    copy->hashing = false;
+    md5_begin(&copy->md5);
+    return transfer_get(copy->inspection->objects->transfers, &copy->transfer, url, 0,
+                        fetch_write_cb, fetched_cb);
+}
+
 static void read_cb(struct hash *hash, int rc)
 {
     struct inspected_copy *copy = hash->data;
 
-    copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->inspection, hash));
+    if (rc != UV_ENOTSUP || fetch(copy) < 0)
+        copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->inspection, hash));
 }
 
 static int ask(struct inspection *c, unsigned i, const char *path)
@@ -125,14 +172,14 @@ static int ask(struct inspection *c, unsigned i, const char *path)
     copy->volume = place_live(c->objects->places, place);
     if (copy->volume == NULL)
         return UV_EAGAIN;
-    copy->hash.data = copy;
+    copy->transfer.data = copy->hash.data = copy;
+    copy->transfer.volume = copy->volume;
     copy->hash.bytes = c->record.size;
+    copy->hashing = c->deep;
     if (c->deep)
         return hash_start(&copy->hash, transfers, copy->volume, place, path, read_cb);
-    copy->head.data = copy;
-    copy->head.volume = copy->volume;
-    placement_url(copy->volume->name, place, path, url);
-    return transfer_head(transfers, &copy->head, url, looked_cb);
+    make_url(copy, url);
+    return transfer_head(transfers, &copy->transfer, url, looked_cb);
 }
 
 int inspection_start(struct inspection *c, struct objects *o, const struct key *key,
@@ -167,8 +214,8 @@ int inspection_start(struct inspection *c, struct objects *o, const struct key *
 void inspection_cancel(struct inspection *c)
 {
     for (unsigned i = 0; i < c->record.n_places && c->copies != NULL; i++) {
-        if (c->copies[i].running && !c->deep)
-            transfer_cancel(&c->copies[i].head);
+        if (c->copies[i].running && !c->copies[i].hashing)
+            transfer_cancel(&c->copies[i].transfer);
         else if (c->copies[i].running)
             hash_cancel(&c->copies[i].hash);
     }
