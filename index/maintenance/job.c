@@ -330,11 +330,14 @@ void job_pause(struct job *job, uint64_t us)
     job->spent_until += us;
 }
 
+/* So much may be spent ahead: of small keys many go into a millisecond, and no timer is finer. */
+#define AHEAD 50000 /* us */
+
 uint64_t job_delay(const struct job *job)
 {
-    uint64_t now = uv_now(job->objects->loop) * 1000;
+    uint64_t until = uv_now(job->objects->loop) * 1000 + AHEAD;
 
     if (job->is_held)
         return HELD;
-    return job->spent_until > now ? (job->spent_until - now + 999) / 1000 : 0;
+    return job->spent_until > until ? (job->spent_until - until + 999) / 1000 : 0;
 }
