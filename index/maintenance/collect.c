@@ -205,6 +205,8 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
     }
     note_problem(s, rc, status);
     s->tries = s->progressed ? 1 : s->tries + 1;
+    if (rc == 0 && status == 404) /* nginx and nothing of mkv */
+        s->tries = TRIES;
     if (s->tries < TRIES) {
         s->retry_at = uv_now(&c->loop) + RETRY;
         return;

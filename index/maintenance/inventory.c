@@ -70,6 +70,8 @@ static int list(struct inventory *v)
 
     rc = collect_run(&collect);
     v->strangers = collect.strangers;
+    for (size_t i = 0; i < v->n_volumes; i++)
+        v->unlisted += !v->listed[i];
     return rc;
 }
 

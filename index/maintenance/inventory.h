@@ -28,6 +28,7 @@ struct inventory {
     atomic_uint_least64_t files; /* found so far, while volumes are listed; then all */
     uint64_t foreign;            /* files of keys that no request can name; once `ready` */
     uint64_t strangers;          /* files that are no blobs; likewise */
+    uint64_t unlisted;           /* volumes that can't be listed; likewise */
     bool at_end;                 /* behind this batch comes nothing */
     /* This module's. */
     size_t n_volumes;

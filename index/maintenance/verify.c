@@ -48,8 +48,10 @@ static void write_text(const struct job *job, char *text, size_t size)
         {job_counted(job, "failed"), "could not be mended", "could not be mended"},
         {job_counted(job, "strays"), "blob without a key", "blobs without a key"},
         {job_counted(job, "removed"), "of them will be removed", "of them will be removed"},
+        {job_counted(job, "unlisted"), "volume can't be listed", "volumes can't be listed"},
     };
-    int n = snprintf(text, size, "%" PRIu64 " keys verified", job->done);
+    int n =
+        snprintf(text, size, "%" PRIu64 " key%s verified", job->done, job->done == 1 ? "" : "s");
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (parts[i].n > 0)
@@ -57,7 +59,7 @@ static void write_text(const struct job *job, char *text, size_t size)
                           parts[i].n == 1 ? parts[i].one : parts[i].many);
     }
     if (count_bad(job) + job_counted(job, "too_few") + job_counted(job, "away") +
-            job_counted(job, "strays") ==
+            job_counted(job, "strays") + job_counted(job, "unlisted") ==
         0)
         snprintf(text + n, size - (size_t)n, ", all is well");
 }
@@ -122,6 +124,8 @@ static void start_waiting(struct verify *v)
                                : key_doctor_visit(&v->doctor, &suspect->key, &suspect->record);
         if (rc < 0)
             v->n_running--;
+        if (rc == UV_EAGAIN)
+            v->job->done += !suspect->is_stray;
         if (rc < 0 && rc != UV_EAGAIN)
             v->rc = rc;
     }
@@ -182,7 +186,10 @@ void verify_ended(struct verify *v)
 
 static void key_ended_cb(void *arg)
 {
-    verify_ended(arg);
+    struct verify *v = arg;
+
+    v->job->done += !v->job->is_canceled;
+    verify_ended(v);
 }
 
 /* The list is there, or more of it. */
@@ -197,6 +204,7 @@ static void ready_cb(int rc, void *arg)
         v->job->total = stats.keys + stats.unlinked;
         v->job->done = 0;
         job_count(v->job, "strangers", v->inventory.strangers + v->inventory.foreign);
+        job_count(v->job, "unlisted", v->inventory.unlisted);
     }
     v->stage = VERIFY_COMPARING;
     if (rc < 0 && !v->job->is_canceled)

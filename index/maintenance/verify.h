@@ -9,8 +9,9 @@
 
 /* Counts copies that are "missing", "short" (of another size), "rotten" and "unreadable", "doubted"
  * ones, and those "away" on volumes that can't be asked; keys with "too_few" places, "repaired" and
- * "failed" ones; "strays", which are blobs without a key, "stray_bytes", and "removed" ones; and
- * "strangers", files that are no blobs, which are left alone. */
+ * "failed" ones; "strays", which are blobs without a key, "stray_bytes", and "removed" ones;
+ * "strangers", files that are no blobs, which are left alone; and volumes "unlisted": of what lies
+ * there only the copies of keys are known, which are asked for one by one. */
 extern const struct job_type verify_type;
 
 #endif

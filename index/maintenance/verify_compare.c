@@ -122,8 +122,8 @@ static void take_key(struct comparison *c, const void *key, size_t len)
     struct suspect *suspect = &v->suspects[v->n];
     bool lacks = lacks_copy(c);
 
-    v->job->done++;
     if (!lacks && !v->job->options.deep) {
+        v->job->done++;
         job_count(v->job, "away", c->n_away);
         return;
     }
