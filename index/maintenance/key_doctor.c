@@ -2,7 +2,8 @@
  * it is known what became of them; with options.repair a move makes new ones of a good one.
  *
  * Failures: the key was changed while its copies were looked at: then it is looked at again, some
- * times. No copy is good: it is told as it is. A copy that can't be asked is away. */
+ * times. No copy is good, or which one is can't be known: it is told as it is. A copy that can't be
+ * asked is away. */
 #include "index/maintenance/key_doctor.h"
 
 #include <stdlib.h>
@@ -24,12 +25,14 @@ struct key_visit {
     struct key_doctor *doctor;
     enum key_visit_state state;
     unsigned tries;
+    bool deep; /* the copies are read */
     struct inspection inspection;
     STAILQ_ENTRY(key_visit) link;        /* in `running` */
     STAILQ_ENTRY(key_visit) repair_link; /* in `to_repair` */
 };
 
 static int check_it(struct key_visit *k, const struct key *key, const struct record *record);
+static void check_again(struct key_visit *k);
 
 static void key_ended(struct key_visit *k)
 {
@@ -81,18 +84,36 @@ static void tell(struct key_visit *k, const char *outcome)
 
 static void start_repairs(struct key_doctor *d);
 
+static bool is_current(const struct key_visit *k)
+{
+    const struct inspection *inspection = &k->inspection;
+
+    return objects_has(inspection->objects, &inspection->key, &inspection->record);
+}
+
+/* A client may have changed the key meanwhile: then nothing is told of what it was. */
 static void repair_ended(struct key_visit *k, int rc, const char *text)
 {
     struct key_doctor *d = k->doctor;
+    bool is_made = rc == 0 || rc == UV_EALREADY;
 
     d->n_repairs--;
-    if (rc == 0 || rc == UV_EALREADY)
-        job_count(d->job, "repaired", 1);
-    else
-        job_count(d->job, "failed", 1);
-    tell(k, rc == 0 || rc == UV_EALREADY ? "made anew" : text);
-    key_ended(k);
+    if (!is_made && !is_current(k)) {
+        check_again(k);
+    } else {
+        job_count(d->job, is_made ? "repaired" : "failed", 1);
+        tell(k, is_made ? "made anew" : text);
+        key_ended(k);
+    }
     start_repairs(d);
+}
+
+/* Nothing to make copies of is there: it isn't even tried. */
+static void give_up(struct key_visit *k)
+{
+    job_count(k->doctor->job, "failed", 1);
+    tell(k, "there is no good copy to make it of");
+    key_ended(k);
 }
 
 static void moved_cb(void *arg, int rc, const char *text)
@@ -132,40 +153,63 @@ static void start_repairs(struct key_doctor *d)
 
 /* --- Looking --------------------------------------------------------------------------------- */
 
-/* Whether the key still has the record whose copies were looked at. */
-static bool is_current(const struct key_visit *k, struct record *now)
+/* Looks at what the key has now; not for ever where clients go on to change it. */
+static void check_again(struct key_visit *k)
 {
-    const struct inspection *inspection = &k->inspection;
-    unsigned char was[RECORD_MAX];
-    unsigned char is[RECORD_MAX];
-    size_t n;
+    const struct job *job = k->doctor->job;
+    struct record now;
+    int rc = UV_ENOENT;
 
-    if (objects_look_up(inspection->objects, &inspection->key, now) < 0)
-        return false;
-    n = record_encode(&inspection->record, was);
-    return record_encode(now, is) == n && memcmp(was, is, n) == 0;
+    if (++k->tries < TRIES && !job->is_canceled)
+        rc = objects_look_up(job->objects, &k->inspection.key, &now);
+    if (rc == 0)
+        rc = check_it(k, &k->inspection.key, &now);
+    if (rc == 0)
+        return;
+    if (rc == UV_EAGAIN) /* all of them are away by now */
+        tell(k, NULL);
+    key_ended(k);
+}
+
+/* Without an MD5, copies have to be read and compared before one of them is copied. */
+static bool has_to_read(const struct key_visit *k)
+{
+    return !k->deep && !(k->inspection.record.flags & RECORD_MD5) &&
+           inspection_count(&k->inspection, COPY_GOOD) > 1;
+}
+
+/* Makes copies anew, if there is what to make them of. */
+static void mend(struct key_visit *k)
+{
+    struct key_doctor *d = k->doctor;
+
+    if (inspection_count(&k->inspection, COPY_GOOD) == 0) {
+        give_up(k);
+    } else if (has_to_read(k)) {
+        k->deep = true;
+        check_again(k);
+    } else {
+        k->state = KEY_QUEUED;
+        STAILQ_INSERT_TAIL(&d->to_repair, k, repair_link);
+        start_repairs(d);
+    }
 }
 
 static void checked(struct key_visit *k)
 {
-    struct key_doctor *d = k->doctor;
+    const struct job *job = k->doctor->job;
     const struct inspection *inspection = &k->inspection;
     bool lacks =
-        inspection_lost(inspection) != 0 || inspection->record.n_places < d->job->objects->copies;
-    struct record now;
+        inspection_lost(inspection) != 0 || inspection->record.n_places < job->objects->copies;
 
-    if (d->job->is_canceled) {
+    if (job->is_canceled) {
         key_ended(k);
     } else if (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks) {
         key_ended(k);
-    } else if (!is_current(k, &now)) {
-        if (objects_look_up(inspection->objects, &inspection->key, &now) < 0 ||
-            ++k->tries == TRIES || check_it(k, &inspection->key, &now) < 0)
-            key_ended(k);
-    } else if (lacks && d->job->options.repair) {
-        k->state = KEY_QUEUED;
-        STAILQ_INSERT_TAIL(&d->to_repair, k, repair_link);
-        start_repairs(d);
+    } else if (!is_current(k)) {
+        check_again(k);
+    } else if (lacks && job->options.repair) {
+        mend(k);
     } else {
         tell(k, NULL);
         key_ended(k);
@@ -184,10 +228,9 @@ static int check_it(struct key_visit *k, const struct key *key, const struct rec
 
     k->state = KEY_CHECKING;
     k->inspection.data = k;
-    if (job->options.deep)
+    if (k->deep)
         job_spend(job, record->size * record->n_places);
-    return inspection_start(&k->inspection, job->objects, &copy, record, job->options.deep,
-                            checked_cb);
+    return inspection_start(&k->inspection, job->objects, &copy, record, k->deep, checked_cb);
 }
 
 void key_doctor_init(struct key_doctor *d, struct job *job, void (*ended)(void *arg), void *arg)
@@ -205,6 +248,7 @@ int key_doctor_visit(struct key_doctor *d, const struct key *key, const struct r
     if (k == NULL)
         return UV_ENOMEM;
     k->doctor = d;
+    k->deep = d->job->options.deep;
     rc = check_it(k, key, record);
     if (rc == UV_EAGAIN) /* all copies are away */
         tell(k, NULL);

@@ -4,6 +4,17 @@
 #include <search.h>
 #include <string.h>
 
+bool objects_has(const struct objects *o, const struct key *key, const struct record *record)
+{
+    unsigned char wanted[RECORD_MAX];
+    unsigned char found[RECORD_MAX];
+    struct record now;
+    size_t n = record_encode(record, wanted);
+
+    return objects_look_up(o, key, &now) == 0 && record_encode(&now, found) == n &&
+           memcmp(wanted, found, n) == 0;
+}
+
 void objects_begin(struct objects *o)
 {
     o->n_running++;

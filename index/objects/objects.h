@@ -58,6 +58,9 @@ static inline int objects_look_up(const struct objects *objects, const struct ke
     return store_get(objects->store, key->bytes, key->len, record);
 }
 
+/* Whether this very record is the key's, still. */
+bool objects_has(const struct objects *objects, const struct key *key, const struct record *record);
+
 /* A blob in the making, which is not to be reclaimed though the store calls it an orphan; or one
  * that is being reclaimed. */
 struct hold {
