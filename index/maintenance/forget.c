@@ -1,8 +1,8 @@
 /* Happy path: a walk through the keys takes the volume's places out of their records, and one
  * through the orphans out of those; each in a commit that expects what was found.
  *
- * Failures: a key that is changed meanwhile is looked at again in another pass. A commit that fails
- * ends the job. */
+ * Failures: a key that is changed meanwhile is looked at again at once. A commit that fails ends
+ * the job. */
 #include "index/maintenance/forget.h"
 
 #include <inttypes.h>
@@ -17,8 +17,7 @@ struct forget {
     struct job *job;
     struct volume *volume;
     struct key_walk walk;
-    uint64_t conflicts; /* in this pass */
-    int rc;             /* of a commit that has failed */
+    int rc; /* of a commit that has failed */
 };
 
 /* The change of a key, or of an orphan. */
@@ -31,6 +30,7 @@ struct forgetting {
 };
 
 static int begin_pass(struct forget *f, bool of_orphans);
+static int start_one(const struct walked_key *key, void *arg);
 
 static bool is_gone(const struct forget *f, const struct place *place)
 {
@@ -63,18 +63,30 @@ static bool wants(const struct walked_key *key, void *arg)
     return found;
 }
 
+/* The key, or the orphan, as it is by now. 0, or negative: there is none. */
+static int look_again(const struct forget *f, struct walked_key *key)
+{
+    const struct objects *o = f->job->objects;
+
+    if (!f->walk.of_orphans)
+        return objects_look_up(o, &key->key, &key->record);
+    return store_get_orphan(o->store, key->key.bytes, key->key.len, key->generation, &key->orphan);
+}
+
 static void committed_cb(struct store_commit *commit, int rc)
 {
     struct forgetting *g = commit->data;
     struct forget *f = g->forget;
+    struct walked_key now = g->was;
 
+    free(g);
+    if (rc == STORE_CONFLICT && !f->job->is_canceled && look_again(f, &now) == 0 &&
+        wants(&now, f) && start_one(&now, f) == 0)
+        return;
     if (rc == 0)
         job_count(f->job, f->walk.of_orphans ? "orphans" : "forgotten", 1);
-    else if (rc == STORE_CONFLICT)
-        f->conflicts++;
-    else
+    else if (rc != STORE_CONFLICT)
         f->rc = rc;
-    free(g);
     key_walk_ended(&f->walk);
 }
 
@@ -163,9 +175,7 @@ static void walked_cb(int rc, void *arg)
 
     if (rc == 0)
         rc = f->rc;
-    if (rc < 0 || f->job->is_canceled || (of_orphans && f->conflicts == 0))
-        end(f, rc);
-    else if ((rc = begin_pass(f, of_orphans || f->conflicts == 0)) < 0)
+    if (rc < 0 || f->job->is_canceled || of_orphans || (rc = begin_pass(f, true)) < 0)
         end(f, rc);
 }
 
@@ -178,7 +188,6 @@ static int begin_pass(struct forget *f, bool of_orphans)
     job->phase = of_orphans ? "forgetting its orphans" : "forgetting its copies";
     job->total = of_orphans ? stats.orphans : stats.keys + stats.unlinked;
     job->done = 0;
-    f->conflicts = 0;
     f->walk = (struct key_walk){.job = job,
                                 .arg = f,
                                 .at_once = KEY_WALK_BATCH,
