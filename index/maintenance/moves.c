@@ -1,9 +1,10 @@
 /* Happy path: a walk finds the keys, and a move brings each to its places.
  *
  * Failures: a move that fails leaves its key as it was; it is counted, and the walk goes on. A key
- * that a client changes meanwhile is where it is to be, or the next pass or job finds it. One whose
- * older copy is still to be removed where it is to go (a job was killed, or a volume was away)
- * waits for another pass, as long as that can help: the reclaimer leaves a blob alone for a grace.
+ * that a client changes meanwhile, whatever its move came to, is where it is to be, or the next
+ * pass or job finds it. One whose older copy is still to be removed where it is to go (a job was
+ * killed, or a volume was away) waits for another pass, as long as that can help: the reclaimer
+ * leaves a blob alone for a grace.
  */
 #include "index/maintenance/moves.h"
 
@@ -20,6 +21,7 @@
 struct moving {
     struct moves *moves;
     struct key key;
+    struct record record;
 };
 
 static int begin_pass(struct moves *m);
@@ -52,6 +54,8 @@ static void moved_cb(void *arg, int rc, const char *text)
     struct moving *moving = arg;
     struct moves *m = moving->moves;
 
+    if (rc < 0 && !objects_has(m->job->objects, &moving->key, &moving->record))
+        rc = STORE_CONFLICT;
     count_end(m, &moving->key, rc, text);
     free(moving);
     key_walk_ended(&m->walk);
@@ -68,7 +72,7 @@ static int start_move(const struct walked_key *key, void *arg)
 
     m->picked++;
     if (moving != NULL) {
-        *moving = (struct moving){.moves = m, .key = key->key};
+        *moving = (struct moving){.moves = m, .key = key->key, .record = key->record};
         rc = !m->picks(key, &options, m->arg) ? UV_EALREADY
                                               : move_start(m->job->objects, &key->key, &key->record,
                                                            &options, moved_cb, moving, text);
@@ -107,11 +111,12 @@ static void pass_cb(uv_timer_t *timer)
         end(m, rc);
 }
 
+/* What has failed in this pass would do so in the next one, too. */
 static bool is_worth_another(const struct moves *m)
 {
     const struct objects *o = m->job->objects;
 
-    if (m->job->is_canceled || (m->waiting == 0 && !(m->until_none && m->picked > 0)))
+    if (m->job->is_canceled || (m->waiting == 0 && !(m->until_none && m->picked > m->failed)))
         return false;
     return uv_now(o->loop) - m->progressed_at < PATIENCE + o->grace;
 }
