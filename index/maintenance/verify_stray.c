@@ -1,5 +1,7 @@
 /* A blob that no key seems to name: is it there still, and is it still so? Then it is told, and
- * with options.remove_orphans it becomes an orphan in the store, which the reclaimer removes. */
+ * with options.remove_orphans it becomes an orphan in the store, which the reclaimer removes. One
+ * that is one more copy of what its key has now stays as long as not all copies at the key's places
+ * are good: it may be the last one. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 #include "index/base/clock.h"
 #include "index/maintenance/finding.h"
 #include "index/maintenance/verify_internal.h"
+#include "index/objects/inspection.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -16,6 +19,7 @@ struct verify_stray {
     struct suspect suspect;
     struct volume *volume;
     struct transfer head;
+    struct inspection inspection; /* of the key's own copies */
     struct store_commit commit;
 };
 
@@ -62,50 +66,82 @@ static void committed_cb(struct store_commit *commit, int rc)
     stray_ended(s);
 }
 
-/* Of the store, now: whether nobody names the blob there. *change then makes it an orphan. */
-static bool is_unnamed(const struct verify_stray *s, struct orphan_change *change)
+/* Makes it an orphan, if the store still says that nobody names it there. */
+static void remove_it(struct verify_stray *s)
+{
+    const struct suspect *suspect = &s->suspect;
+    struct objects *o = s->verify->job->objects;
+    const struct record blob = {.generation = suspect->generation, .time = suspect->time};
+    struct orphan_change change;
+    struct store_change commit;
+    int rc = orphan_change_init(o, &suspect->key, &blob, &change);
+
+    s->commit.data = s;
+    if (rc == 0)
+        rc = orphan_change_add(o, &change, &suspect->place, 1, clock_now_ms() + o->grace);
+    commit = orphan_change_of(&suspect->key, suspect->generation, &change);
+    if (rc == 0)
+        rc = store_commit(o->store, &s->commit, &commit, 1, committed_cb);
+    if (rc < 0)
+        committed_cb(&s->commit, rc);
+}
+
+static void inspected_cb(struct inspection *inspection)
+{
+    struct verify_stray *s = inspection->data;
+    unsigned n_good = inspection_count(inspection, COPY_GOOD);
+
+    if (n_good == inspection->record.n_places && n_good >= inspection->objects->copies) {
+        remove_it(s);
+        return;
+    }
+    tell(s, "stays: not all copies of its key are good");
+    stray_ended(s);
+}
+
+/* Whether nobody names the blob there. *record is what its key has, without places for nothing. */
+static bool is_unnamed(const struct verify_stray *s, struct record *record)
 {
     const struct suspect *suspect = &s->suspect;
     const struct objects *o = s->verify->job->objects;
-    const struct record blob = {.generation = suspect->generation, .time = suspect->time};
-    struct record record;
-    int rc = objects_look_up(o, &suspect->key, &record);
+    struct orphan orphan;
+    int rc = objects_look_up(o, &suspect->key, record);
 
-    if (rc == 0 && record.generation == suspect->generation &&
-        places_have(o->places, record.places, record.n_places, &suspect->place))
+    if (rc == UV_ENOENT)
+        record->n_places = 0;
+    else if (rc < 0 || (record->generation == suspect->generation &&
+                        places_have(o->places, record->places, record->n_places, &suspect->place)))
         return false;
-    if (rc < 0 && rc != UV_ENOENT)
-        return false;
-    return orphan_change_init(o, &suspect->key, &blob, change) == 0 &&
-           !places_have(o->places, change->was.places, change->was.n_places, &suspect->place);
+    rc = store_get_orphan(o->store, suspect->key.bytes, suspect->key.len, suspect->generation,
+                          &orphan);
+    return rc == UV_ENOENT ||
+           (rc == 0 && !places_have(o->places, orphan.places, orphan.n_places, &suspect->place));
 }
 
 static void looked_cb(struct transfer *transfer, int rc, int status)
 {
     struct verify_stray *s = transfer->data;
     struct job *job = s->verify->job;
-    struct objects *o = job->objects;
-    struct orphan_change change;
-    struct store_change commit;
+    struct record record;
 
     volume_report(s->volume, rc, status);
     if (rc < 0 || status != 200 || !volume_has_answered(s->volume, transfer) ||
-        !is_unnamed(s, &change)) {
+        !is_unnamed(s, &record)) {
         stray_ended(s);
-        return;
-    }
-    if (!job->options.remove_orphans) {
+    } else if (!job->options.remove_orphans) {
         tell(s, "");
         stray_ended(s);
-        return;
+    } else if (record.n_places == 0 || record.generation != s->suspect.generation) {
+        remove_it(s);
+    } else {
+        s->inspection.data = s;
+        rc = inspection_start(&s->inspection, job->objects, &s->suspect.key, &record,
+                              job->options.deep, inspected_cb);
+        if (rc == 0)
+            return;
+        tell(s, "stays: not all copies of its key can be asked for");
+        stray_ended(s);
     }
-    s->commit.data = s;
-    rc = orphan_change_add(o, &change, &s->suspect.place, 1, clock_now_ms() + o->grace);
-    commit = orphan_change_of(&s->suspect.key, s->suspect.generation, &change);
-    if (rc == 0)
-        rc = store_commit(o->store, &s->commit, &commit, 1, committed_cb);
-    if (rc < 0)
-        committed_cb(&s->commit, rc);
 }
 
 int verify_stray_start(struct verify *v, const struct suspect *suspect)

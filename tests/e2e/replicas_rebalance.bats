@@ -138,7 +138,7 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     done
 }
 
-@test "a lost file is no reason for REBALANCE, a source that lacks it is stepped over, a damaged one too" {
+@test "a source that lacks the file is stepped over, a damaged one too" {
     local key first
     start 'v1 v2 v3 v4'
     keys_due_at v5
