@@ -13,11 +13,12 @@
  *
  *     {"job":3,"kind":"rebalance","volume":"","state":"running","phase":"moving","noun":"keys",
  *      "done":10,"total":90,"bytes":4096,"started_ms":1763740800123,"elapsed_ms":800,
- *      "automatic":false,"options":{"dry_run":false,"undo":false,"deep":false,"repair":false,
+ *      "automatic":false,"held":false,"options":{"dry_run":false,"undo":false,"deep":false,"repair":false,
  *      "remove_orphans":false,"jobs":4,"rate":0},"counts":{"moved":4},"findings":0,
  *      "findings_left_out":0,"clean":false,"text":""}
  *
- * as struct job has the fields. A finding has no "job" (maintenance/finding.h). */
+ * as struct job has the fields, and those of its options. A finding has no "job"
+ * (maintenance/finding.h). */
 #ifndef MKV_ADMIN_JOBS_H
 #define MKV_ADMIN_JOBS_H
 

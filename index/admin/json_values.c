@@ -55,15 +55,16 @@ json_t *json_of_job(const struct job *job)
     uint64_t until = job->state == JOB_RUNNING ? uv_now(job->objects->loop) : job->ended_at;
 
     return json_pack(
-        "{s:o, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:b, "
-        "s:o}",
+        "{s:o, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, "
+        "s:b, s:o}",
         "job", json_of_number(job->id), "kind", job->type->name, "volume",
         json_of_text(job->options.volume), "state", job_state_name(job->state), "phase", job->phase,
         "noun", job->type->noun, "done", json_of_number(job->done), "total",
         json_of_number(job->total), "bytes", json_of_number(job->bytes), "started_ms",
         json_of_number(job->started), "elapsed_ms", json_of_number(until - job->begun_at),
-        "automatic", (int)job->options.is_automatic, "options", options_of(&job->options), "counts",
-        counts_of(job), "findings", json_of_number(job->n_findings), "findings_left_out",
+        "automatic", (int)job->options.is_automatic, "held", (int)job->is_held, "options",
+        options_of(&job->options), "counts", counts_of(job), "findings",
+        json_of_number(job->n_findings), "findings_left_out",
         json_of_number(job->findings_left_out), "clean", (int)job->is_clean, "text",
         json_of_text(job->text));
 }

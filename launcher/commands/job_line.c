@@ -87,6 +87,7 @@ int job_line_read(const json_t *json, struct job_line *line)
         .findings_left_out = number(json, "findings_left_out"),
         .is_clean = is_true(json, "clean"),
         .is_automatic = is_true(json, "automatic"),
+        .is_held = is_true(json, "held"),
     };
     copy(json, "kind", line->kind, sizeof(line->kind));
     copy(json, "volume", line->volume, sizeof(line->volume));

@@ -29,6 +29,7 @@ struct job_line {
     bool is_failed;
     bool is_clean;
     bool is_automatic;
+    bool is_held;                     /* it waits until more volumes are there */
     struct job_options options;       /* without the volume */
     char counts[JOB_LINE_COUNTS_MAX]; /* "moved 3, failed 1"; or "" */
     char text[JOB_TEXT_MAX];

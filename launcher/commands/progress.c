@@ -170,7 +170,7 @@ const char *progress_sentence(const struct progress *p, const struct job_line *l
     struct row row = {.text = text, .max = PROGRESS_TEXT_MAX - 1};
 
     text[0] = '\0';
-    add(&row, "%s: ", line->phase);
+    add(&row, "%s%s: ", line->phase, line->is_held ? " (held: too many volumes are away)" : "");
     if (line->total > 0)
         add(&row, "%u%% (%" PRIu64 " of %" PRIu64 " %s)", percent_of(line), line->done, line->total,
             line->noun);

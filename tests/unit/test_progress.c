@@ -153,6 +153,10 @@ static void test_sentence_tells_all(void **state)
     strcpy(line.counts, "moved 3");
     assert_string_equal(progress_sentence(&p, &line, text),
                         "moving: 45 keys, 4.5 keys/s, 410 B/s; moved 3");
+    line.is_held = true;
+    assert_string_equal(progress_sentence(&p, &line, text),
+                        "moving (held: too many volumes are away): 45 keys, 4.5 keys/s, 410 B/s; "
+                        "moved 3");
 }
 
 static void test_quantity_parse_takes_numbers_and_units(void **state)
