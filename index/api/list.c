@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/http/query.h"
 #include "index/base/buf.h"
 #include "index/base/json.h"
+#include "index/http/query.h"
 
 #define TURN_KEYS  500    /* looked at, listed or not */
 #define LOOK_MAX   100000 /* likewise, of a page with a limit: it ends, and `next` tells where */

@@ -189,9 +189,6 @@ static void print_volume(const json_t *volume, const struct columns *columns)
     if (json_is_true(json_object_get(volume, "drained")))
         puts(" (drained: takes no new values)");
     else
-        if (json_is_true(json_object_get(volume, "drained")))
-        puts(" (drained: takes no new values)");
-    else
         puts(json_is_true(json_object_get(volume, "used")) ? "" : " (takes no new values)");
 }
 
