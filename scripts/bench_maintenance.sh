@@ -81,7 +81,11 @@ list_all() # prints "SECONDS MIB"
 
 rebuild_all() # prints "SECONDS MIB"
 {
-    seconds_and_mib "$root/build/release/mkv" rebuild --replace --index "$dir/rebuilt" "${maintenance_volumes[@]}"
+    seconds_and_mib "$root/build/release/mkv" rebuild --replace --index "$dir/rebuilt" \
+        "${maintenance_volumes[@]}" 2>"$dir/rebuild.log" || {
+        cat "$dir/rebuild.log" >&2
+        return 1
+    }
 }
 
 # As after a start of the machine.
