@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# mkv verify: blobs that no key names are found, and removed if asked; those that are on their way are
+# neither.
+
+load ../support/lib
+load ../support/replicas
+load ../support/admin_jobs
+
+VOLUMES='v1 v2 v3 v4'
+COPIES=2
+
+# Makes a file of that path at the volume, as nginx does, an hour old.
+stray() { # VOLUME PATH VALUE
+    want 201 PUT "$(url "$1")$2" --data-binary "$3" -H "Date: $(date -u -R -d '1 hour ago' | sed 's/+0000/GMT/')"
+}
+
+@test "blobs that no key names are told with their age and size, and go if that is asked" {
+    local generation=.019ab7f0d2bb0000 other path
+    cluster i "$VOLUMES" --replicas 2
+    put_keys /k 30
+    other=$(for each in $VOLUMES; do lacks "$each" /k/1 && echo "$each" && break; done)
+    stray v1 "$(path_of /none "${generation#.}")" 'a stray' # of a key that there is not
+    stray v2 "$(path_of /plain)" 'as the originals had'
+    stray v3 "$(path_of /k/7 "${generation#.}")" older    # of a key with another value
+    stray v4 "$(path_of /k/7)" oldest                     # likewise
+    path=$(blob_of "$(holder /k/1 1)" /k/1)
+    stray "$other" "$path" /k/1                           # a copy too many
+    stray v1 "$(path_of /zzz "${generation#.}")" last     # behind the last key
+    # No blob's path, and no key's blob.
+    stray v1 "/00/00$(path_of /none "${generation#.}" | cut -c7-)" stranger
+    stray v1 "$(path_of noslash)" stranger
+    {
+        finding 'no key names it' /none v1
+        finding 'no key names it' /plain v2
+        finding 'no key names it' /k/7 v3
+        finding 'no key names it' /k/7 v4
+        finding 'no key names it' /k/1 "$other"
+        finding 'no key names it' /zzz v1
+    } | sort >"$T/wanted"
+    run_job 'verify?deep=1&repair=1'
+    ended_as 'done false' 'strangers=2 strays=6'
+    diff "$T/wanted" "$T/findings"
+    same 46 "$(job .counts.stray_bytes)" 'bytes of strays'
+    jq -r 'select(.key == "/none") | .detail' "$T/job.lines" | grep -Eqx '7 bytes, 36[0-9][0-9] s old'
+    same 68 "$(for each in $VOLUMES; do blobs "$each"; done | wc -l)" files
+    run_job 'verify?remove_orphans=1'
+    ended_as 'done true' 'removed=6 strangers=2 strays=6'
+    diff "$T/wanted" "$T/findings"
+    within 15 has_orphans i 0
+    same 62 "$(for each in $VOLUMES; do blobs "$each"; done | wc -l)" files
+    run_job verify
+    ended_as 'done true' 'strangers=2'
+    keys_are_right /k 30
+}
+
+@test "a value that is on its way is no stray: neither half of it, nor a copy without the other" {
+    volume v1
+    volume v2
+    link slow v2 0 "$T/hold"
+    index i 'v1 slow' --replicas 2
+    within 5 sees i slow up
+    put_half i-direct /half
+    run_job 'verify?remove_orphans=1'
+    ended_as 'done true'
+    put_rest
+    same 201 "$STATUS"
+    touch "$T/hold"
+    curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}' --data-binary value -X PUT "$(url i)/held" >"$T/code" &
+    within 10 logged slow '^held PUT'
+    within 10 holds v1 /held value
+    run_job 'verify?remove_orphans=1&deep=1&repair=1'
+    ended_as 'done true'
+    rm "$T/hold"
+    touch "$T/hold.go"
+    wait
+    same 201 "$(cat "$T/code")"
+    got "$(url i)/held" value
+    is_clean
+    VOLUMES='v1 v2'
+    settled
+}
+
+@test "values that come and go while it runs are neither reported nor lost" {
+    local n=0
+    [[ -x ${THRASHER:-} ]] || skip "needs THRASHER, the path of the thrasher"
+    cluster i "$VOLUMES" --replicas 2
+    put_keys /k 50
+    hatch load timeout $((60 * SLOW)) "$THRASHER" --url "$(url i-direct)" --clients 16 --count 6000
+    until ended load; do
+        run_job 'verify?deep=1&repair=1&remove_orphans=1'
+        ended_as 'done true'
+        run_job verify
+        ended_as 'done true'
+        n=$((n + 1))
+    done
+    await_end load
+    same 0 "$RC" 'exit status of the thrasher'
+    ((n > 2)) || fail "only $n times"
+    settled
+    keys_are_right /k 50
+    is_clean
+}
