@@ -89,7 +89,7 @@ run_until_clean() { # KIND[?PARAMETERS]
 index_of_list() { # "VOLUME..." [INDEX-OPTIONS...]
     write_list "$1"
     shift
-    index i '' --volumes-file "$T/volumes" --replicas $COPIES "$@"
+    index i '' --volumes-file "$T/volumes" --replicas "$COPIES" "$@"
 }
 
 # Starts them, too.
@@ -170,7 +170,7 @@ watch_keys() { # PREFIX COUNT
     for each in $VOLUMES; do
         dirs+=("$(port "$each")=$T/data/$each")
     done
-    hatch watch "${BATS_TEST_DIRNAME}/../support/copies_watch.py" "$1/" $COPIES "$(port i-direct)" "$T/unwatch" "${dirs[@]}"
+    hatch watch "${BATS_TEST_DIRNAME}/../support/copies_watch.py" "$1/" "$COPIES" "$(port i-direct)" "$T/unwatch" "${dirs[@]}"
     within 5 logged watch "^$2 keys$"
 }
 
