@@ -18,7 +18,7 @@
 #define RETRY     1000 /* ms */
 #define TICK      200  /* ms between looks at what failed, or is to be tried again */
 #define LINE_LONG (PLACEMENT_FULL_PATH_MAX + 64 + BASE64_SIZE(4096))
-#define QUERY_MAX (sizeof("/_mkv/list?after=") + PLACEMENT_FULL_PATH_MAX)
+#define QUERY_MAX (sizeof("/_mkv/list?attributes=no&after=") + PLACEMENT_FULL_PATH_MAX)
 
 struct stream {
     struct collector *collector;
@@ -228,7 +228,8 @@ static void list(struct stream *s)
     s->progressed = false;
     s->problem[0] = '\0';
     buf_clear(&s->line);
-    snprintf(path, sizeof(path), "/_mkv/list?after=%s", s->after);
+    snprintf(path, sizeof(path), "/_mkv/list?%safter=%s",
+             c->collect->without_notes ? "attributes=no&" : "", s->after);
     snprintf(url, sizeof(url), "http://%s%s", c->collect->volumes[s->volume], path);
     s->transfer.data = s;
     s->transfer.volume = NULL;

@@ -61,6 +61,7 @@ static int list(struct inventory *v)
         .volumes = v->names,
         .n_volumes = v->n_volumes,
         .identities = v->identities,
+        .without_notes = true,
         .listed = v->listed,
         .blob_cb = blob_cb,
         .tick_cb = tick_cb,

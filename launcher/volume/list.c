@@ -13,6 +13,7 @@ struct query {
     char after[SYNC_PATH_MAX];
     size_t after_len;
     uint64_t limit;
+    bool without_attributes;
 };
 
 /* A path's bytes, or none at all. */
@@ -61,6 +62,8 @@ static bool parse(const char *text, size_t len, struct query *query)
             is_good = parse_after(text + 6, n - 6, query);
         else if (has_name(text, n, "limit="))
             is_good = parse_limit(text + 6, n - 6, query);
+        else if (has_name(text, n, "attributes="))
+            is_good = query->without_attributes = n == 13 && memcmp(text + 11, "no", 2) == 0;
         else
             is_good = n == 0;
         if (!is_good)
@@ -80,10 +83,12 @@ void list_get(struct pieces *lists, int directory, struct http_request *http)
     const char *text = http_request_query(http, &len);
 
     if (!parse(text, len, &query)) {
-        http_respond_text(http, 400, "after= must be a path, and limit= a number over 0\n");
+        http_respond_text(http, 400,
+                          "after= must be a path, limit= a number over 0, and attributes= no\n");
         return;
     }
-    walk = list_walk_new(directory, query.after, query.after_len, query.limit, LIST_WALK_MEMORY);
+    walk = list_walk_new(directory, query.after, query.after_len, query.limit,
+                         !query.without_attributes, LIST_WALK_MEMORY);
     if (walk == NULL)
         http_respond_text(http, 503, "out of memory\n");
     else

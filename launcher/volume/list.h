@@ -1,5 +1,6 @@
-/* Answers GET /_mkv/list?after=PATH&limit=N: the blobs of the volume, in the order of the bytes of
- * their paths, from the first one behind PATH on, which need not exist, and N at most. A line is
+/* Answers GET /_mkv/list?after=PATH&limit=N&attributes=no: the blobs of the volume, in the order of
+ * the bytes of their paths, from the first one behind PATH on, which need not exist, and N at most.
+ * A line is
  *
  *     PATH TAB SIZE TAB MTIME TAB ATTRIBUTE
  *

@@ -1,10 +1,12 @@
 #include "launcher/volume/list_line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "index/base/base64.h"
 #include "launcher/volume/attribute.h"
@@ -67,22 +69,35 @@ static int append_value(int fd, unsigned char value[LIST_VALUE_MAX], struct buf 
     return 0;
 }
 
-int list_line_append(int fd, const char *path, const char *name,
+static int append_line(const struct stat *st, int fd, const char *path, const char *name,
+                       unsigned char value[LIST_VALUE_MAX], struct buf *out)
+{
+    int rc = S_ISREG(st->st_mode) ? append_fields(path, name, st, out) : -ENOENT;
+
+    if (rc == 0)
+        rc = fd >= 0 ? append_value(fd, value, out) : buf_append_string(out, "-");
+    return rc < 0 ? rc : buf_append_string(out, "\n");
+}
+
+int list_line_append(int directory, const char *path, const char *name,
                      unsigned char value[LIST_VALUE_MAX], struct buf *out)
 {
     size_t before = buf_size(out);
     struct stat st;
+    int fd = -1;
     int rc;
 
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -ENOENT;
-    rc = append_fields(path, name, &st, out);
-    if (rc == 0)
-        rc = append_value(fd, value, out);
-    if (rc == 0)
-        rc = buf_append_string(out, "\n");
+    if (value != NULL) {
+        fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0)
+            return -errno;
+        rc = fstat(fd, &st);
+    } else {
+        rc = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW);
+    }
+    rc = rc < 0 ? -errno : append_line(&st, fd, path, name, value, out);
+    if (fd >= 0)
+        close(fd);
     if (rc < 0)
         buf_truncate(out, before);
     return rc;

@@ -30,7 +30,8 @@ struct level {
 
 struct list_walk {
     int root;
-    uint64_t left; /* blobs that may still be listed */
+    uint64_t left;   /* blobs that may still be listed */
+    bool attributes; /* of the files are listed, too */
     size_t memory;
     bool begun;
     struct level *levels;
@@ -45,7 +46,7 @@ struct list_walk {
 };
 
 struct list_walk *list_walk_new(int directory, const char *after, size_t len, uint64_t limit,
-                                size_t memory)
+                                bool attributes, size_t memory)
 {
     struct list_walk *w = calloc(1, sizeof(*w));
 
@@ -54,6 +55,7 @@ struct list_walk *list_walk_new(int directory, const char *after, size_t len, ui
         return NULL;
     w->root = directory;
     w->left = limit;
+    w->attributes = attributes;
     w->memory = memory;
     w->fd = -1;
     memcpy(w->after, after, len);
@@ -191,15 +193,10 @@ static void read_again(struct list_walk *w)
 static int list_file(struct list_walk *w, const char *name, struct piece *piece)
 {
     int rc = open_top(w);
-    int fd;
 
-    if (rc < 0)
-        return rc;
-    fd = openat(w->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    rc = list_line_append(fd, w->at.path, name, w->value, &piece->bytes);
-    close(fd);
+    if (rc == 0)
+        rc = list_line_append(w->fd, w->at.path, name, w->attributes ? w->value : NULL,
+                              &piece->bytes);
     if (rc < 0)
         return rc;
     w->left--;

@@ -4,6 +4,7 @@
 #ifndef MKV_LAUNCHER_LIST_WALK_H
 #define MKV_LAUNCHER_LIST_WALK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,9 +18,9 @@ struct list_walk;
 
 /* `directory` is borrowed. Lists the first `limit` blobs, over 0, whose paths are greater than the
  * `len` bytes of `after`, which need not be one's path. Of `memory` see above; never less than
- * LIST_NAMES_LEAST is taken. NULL when out of memory. */
+ * LIST_NAMES_LEAST is taken. Without `attributes` no file has one. NULL when out of memory. */
 struct list_walk *list_walk_new(int directory, const char *after, size_t len, uint64_t limit,
-                                size_t memory);
+                                bool attributes, size_t memory);
 
 void list_walk_free(void *walk);
 

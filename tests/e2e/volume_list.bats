@@ -98,11 +98,17 @@ need_attributes() {
     same 10 "$(paths | wc -l)"
     want 200 GET "$U/_mkv/list?after=$(sed -n 7p "$T/all")" # with a plus as it is
     paths | diff <(tail -n +8 "$T/all") -
+    # Without attributes the same files, with the same sizes and times.
+    want 200 GET "$U/_mkv/list"
+    cut -f1-3 "$T/body" >"$T/fields"
+    want 200 GET "$U/_mkv/list?attributes=no"
+    cut -f1-3 "$T/body" | diff "$T/fields" -
+    same 20 "$(grep -c $'\t-$' "$T/body")"
 }
 
 @test "a bad query is refused" {
     local query
-    for query in limit=0 limit=x limit= limit=1234567890123456789 after=x 'after=%2' 'after=/%00' all 'after=/&x=y' limi=3; do
+    for query in limit=0 limit=x limit= limit=1234567890123456789 after=x 'after=%2' 'after=/%00' all 'after=/&x=y' limi=3 attributes= attributes=yes; do
         want 400 GET "$U/_mkv/list?$query"
     done
     want 200 GET "$U/_mkv/list?"

@@ -182,7 +182,7 @@ static void make_all_kinds(struct fixture *f)
 
 static void list(struct fixture *f, const char *after, uint64_t limit, size_t memory)
 {
-    struct list_walk *walk = list_walk_new(f->directory, after, strlen(after), limit, memory);
+    struct list_walk *walk = list_walk_new(f->directory, after, strlen(after), limit, true, memory);
     struct piece piece = {.last = false};
 
     assert_non_null(walk);
@@ -432,7 +432,7 @@ static void test_list_walk_directory_that_vanishes(void **state)
     make_blob(f, "00/00/a");
     make_blob(f, "00/01/b");
     make_other(f, "00/00/d/x");
-    walk = list_walk_new(f->directory, "", 0, UINT64_MAX, LIST_WALK_MEMORY);
+    walk = list_walk_new(f->directory, "", 0, UINT64_MAX, true, LIST_WALK_MEMORY);
     while (disk.readings < 6) /* "", 00 and 00/00, and the end of each */
         list_walk_make(walk, &piece, uv_hrtime() + 200);
     assert_int_equal(unlinkat(f->directory, "00/00/d/x", 0), 0);
@@ -497,7 +497,7 @@ static void test_list_walk_in_the_smallest_pieces(void **state)
     struct piece piece = {.last = false};
 
     make_all_kinds(f);
-    walk = list_walk_new(f->directory, "", 0, UINT64_MAX, LIST_WALK_MEMORY);
+    walk = list_walk_new(f->directory, "", 0, UINT64_MAX, true, LIST_WALK_MEMORY);
     list_walk_make(walk, &piece, 0);
     assert_int_equal(buf_size(&piece.bytes), 0);
     while (!piece.last)
