@@ -27,7 +27,7 @@ struct key_visit {
     unsigned tries;
     bool deep; /* the copies are read */
     struct inspection inspection;
-    STAILQ_ENTRY(key_visit) link;        /* in `running` */
+    LIST_ENTRY(key_visit) link;          /* in `running` */
     STAILQ_ENTRY(key_visit) repair_link; /* in `to_repair` */
 };
 
@@ -38,7 +38,7 @@ static void key_ended(struct key_visit *k)
 {
     struct key_doctor *d = k->doctor;
 
-    STAILQ_REMOVE(&d->running, k, key_visit, link);
+    LIST_REMOVE(k, link);
     free(k);
     d->ended(d->arg);
 }
@@ -236,7 +236,7 @@ static int check_it(struct key_visit *k, const struct key *key, const struct rec
 void key_doctor_init(struct key_doctor *d, struct job *job, void (*ended)(void *arg), void *arg)
 {
     *d = (struct key_doctor){.job = job, .arg = arg, .ended = ended};
-    STAILQ_INIT(&d->running);
+    LIST_INIT(&d->running);
     STAILQ_INIT(&d->to_repair);
 }
 
@@ -255,7 +255,7 @@ int key_doctor_visit(struct key_doctor *d, const struct key *key, const struct r
     if (rc < 0)
         free(k);
     else
-        STAILQ_INSERT_TAIL(&d->running, k, link);
+        LIST_INSERT_HEAD(&d->running, k, link);
     return rc;
 }
 
@@ -263,7 +263,7 @@ void key_doctor_cancel(struct key_doctor *d)
 {
     struct key_visit *k;
 
-    STAILQ_FOREACH(k, &d->running, link)
+    LIST_FOREACH(k, &d->running, link)
     {
         if (k->state == KEY_CHECKING)
             inspection_cancel(&k->inspection);

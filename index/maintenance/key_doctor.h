@@ -6,7 +6,8 @@
 #include "index/maintenance/job.h"
 
 struct key_visit;
-STAILQ_HEAD(key_visits, key_visit);
+LIST_HEAD(key_visits, key_visit);
+STAILQ_HEAD(key_repairs, key_visit);
 
 /* Embedded in the job's own struct; set the first three. Counts what verify.h says of keys. */
 struct key_doctor {
@@ -14,8 +15,8 @@ struct key_doctor {
     void *arg;
     void (*ended)(void *arg); /* a visit has ended; from the loop */
     struct key_visits running;
-    struct key_visits to_repair; /* of them, those that wait for their turn */
-    unsigned n_repairs;          /* and those whose turn it is */
+    struct key_repairs to_repair; /* of them, those that wait for their turn */
+    unsigned n_repairs;           /* and those whose turn it is */
 };
 
 void key_doctor_init(struct key_doctor *doctor, struct job *job, void (*ended)(void *arg),

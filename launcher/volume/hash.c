@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "index/base/hex.h"
@@ -25,8 +26,9 @@ struct hash {
     size_t left;      /* files, that one too */
     int fd;           /* or -1 */
     bool is_large;
-    long long size; /* read of it so far */
-    long long kept; /* of that, what came before this is not in the page cache */
+    long long whole; /* its size when it was opened */
+    long long size;  /* read of it so far */
+    long long kept;  /* of that, what came before this is not in the page cache */
     struct md5 md5;
     char *slice; /* made with the first file */
 };
@@ -72,21 +74,31 @@ static int end_file(struct hash *h, int rc, struct buf *out)
     return rc;
 }
 
+/* Opens the file that is next. 0, or -ENOENT when it is no plain one, or another -errno. */
+static int open_file(struct hash *h)
+{
+    struct stat st;
+
+    h->fd = sync_disk_open(h->directory, h->path, 0);
+    if (h->fd < 0)
+        return h->fd == -ENOTDIR || h->fd == -ELOOP ? -ENOENT : h->fd;
+    if (fstat(h->fd, &st) < 0)
+        return -errno;
+    h->whole = st.st_size;
+    return S_ISREG(st.st_mode) ? 0 : -ENOENT;
+}
+
 static int begin_file(struct hash *h, struct buf *out)
 {
-    struct sync_file file = {.path = h->path};
-    off_t end;
+    int rc = open_file(h);
 
-    h->fd = sync_disk_open_file(h->directory, &file);
-    if (h->fd < 0)
-        return end_file(h, h->fd, out);
-    end = lseek(h->fd, 0, SEEK_END);
-    lseek(h->fd, 0, SEEK_SET);
-    h->is_large = end >= LARGE;
+    md5_begin(&h->md5);
+    if (rc < 0)
+        return end_file(h, rc, out);
+    h->is_large = h->whole >= LARGE;
     h->size = h->kept = 0;
     if (h->is_large)
         posix_fadvise(h->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    md5_begin(&h->md5);
     return 0;
 }
 
@@ -100,6 +112,7 @@ static void give_up_cache(struct hash *h, bool all)
 
 static int read_slice(struct hash *h, struct buf *out)
 {
+    bool is_over;
     ssize_t n;
 
     do
@@ -109,8 +122,10 @@ static int read_slice(struct hash *h, struct buf *out)
         md5_add(&h->md5, h->slice, (size_t)n);
         h->size += n;
     }
-    give_up_cache(h, n <= 0);
-    return n > 0 ? 0 : end_file(h, n < 0 ? -errno : 0, out);
+    /* A short read is the end, but of a file that somebody cuts. */
+    is_over = n <= 0 || (n < SLICE && h->size == h->whole);
+    give_up_cache(h, is_over);
+    return is_over ? end_file(h, n < 0 ? -errno : 0, out) : 0;
 }
 
 static void hash_make(void *source, struct piece *piece, uint64_t until)
