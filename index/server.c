@@ -154,6 +154,7 @@ static int start_http(struct index_server *s, const struct index_server_options 
     return rc;
 }
 
+/* What goes on beside requests. 0, or a negative UV_E* and nothing of it is started. */
 static int start_background(struct index_server *s, uint64_t backup_ms)
 {
     int rc = reclaimer_start(s->loop, &s->objects, &s->objects.reclaimer);

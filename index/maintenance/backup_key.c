@@ -20,11 +20,11 @@ void backup_key_make(uint64_t ms, struct key *key)
 bool backup_key_parse(const void *key, size_t len, uint64_t *ms)
 {
     unsigned char bytes[DIGITS / 2];
-    char digits[DIGITS + 1] = "";
+    char digits[DIGITS + 1];
 
     if (len != PREFIX_LEN + DIGITS || memcmp(key, PREFIX, PREFIX_LEN) != 0)
         return false;
-    memcpy(digits, (const char *)key + PREFIX_LEN, DIGITS);
+    snprintf(digits, sizeof(digits), "%.*s", DIGITS, (const char *)key + PREFIX_LEN);
     if (!hex_read(digits, bytes, sizeof(bytes)))
         return false;
     *ms = 0;

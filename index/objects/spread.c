@@ -46,7 +46,7 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
         memcpy(s->next.bytes, key, len);
         return 1;
     }
-    if (!(record->flags & RECORD_UNLINKED))
+    if (!(record->flags & RECORD_UNLINKED) && !key_is_reserved(key, len))
         s->keys += places_share_zone(s->objects->places, record->places, record->n_places);
     return 0;
 }

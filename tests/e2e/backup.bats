@@ -178,22 +178,28 @@ keys_in() { # FILE-OF-A-DUMP
 
 # --- Rebuilding with them -------------------------------------------------------------------------
 
-# Without syncs, which leave notes at the files, sizes and MD5s come from the backup alone.
+# A dump but for the backups in it.
+dump_of_users() { # INDEX-DIR FILE
+    "$MKV" dump --index "$1" | grep -v '^{"key":"/_mkv/' >"$2"
+}
+
+# Without syncs, which leave notes at the files, sizes and MD5s come from the backup alone (but for its
+# own MD5, which nothing tells then).
 @test "20,000 keys of every kind come back as they were" {
     local known
     cluster i "$ALL" --replicas 2 --subvolumes 5 --no-sync
-    fill 20000 changes
+    fill $((ASAN ? 2500 : 20000)) changes
     within 30 has_orphans i 0
     stop i
     count_backup_files 2 v1 v2 v3
-    dump_of "$I" "$T/before"
+    dump_of_users "$I" "$T/before"
     known=$(tail -n 1 "$T/before" | jq '.keys + .unlinked')
     rm -r "$I"
     rebuild "$I" "$ALL"
     grep -Eqx "rebuilt $((known - 1)) keys with $((2 * (known - 1))) copies.*" "$T/rebuilt"
     grep -Eqx "used the backup of .*, 0 min old, which has $((known - 1)) keys" "$T/rebuilt"
     same 2 "$(wc -l <"$T/rebuilt")" 'lines that it says'
-    dump_of "$I" "$T/after"
+    dump_of_users "$I" "$T/after"
     cmp "$T/before" "$T/after"
 }
 
