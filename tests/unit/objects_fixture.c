@@ -381,7 +381,8 @@ void task_move_record(struct fixture *f, struct task *task, const char *key,
     const struct key k = key_of(key);
 
     *task = (struct task){.f = f};
-    check_start(task, move_start(&f->objects, &k, record, &move_to_best, moved_cb, task, task->text));
+    check_start(task,
+                move_start(&f->objects, &k, record, &move_to_best, moved_cb, task, task->text));
 }
 
 void task_remove(struct fixture *f, struct task *task, const char *key)
@@ -398,6 +399,17 @@ void task_move(struct fixture *f, struct task *task, const char *key)
 
     assert_int_equal(fixture_look_up(f, key, &record), 0);
     task_move_record(f, task, key, &record);
+}
+
+void task_move_as(struct fixture *f, struct task *task, const char *key,
+                  const struct move_options *options)
+{
+    const struct key k = key_of(key);
+    struct record record;
+
+    assert_int_equal(fixture_look_up(f, key, &record), 0);
+    *task = (struct task){.f = f};
+    check_start(task, move_start(&f->objects, &k, &record, options, moved_cb, task, task->text));
 }
 
 void task_unlink(struct fixture *f, struct task *task, const char *key)

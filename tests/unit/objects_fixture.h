@@ -96,6 +96,8 @@ void task_end(struct task *task);
 void task_remove(struct fixture *f, struct task *task, const char *key);
 void task_unlink(struct fixture *f, struct task *task, const char *key);
 void task_move(struct fixture *f, struct task *task, const char *key);
+void task_move_as(struct fixture *f, struct task *task, const char *key,
+                  const struct move_options *options);
 
 /* The same with a record that the caller looked up earlier. */
 void task_remove_record(struct fixture *f, struct task *task, const char *key,
