@@ -88,12 +88,14 @@ static int find_more(struct move *m)
 {
     struct upload_target candidates[PLACES_MAX];
     size_t n = places_choose(m->objects->places, &m->key, candidates, PLACES_MAX);
+    bool lacks =
+        (m->options.lost | m->options.leaving) != 0 || m->old.n_places < m->objects->copies;
 
     keep_places(m, true);
     choose_more(m, candidates, n, false);
     choose_more(m, candidates, n, true);
     keep_places(m, false);
-    if (m->n_targets == 0 && m->old.n_places <= m->objects->copies)
+    if (m->n_targets == 0 && lacks && m->old.n_places <= m->objects->copies)
         return move_refuse(m, UV_EREMOTEIO, "no other volume can take a copy", "");
     return 0;
 }
