@@ -88,6 +88,42 @@ rebuild_all() # prints "SECONDS MIB"
     }
 }
 
+# An index over all volumes, on what measure_rebuild has made. Nothing goes on in it by itself.
+start_index() # PORT
+{
+    "$root/build/release/mkv" index --port "127.0.0.1:$1" --index "$dir/rebuilt" --backup-every 0 --verify-every 0 \
+        "${maintenance_volumes[@]}" 2>"$dir/rebuilt.log" &
+    index_pid=$!
+    pids+=($!)
+    wait_until 20 grep -q 'ready on' "$dir/rebuilt.log"
+}
+
+verify_all() # [OPTIONS]; prints "SECONDS MIB", of the index
+{
+    seconds_and_mib "$root/build/release/mkv" verify --index "$dir/rebuilt" "$@" 2>/dev/null |
+        awk -v mib="$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$index_pid/status")" '{ print $1, mib }'
+}
+
+# What md5sum(1) takes for the same files, as many processes as there are processors.
+md5sum_all() # prints "SECONDS MIB"
+{
+    seconds_and_mib bash -c 'find "$@" -type f -path "*/??/??/*" -print0 | xargs -0 -P "$(nproc)" -n 2000 md5sum' \
+        md5sum "$dir"/full[012] </dev/null
+}
+
+median()
+{
+    sort -n | awk '{ s[NR] = $1 } END { print s[int((NR + 1) / 2)] }'
+}
+
+# How much of another's speed something has: that of the second, in the same seconds' worth.
+report_ratio() # NAME SECONDS OTHER OTHER-SECONDS WANTED
+{
+    awk -v name="$1" -v a="$2" -v other="$3" -v b="$4" -v wanted="$5" 'BEGIN {
+        printf "  %-22s %.2f x the speed of %s (%.1f s, %.1f s); must be %.1f: %s\n", name, b / a, other, a, b, wanted,
+            (b / a >= wanted ? "reached" : "MISSED") }'
+}
+
 # As after a start of the machine.
 forget_files()
 {
@@ -102,6 +138,95 @@ three_times() # COMMAND...
     "$@"
 }
 
+# --- Large values ----------------------------------------------------------------------------------
+
+LARGE_VALUES=96
+LARGE_BYTES=$((16 << 20))
+
+# Two volumes with large values and $LARGE_VALUES small ones, a third one that is to have its share,
+# and a fourth one for copies that mkv has nothing to do with.
+start_large() # FIRST-PORT
+{
+    local i
+
+    head -c "$LARGE_BYTES" /dev/urandom >"$dir/large"
+    for i in 0 1 2 3; do
+        "$root/build/release/mkv" volume "127.0.0.1:$(($1 + i))" "$dir/large$i" 2>"$dir/large$i.log" &
+        pids+=($!)
+    done
+    for i in 0 1 2 3; do
+        wait_until 20 grep -q 'ready on' "$dir/large$i.log"
+    done
+    printf '127.0.0.1:%d\n' "$1" $(($1 + 1)) >"$dir/large-volumes"
+    "$root/build/release/mkv" index --port "127.0.0.1:$(($1 + 4))" --index "$dir/large-index" --backup-every 0 \
+        --verify-every 0 --grace 0 --volumes-file "$dir/large-volumes" 2>"$dir/large-index.log" &
+    large_index_pid=$!
+    pids+=($!)
+    wait_until 20 grep -q 'ready on' "$dir/large-index.log"
+    for ((i = 0; i < LARGE_VALUES; i++)); do
+        curl -q -fsS --noproxy '*' -T "$dir/large" "127.0.0.1:$(($1 + 4))/large-$i"
+        curl -q -fsS --noproxy '*' -X PUT -d small "127.0.0.1:$(($1 + 4))/small-$i"
+    done
+}
+
+# The p99, in microseconds, of GETs that ask for a small value for so many seconds.
+get_p99() # PORT SECONDS
+{
+    wrk -t1 -c8 -d"$2" --latency "http://127.0.0.1:$1/small-1" |
+        awk '$1 == "99%" { v = $2; sub(/[a-z]+$/, "", v); print int(v * ($2 ~ /us$/ ? 1 : $2 ~ /ms$/ ? 1000 : 1000000)) }'
+}
+
+# Copies as many blobs of the first volume to the fourth one, four at a time, and has them brought to
+# disk: what a rebalance does, without what makes it safe.
+copy_plainly() # FIRST-PORT COUNT; prints "SECONDS MIB"
+{
+    seconds_and_mib bash -c '
+        cd "$1" && find . -type f -size +1M -path "./??/??/*" | cut -c2- | head -n "$4" | xargs -P 4 -I{} bash -c "
+            curl -q -fsS --noproxy \"*\" \"http://127.0.0.1:$2\$1\" |
+                curl -q -fsS --noproxy \"*\" -T - -o /dev/null \"http://127.0.0.1:$3\$1\" &&
+                curl -q -fsS --noproxy \"*\" -d \"\$1\" \"http://127.0.0.1:$3/_mkv/sync\"" copy {}
+    ' copy "$dir/large0" "$1" $(($1 + 3)) "$2"
+}
+
+# Makes these the volumes of the index, and waits until it has keys to move.
+list_large() # PORT...
+{
+    printf '127.0.0.1:%d\n' "$@" >"$dir/large-volumes"
+    kill -HUP "$large_index_pid"
+    wait_until 10 has_plan
+}
+
+has_plan()
+{
+    "$root/build/release/mkv" rebalance --index "$dir/large-index" --dry-run >"$dir/large-plan"
+    grep -q ' [1-9][0-9]* keys' "$dir/large-plan"
+}
+
+bench_large() # FIRST-PORT
+{
+    local index=$(($1 + 4)) alone during begun moved seconds plain
+
+    echo "$LARGE_VALUES values of $((LARGE_BYTES >> 20)) MiB on 2 volumes, and a third one:"
+    start_large "$1"
+    sync
+    alone=$(get_p99 "$index" 4)
+    list_large "$1" $(($1 + 1)) $(($1 + 2))
+    begun=$(date +%s%N)
+    "$root/build/release/mkv" rebalance --index "$dir/large-index" >"$dir/large-moved"
+    seconds=$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { print ns / 1e9 }')
+    moved=$(find "$dir/large2" -type f -size +1M | wc -l)
+    read -r plain _ < <(copy_plainly "$1" "$moved")
+    report_ratio "rebalance, $moved values" "$seconds" "plain copies" "$plain" 0.8
+    # All of them, with clients.
+    list_large $(($1 + 3))
+    "$root/build/release/mkv" rebalance --index "$dir/large-index" >"$dir/large-moved" &
+    during=$(get_p99 "$index" 2)
+    wait $!
+    awk -v alone="$alone" -v during="$during" 'BEGIN {
+        printf "  p99 of GETs meanwhile  %.2f x (%d us, without %d us); must be 3 at most: %s\n", during / alone, during, alone,
+            (during <= 3 * alone ? "reached" : "MISSED") }'
+}
+
 # $dir/rebuilt is the index of all volumes when measure_rebuild has run.
 bench_maintenance() # FIRST-PORT
 {
@@ -110,7 +235,10 @@ bench_maintenance() # FIRST-PORT
     three_times list_all | report_rate "list" "files/s" 200000 128
     three_times rebuild_all | report_rate "rebuild" "keys/s" 100000 128
     echo "  memory of a volume's mkv $(volumes_mib) MiB at most"
-    # What a running index does with all files (verify, say) is measured here, on $dir/rebuilt.
+    start_index $(($1 + 3))
+    three_times verify_all | report_rate "verify" "keys/s" 200000 128
+    report_ratio "verify --deep" "$(three_times verify_all --deep | median)" "md5sum" "$(three_times md5sum_all | median)" 0.7
+    bench_large $(($1 + 4))
     if [ -n "$cold" ]; then
         forget_files
         # Once: it takes minutes on a slow disk.
