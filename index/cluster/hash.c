@@ -4,14 +4,11 @@
  *
  * Failures: an answer that breaks off, or isn't 200, has failed for the files that had no line yet.
  * A request all of whose files were cancelled is broken off. */
-#include "index/cluster/hash.h"
+#include "index/cluster/hash_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "index/base/buf.h"
-#include "index/base/hex.h"
 
 #define REQUESTS  2
 #define FILES_MAX 256
@@ -26,11 +23,8 @@ struct hash_request {
     struct transfer transfer;
     char *body;
     struct hash *files[FILES_MAX]; /* in the order of the body's lines */
-    unsigned n;
-    unsigned n_wanted; /* that weren't cancelled */
-    unsigned at;       /* the one whose line comes next */
-    bool is_bad;       /* the answer makes no sense */
-    struct buf line;   /* the beginning of one whose rest is to come */
+    unsigned n_wanted;             /* that weren't cancelled */
+    struct hash_answer answer;     /* about the first answer.n of them */
 };
 
 struct hasher {
@@ -61,82 +55,15 @@ void hasher_free(struct hasher *h)
     free(h);
 }
 
-/* --- The answer ------------------------------------------------------------------------------ */
-
-/* What comes behind the path: "SIZE TAB MD5", "missing" or "error TAB TEXT"; `text` has a NUL. */
-static bool read_found(const char *text, struct hash *hash)
-{
-    char *end;
-
-    if (strcmp(text, "missing") == 0) {
-        hash->found = HASH_MISSING;
-        return true;
-    }
-    if (strncmp(text, "error\t", 6) == 0) {
-        hash->found = HASH_UNREADABLE;
-        return true;
-    }
-    if (*text < '0' || *text > '9')
-        return false;
-    hash->found = HASH_READ;
-    hash->size = strtoull(text, &end, 10);
-    return *end == '\t' && hex_read(end + 1, hash->md5, MD5_SIZE);
-}
-
-/* Takes a line, whose end has become a NUL. */
-static void take_line(struct hash_request *r, const char *line)
-{
-    struct hash *hash;
-    size_t n;
-
-    if (*line == '\0' || strcmp(line, "end") == 0)
-        return;
-    if (r->at == r->n) {
-        r->is_bad = true;
-        return;
-    }
-    hash = r->files[r->at++];
-    n = strcspn(hash->line, "\n");
-    if (strncmp(line, hash->line, n) != 0 || line[n] != '\t' || !read_found(line + n + 1, hash))
-        r->is_bad = true;
-    else
-        hash->is_found = true;
-}
-
-static int take_lines(struct hash_request *r, const char *bytes, size_t n)
-{
-    const char *newline;
-
-    while (n > 0 && !r->is_bad) {
-        size_t used;
-
-        newline = memchr(bytes, '\n', n);
-        used = newline != NULL ? (size_t)(newline - bytes) : n;
-        if (buf_append(&r->line, bytes, used) < 0 || buf_size(&r->line) > BODY_MAX)
-            return UV_ENOMEM;
-        bytes += used;
-        n -= used;
-        if (newline == NULL)
-            continue;
-        bytes++;
-        n--;
-        if (buf_append(&r->line, "", 1) < 0)
-            return UV_ENOMEM;
-        take_line(r, buf_bytes(&r->line));
-        buf_clear(&r->line);
-    }
-    return 0;
-}
+/* --- Requests -------------------------------------------------------------------------------- */
 
 static bool write_cb(struct transfer *transfer, const char *bytes, size_t n)
 {
     struct hash_request *r = transfer->data;
 
-    r->is_bad = r->is_bad || take_lines(r, bytes, n) < 0;
+    hash_answer_add(&r->answer, bytes, n);
     return true;
 }
-
-/* --- Requests -------------------------------------------------------------------------------- */
 
 static void tell(struct hash *hash, int rc)
 {
@@ -148,9 +75,9 @@ static void tell(struct hash *hash, int rc)
 /* Those that have no line fail with rc. */
 static void end_request(struct hash_request *r, int rc)
 {
-    for (unsigned i = 0; i < r->n; i++)
+    for (unsigned i = 0; i < r->answer.n; i++)
         tell(r->files[i], r->files[i]->is_found ? 0 : rc);
-    r->n = 0;
+    hash_answer_deinit(&r->answer);
     r->running = false;
 }
 
@@ -176,21 +103,20 @@ static void fill_request(struct hasher *h, struct hash_request *r)
     uint64_t bytes = 0;
     size_t used = 0;
 
-    r->n = r->n_wanted = r->at = 0;
-    r->is_bad = false;
-    while ((hash = STAILQ_FIRST(&h->waiting)) != NULL && r->n < FILES_MAX) {
+    r->answer = (struct hash_answer){.files = r->files};
+    while ((hash = STAILQ_FIRST(&h->waiting)) != NULL && r->answer.n < FILES_MAX) {
         size_t n = strlen(hash->line);
 
-        if (r->n > 0 && (used + n >= BODY_MAX || bytes + hash->bytes > BYTES_MAX))
+        if (r->answer.n > 0 && (used + n >= BODY_MAX || bytes + hash->bytes > BYTES_MAX))
             break;
         STAILQ_REMOVE_HEAD(&h->waiting, link);
         memcpy(r->body + used, hash->line, n + 1);
         used += n;
         bytes += hash->bytes;
         hash->request = r;
-        r->files[r->n++] = hash;
+        r->files[r->answer.n++] = hash;
     }
-    r->n_wanted = r->n;
+    r->n_wanted = r->answer.n;
 }
 
 static void send_waiting(struct hasher *h);
@@ -198,8 +124,8 @@ static void send_waiting(struct hasher *h);
 /* It was another disk that has answered. */
 static void distrust(struct hash_request *r)
 {
-    r->is_bad = true;
-    for (unsigned i = 0; i < r->n; i++)
+    r->answer.is_bad = true;
+    for (unsigned i = 0; i < r->answer.n; i++)
         r->files[i]->is_found = false;
 }
 
@@ -208,7 +134,7 @@ static int reason(const struct hash_request *r, int status)
 {
     if (status == 404 || status == 405)
         return UV_ENOTSUP;
-    return status == 503 ? UV_EBUSY : r->is_bad ? UV_EPROTO : UV_EREMOTEIO;
+    return status == 503 ? UV_EBUSY : r->answer.is_bad ? UV_EPROTO : UV_EREMOTEIO;
 }
 
 static void answered_cb(struct transfer *transfer, int rc, int status)
@@ -223,7 +149,6 @@ static void answered_cb(struct transfer *transfer, int rc, int status)
         rc = reason(r, status);
     free(r->body);
     r->body = NULL;
-    buf_deinit(&r->line);
     end_request(r, rc);
     drop_canceled(h);
     send_waiting(h);
@@ -242,7 +167,6 @@ static int start_request(struct hasher *h, struct hash_request *r)
     placement_url(h->volume->name, NULL, "/_mkv/hash", url);
     r->transfer.data = r;
     r->transfer.volume = h->volume;
-    r->line = (struct buf){0};
     r->running = true;
     rc = transfer_post(h->transfers, &r->transfer, url, r->body, 0, write_cb, answered_cb);
     if (rc < 0) {
@@ -252,7 +176,20 @@ static int start_request(struct hasher *h, struct hash_request *r)
     return rc;
 }
 
-/* From the loop: those of a request that can't be sent have failed. */
+static void fail_waiting(struct hasher *h, int rc)
+{
+    struct hash_queue all = STAILQ_HEAD_INITIALIZER(all);
+    struct hash *hash;
+
+    STAILQ_CONCAT(&all, &h->waiting);
+    while ((hash = STAILQ_FIRST(&all)) != NULL) {
+        STAILQ_REMOVE_HEAD(&all, link);
+        tell(hash, rc);
+    }
+}
+
+/* From the loop: those of a request that can't be sent have failed, and those that would have been
+ * of it. */
 static void send_waiting(struct hasher *h)
 {
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -262,6 +199,8 @@ static void send_waiting(struct hasher *h)
         if (r->running || STAILQ_EMPTY(&h->waiting))
             continue;
         rc = start_request(h, r);
+        if (rc < 0 && r->answer.n == 0)
+            fail_waiting(h, rc);
         if (rc < 0)
             end_request(r, rc);
     }
@@ -311,7 +250,7 @@ int hash_start(struct hash *hash, struct transfers *transfers, struct volume *vo
         if (hash->request == NULL)
             STAILQ_REMOVE(&h->waiting, hash, hash, link);
         free(hash->line);
-        r->n = 0;
+        hash_answer_deinit(&r->answer);
         r->running = false;
     }
     return rc;

@@ -83,6 +83,7 @@ relist_without() { # VOLUME
     put_keys /k 60
     on_it=$(blobs v4 | wc -l)
     stop v4
+    within 5 sees i v4 down
     mv "$T/data/v4" "$T/old"
     volume v4
     within 10 sees i v4 up

@@ -1,0 +1,23 @@
+/* What the two halves of hash.h share: hash.c asks volumes, hash_answer.c reads what they say. */
+#ifndef MKV_CLUSTER_HASH_INTERNAL_H
+#define MKV_CLUSTER_HASH_INTERNAL_H
+
+#include "index/base/buf.h"
+#include "index/cluster/hash.h"
+
+/* What a volume says about these files, in their order. Set the first two, and zero the rest. */
+struct hash_answer {
+    struct hash **files; /* borrowed */
+    unsigned n;
+    unsigned at;     /* the one whose line comes next */
+    bool is_bad;     /* it makes no sense, from some line on */
+    struct buf line; /* the beginning of one whose rest is to come */
+};
+
+/* Takes the next bytes: each file that has its line by then is_found. */
+void hash_answer_add(struct hash_answer *answer, const char *bytes, size_t n);
+
+/* Frees what it has; it is about no file any more. */
+void hash_answer_deinit(struct hash_answer *answer);
+
+#endif
