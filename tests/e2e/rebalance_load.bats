@@ -26,7 +26,7 @@ let_pass() { # OPS
 
 kill_index() {
     crash i
-    index i '' --volumes-file "$T/volumes" --replicas $COPIES
+    index i '' --volumes-file "$T/volumes" --replicas $COPIES "${BY_HAND[@]}"
 }
 
 kill_volume() { # VOLUME

@@ -16,7 +16,7 @@ after_each() {
 # --- Bad copies ----------------------------------------------------------------------------------
 
 @test "where all is well nothing is found: values of all sizes, none, unlinked keys" {
-    start_with_values
+    start_with_values "${BY_HAND[@]}"
     put_keys /k 60
     want 201 PUT "$(url i)/large" -T "$T/large"
     want 201 PUT "$(url i)/middle" -T "$T/middle"
@@ -35,7 +35,7 @@ after_each() {
 }
 
 @test "copies that are removed, cut or grown are found without reading, and made anew" {
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put_keys /k 40
     finding missing /k/1 "$(holder /k/1 1)" >"$T/wanted"
     rm "$(copy_of /k/1 1)"
@@ -68,7 +68,7 @@ after_each() {
 
 @test "copies with other bytes of the same size and time are found by reading, and made anew" {
     local n
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     value whole 3000000
     want 201 PUT "$(url i)/whole" -T "$T/whole"
     for n in 11 12 13 14; do
@@ -115,7 +115,7 @@ put_until_both_on() { # VOLUME
 
 @test "a key of which no copy is good is told as it is, and none of its bytes goes" {
     local each bad
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put "$(url i)/rotten" 'some value'
     put "$(url i)/gone" 'some value'
     put "$(url i)/mixed" 'some value'
@@ -146,7 +146,7 @@ put_until_both_on() { # VOLUME
 @test "one good copy of three is enough, and never a rotten one the source" {
     local n
     COPIES=3
-    cluster i "$VOLUMES" --replicas 3
+    cluster i "$VOLUMES" --replicas 3 "${BY_HAND[@]}"
     put_keys /k 12
     for ((n = 1; n <= 12; n++)); do
         # Whichever two, the first ones of the record among them.
@@ -171,7 +171,7 @@ put_until_both_on() { # VOLUME
 
 @test "without an MD5 the copies vote: what two of three say is right, and of two nobody knows" {
     COPIES=3
-    cluster i "$VOLUMES" --replicas 3 --no-md5
+    cluster i "$VOLUMES" --replicas 3 "${BY_HAND[@]}" --no-md5
     put "$(url i)/voted" 'some value'
     put "$(url i)/two" 'some value'
     put "$(url i)/short" 'some value'
@@ -201,7 +201,7 @@ put_until_both_on() { # VOLUME
 
 @test "copies on a volume that is away are counted, and made anew only where they are lost" {
     local n on_it lost
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put_keys /k 40
     on_it=$(blobs v1 | wc -l)
     ((on_it > 5))
@@ -224,7 +224,7 @@ put_until_both_on() { # VOLUME
 
 @test "a key whose one copy is lost and whose other one is away is told, and waits" {
     local away
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put "$(url i)/key" value
     away=$(holder /key 2)
     rm "$(copy_of /key 1)"
@@ -244,7 +244,7 @@ put_until_both_on() { # VOLUME
 
 @test "subvolumes: copies and strays are found in each" {
     local n path
-    cluster i "$VOLUMES" --replicas 2 --subvolumes 3
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}" --subvolumes 3
     for n in {1..12}; do
         put "$(url i)/s/$n" "value $n"
     done
@@ -269,7 +269,7 @@ put_until_both_on() { # VOLUME
     volume v1
     volume v2
     plain_volume plain
-    index i 'v1 v2 plain' --replicas 2 --no-sync
+    index i 'v1 v2 plain' --replicas 2 "${BY_HAND[@]}" --no-sync
     VOLUMES='v1 v2 plain'
     within 5 sees i plain up
     put_keys /k 30

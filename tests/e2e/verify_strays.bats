@@ -16,7 +16,7 @@ stray() { # VOLUME PATH VALUE
 
 @test "blobs that no key names are told with their age and size, and go if that is asked" {
     local generation=.019ab7f0d2bb0000 other path
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put_keys /k 30
     other=$(for each in $VOLUMES; do lacks "$each" /k/1 && echo "$each" && break; done)
     stray v1 "$(path_of /none "${generation#.}")" 'a stray' # of a key that there is not
@@ -53,11 +53,44 @@ stray() { # VOLUME PATH VALUE
     keys_are_right /k 30
 }
 
+@test "a copy too many stays while it may be the last good one" {
+    local other path
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
+    put "$(url i)/key" value
+    path=$(blob_of "$(holder /key 1)" /key)
+    other=$(for each in $VOLUMES; do lacks "$each" /key && echo "$each" && break; done)
+    stray "$other" "$path" value
+    flip "$(copy_of_record 1)"
+    flip "$(copy_of_record 2)"
+    run_job 'verify?deep=1&remove_orphans=1&repair=1'
+    ended_as 'done false' 'failed=1 rotten=2 strays=1'
+    within 10 has_orphans i 0
+    holds "$other" /key value
+    # With that the key is mended, and then it goes.
+    cat "$T/data/$other$path" >"$(copy_of_record 1)"
+    run_job 'verify?deep=1&repair=1'
+    ended_as 'done false' 'repaired=1 rotten=1 strays=1'
+    run_job 'verify?deep=1&remove_orphans=1'
+    ended_as 'done true' 'removed=1 strays=1'
+    within 15 lacks "$other" /key
+    is_clean
+    settled
+}
+
+# Prints the file of a copy of /key that its record names.
+copy_of_record() { # NUMBER
+    local each
+    each=$("$MKV" dump --index "$T/data/i" | jq -r 'select(.key == "/key") | .volumes[]' | cut -d' ' -f1 | sort | sed -n "$1p")
+    for volume in $VOLUMES; do
+        [[ $(at "$volume") != "$each" ]] || file_of "$volume" /key
+    done
+}
+
 @test "a value that is on its way is no stray: neither half of it, nor a copy without the other" {
     volume v1
     volume v2
     link slow v2 0 "$T/hold"
-    index i 'v1 slow' --replicas 2
+    index i 'v1 slow' --replicas 2 "${BY_HAND[@]}"
     within 5 sees i slow up
     put_half i-direct /half
     run_job 'verify?remove_orphans=1'
@@ -83,7 +116,7 @@ stray() { # VOLUME PATH VALUE
 @test "values that come and go while it runs are neither reported nor lost" {
     local n=0
     [[ -x ${THRASHER:-} ]] || skip "needs THRASHER, the path of the thrasher"
-    cluster i "$VOLUMES" --replicas 2
+    cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
     put_keys /k 50
     hatch load timeout $((60 * SLOW)) "$THRASHER" --url "$(url i-direct)" --clients 16 --count 6000
     until ended load; do

@@ -2,6 +2,9 @@
 # What the .bats files about jobs load behind lib and replicas: jobs of index i by its admin socket,
 # and copies that go bad.
 
+# What an index is started with that mends nothing by itself.
+BY_HAND=(--verify-every 0 --repair-after 0)
+
 # --- Jobs -----------------------------------------------------------------------------------------
 
 # Asks the admin socket of index i: sets STATUS; the body goes to $T/FILE.
@@ -89,7 +92,7 @@ run_until_clean() { # KIND[?PARAMETERS]
 index_of_list() { # "VOLUME..." [INDEX-OPTIONS...]
     write_list "$1"
     shift
-    index i '' --volumes-file "$T/volumes" --replicas "$COPIES" "$@"
+    index i '' --volumes-file "$T/volumes" --replicas "$COPIES" "${BY_HAND[@]}" "$@"
 }
 
 # Starts them, too.
