@@ -1,5 +1,6 @@
 #include "index/maintenance/inventory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,15 +35,15 @@ static int blob_cb(const struct collected *blob, void *arg)
         v->foreign++;
         return 0;
     }
-    found.key.len = name->key.len;
+    found = (struct found){.key.len = name->key.len,
+                           .generation = name->generation,
+                           .kind = FOUND_FILE,
+                           .place = {.volume = v->volumes[blob->volume]->number,
+                                     .has_subvolume = name->has_subvolume,
+                                     .subvolume = name->subvolume},
+                           .size = blob->size,
+                           .time = blob->time};
     memcpy(found.key.bytes, name->key.bytes, name->key.len);
-    found.generation = name->generation;
-    found.place = (struct place){.volume = v->volumes[blob->volume]->number,
-                                 .has_subvolume = name->has_subvolume,
-                                 .subvolume = name->subvolume};
-    found.size = blob->size;
-    found.time = blob->time;
-    found.note = (struct note){.has_size = false};
     atomic_fetch_add(&v->files, 1);
     n = found_encode(&found, bytes);
     return sort_add(v->sort, bytes, n, n);
@@ -220,6 +221,7 @@ const struct found *inventory_at(struct inventory *v)
     if (!v->decoded && buf_size(&v->batch) > 0) {
         memcpy(&len, bytes, sizeof(len));
         v->decoded = found_decode(bytes + sizeof(len), len, &v->at);
+        assert(v->decoded);
     }
     return v->decoded ? &v->at : NULL;
 }
