@@ -7,16 +7,6 @@ load ../support/admin_jobs
 
 COPIES=2
 
-# Prints how many of the keys are not where they are to be.
-unbalanced() { # PREFIX COUNT
-    local n
-    for ((n = 1; n <= $2; n++)); do
-        printf 'next\nsilent\nnoproxy = *\nhead\nurl = "%s%s/%d"\n' "$(url i-direct)" "$1" "$n"
-    done | sed 1d | curl -q --fail-early -K - | grep -c '^Key-Balance: unbalanced' || true
-}
-
-# --- What it does and says -----------------------------------------------------------------------
-
 @test "keys go to the volumes that came, and to others from one that is listed no more" {
     local wrong
     VOLUMES='v1 v2 v3'
@@ -25,7 +15,7 @@ unbalanced() { # PREFIX COUNT
     want 204 UNLINK "$(url i)/k/60"
     volume v3
     relist 'v1 v2 v3'
-    wrong=$(unbalanced /k 59)
+    wrong=$(count_unbalanced /k 59)
     ((wrong > 10))
     run_job 'rebalance?dry_run=1'
     ended_as 'done true' "to_move=$(job .counts.to_move)"
@@ -37,7 +27,7 @@ unbalanced() { # PREFIX COUNT
     same 0 "$(blobs v3 | wc -l)" 'blobs that were moved by a dry run'
     run_job 'rebalance?jobs=1'
     ended_as 'done true' "moved=$wrong"
-    same 0 "$(unbalanced /k 59)"
+    same 0 "$(count_unbalanced /k 59)"
     run_job rebalance
     ended_as 'done true'
     same 0 "$(job '.counts.moved // 0')"

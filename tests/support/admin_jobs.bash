@@ -195,6 +195,14 @@ keys_are_right() { # PREFIX COUNT
     seq -f "$1/%.0f" "$2" | diff - "$T/got"
 }
 
+# Prints how many of the keys are not where they are to be.
+count_unbalanced() { # PREFIX COUNT
+    local n
+    for ((n = 1; n <= $2; n++)); do
+        printf 'next\nsilent\nnoproxy = *\nhead\nurl = "%s%s/%d"\n' "$(url i-direct)" "$1" "$n"
+    done | sed 1d | curl -q --fail-early -K - | grep -c '^Key-Balance: unbalanced' || true
+}
+
 # No key has a copy there.
 names_none_of() { # VOLUME
     "$MKV" dump --index "$T/data/i" | jq -r 'select(.key) | .volumes[]' | cut -d' ' -f1 >"$T/named"
