@@ -79,14 +79,14 @@ run_with_kills() { # KIND[?PARAMETERS] VOLUME...
     within 10 logged model '^ops [0-9]+$'
     let_pass 500
     relist 'v1 v2 v3 v4 v5'
-    run_with_kills 'rebalance?rate=30000000' v4 v1
+    run_with_kills 'rebalance?rate=300000' v4 v1
     same 0 "$(count_unbalanced /still 150)"
     refute all_lack v4
     refute all_lack v5
     # One goes by a drain, the other one by the list.
-    run_with_kills "drain?volume=$(at v4)&rate=30000000" v2
+    run_with_kills "drain?volume=$(at v4)&rate=300000" v2
     relist 'v1 v2 v3 v4'
-    run_with_kills 'rebalance?rate=30000000' v3
+    run_with_kills 'rebalance?rate=300000' v3
     let_pass 200
     echo "$kills kills in the midst of a job"
     ((kills >= 5))
