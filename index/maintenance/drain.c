@@ -5,7 +5,7 @@
  * with nothing found the volume is empty.
  *
  * Failures: keys that can't be moved stay, and the drain ends with their number. From a volume that
- * is away nothing is removed: it ends without that. */
+ * is away or read-only nothing is removed: it ends without that. */
 #include "index/maintenance/drain.h"
 
 #include <inttypes.h>
@@ -70,9 +70,9 @@ static void end_empty(struct drain *d)
         snprintf(d->text, sizeof(d->text), "%s holds nothing any more: it can be unplugged", name);
     else
         snprintf(d->text, sizeof(d->text),
-                 "no key is on %s any more: it can be unplugged. It is away, so %" PRIu64
+                 "no key is on %s any more: it can be unplugged. It is %s, so %" PRIu64
                  " removed values still lie there; `mkv forget %s` gives them up",
-                 name, d->n_orphans, name);
+                 name, volume_is_live(d->volume) ? "read-only" : "away", d->n_orphans, name);
     end(d, 0);
 }
 
@@ -144,7 +144,7 @@ static void looked_cb(int rc, void *arg)
 
     if (rc < 0 || d->job->is_canceled) {
         end_early(d, rc);
-    } else if (d->n_orphans == 0 || !volume_is_live(d->volume)) {
+    } else if (d->n_orphans == 0 || !volume_is_writable(d->volume)) {
         d->looked = true;
         move_keys(d);
     } else {
