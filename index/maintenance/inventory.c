@@ -23,240 +23,240 @@ static bool is_foreign(const struct key *key)
 
 static int blob_cb(const struct collected *blob, void *arg)
 {
-    struct inventory *v = arg;
+    struct inventory *in = arg;
     const struct placement_name *name = blob->name;
     unsigned char bytes[FOUND_MAX];
     struct found found;
     size_t n;
 
-    if (atomic_load(&v->stopping))
+    if (atomic_load(&in->stopping))
         return UV_ECANCELED;
     if (is_foreign(&name->key)) {
-        v->foreign++;
+        in->foreign++;
         return 0;
     }
     found = (struct found){.key.len = name->key.len,
                            .generation = name->generation,
                            .kind = FOUND_FILE,
-                           .place = {.volume = v->volumes[blob->volume]->number,
+                           .place = {.volume = in->volumes[blob->volume]->number,
                                      .has_subvolume = name->has_subvolume,
                                      .subvolume = name->subvolume},
                            .size = blob->size,
                            .time = blob->time};
     memcpy(found.key.bytes, name->key.bytes, name->key.len);
-    atomic_fetch_add(&v->files, 1);
+    atomic_fetch_add(&in->files, 1);
     n = found_encode(&found, bytes);
-    return sort_add(v->sort, bytes, n, n);
+    return sort_add(in->sort, bytes, n, n);
 }
 
 static int tick_cb(void *arg)
 {
-    struct inventory *v = arg;
+    struct inventory *in = arg;
 
-    return atomic_load(&v->stopping) ? UV_ECANCELED : 0;
+    return atomic_load(&in->stopping) ? UV_ECANCELED : 0;
 }
 
-static int list(struct inventory *v)
+static int list(struct inventory *in)
 {
     struct collect collect = {
-        .volumes = v->names,
-        .n_volumes = v->n_volumes,
-        .identities = v->identities,
+        .volumes = in->names,
+        .n_volumes = in->n_volumes,
+        .identities = in->identities,
         .without_notes = true,
-        .listed = v->listed,
+        .listed = in->listed,
         .blob_cb = blob_cb,
         .tick_cb = tick_cb,
-        .arg = v,
+        .arg = in,
     };
     int rc;
 
     rc = collect_run(&collect);
-    v->strangers = collect.strangers;
-    for (size_t i = 0; i < v->n_volumes; i++)
-        v->unlisted += !v->listed[i];
+    in->strangers = collect.strangers;
+    for (size_t i = 0; i < in->n_volumes; i++)
+        in->unlisted += !in->listed[i];
     return rc;
 }
 
-static int add_to_batch(struct inventory *v, const struct sort_entry *entry)
+static int add_to_batch(struct inventory *in, const struct sort_entry *entry)
 {
     uint16_t len = (uint16_t)entry->len;
 
-    v->last = buf_size(&v->batch);
-    if (buf_append(&v->batch, &len, sizeof(len)) < 0 ||
-        buf_append(&v->batch, entry->bytes, entry->len) < 0)
+    in->last = buf_size(&in->batch);
+    if (buf_append(&in->batch, &len, sizeof(len)) < 0 ||
+        buf_append(&in->batch, entry->bytes, entry->len) < 0)
         return UV_ENOMEM;
     return 0;
 }
 
-static int fill(struct inventory *v)
+static int fill(struct inventory *in)
 {
-    size_t until = buf_size(&v->batch) + BATCH_BYTES;
+    size_t until = buf_size(&in->batch) + BATCH_BYTES;
     struct sort_entry entry;
     int rc = 1;
 
-    while (rc == 1 && buf_size(&v->batch) < until) {
-        rc = sort_next(v->sort, &entry);
-        if (rc == 1 && add_to_batch(v, &entry) < 0)
+    while (rc == 1 && buf_size(&in->batch) < until) {
+        rc = sort_next(in->sort, &entry);
+        if (rc == 1 && add_to_batch(in, &entry) < 0)
             rc = UV_ENOMEM;
     }
-    v->at_end = rc == 0;
+    in->at_end = rc == 0;
     return rc < 0 ? rc : 0;
 }
 
 static void run(void *arg)
 {
-    struct inventory *v = arg;
-    int rc = list(v);
+    struct inventory *in = arg;
+    int rc = list(in);
 
-    while (!atomic_load(&v->stopping)) {
-        v->rc = rc < 0 ? rc : fill(v);
-        uv_async_send(&v->told);
-        uv_sem_wait(&v->wanted);
+    while (!atomic_load(&in->stopping)) {
+        in->rc = rc < 0 ? rc : fill(in);
+        uv_async_send(&in->told);
+        uv_sem_wait(&in->wanted);
     }
-    atomic_store(&v->ended, true);
-    uv_async_send(&v->told);
+    atomic_store(&in->ended, true);
+    uv_async_send(&in->told);
 }
 
 /* --- The loop -------------------------------------------------------------------------------- */
 
-static void release(struct inventory *v)
+static void release(struct inventory *in)
 {
-    sort_free(v->sort);
-    if (v->dir_fd >= 0)
-        close(v->dir_fd);
-    free(v->volumes);
-    free(v->names);
-    free(v->listed);
-    free(v->identities);
-    buf_deinit(&v->batch);
+    sort_free(in->sort);
+    if (in->dir_fd >= 0)
+        close(in->dir_fd);
+    free(in->volumes);
+    free(in->names);
+    free(in->listed);
+    free(in->identities);
+    buf_deinit(&in->batch);
 }
 
 static void closed_cb(uv_handle_t *handle)
 {
-    struct inventory *v = handle->data;
+    struct inventory *in = handle->data;
 
-    uv_sem_destroy(&v->wanted);
-    release(v);
-    v->stop_cb(v->arg);
+    uv_sem_destroy(&in->wanted);
+    release(in);
+    in->stop_cb(in->arg);
 }
 
 static void told_cb(uv_async_t *async)
 {
-    struct inventory *v = async->data;
+    struct inventory *in = async->data;
 
-    if (atomic_load(&v->ended)) {
-        if (v->has_thread)
-            uv_thread_join(&v->thread);
+    if (atomic_load(&in->ended)) {
+        if (in->has_thread)
+            uv_thread_join(&in->thread);
         uv_close((uv_handle_t *)async, closed_cb);
-    } else if (!atomic_load(&v->stopping)) {
-        v->ready(v->rc, v->arg);
+    } else if (!atomic_load(&in->stopping)) {
+        in->ready(in->rc, in->arg);
     }
 }
 
-static int choose_volumes(struct inventory *v)
+static int choose_volumes(struct inventory *in)
 {
-    struct volumes *volumes = places_volumes(v->objects->places);
+    struct volumes *volumes = places_volumes(in->objects->places);
     size_t n = volumes_count(volumes);
 
-    v->volumes = calloc(n + 1, sizeof(struct volume *));
-    v->names = calloc(n + 1, sizeof(char *));
-    v->listed = calloc(n + 1, sizeof(*v->listed));
-    v->identities = calloc(n + 1, sizeof(*v->identities));
-    if (v->volumes == NULL || v->names == NULL || v->listed == NULL || v->identities == NULL)
+    in->volumes = calloc(n + 1, sizeof(struct volume *));
+    in->names = calloc(n + 1, sizeof(char *));
+    in->listed = calloc(n + 1, sizeof(*in->listed));
+    in->identities = calloc(n + 1, sizeof(*in->identities));
+    if (in->volumes == NULL || in->names == NULL || in->listed == NULL || in->identities == NULL)
         return UV_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         struct volume *volume = volumes_at(volumes, i);
 
         if (!volume_is_live(volume))
             continue;
-        v->names[v->n_volumes] = volume->name;
-        v->volumes[v->n_volumes++] = volume;
+        in->names[in->n_volumes] = volume->name;
+        in->volumes[in->n_volumes++] = volume;
     }
     return 0;
 }
 
-static int start_thread(struct inventory *v)
+static int start_thread(struct inventory *in)
 {
-    int rc = uv_sem_init(&v->wanted, 0);
+    int rc = uv_sem_init(&in->wanted, 0);
 
     if (rc < 0)
         return rc;
-    rc = uv_async_init(v->objects->loop, &v->told, told_cb);
+    rc = uv_async_init(in->objects->loop, &in->told, told_cb);
     if (rc < 0) {
-        uv_sem_destroy(&v->wanted);
+        uv_sem_destroy(&in->wanted);
         return rc;
     }
-    v->told.data = v;
-    v->rc = uv_thread_create(&v->thread, run, v);
-    v->has_thread = v->rc == 0;
-    if (!v->has_thread) /* the handle is in the loop by now */
-        uv_async_send(&v->told);
+    in->told.data = in;
+    in->rc = uv_thread_create(&in->thread, run, in);
+    in->has_thread = in->rc == 0;
+    if (!in->has_thread) /* the handle is in the loop by now */
+        uv_async_send(&in->told);
     return 0;
 }
 
-int inventory_start(struct inventory *v)
+int inventory_start(struct inventory *in)
 {
-    int rc = choose_volumes(v);
+    int rc = choose_volumes(in);
 
-    v->dir_fd = open(v->objects->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (rc == 0 && v->dir_fd < 0)
+    in->dir_fd = open(in->objects->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (rc == 0 && in->dir_fd < 0)
         rc = -errno;
-    v->sort = rc == 0 ? sort_new(v->dir_fd, MEMORY, NULL) : NULL;
-    if (rc == 0 && v->sort == NULL)
+    in->sort = rc == 0 ? sort_new(in->dir_fd, MEMORY, NULL) : NULL;
+    if (rc == 0 && in->sort == NULL)
         rc = UV_ENOMEM;
     if (rc == 0)
-        rc = start_thread(v);
+        rc = start_thread(in);
     if (rc < 0) {
         log_error("the volumes can't be listed: %s", uv_strerror(rc));
-        release(v);
+        release(in);
     }
     return rc;
 }
 
-const struct found *inventory_at(struct inventory *v)
+const struct found *inventory_at(struct inventory *in)
 {
-    const unsigned char *bytes = (const unsigned char *)buf_bytes(&v->batch);
+    const unsigned char *bytes = (const unsigned char *)buf_bytes(&in->batch);
     uint16_t len;
 
-    if (!v->decoded && buf_size(&v->batch) > 0) {
+    if (!in->decoded && buf_size(&in->batch) > 0) {
         memcpy(&len, bytes, sizeof(len));
-        v->decoded = found_decode(bytes + sizeof(len), len, &v->at);
-        assert(v->decoded);
+        in->decoded = found_decode(bytes + sizeof(len), len, &in->at);
+        assert(in->decoded);
     }
-    return v->decoded ? &v->at : NULL;
+    return in->decoded ? &in->at : NULL;
 }
 
-void inventory_next(struct inventory *v)
+void inventory_next(struct inventory *in)
 {
     uint16_t len;
 
-    memcpy(&len, buf_bytes(&v->batch), sizeof(len));
-    v->last -= sizeof(len) + len;
-    buf_consume(&v->batch, sizeof(len) + len);
-    v->decoded = false;
+    memcpy(&len, buf_bytes(&in->batch), sizeof(len));
+    in->last -= sizeof(len) + len;
+    buf_consume(&in->batch, sizeof(len) + len);
+    in->decoded = false;
 }
 
-bool inventory_has_all_of(const struct inventory *v, const void *key, size_t len)
+bool inventory_has_all_of(const struct inventory *in, const void *key, size_t len)
 {
-    const char *last = buf_bytes(&v->batch) + v->last + sizeof(uint16_t);
+    const char *last = buf_bytes(&in->batch) + in->last + sizeof(uint16_t);
 
-    if (v->at_end)
+    if (in->at_end)
         return true;
-    return buf_size(&v->batch) > 0 && key_compare(last, strlen(last), key, len) > 0;
+    return buf_size(&in->batch) > 0 && key_compare(last, strlen(last), key, len) > 0;
 }
 
-void inventory_fetch(struct inventory *v)
+void inventory_fetch(struct inventory *in)
 {
-    uv_sem_post(&v->wanted);
+    uv_sem_post(&in->wanted);
 }
 
-void inventory_stop(struct inventory *v, void (*cb)(void *arg))
+void inventory_stop(struct inventory *in, void (*cb)(void *arg))
 {
-    v->stop_cb = cb;
-    atomic_store(&v->stopping, true);
-    uv_sem_post(&v->wanted);
-    if (v->has_thread)
+    in->stop_cb = cb;
+    atomic_store(&in->stopping, true);
+    uv_sem_post(&in->wanted);
+    if (in->has_thread)
         return;
-    atomic_store(&v->ended, true);
-    uv_async_send(&v->told);
+    atomic_store(&in->ended, true);
+    uv_async_send(&in->told);
 }

@@ -202,9 +202,8 @@ static void checked(struct key_visit *k)
     bool lacks =
         inspection_lost(inspection) != 0 || inspection->record.n_places < job->objects->copies;
 
-    if (job->is_canceled) {
-        key_ended(k);
-    } else if (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks) {
+    if (job->is_canceled ||
+        (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks)) {
         key_ended(k);
     } else if (!is_current(k)) {
         check_again(k);
@@ -261,10 +260,7 @@ int key_doctor_visit(struct key_doctor *d, const struct key *key, const struct r
 
 void key_doctor_cancel(struct key_doctor *d)
 {
-    struct key_visit *k;
-
-    LIST_FOREACH(k, &d->running, link)
-    {
+    for (struct key_visit *k = LIST_FIRST(&d->running); k != NULL; k = LIST_NEXT(k, link)) {
         if (k->state == KEY_CHECKING)
             inspection_cancel(&k->inspection);
     }

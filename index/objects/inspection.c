@@ -25,12 +25,12 @@ struct inspected_copy {
 
 /* --- The judgement --------------------------------------------------------------------------- */
 
-static unsigned votes_for(const struct inspection *c, const struct inspected_copy *copy)
+static unsigned votes_for(const struct inspection *in, const struct inspected_copy *copy)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < c->record.n_places; i++) {
-        const struct inspected_copy *other = &c->copies[i];
+    for (unsigned i = 0; i < in->record.n_places; i++) {
+        const struct inspected_copy *other = &in->copies[i];
 
         n += other->state == COPY_GOOD && memcmp(other->hash.md5, copy->hash.md5, MD5_SIZE) == 0;
     }
@@ -38,45 +38,45 @@ static unsigned votes_for(const struct inspection *c, const struct inspected_cop
 }
 
 /* Of those that have the right size. */
-static void let_vote(struct inspection *c)
+static void let_vote(struct inspection *in)
 {
-    unsigned n_voters = inspection_count(c, COPY_GOOD);
+    unsigned n_voters = inspection_count(in, COPY_GOOD);
     unsigned most = 0;
 
-    for (unsigned i = 0; i < c->record.n_places; i++) {
-        unsigned votes = c->copies[i].state == COPY_GOOD ? votes_for(c, &c->copies[i]) : 0;
+    for (unsigned i = 0; i < in->record.n_places; i++) {
+        unsigned votes = in->copies[i].state == COPY_GOOD ? votes_for(in, &in->copies[i]) : 0;
 
         most = votes > most ? votes : most;
     }
-    for (unsigned i = 0; i < c->record.n_places; i++) {
-        if (c->copies[i].state == COPY_GOOD && 2 * most <= n_voters)
-            c->states[i] = COPY_DOUBTED;
-        else if (c->copies[i].state == COPY_GOOD && votes_for(c, &c->copies[i]) < most)
-            c->states[i] = COPY_ROTTEN;
+    for (unsigned i = 0; i < in->record.n_places; i++) {
+        if (in->copies[i].state == COPY_GOOD && 2 * most <= n_voters)
+            in->states[i] = COPY_DOUBTED;
+        else if (in->copies[i].state == COPY_GOOD && votes_for(in, &in->copies[i]) < most)
+            in->states[i] = COPY_ROTTEN;
     }
 }
 
-static void judge(struct inspection *c)
+static void judge(struct inspection *in)
 {
-    for (unsigned i = 0; i < c->record.n_places; i++)
-        c->states[i] = c->copies[i].state;
-    if (c->deep && !(c->record.flags & RECORD_MD5))
-        let_vote(c);
+    for (unsigned i = 0; i < in->record.n_places; i++)
+        in->states[i] = in->copies[i].state;
+    if (in->deep && !(in->record.flags & RECORD_MD5))
+        let_vote(in);
 }
 
 static void copy_ended(struct inspected_copy *copy, enum copy_state state)
 {
-    struct inspection *c = copy->inspection;
+    struct inspection *in = copy->inspection;
 
     copy->state = state;
     copy->running = false;
-    if (--c->n_pending > 0)
+    if (--in->n_pending > 0)
         return;
-    judge(c);
-    free(c->copies);
-    c->copies = NULL;
-    objects_end(c->objects);
-    c->done(c);
+    judge(in);
+    free(in->copies);
+    in->copies = NULL;
+    objects_end(in->objects);
+    in->done(in);
 }
 
 /* --- Looking, and reading -------------------------------------------------------------------- */
@@ -96,15 +96,15 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
     copy_ended(copy, state);
 }
 
-static enum copy_state state_found(const struct inspection *c, const struct hash *hash)
+static enum copy_state state_found(const struct inspection *in, const struct hash *hash)
 {
     if (hash->found == HASH_MISSING)
         return COPY_MISSING;
     if (hash->found == HASH_UNREADABLE)
         return COPY_UNREADABLE;
-    if (hash->size != c->record.size)
+    if (hash->size != in->record.size)
         return COPY_SHORT;
-    if (c->record.flags & RECORD_MD5 && memcmp(hash->md5, c->record.md5, MD5_SIZE) != 0)
+    if (in->record.flags & RECORD_MD5 && memcmp(hash->md5, in->record.md5, MD5_SIZE) != 0)
         return COPY_ROTTEN;
     return COPY_GOOD;
 }
@@ -134,11 +134,11 @@ static void fetched_cb(struct transfer *transfer, int rc, int status)
 
 static void make_url(const struct inspected_copy *copy, char url[PLACEMENT_URL_MAX])
 {
-    const struct inspection *c = copy->inspection;
+    const struct inspection *in = copy->inspection;
     char path[PLACEMENT_PATH_MAX];
 
-    placement_path(c->key.bytes, c->key.len, c->record.generation, path);
-    placement_url(copy->volume->name, &c->record.places[copy - c->copies], path, url);
+    placement_path(in->key.bytes, in->key.len, in->record.generation, path);
+    placement_url(copy->volume->name, &in->record.places[copy - in->copies], path, url);
 }
 
 static int fetch(struct inspected_copy *copy)
@@ -160,84 +160,85 @@ static void read_cb(struct hash *hash, int rc)
         copy_ended(copy, rc < 0 ? COPY_AWAY : state_found(copy->inspection, hash));
 }
 
-static int ask(struct inspection *c, unsigned i, const char *path)
+static int ask(struct inspection *in, unsigned i, const char *path)
 {
-    const struct place *place = &c->record.places[i];
-    struct inspected_copy *copy = &c->copies[i];
-    struct transfers *transfers = c->objects->transfers;
+    const struct place *place = &in->record.places[i];
+    struct inspected_copy *copy = &in->copies[i];
+    struct transfers *transfers = in->objects->transfers;
     char url[PLACEMENT_URL_MAX];
 
-    copy->inspection = c;
-    copy->state = c->states[i] = COPY_AWAY;
-    copy->volume = place_live(c->objects->places, place);
+    copy->inspection = in;
+    copy->state = in->states[i] = COPY_AWAY;
+    copy->volume = place_live(in->objects->places, place);
     if (copy->volume == NULL)
         return UV_EAGAIN;
     copy->transfer.data = copy->hash.data = copy;
     copy->transfer.volume = copy->volume;
-    copy->hash.bytes = c->record.size;
-    copy->hashing = c->deep;
-    if (c->deep)
+    copy->hash.bytes = in->record.size;
+    copy->hashing = in->deep;
+    if (in->deep)
         return hash_start(&copy->hash, transfers, copy->volume, place, path, read_cb);
     make_url(copy, url);
     return transfer_head(transfers, &copy->transfer, url, looked_cb);
 }
 
-int inspection_start(struct inspection *c, struct objects *o, const struct key *key,
+int inspection_start(struct inspection *in, struct objects *o, const struct key *key,
                      const struct record *record, bool deep, inspection_done_cb done)
 {
     char path[PLACEMENT_PATH_MAX];
-    void *data = c->data;
+    void *data = in->data;
     int rc = UV_EAGAIN;
 
-    *c = (struct inspection){
+    *in = (struct inspection){
         .data = data, .objects = o, .key = *key, .record = *record, .deep = deep, .done = done};
-    c->copies = calloc(record->n_places, sizeof(*c->copies));
-    if (c->copies == NULL)
+    in->copies = calloc(record->n_places, sizeof(*in->copies));
+    if (in->copies == NULL)
         return UV_ENOMEM;
     placement_path(key->bytes, key->len, record->generation, path);
     for (unsigned i = 0; i < record->n_places; i++) {
-        int asked = ask(c, i, path);
+        int asked = ask(in, i, path);
 
-        c->copies[i].running = asked == 0;
-        c->n_pending += asked == 0;
-        rc = asked == UV_ENOMEM && c->n_pending == 0 ? asked : rc;
+        in->copies[i].running = asked == 0;
+        in->n_pending += asked == 0;
+        rc = asked == UV_ENOMEM && in->n_pending == 0 ? asked : rc;
     }
-    if (c->n_pending == 0) {
-        free(c->copies);
-        c->copies = NULL;
+    if (in->n_pending == 0) {
+        free(in->copies);
+        in->copies = NULL;
         return rc;
     }
     objects_begin(o);
     return 0;
 }
 
-void inspection_cancel(struct inspection *c)
+void inspection_cancel(struct inspection *in)
 {
-    for (unsigned i = 0; i < c->record.n_places && c->copies != NULL; i++) {
-        if (c->copies[i].running && !c->copies[i].hashing)
-            transfer_cancel(&c->copies[i].transfer);
-        else if (c->copies[i].running)
-            hash_cancel(&c->copies[i].hash);
+    for (unsigned i = 0; i < in->record.n_places && in->copies != NULL; i++) {
+        if (in->copies[i].running && !in->copies[i].hashing)
+            transfer_cancel(&in->copies[i].transfer);
+        else if (in->copies[i].running)
+            hash_cancel(&in->copies[i].hash);
     }
 }
 
-unsigned inspection_lost(const struct inspection *c)
+unsigned inspection_lost(const struct inspection *in)
 {
     unsigned lost = 0;
 
-    for (unsigned i = 0; i < c->record.n_places; i++) {
-        if (c->states[i] != COPY_GOOD && c->states[i] != COPY_AWAY && c->states[i] != COPY_DOUBTED)
+    for (unsigned i = 0; i < in->record.n_places; i++) {
+        if (in->states[i] != COPY_GOOD && in->states[i] != COPY_AWAY &&
+            in->states[i] != COPY_DOUBTED)
             lost |= 1U << i;
     }
     return lost;
 }
 
-unsigned inspection_count(const struct inspection *c, enum copy_state state)
+unsigned inspection_count(const struct inspection *in, enum copy_state state)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < c->record.n_places; i++)
-        n += (c->copies != NULL ? c->copies[i].state : c->states[i]) == state;
+    for (unsigned i = 0; i < in->record.n_places; i++)
+        n += (in->copies != NULL ? in->copies[i].state : in->states[i]) == state;
     return n;
 }
 
