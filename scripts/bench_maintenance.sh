@@ -143,8 +143,8 @@ three_times() # COMMAND...
 LARGE_VALUES=96
 LARGE_BYTES=$((16 << 20))
 
-# Two volumes with large values and $LARGE_VALUES small ones, a third one that is to have its share,
-# and a fourth one for copies that mkv has nothing to do with.
+# Two volumes with large values and as many small ones, a third one that is to have them all, and a
+# fourth one for copies that mkv has nothing to do with.
 start_large() # FIRST-PORT
 {
     local i
@@ -167,6 +167,20 @@ start_large() # FIRST-PORT
         curl -q -fsS --noproxy '*' -T "$dir/large" "127.0.0.1:$(($1 + 4))/large-$i"
         curl -q -fsS --noproxy '*' -X PUT -d small "127.0.0.1:$(($1 + 4))/small-$i"
     done
+    sync
+}
+
+# Makes these the volumes of the index, and waits until it has asked them how they are.
+list_large() # PORT...
+{
+    printf '127.0.0.1:%d\n' "$@" >"$dir/large-volumes"
+    kill -HUP "$large_index_pid"
+    wait_until 10 are_up "$#"
+}
+
+are_up() # COUNT
+{
+    [ "$("$root/build/release/mkv" status --index "$dir/large-index" | grep -c '^volume .* up, .* free$')" = "$1" ]
 }
 
 # The p99, in microseconds, of GETs that ask for a small value for so many seconds.
@@ -176,51 +190,42 @@ get_p99() # PORT SECONDS
         awk '$1 == "99%" { v = $2; sub(/[a-z]+$/, "", v); print int(v * ($2 ~ /us$/ ? 1 : $2 ~ /ms$/ ? 1000 : 1000000)) }'
 }
 
-# Copies as many blobs of the first volume to the fourth one, four at a time, and has them brought to
-# disk: what a rebalance does, without what makes it safe.
-copy_plainly() # FIRST-PORT COUNT; prints "SECONDS MIB"
+# Copies all large blobs of the first two volumes to the fourth one, four at a time, and has them
+# brought to disk: what a rebalance does, without what makes it safe.
+copy_plainly() # FIRST-PORT; prints "SECONDS MIB"
 {
     seconds_and_mib bash -c '
-        cd "$1" && find . -type f -size +1M -path "./??/??/*" | cut -c2- | head -n "$4" | xargs -P 4 -I{} bash -c "
-            curl -q -fsS --noproxy \"*\" \"http://127.0.0.1:$2\$1\" |
-                curl -q -fsS --noproxy \"*\" -T - -o /dev/null \"http://127.0.0.1:$3\$1\" &&
-                curl -q -fsS --noproxy \"*\" -d \"\$1\" \"http://127.0.0.1:$3/_mkv/sync\"" copy {}
-    ' copy "$dir/large0" "$1" $(($1 + 3)) "$2"
+        for i in 0 1; do
+            (cd "$1/large$i" && find . -type f -size +1M -path "./??/??/*" | sed "s#^\.#$(($2 + i)) #")
+        done | xargs -P 4 -L 1 bash -c "
+            curl -q -fsS --noproxy \"*\" \"http://127.0.0.1:\$1\$2\" |
+                curl -q -fsS --noproxy \"*\" -T - -o /dev/null \"http://127.0.0.1:\$0\$2\" &&
+                curl -q -fsS --noproxy \"*\" -d \"\$2\" \"http://127.0.0.1:\$0/_mkv/sync\"" $(($2 + 3))
+    ' copy "$dir" "$1"
 }
 
-# Makes these the volumes of the index, and waits until it has keys to move.
-list_large() # PORT...
+move_large()
 {
-    printf '127.0.0.1:%d\n' "$@" >"$dir/large-volumes"
-    kill -HUP "$large_index_pid"
-    wait_until 10 has_plan
-}
-
-has_plan()
-{
-    "$root/build/release/mkv" rebalance --index "$dir/large-index" --dry-run >"$dir/large-plan"
-    grep -q ' [1-9][0-9]* keys' "$dir/large-plan"
+    seconds_and_mib "$root/build/release/mkv" rebalance --index "$dir/large-index" 2>/dev/null
 }
 
 bench_large() # FIRST-PORT
 {
-    local index=$(($1 + 4)) alone during begun moved seconds plain
+    local index=$(($1 + 4)) alone during plain moved
 
-    echo "$LARGE_VALUES values of $((LARGE_BYTES >> 20)) MiB on 2 volumes, and a third one:"
+    echo "$LARGE_VALUES values of $((LARGE_BYTES >> 20)) MiB:"
     start_large "$1"
-    sync
     alone=$(get_p99 "$index" 4)
-    list_large "$1" $(($1 + 1)) $(($1 + 2))
-    begun=$(date +%s%N)
-    "$root/build/release/mkv" rebalance --index "$dir/large-index" >"$dir/large-moved"
-    seconds=$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { print ns / 1e9 }')
-    moved=$(find "$dir/large2" -type f -size +1M | wc -l)
-    read -r plain _ < <(copy_plainly "$1" "$moved")
-    report_ratio "rebalance, $moved values" "$seconds" "plain copies" "$plain" 0.8
-    # All of them, with clients.
-    list_large $(($1 + 3))
-    "$root/build/release/mkv" rebalance --index "$dir/large-index" >"$dir/large-moved" &
-    during=$(get_p99 "$index" 2)
+    read -r plain _ < <(copy_plainly "$1")
+    sync
+    list_large $(($1 + 2))
+    read -r moved _ < <(move_large)
+    report_ratio "rebalance" "$moved" "plain copies" "$plain" 0.8
+    sync
+    # Back again, with clients.
+    list_large "$1" $(($1 + 1))
+    "$root/build/release/mkv" rebalance --index "$dir/large-index" >/dev/null 2>&1 &
+    during=$(get_p99 "$index" 3)
     wait $!
     awk -v alone="$alone" -v during="$during" 'BEGIN {
         printf "  p99 of GETs meanwhile  %.2f x (%d us, without %d us); must be 3 at most: %s\n", during / alone, during, alone,

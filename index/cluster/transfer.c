@@ -15,8 +15,9 @@
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
 
-#define UPLOAD_BUFFER (64 * 1024L)
-#define ANSWER_MAX    (64 * 1024) /* bytes of an answer's body; nobody reads it */
+#define UPLOAD_BUFFER   (64 * 1024L)
+#define DOWNLOAD_BUFFER (128 * 1024L)
+#define ANSWER_MAX      (64 * 1024) /* bytes of an answer's body; nobody reads it */
 
 const struct transfer_limits transfer_default_limits = {
     .connect_timeout = 3000,
@@ -299,6 +300,8 @@ int transfer_get(struct transfers *engine, struct transfer *t, const char *url, 
     t->write = write;
     if (timeout > 0)
         curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)timeout);
+    else /* it may be long */
+        curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, DOWNLOAD_BUFFER);
     return start(engine, t);
 }
 

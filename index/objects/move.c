@@ -1,7 +1,7 @@
 /* Happy path: the volumes that are to have a copy and have none are found, and the store is told
- * that the blob will be an orphan there; one after the other gets it from another place (relay.h)
- * and brings it to disk; one commit makes the record name the new places, and those that it names
- * no more an orphan's.
+ * that the blob will be an orphan there; one after the other gets it from another place (relay.h),
+ * is found to have the right bytes, and brings it to disk; one commit makes the record name the new
+ * places, and those that it names no more an orphan's.
  *
  * Failures: a volume that should have a copy is down or full, or no place can be read; a copy
  * fails; the key has changed meanwhile. What was copied is an orphan, and the reclaimer's. The blob
@@ -20,6 +20,8 @@
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
+#define LARGE (1U << 20) /* bytes */
+
 static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
     [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
     [MOVE_ANNOUNCING] = {[MOVE_COPYING] = true,
@@ -27,6 +29,12 @@ static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
                          [MOVE_SETTLING] = true,
                          [MOVE_ENDED] = true},
     [MOVE_COPYING] = {[MOVE_COPYING] = true,
+                      [MOVE_READING] = true,
+                      [MOVE_FLUSHING] = true,
+                      [MOVE_COMMITTING] = true,
+                      [MOVE_SETTLING] = true,
+                      [MOVE_ENDED] = true},
+    [MOVE_READING] = {[MOVE_COPYING] = true,
                       [MOVE_FLUSHING] = true,
                       [MOVE_COMMITTING] = true,
                       [MOVE_SETTLING] = true,
@@ -232,6 +240,49 @@ static void sync_it(struct move *m)
                 flushed_cb);
 }
 
+/* A large value is read by the volume that has got it, and not on its way through here: that would
+ * hold up the loop, which is the clients'. */
+static bool is_read_there(const struct move *m)
+{
+    return (m->old.flags & RECORD_MD5) != 0 && m->old.size >= LARGE && !m->reads_here;
+}
+
+static void read_cb(struct hash *hash, int rc)
+{
+    struct move *m = hash->data;
+    const struct upload_target *target = &m->targets[m->at];
+
+    if (rc == UV_ENOTSUP) {
+        m->reads_here = true; /* once more */
+        copy_next(m);
+    } else if (rc < 0) {
+        move_refuse(m, UV_EREMOTEIO, uv_strerror(rc), target->volume->name);
+        finish(m);
+    } else if (hash->found == HASH_READ && hash->size == m->old.size &&
+               memcmp(hash->md5, m->old.md5, MD5_SIZE) == 0) {
+        sync_it(m);
+    } else { /* another copy may do better */
+        m->source++;
+        copy_next(m);
+    }
+}
+
+static void read_it(struct move *m)
+{
+    const struct upload_target *target = &m->targets[m->at];
+    int rc;
+
+    set_state(m, MOVE_READING);
+    m->hash.data = m;
+    m->hash.bytes = m->old.size;
+    rc = hash_start(&m->hash, m->objects->transfers, target->volume, &target->place, m->path,
+                    read_cb);
+    if (rc == 0)
+        return;
+    move_refuse(m, rc, uv_strerror(rc), target->volume->name);
+    finish(m);
+}
+
 static void relayed_cb(struct relay *relay, int rc, int status)
 {
     struct move *m = relay->data;
@@ -245,7 +296,10 @@ static void relayed_cb(struct relay *relay, int rc, int status)
         m->source++;
         copy_next(m);
     } else if (succeeded(m, &relay->put, rc, status)) {
-        sync_it(m);
+        if (is_read_there(m))
+            read_it(m);
+        else
+            sync_it(m);
     } else {
         finish(m);
     }
@@ -263,7 +317,7 @@ static int start_relay(struct move *m, const struct place *source)
         .to_url = to,
         .size = m->old.size,
         .time = m->old.time,
-        .md5 = m->old.flags & RECORD_MD5 ? m->old.md5 : NULL,
+        .md5 = m->old.flags & RECORD_MD5 && !is_read_there(m) ? m->old.md5 : NULL,
     };
 
     if (options.from == NULL)

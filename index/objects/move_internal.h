@@ -4,6 +4,7 @@
 #define MKV_OBJECTS_MOVE_INTERNAL_H
 
 #include "index/cluster/flush.h"
+#include "index/cluster/hash.h"
 #include "index/objects/move.h"
 
 /* Where a move waits, and for whom. */
@@ -11,7 +12,8 @@ enum move_state {
     MOVE_STARTING,   /* nothing yet */
     MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
     MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
-    MOVE_FLUSHING,   /* the volume that has it */
+    MOVE_READING,    /* the volume that has it, and reads it */
+    MOVE_FLUSHING,   /* that, to bring it to disk */
     MOVE_COMMITTING, /* the store */
     MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
     MOVE_ENDED,
@@ -35,11 +37,13 @@ struct move {
     char path[PLACEMENT_PATH_MAX];
     uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
     uint64_t until_before;    /* of the blob's orphan, as it was then */
+    bool reads_here;          /* the volume that is copied to reads no blobs itself */
     bool is_late;             /* a volume may still carry out what it didn't answer */
     int rc;
     char text[MOVE_TEXT_MAX];
     struct store_commit commit;
     struct relay relay;
+    struct hash hash;
     struct flush flush;
 };
 

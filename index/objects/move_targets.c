@@ -21,9 +21,11 @@ static int find_best(struct move *m)
     for (unsigned i = 0; i < m->n_targets; i++) {
         const struct upload_target *target = &m->targets[i];
 
-        if (!move_has_copy(m, &target->place) &&
-            !volume_takes(target->volume, (int64_t)m->old.size))
-            return move_refuse(m, UV_EREMOTEIO, "it is down or full", target->volume->name);
+        if (move_has_copy(m, &target->place) || volume_takes(target->volume, (int64_t)m->old.size))
+            continue;
+        if (target->volume->state == VOLUME_UNKNOWN) /* it has just been listed */
+            return move_refuse(m, UV_EAGAIN, "it hasn't answered yet", target->volume->name);
+        return move_refuse(m, UV_EREMOTEIO, "it is down or full", target->volume->name);
     }
     return 0;
 }

@@ -138,9 +138,10 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     done
 }
 
-@test "a source that lacks the file is stepped over, a damaged one too" {
+damaged_sources() { # BYTES
     local key first
     start 'v1 v2 v3 v4'
+    value blob "$1"
     keys_due_at v5
     # The first of the key's volumes lacks it.
     key=${KEYS[0]}
@@ -164,12 +165,20 @@ keys_due_at() { # VOLUME "VOLUMES BEFORE"
     key=${KEYS[2]}
     before=$(holders "$key" | paste -sd' ')
     for first in $before; do
-        truncate -s 299999 "$(file_of "$first" "$key")"
+        truncate -s $(($1 - 1)) "$(file_of "$first" "$key")"
     done
     want 502 REBALANCE "$(url i)$key"
     same "$before" "$(holders "$key" | paste -sd' ')" "volumes of $key"
     want 302 GET "$(url i)$key"
     same unbalanced "$(header Key-Balance)"
+}
+
+@test "a source that lacks the file is stepped over, a damaged one too" {
+    damaged_sources 300000
+}
+
+@test "of a large value, too, which is read by the volume that it is copied to" {
+    damaged_sources 1500000
 }
 
 @test "REBALANCE with a volume that is down or dies: 502, and nothing has changed" {
