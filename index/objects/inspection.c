@@ -67,6 +67,7 @@ static void judge(struct inspection *in)
 static void copy_ended(struct inspected_copy *copy, enum copy_state state)
 {
     struct inspection *in = copy->inspection;
+    struct objects *o = in->objects;
 
     copy->state = state;
     copy->running = false;
@@ -75,8 +76,8 @@ static void copy_ended(struct inspected_copy *copy, enum copy_state state)
     judge(in);
     free(in->copies);
     in->copies = NULL;
-    objects_end(in->objects);
-    in->done(in);
+    in->done(in); /* which may begin a move, before nothing runs any more */
+    objects_end(o);
 }
 
 /* --- Looking, and reading -------------------------------------------------------------------- */
