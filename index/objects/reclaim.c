@@ -124,7 +124,6 @@ static void closed_cb(uv_handle_t *handle)
 
     if (--r->n_closing > 0)
         return;
-    r->objects->reclaimer = NULL;
     free(r);
     cb(arg);
 }
@@ -186,6 +185,7 @@ void reclaimer_stop(struct reclaimer *r, void (*cb)(void *arg), void *arg)
     struct removal *m;
     struct fresh *f;
 
+    r->objects->reclaimer = NULL; /* after a failed start, the objects go before this does */
     r->stopping = true;
     r->stop_cb = cb;
     r->stop_arg = arg;
