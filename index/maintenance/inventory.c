@@ -238,11 +238,14 @@ void inventory_next(struct inventory *in)
 
 bool inventory_has_all_of(const struct inventory *in, const void *key, size_t len)
 {
-    const char *last = buf_bytes(&in->batch) + in->last + sizeof(uint16_t);
+    const char *last;
 
     if (in->at_end)
         return true;
-    return buf_size(&in->batch) > 0 && key_compare(last, strlen(last), key, len) > 0;
+    if (buf_size(&in->batch) == 0) /* and `last` is of none */
+        return false;
+    last = buf_bytes(&in->batch) + in->last + sizeof(uint16_t);
+    return key_compare(last, strlen(last), key, len) > 0;
 }
 
 void inventory_fetch(struct inventory *in)

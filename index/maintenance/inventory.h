@@ -1,9 +1,8 @@
 /* What lies on the volumes that are up, in the order of keys, as far as they can be listed: their
- * lists (collect.h), sorted
- * (sort.h) by a thread of its own, which then gives out batches.
+ * lists (collect.h), sorted (sort.h) by a thread of its own, which then gives out batches.
  *
- *     inventory_start() ──▶ ready ──▶ inventory_at(), inventory_next() ... ──▶ inventory_fetch()
- * ──▶ ready
+ *     inventory_start() ──▶ ready ──▶ inventory_at(), inventory_next() ... to the batch's end
+ *     inventory_fetch() ──▶ ready ──▶ the same, until at_end
  *
  * It shows the volumes as they were while they were listed: what was found to be missing, or to be
  * there, has to be looked at again. All calls are the loop thread's. */
