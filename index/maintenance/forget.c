@@ -73,6 +73,14 @@ static int look_again(const struct forget *f, struct walked_key *key)
     return store_get_orphan(o->store, key->key.bytes, key->key.len, key->generation, &key->orphan);
 }
 
+/* The other keys would have no better luck. */
+static int give_up(struct forget *f, int rc)
+{
+    f->rc = rc;
+    key_walk_cancel(&f->walk);
+    return rc;
+}
+
 static void committed_cb(struct store_commit *commit, int rc)
 {
     struct forgetting *g = commit->data;
@@ -86,7 +94,7 @@ static void committed_cb(struct store_commit *commit, int rc)
     if (rc == 0)
         job_count(f->job, f->walk.of_orphans ? "orphans" : "forgotten", 1);
     else if (rc != STORE_CONFLICT)
-        f->rc = rc;
+        give_up(f, rc);
     key_walk_ended(&f->walk);
 }
 
@@ -129,7 +137,7 @@ static int start_one(const struct walked_key *key, void *arg)
     int rc;
 
     if (g == NULL)
-        return f->rc = UV_ENOMEM;
+        return give_up(f, UV_ENOMEM);
     *g = (struct forgetting){.forget = f, .was = *key};
     g->commit.data = g;
     change = f->walk.of_orphans ? change_of_orphan(g) : change_of_key(g);
@@ -141,7 +149,7 @@ static int start_one(const struct walked_key *key, void *arg)
     }
     rc = store_commit(f->job->objects->store, &g->commit, &change, 1, committed_cb);
     if (rc < 0) {
-        f->rc = rc;
+        give_up(f, rc);
         free(g);
     }
     return rc;
