@@ -33,12 +33,12 @@ struct healer {
     uv_timer_t timer;
     struct disk *disks;
     uint32_t n_disks;
-    bool held;           /* more than half of the volumes are away */
-    uint64_t due;        /* loop time of the next heal; 0: none is */
-    uint64_t job;        /* id of the heal that runs, or 0 */
-    uint64_t scrub;      /* likewise of the scrub */
-    bool scrub_off;      /* it was cancelled: there is none until the index starts again */
-    uint64_t ended_seen; /* id of the last forget whose end was seen */
+    bool held;          /* more than half of the volumes are away */
+    uint64_t due;       /* loop time of the next heal; 0: none is */
+    uint64_t job;       /* id of the heal that runs, or 0 */
+    uint64_t scrub;     /* likewise of the scrub */
+    bool scrub_off;     /* it was cancelled: there is none until the index starts again */
+    uint64_t looked_at; /* loop time of the last look at forgets */
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
@@ -127,11 +127,10 @@ static void hold(struct healer *h, bool held)
 static void look_at_forgets(struct healer *h)
 {
     for (struct job *job = jobs_next(h->jobs, NULL); job != NULL; job = jobs_next(h->jobs, job)) {
-        if (job->type != &forget_type || job->state == JOB_RUNNING || job->id <= h->ended_seen)
-            continue;
-        h->ended_seen = job->id;
-        h->due = now(h);
+        if (job->type == &forget_type && job->state != JOB_RUNNING && job->ended_at >= h->looked_at)
+            h->due = now(h);
     }
+    h->looked_at = now(h);
 }
 
 /* After one that could not mend all there is another one. One that was cancelled has its peace
@@ -165,9 +164,10 @@ static void heal(struct healer *h)
 
     if (h->options.repair_after == 0 || h->due == 0 || now(h) < h->due || h->job != 0)
         return;
+    if (jobs_start(h->jobs, &heal_type, &options, &job, text) < 0)
+        return; /* it stays due */
     h->due = 0;
-    if (jobs_start(h->jobs, &heal_type, &options, &job, text) == 0)
-        h->job = job->id;
+    h->job = job->id;
 }
 
 static void scrub(struct healer *h)
