@@ -303,11 +303,13 @@ void job_find(struct job *job, const char *line, size_t len)
 {
     char *copy;
 
-    if (job->n_findings == JOB_FINDINGS_MAX || !make_room(job) || (copy = malloc(len)) == NULL) {
+    if (job->n_findings == JOB_FINDINGS_MAX || job->findings_size + len > JOB_FINDINGS_BYTES ||
+        !make_room(job) || (copy = malloc(len)) == NULL) {
         job->findings_left_out++;
         return;
     }
     memcpy(copy, line, len);
+    job->findings_size += len;
     job->findings[job->n_findings].line = copy;
     job->findings[job->n_findings++].len = len;
 }

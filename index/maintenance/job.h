@@ -13,11 +13,12 @@
 
 #include "index/objects/objects.h"
 
-#define JOB_TEXT_MAX     (2 * VOLUME_ADDRESS_MAX + 384)
-#define JOB_COUNTS_MAX   16
-#define JOB_FINDINGS_MAX 10000 /* that are kept; more are counted */
-#define JOB_JOBS_DEFAULT 4
-#define JOB_JOBS_MAX     64
+#define JOB_TEXT_MAX       (2 * VOLUME_ADDRESS_MAX + 384)
+#define JOB_COUNTS_MAX     16
+#define JOB_FINDINGS_MAX   10000             /* that are kept; more are counted */
+#define JOB_FINDINGS_BYTES ((size_t)2 << 20) /* in all: a key can make a line of 6 KiB */
+#define JOB_JOBS_DEFAULT   4
+#define JOB_JOBS_MAX       64
 
 enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELED };
 
@@ -77,6 +78,7 @@ struct job {
     struct job_count counts[JOB_COUNTS_MAX]; /* those that have a name */
     struct job_finding *findings;            /* in the order of job_find() */
     size_t n_findings;
+    size_t findings_size; /* bytes of them */
     uint64_t findings_left_out;
     char text[JOB_TEXT_MAX]; /* when it has ended: a line that says how it went */
     bool is_clean;           /* when it is DONE: nothing is left to be mended */
@@ -137,7 +139,8 @@ void job_count(struct job *job, const char *name, uint64_t n);
 /* What was counted under that name. */
 uint64_t job_counted(const struct job *job, const char *name);
 
-/* Keeps what was found: a JSON object of one line, without its end, copied. */
+/* Keeps what was found: a JSON object of one line, without its end, copied; or counts it as left
+ * out, where there are too many or memory is short. */
 void job_find(struct job *job, const char *line, size_t len);
 
 /* Says that so many bytes will be copied or read, and counts them. */

@@ -171,6 +171,26 @@ static void test_job_counts_and_findings(void **state)
     }
 }
 
+/* Long keys make long lines: it is their bytes that are bounded, too. */
+static void test_job_findings_of_many_bytes(void **state)
+{
+    static const struct job_options plain;
+    static char line[6000];
+    size_t fit = JOB_FINDINGS_BYTES / sizeof(line);
+    struct job *job;
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    jobs_open(jobs);
+    job = start_job(&plain);
+    for (size_t i = 0; i < fit + 3; i++)
+        job_find(job, line, sizeof(line));
+    assert_int_equal(job->n_findings, fit);
+    assert_int_equal(job->findings_left_out, 3);
+    job_find(job, "a short one", 11);
+    assert_int_equal(job->n_findings, fit + 1);
+}
+
 /* --- What they spend ------------------------------------------------------------------------- */
 
 /* Puts the loop's time forward, by the millisecond, and nothing else. */
@@ -393,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_jobs_begin_and_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jobs_that_are_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_job_findings_of_many_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_counts_and_findings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_walk_sees_each_key_once, setup, teardown),
