@@ -1,8 +1,8 @@
 /* Happy path: the volume is marked (drained.h); keys with a copy there get one elsewhere, in passes
  * until one finds none; what lay there are orphans then, and the reclaimer removes them when their
  * last readers have had their time. A PUT that had chosen the volume before has an orphan there
- * until it has ended, too. So when no orphan is there, one more pass finds what came meanwhile, and
- * with nothing found the volume is empty.
+ * from its first bytes until it has ended, too. So when no orphan is there, one more pass finds
+ * what came meanwhile, and with nothing found the volume is empty.
  *
  * Failures: keys that can't be moved stay, and the drain ends with their number. From a volume that
  * is away or read-only nothing is removed: it ends without that. */

@@ -349,14 +349,38 @@ static int announce(struct write *w)
 
 /* --- The caller's side ----------------------------------------------------------------------- */
 
+static int choose_volumes(struct write *w);
+
+/* The first bytes may come long after the head. A volume that is drained since then is not to get
+ * the value: a drain waits for the blobs that the store knows of. */
+static int choose_volumes_again(struct write *w)
+{
+    if (w->record.placed_by >> 1 == places_mark(w->objects->places, false) >> 1)
+        return 0;
+    upload_deinit(&w->upload);
+    w->upload = (struct upload){.n_targets = 0};
+    return choose_volumes(w);
+}
+
+static int begin(struct write *w, char text[UPLOAD_TEXT_MAX])
+{
+    int rc = choose_volumes_again(w);
+
+    if (rc < 0) {
+        strcpy(text, w->upload.text);
+        return rc;
+    }
+    rc = announce(w);
+    if (rc < 0)
+        strcpy(text, "the index can't be changed\n");
+    return rc;
+}
+
 int write_data(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
 {
-    int rc = 0;
+    int rc = w->state == WRITE_RECEIVING ? begin(w, text) : 0;
 
-    if (w->state == WRITE_RECEIVING)
-        rc = announce(w);
     if (rc < 0) {
-        strcpy(text, "the index can't be changed\n");
         write_abort(w);
         return rc;
     }

@@ -50,6 +50,28 @@ put_until() { # FILE
     is_clean
 }
 
+@test "a PUT whose head came before a drain, and whose value comes after it, goes elsewhere" {
+    local drained
+    start_with "$VOLUMES"
+    put_keys /late 1
+    drained=$(holders /late/1 | head -n 1)
+    [[ -n $drained ]]
+    want 204 DELETE "$(url i)/late/1"
+    exec 7<>"/dev/tcp/127.0.0.1/$(port i-direct)"
+    printf 'PUT /late/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n' >&7
+    answer 7
+    same 100 "$STATUS"
+    run_job "$(drain "$drained")"
+    ended_as 'done true'
+    printf value >&7
+    answer 7
+    same 201 "$STATUS"
+    exec 7>&-
+    names_none_of "$drained"
+    same '' "$(blobs "$drained")" 'blobs on it'
+    got "$(url i)/late/1" value
+}
+
 @test "an index that is killed in a drain keeps new values away, and the drain goes on when asked again" {
     local n
     start_with "$VOLUMES"
