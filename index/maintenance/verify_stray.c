@@ -1,7 +1,7 @@
 /* A blob that no key seems to name: is it there still, and is it still so? Then it is told, and
  * with options.remove_orphans it becomes an orphan in the store, which the reclaimer removes. One
  * that is one more copy of what its key has now stays as long as not all copies at the key's places
- * are good: it may be the last one. */
+ * are good, which are read for that: it may be the last one. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,19 +86,6 @@ static void remove_it(struct verify_stray *s)
         committed_cb(&s->commit, rc);
 }
 
-static void inspected_cb(struct inspection *inspection)
-{
-    struct verify_stray *s = inspection->data;
-    unsigned n_good = inspection_count(inspection, COPY_GOOD);
-
-    if (n_good == inspection->record.n_places && n_good >= inspection->objects->copies) {
-        remove_it(s);
-        return;
-    }
-    tell(s, "stays: not all copies of its key are good");
-    stray_ended(s);
-}
-
 /* Whether nobody names the blob there. *record is what its key has, without places for nothing. */
 static bool is_unnamed(const struct verify_stray *s, struct record *record)
 {
@@ -118,6 +105,24 @@ static bool is_unnamed(const struct verify_stray *s, struct record *record)
            (rc == 0 && !places_have(o->places, orphan.places, orphan.n_places, &suspect->place));
 }
 
+static void inspected_cb(struct inspection *inspection)
+{
+    struct verify_stray *s = inspection->data;
+    unsigned n_good = inspection_count(inspection, COPY_GOOD);
+    struct record now;
+
+    if (!is_unnamed(s, &now)) { /* a move has made it a copy meanwhile */
+        stray_ended(s);
+        return;
+    }
+    if (n_good == inspection->record.n_places && n_good >= inspection->objects->copies) {
+        remove_it(s);
+        return;
+    }
+    tell(s, "stays: not all copies of its key are good");
+    stray_ended(s);
+}
+
 static void looked_cb(struct transfer *transfer, int rc, int status)
 {
     struct verify_stray *s = transfer->data;
@@ -135,8 +140,9 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
         remove_it(s);
     } else {
         s->inspection.data = s;
-        rc = inspection_start(&s->inspection, job->objects, &s->suspect.key, &record,
-                              job->options.deep, inspected_cb);
+        job_spend(job, record.size * record.n_places);
+        rc = inspection_start(&s->inspection, job->objects, &s->suspect.key, &record, true,
+                              inspected_cb);
         if (rc == 0)
             return;
         tell(s, "stays: not all copies of its key can be asked for");

@@ -62,6 +62,9 @@ stray() { # VOLUME PATH VALUE
     stray "$other" "$path" value
     flip "$(copy_of_record 1)"
     flip "$(copy_of_record 2)"
+    # Though nobody asks to read anything.
+    run_job 'verify?remove_orphans=1'
+    ended_as 'done false' 'strays=1'
     run_job 'verify?deep=1&remove_orphans=1&repair=1'
     ended_as 'done false' 'failed=1 rotten=2 strays=1'
     within 10 has_orphans i 0
