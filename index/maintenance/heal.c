@@ -10,7 +10,8 @@
 struct heal {
     struct job *job;
     struct moves moves;
-    uint64_t unreachable; /* in this pass */
+    uint64_t unreachable; /* in this pass, */
+    uint64_t pass;        /* the number of which is this */
 };
 
 /* A key of which nothing can be read is left alone: to try would be in vain for each of them. */
@@ -21,6 +22,9 @@ static bool picks(const struct walked_key *key, struct move_options *options, vo
     const struct record *record = &key->record;
     bool readable = false;
 
+    if (h->pass != h->moves.passes)
+        h->unreachable = 0;
+    h->pass = h->moves.passes;
     *options = (struct move_options){.goal = MOVE_TOP_UP};
     for (unsigned i = 0; i < record->n_places; i++) {
         if (healer_is_lost(o->healer, &record->places[i]))
@@ -52,6 +56,8 @@ static void moved_cb(int rc, void *arg)
     job_end(job, rc, text);
 }
 
+/* Of a key that lacks several copies a move makes as many as there are volumes for: another pass
+ * finds what it lacks still. */
 static int start(struct job *job)
 {
     struct heal *h = calloc(1, sizeof(*h));
@@ -59,7 +65,8 @@ static int start(struct job *job)
 
     if (h != NULL) {
         *h = (struct heal){.job = job};
-        h->moves = (struct moves){.job = job, .arg = h, .picks = picks, .ended = moved_cb};
+        h->moves = (struct moves){
+            .job = job, .arg = h, .picks = picks, .ended = moved_cb, .until_none = true};
         rc = moves_start(&h->moves);
     }
     if (rc < 0) {

@@ -91,11 +91,12 @@ static bool is_current(const struct key_visit *k)
     return objects_has(inspection->objects, &inspection->key, &inspection->record);
 }
 
-/* A client may have changed the key meanwhile: then nothing is told of what it was. */
+/* A client may have changed the key meanwhile: then nothing is told of what it was. So has a move
+ * that could make only some of the copies: what the key lacks still is looked at. */
 static void repair_ended(struct key_visit *k, int rc, const char *text)
 {
     struct key_doctor *d = k->doctor;
-    bool is_made = rc == 0 || rc == UV_EALREADY;
+    bool is_made = (rc == 0 && *text == '\0') || rc == UV_EALREADY;
 
     d->n_repairs--;
     if (!is_made && !is_current(k)) {

@@ -141,6 +141,7 @@ static int begin_pass(struct moves *m)
     job->total = stats.keys + stats.unlinked;
     job->done = 0;
     job->phase = "moving";
+    m->passes++;
     m->picked = m->waiting = m->failed = 0;
     m->walk = (struct key_walk){.job = job,
                                 .arg = m,

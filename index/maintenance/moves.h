@@ -20,6 +20,7 @@ struct moves {
     /* This module's. */
     struct key_walk walk;
     uv_timer_t timer;
+    uint64_t passes;        /* begun so far; the job may read it */
     uint64_t picked;        /* in this pass */
     uint64_t waiting;       /* of those: can't be moved now */
     uint64_t failed;        /* likewise, for other reasons */

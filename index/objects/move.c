@@ -1,11 +1,13 @@
 /* Happy path: the volumes that are to have a copy and have none are found, and the store is told
  * that the blob will be an orphan there; one after the other gets it from another place (relay.h),
- * is found to have the right bytes, and brings it to disk; one commit makes the record name the new
- * places, and those that it names no more an orphan's.
+ * is found to have the right bytes, and brings it to disk; where there will be fewer copies than
+ * before, those that stay are asked for; one commit makes the record name the new places, and those
+ * that it names no more an orphan's.
  *
  * Failures: a volume that should have a copy is down or full, or no place can be read; a copy
- * fails; the key has changed meanwhile. What was copied is an orphan, and the reclaimer's. The blob
- * keeps its generation: while the reclaimer is to remove it from a place, it can't move there. */
+ * fails, or one that was to stay isn't there; the key has changed meanwhile. What was copied is an
+ * orphan, and the reclaimer's. The blob keeps its generation: while the reclaimer is to remove it
+ * from a place, it can't move there. */
 #include "index/objects/move_internal.h"
 
 #include <assert.h>
@@ -23,8 +25,12 @@
 #define LARGE (1U << 20) /* bytes */
 
 static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
-    [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
+    [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true,
+                       [MOVE_CHECKING] = true,
+                       [MOVE_COMMITTING] = true,
+                       [MOVE_ENDED] = true},
     [MOVE_ANNOUNCING] = {[MOVE_COPYING] = true,
+                         [MOVE_CHECKING] = true,
                          [MOVE_COMMITTING] = true,
                          [MOVE_SETTLING] = true,
                          [MOVE_ENDED] = true},
@@ -36,13 +42,16 @@ static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
                       [MOVE_ENDED] = true},
     [MOVE_READING] = {[MOVE_COPYING] = true,
                       [MOVE_FLUSHING] = true,
+                      [MOVE_CHECKING] = true,
                       [MOVE_COMMITTING] = true,
                       [MOVE_SETTLING] = true,
                       [MOVE_ENDED] = true},
     [MOVE_FLUSHING] = {[MOVE_COPYING] = true,
+                       [MOVE_CHECKING] = true,
                        [MOVE_COMMITTING] = true,
                        [MOVE_SETTLING] = true,
                        [MOVE_ENDED] = true},
+    [MOVE_CHECKING] = {[MOVE_COMMITTING] = true, [MOVE_SETTLING] = true, [MOVE_ENDED] = true},
     [MOVE_COMMITTING] = {[MOVE_SETTLING] = true, [MOVE_ENDED] = true},
     [MOVE_SETTLING] = {[MOVE_ENDED] = true},
 };
@@ -117,7 +126,7 @@ static int settle(struct move *m)
 static void finish(struct move *m)
 {
     if (m->rc < 0 && m->rc != STORE_CONFLICT)
-        log_limited(LOG_LEVEL_WARN, "a REBALANCE failed: %.*s", (int)strcspn(m->text, "\n"),
+        log_limited(LOG_LEVEL_WARN, "a value could not be moved: %.*s", (int)strcspn(m->text, "\n"),
                     m->text);
     m->done(m->arg, m->rc, m->text);
     if (m->rc == 0 || settle(m) < 0)
@@ -132,7 +141,9 @@ static void committed_cb(struct store_commit *commit, int rc)
 
     m->rc = rc;
     m->objects->changes += rc == 0;
-    if (rc == STORE_CONFLICT)
+    if (rc == 0 && m->is_short)
+        move_refuse(m, rc, "no other volume can take a copy", "");
+    else if (rc == STORE_CONFLICT)
         move_refuse(m, rc, "the key has been changed", "");
     else if (rc < 0)
         move_refuse(m, rc, "the index can't be changed", "");
@@ -183,6 +194,42 @@ static int commit_it(struct move *m)
         return rc;
     changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
     return store_commit(m->objects->store, &m->commit, changes, 2, committed_cb);
+}
+
+/* --- What stays ------------------------------------------------------------------------------ */
+
+static void inspected_cb(struct inspection *inspection)
+{
+    struct move *m = inspection->data;
+    int rc;
+
+    if (inspection_count(inspection, COPY_GOOD) < inspection->record.n_places) {
+        move_refuse(m, UV_EREMOTEIO, "not all copies that are to stay are there", "");
+        finish(m);
+        return;
+    }
+    rc = commit_it(m);
+    if (rc < 0)
+        committed_cb(&m->commit, rc);
+}
+
+/* All copies are made. Where there will be fewer of them than before, those that stay are asked for
+ * first: nobody has read them. 0; or negative, with the text, when nothing was started. */
+static int check_and_commit(struct move *m)
+{
+    int rc;
+
+    if (m->record.n_places >= m->old.n_places) {
+        rc = commit_it(m);
+        return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
+    }
+    m->inspection.data = m;
+    rc = inspection_start(&m->inspection, m->objects, &m->key, &m->record, false, inspected_cb);
+    if (rc < 0)
+        return move_refuse(m, rc == UV_EAGAIN ? UV_EREMOTEIO : rc,
+                           "the copies that are to stay can't be asked for", "");
+    set_state(m, MOVE_CHECKING);
+    return 0;
 }
 
 /* --- Copying --------------------------------------------------------------------------------- */
@@ -335,10 +382,8 @@ static void copy_next(struct move *m)
     while (m->at < m->n_targets && move_has_copy(m, &m->targets[m->at].place))
         m->at++;
     if (m->at == m->n_targets) {
-        int rc = commit_it(m);
-
-        if (rc < 0)
-            committed_cb(&m->commit, rc);
+        if (check_and_commit(m) < 0)
+            finish(m);
         return;
     }
     for (; m->source < m->old.n_places; m->source++) {
@@ -390,12 +435,13 @@ static int announce(struct move *m)
     }
     change = orphan_change_of(&m->key, m->old.generation, &announced);
     if (rc == 0 && announced.is.n_places == announced.was.n_places) /* copies only go */
-        rc = commit_it(m);
-    else if (rc == 0)
+        return check_and_commit(m);
+    if (rc == 0)
         rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
-    if (rc == 0 && m->state == MOVE_STARTING)
-        set_state(m, MOVE_ANNOUNCING);
-    return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
+    if (rc < 0)
+        return move_refuse(m, rc, "the index can't be changed", "");
+    set_state(m, MOVE_ANNOUNCING);
+    return 0;
 }
 
 /* Keeps the reclaimer, and other moves, away from the blob. */

@@ -21,10 +21,11 @@ struct move_options {
 
 extern const struct move_options move_to_best; /* nothing is known of the copies */
 
-/* Fires once, from the loop, and never inside move_start(). 0: the copies are there. Else nothing
- * has changed, and `text` has a line that says why: UV_EREMOTEIO (a volume is down or full, or a
- * copy failed), UV_EAGAIN (it can't be done now), STORE_CONFLICT (the key isn't as the record says
- * any more), or as store_commit_cb. */
+/* Fires once, from the loop, and never inside move_start(). 0: the copies are there; where volumes
+ * could take only some of them, `text` has a line that says so, else it is "". Negative: nothing
+ * has changed, and `text` says why: UV_EREMOTEIO (a volume is down or full, a copy failed, or one
+ * that was to stay isn't there), UV_EAGAIN (it can't be done now), STORE_CONFLICT (the key isn't as
+ * the record says any more), or as store_commit_cb. */
 typedef void (*move_done_cb)(void *arg, int rc, const char *text);
 
 /* Moves a key that has this record. A copy that is lost stays in the record where no other one can

@@ -5,6 +5,7 @@
 
 #include "index/cluster/flush.h"
 #include "index/cluster/hash.h"
+#include "index/objects/inspection.h"
 #include "index/objects/move.h"
 
 /* Where a move waits, and for whom. */
@@ -14,6 +15,7 @@ enum move_state {
     MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
     MOVE_READING,    /* the volume that has it, and reads it */
     MOVE_FLUSHING,   /* that, to bring it to disk */
+    MOVE_CHECKING, /* the volumes whose copies are to stay, where there will be fewer than before */
     MOVE_COMMITTING, /* the store */
     MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
     MOVE_ENDED,
@@ -39,12 +41,14 @@ struct move {
     uint64_t until_before;    /* of the blob's orphan, as it was then */
     bool reads_here;          /* the volume that is copied to reads no blobs itself */
     bool is_late;             /* a volume may still carry out what it didn't answer */
+    bool is_short;            /* the new record names places without a good copy, or too few */
     int rc;
     char text[MOVE_TEXT_MAX];
     struct store_commit commit;
     struct relay relay;
     struct hash hash;
     struct flush flush;
+    struct inspection inspection;
 };
 
 /* Sets the targets and the record as it will be. 0; UV_EALREADY when nothing is to be done; or

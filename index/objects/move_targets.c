@@ -80,8 +80,10 @@ static void keep_places(struct move *m, bool good)
 
     for (unsigned i = 0; i < m->old.n_places; i++) {
         if (move_is_one_of(bad, i) != good && m->record.n_places + m->n_targets < o->copies &&
-            !is_taken(m, &m->old.places[i]))
+            !is_taken(m, &m->old.places[i])) {
             m->record.places[m->record.n_places++] = m->old.places[i];
+            m->is_short |= !good;
+        }
     }
 }
 
@@ -97,6 +99,7 @@ static int find_more(struct move *m)
     choose_more(m, candidates, n, false);
     choose_more(m, candidates, n, true);
     keep_places(m, false);
+    m->is_short |= m->record.n_places + m->n_targets < m->objects->copies;
     if (m->n_targets == 0 && lacks && m->old.n_places <= m->objects->copies)
         return move_refuse(m, UV_EREMOTEIO, "no other volume can take a copy", "");
     return 0;

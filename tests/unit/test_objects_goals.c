@@ -231,6 +231,7 @@ static void test_move_that_leaves_two_volumes_for_one(void **state)
     for (unsigned i = 0; i < 2; i++)
         places_drain(f->objects.places, volumes[i], true);
     assert_int_equal(move_as(f, &task, &both_leave), 0);
+    assert_string_equal(task.text, "no other volume can take a copy\n");
     for (unsigned i = 0; i < 2; i++)
         places_drain(f->objects.places, volumes[i], false);
     assert_true(is_good(f, 2));
@@ -262,6 +263,49 @@ static void test_move_of_a_key_when_the_number_of_copies_changes(void **state)
     assert_int_equal(record.n_places, 1);
     assert_true(is_good(f, 0));
     assert_null(find_blob(f, 1));
+}
+
+/* The copy on the volume of that rank has so many of its bytes. */
+static void cut(struct fixture *f, unsigned rank, size_t n)
+{
+    const struct volume_blob *blob = find_blob(f, rank);
+    char path[PLACEMENT_FULL_PATH_MAX];
+
+    assert_non_null(blob);
+    strcpy(path, blob->path);
+    volume_server_store(fixture_server(f, KEY, rank), path, "value", n);
+}
+
+/* Where copies only go, nothing is read; so those that stay are asked for. */
+static void test_move_that_gives_up_a_copy_looks_for_the_others(void **state)
+{
+    static const struct move_options *const ways[] = {&move_to_best, &top_up};
+    struct fixture *f = *state;
+    struct record record;
+    struct task task;
+
+    f->objects.copies = 3;
+    assert_int_equal(fixture_put(f, KEY, "value"), 0);
+    f->objects.copies = 2;
+    for (unsigned i = 0; i < 2; i++) {
+        cut(f, 1, 3);
+        assert_int_equal(move_as(f, &task, ways[i]), UV_EREMOTEIO);
+        assert_string_equal(task.text, "not all copies that are to stay are there\n");
+        look_up(f, &record);
+        assert_int_equal(record.n_places, 3);
+        cut(f, 1, 5);
+    }
+    fixture_set_fates(f, VOLUME_READ, FATE_CLOSE); /* as if they were away */
+    assert_int_equal(move_as(f, &task, &move_to_best), UV_EREMOTEIO);
+    fixture_set_fates(f, VOLUME_READ, FATE_DO);
+    fixture_wait_until_up(f);
+    assert_int_equal(move_as(f, &task, &move_to_best), 0);
+    assert_string_equal(task.text, "");
+    look_up(f, &record);
+    assert_int_equal(record.n_places, 2);
+    fixture_reclaim(f);
+    assert_true(is_good(f, 0) && is_good(f, 1));
+    assert_null(find_blob(f, 2));
 }
 
 static unsigned zone_of(struct fixture *f, const struct place *place)
@@ -316,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_move_that_leaves_two_volumes_for_one, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_move_of_a_key_when_the_number_of_copies_changes,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_move_that_gives_up_a_copy_looks_for_the_others,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_move_of_a_lost_copy_to_its_zone, fixture_setup,
                                         fixture_teardown),
