@@ -7,9 +7,10 @@
 #include <zlib.h>
 
 #define LEVEL 1 /* of 9: the fastest */
-#define GZIP_WINDOW                                                                                \
-    (15 + 16)       /* 32 KiB of history, and gzip's head and end instead of zlib's own            \
-                     */
+
+/* 32 KiB of history, and gzip's head and end instead of zlib's own. */
+#define GZIP_WINDOW (15 + 16)
+
 #define MEMORY 8    /* zlib's default */
 #define ROOM   4096 /* bytes that `out` gets at a time */
 

@@ -25,12 +25,11 @@
 #define SLICE_BYTES 16384            /* of lines between looks at the clock */
 #define FIRST_DELAY (10 * 60 * 1000) /* ms from the start to the first of all, at most */
 #define START_DELAY 1000             /* ms from the start to one that is overdue, at least */
-#define RETRY                                                                                      \
-    60000                 /* ms from a failure to the next try, and between looks for a            \
-                             change where there was none; at most the interval */
-#define RETRIES_MAX  16   /* doublings of that */
-#define STOP_CHANGES 1000 /* that are many at a stop, if they are */
-#define STOP_SHARE   100  /* as many as the 100th part of the keys, too */
+#define RETRY       60000            /* ms from a failure to the next try, and from a look for a */
+                                     /* change to the next; at most the interval */
+#define RETRIES_MAX  16              /* doublings of that */
+#define STOP_CHANGES 1000            /* that are many at a stop, if they are */
+#define STOP_SHARE   100             /* as many as the 100th part of the keys, too */
 
 /* Where a backup waits, and for whom. */
 enum backup_state {
