@@ -37,6 +37,7 @@ static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
     [MOVE_COPYING] = {[MOVE_COPYING] = true,
                       [MOVE_READING] = true,
                       [MOVE_FLUSHING] = true,
+                      [MOVE_CHECKING] = true,
                       [MOVE_COMMITTING] = true,
                       [MOVE_SETTLING] = true,
                       [MOVE_ENDED] = true},
