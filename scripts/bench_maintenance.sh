@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What bench.sh measures with --maintenance: how fast millions of small files are gone through.
 # Sourced, never run.
-# shellcheck disable=SC2154 # bench.sh has $root, $dir, $pids, $files and $cold
+# shellcheck disable=SC2154,SC2016 # bench.sh has $root, $dir, $pids, $files and $cold; bash -c has the rest
 #
 # Each measurement is made three times, and the median counts. It stands next to the figure that
 # must be reached, in the same run.

@@ -53,11 +53,11 @@ struct transfer {
     bool anew; /* look the volume's name up again, and take no connection that was kept */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
-    int64_t length; /* that the answer's Content-Length says, -1 for none; likewise */
-    uint64_t progress;                          /* loop time of the last sign of life */
-    size_t dropped;                             /* bytes of the answer's body */
-    int shortage;                               /* errno of a socket that could not be made, or 0 */
-    bool starved; /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */
+    int64_t length;    /* that the answer's Content-Length says, -1 for none; likewise */
+    uint64_t progress; /* loop time of the last sign of life */
+    size_t dropped;    /* bytes of the answer's body */
+    int shortage;      /* errno of a socket that could not be made, or 0 */
+    bool starved;      /* read said UV_EAGAIN, or write false: it isn't the volume that is slow */
     bool wake_soon;
     int64_t left;   /* bytes of the body that are still to be read; negative when chunked */
     bool body_sent; /* all was read, so the volume may hold the whole body */

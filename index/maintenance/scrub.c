@@ -32,18 +32,30 @@ struct scrub {
 
 /* --- The file -------------------------------------------------------------------------------- */
 
-static bool parse(char *text, struct scrub_state *state)
+/* Reads "NAME NUMBER" and the end of the line. */
+static bool take_number(char **text, const char *name, uint64_t *number)
 {
-    char *next = strstr(text, "next ");
+    size_t n = strlen(name);
     char *end;
 
-    if (next == NULL || sscanf(text, "begun %" SCNu64 "\nverified %" SCNu64 "\n", &state->begun,
-                               &state->verified) != 2)
+    if (strncmp(*text, name, n) != 0 || (*text)[n] < '0' || (*text)[n] > '9')
         return false;
-    next += strlen("next ");
-    end = strchr(next, '\n');
+    *number = strtoull(*text + n, &end, 10);
+    *text = end + 1;
+    return *end == '\n';
+}
+
+static bool parse(char *text, struct scrub_state *state)
+{
+    char *end;
+
+    if (!take_number(&text, "begun ", &state->begun) ||
+        !take_number(&text, "verified ", &state->verified) || strncmp(text, "next ", 5) != 0)
+        return false;
+    text += 5;
+    end = strchr(text, '\n');
     return end != NULL &&
-           (end == next || key_decode(next, (size_t)(end - next), &state->next) == NULL);
+           (end == text || key_decode(text, (size_t)(end - text), &state->next) == NULL);
 }
 
 void scrub_load(const struct objects *o, struct scrub_state *state)

@@ -53,7 +53,7 @@ up_for() { # MS: the index
 }
 
 is_healed() { # by a heal that has ended
-    job_is heal done
+    job_is heal 'done'
 }
 
 @test "a disk that dies under load and stays away is healed in its time, and no client sees it" {

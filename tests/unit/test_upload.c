@@ -445,8 +445,9 @@ static void hold_connection(struct fixture *f, unsigned i, struct transfer *tran
     f->servers[i].syncs = false;
     transfer->data = f;
     snprintf(url, sizeof(url), "http://%s/_mkv/sync", f->servers[i].name);
-    assert_int_equal(
-        transfer_post(f->transfers, transfer, url, "/", 100ULL * TRANSFER_FLUSH_RATE, NULL, held_cb), 0);
+    assert_int_equal(transfer_post(f->transfers, transfer, url, "/", 100ULL * TRANSFER_FLUSH_RATE,
+                                   NULL, held_cb),
+                     0);
 }
 
 /* A want of descriptors is ours: it is said of no volume, and ends the upload at once. */
