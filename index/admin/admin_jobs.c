@@ -202,7 +202,7 @@ static void respond_kind(struct admin *admin, struct http_request *request, cons
 {
     const struct job_type *type = job_type_find(name, len);
 
-    if (type == NULL)
+    if (type == NULL || type->is_own)
         http_respond_text(request, 404, "there is no such kind of job\n");
     else if (http_request_method(request) == HTTP_METHOD_POST)
         start(admin, request, type);

@@ -86,4 +86,4 @@ static void cancel(struct job *job)
 }
 
 const struct job_type heal_type = {
-    .name = "heal", .noun = "keys", .start = start, .cancel = cancel};
+    .name = "heal", .noun = "keys", .is_own = true, .start = start, .cancel = cancel};

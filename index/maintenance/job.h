@@ -48,6 +48,7 @@ struct job_type {
     const char *name;  /* as the command, "rebalance" */
     const char *noun;  /* what `done` and `total` count: "keys" */
     bool needs_volume; /* options.volume */
+    bool is_own;       /* mkv alone begins it (healer.h), with options that nobody can ask for */
     /* Begins it. 0; or negative with a line in job->text, and then nothing runs. */
     int (*start)(struct job *job);
     /* It is to begin nothing more: job_end() follows soon, or comes from within. */

@@ -191,4 +191,4 @@ static void cancel(struct job *job)
 }
 
 const struct job_type scrub_type = {
-    .name = "scrub", .noun = "keys", .start = start, .cancel = cancel};
+    .name = "scrub", .noun = "keys", .is_own = true, .start = start, .cancel = cancel};

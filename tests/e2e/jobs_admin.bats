@@ -50,6 +50,8 @@ field() { # JQ-PATH
 @test "what is no job, or none with these parameters, is refused" {
     cluster i v1 --verify-every 0
     wants 404 POST /jobs/dance
+    wants 404 POST /jobs/heal # mkv's own
+    wants 404 POST /jobs/scrub
     wants 404 GET /jobs/7
     wants 404 DELETE /jobs/7
     wants 404 POST /jobs/
