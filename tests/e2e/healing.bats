@@ -94,6 +94,28 @@ is_healed() { # by a heal that has ended
     within 20 verifies
 }
 
+@test "of copies for which there is room for some only, the others are told, and are not given up" {
+    COPIES=3
+    healing_cluster --repair-after 0 --verify-every 0
+    fill 20
+    stop i
+    crash v1
+    crash v2
+    index i "$VOLUMES" --replicas $COPIES --backup-every 0 --verify-every 0 --repair-after 1s
+    within 20 is_healed
+    # Each key is on two volumes now, and lacks one copy: those that had two made up for one.
+    same '20 false' "$(last_job heal '| "\(.counts.failed) \(.clean)"')"
+    (($(last_job heal .counts.moved) > 0))
+    same 20 "$(blobs v3 | wc -l)"
+    same 20 "$(blobs v4 | wc -l)"
+    volume v1
+    volume v2
+    within 10 sees i v1 up
+    within 10 sees i v2 up
+    within 30 verifies --deep
+    all_readable 20
+}
+
 @test "a volume that is back in time keeps what it has" {
     healing_cluster --repair-after 30s
     fill 40
