@@ -9,7 +9,8 @@
 # wrong, and what was skipped. CTest runs twice as many tests at once as there are processors, since
 # most of them wait most of the time; CTEST_PARALLEL_LEVEL=N changes that.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+self=$(realpath "${BASH_SOURCE[0]}")
+cd "$(dirname "$self")/.."
 
 failed=()
 export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$((2 * $(nproc)))}
@@ -21,7 +22,7 @@ export LSAN_OPTIONS=exitcode=99:print_suppressions=0
 
 help()
 {
-    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$self"
 }
 
 # step TITLE COMMAND...: runs COMMAND under a header and remembers whether it failed.

@@ -95,16 +95,18 @@ static json_t *status_of(const struct admin *admin)
 
     store_stats(admin->objects->store, &s);
     backups_look_up(admin->objects->store, &backups); /* else a log line tells */
-    return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "version", MKV_VERSION, "pid", (int)getpid(), "index", json_of_text(admin->directory),
-        "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
-        json_of_number(s.keys - backups.n), "unlinked", json_of_number(s.unlinked), "orphans",
-        json_of_number(s.orphans), "table", "bytes", json_of_number(s.table_bytes), "memtable",
-        "bytes", json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
-        journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)), "zones",
-        zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs), "healing",
-        healing_of(admin->objects), "backup", backup_of(&backups));
+    return json_pack("{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o}",
+                     "version", MKV_VERSION, "pid", (int)getpid(), "index",
+                     json_of_text(admin->directory), "replicas", (int)admin->objects->copies,
+                     "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
+                     json_of_number(s.keys - backups.n), "unlinked", json_of_number(s.unlinked),
+                     "orphans", json_of_number(s.orphans), "table", "bytes",
+                     json_of_number(s.table_bytes), "memtable", "bytes",
+                     json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
+                     journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)),
+                     "zones", zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs),
+                     "healing", healing_of(admin->objects), "backup", backup_of(&backups));
 }
 
 int status_append(struct buf *out, const struct admin *admin)

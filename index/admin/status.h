@@ -7,7 +7,7 @@
 
 /* Appends one line:
  *
- *     {"version":"0.1.0","pid":17,"index":"/srv/index","uptime_ms":5,
+ *     {"version":"0.1.0","pid":17,"index":"/srv/index","replicas":2,"uptime_ms":5,
  *      "keys":3,"unlinked":1,"orphans":0,
  *      "table":{"bytes":8192},
  *      "memtable":{"bytes":4096},

@@ -34,6 +34,7 @@ struct drain {
     uv_timer_t timer;
     uint64_t n_orphans;
     uint64_t moved_before; /* the pass that runs */
+    bool was_drained;      /* before */
     bool looked;           /* no orphan was there, before the pass that runs */
     int rc;
     char text[JOB_TEXT_MAX];
@@ -174,7 +175,7 @@ static void look_cb(uv_timer_t *timer)
 static void look_soon(struct drain *d, uint64_t ms)
 {
     d->state = DRAIN_PAUSING;
-    d->job->phase = "waiting until what was moved is removed";
+    d->job->phase = "waiting until what was moved is removed (--grace)";
     uv_timer_start(&d->timer, look_cb, ms, 0);
 }
 
@@ -186,7 +187,9 @@ static void undone_cb(uv_timer_t *timer)
 
     d->job->is_clean = true;
     snprintf(d->text, sizeof(d->text),
-             "%s takes new values again; `mkv rebalance` moves its keys back", d->volume->name);
+             d->was_drained ? "%s takes new values again; `mkv rebalance` moves its keys back"
+                            : "%s was not drained",
+             d->volume->name);
     end(d, 0);
 }
 
@@ -218,6 +221,7 @@ static int start(struct job *job)
 {
     struct volume *volume;
     struct drain *d;
+    bool was_drained;
     int rc = find_volume(job, &volume);
 
     if (rc < 0)
@@ -225,13 +229,14 @@ static int start(struct job *job)
     d = calloc(1, sizeof(*d));
     if (d == NULL)
         return refuse(job, UV_ENOMEM, "out of memory");
+    was_drained = volume->is_drained;
     rc = drained_set(job->objects, volume, !job->options.undo);
     if (rc < 0) {
         free(d);
         return refuse(job, rc, "the list of drained volumes can't be written");
     }
     spread_restart(job->objects->spread);
-    *d = (struct drain){.job = job, .volume = volume};
+    *d = (struct drain){.job = job, .volume = volume, .was_drained = was_drained};
     job->data = d;
     uv_timer_init(job->objects->loop, &d->timer);
     d->timer.data = d;

@@ -168,8 +168,8 @@ static void end(struct forget *f, int rc)
                  uv_strerror(rc));
     else if (lost > 0)
         snprintf(text + n, sizeof(text) - (size_t)n,
-                 "; %" PRIu64 " keys are lost: their only copy was there", lost);
-    else
+                 "; %" PRIu64 " keys are lost, since their only copy was there: DELETE them", lost);
+    else if (job_counted(job, "forgotten") > 0)
         snprintf(text + n, sizeof(text) - (size_t)n, "; `mkv verify --repair` makes new ones");
     job->is_clean = lost == 0;
     free(f);
@@ -236,7 +236,9 @@ static int start(struct job *job)
     if (found.volume == NULL)
         return refuse(job, UV_EINVAL, "the index knows no volume of that name");
     if (!any_gone(&found))
-        return refuse(job, UV_EINVAL, "its disk is there: drain it instead");
+        return refuse(job, UV_EINVAL,
+                      volume_is_live(found.volume) ? "its disk is there: drain it instead"
+                                                   : "no disk was ever there");
     f = malloc(sizeof(*f));
     if (f == NULL)
         return refuse(job, UV_ENOMEM, "out of memory");

@@ -92,7 +92,7 @@ static void closed_cb(uv_handle_t *handle)
 {
     struct moves *m = handle->data;
 
-    job_count(m->job, "failed", m->failed + m->waiting);
+    job_count(m->job, "failed", m->failed + (m->job->is_canceled ? 0 : m->waiting));
     m->ended(m->rc, m->arg);
 }
 
@@ -127,8 +127,10 @@ static void walked_cb(int rc, void *arg)
 
     if (rc < 0 || !is_worth_another(m))
         end(m, rc);
-    else
+    else {
+        m->job->phase = "waiting until older copies are removed (--grace)";
         uv_timer_start(&m->timer, pass_cb, PASS_PAUSE, 0);
+    }
 }
 
 /* What failed in an earlier pass is found by this one again. */

@@ -1,7 +1,8 @@
-/* A walk through the keys that begins to look at one in so many seconds. The file is three lines:
+/* A walk through the keys that begins to look at one in so many seconds. The file is four lines:
  *
  *     begun MS
  *     verified MS
+ *     done KEYS
  *     next KEY        percent-encoded, or nothing
  */
 #include "index/maintenance/scrub.h"
@@ -50,7 +51,8 @@ static bool parse(char *text, struct scrub_state *state)
     char *end;
 
     if (!take_number(&text, "begun ", &state->begun) ||
-        !take_number(&text, "verified ", &state->verified) || strncmp(text, "next ", 5) != 0)
+        !take_number(&text, "verified ", &state->verified) ||
+        !take_number(&text, "done ", &state->done) || strncmp(text, "next ", 5) != 0)
         return false;
     text += 5;
     end = strchr(text, '\n');
@@ -75,8 +77,9 @@ static void save(struct scrub *s)
 {
     const struct objects *o = s->job->objects;
     struct buf text = {0};
-    int rc = buf_append_format(&text, "begun %" PRIu64 "\nverified %" PRIu64 "\nnext ",
-                               s->state.begun, s->state.verified);
+    int rc =
+        buf_append_format(&text, "begun %" PRIu64 "\nverified %" PRIu64 "\ndone %" PRIu64 "\nnext ",
+                          s->state.begun, s->state.verified, s->state.done);
 
     if (rc == 0)
         rc = json_append_percent(&text, s->state.next.bytes, s->state.next.len);
@@ -105,6 +108,7 @@ static void pause_for_one(struct job *job)
     struct store_stats stats;
 
     store_stats(job->objects->store, &stats);
+    job->total = stats.keys + stats.unlinked;
     if (stats.keys + stats.unlinked > 0)
         job_pause(job, job->options.spread * 1000 / (stats.keys + stats.unlinked));
 }
@@ -115,6 +119,7 @@ static int visit(const struct walked_key *key, void *arg)
 
     pause_for_one(s->job);
     s->state.next = key->key;
+    s->state.done++;
     if (uv_now(s->job->objects->loop) - s->saved_at >= SAVE_EVERY)
         save(s);
     return key_doctor_visit(&s->doctor, &key->key, &key->record);
@@ -178,6 +183,7 @@ static int start(struct job *job)
     store_stats(job->objects->store, &stats);
     job->phase = "reading";
     job->total = stats.keys + stats.unlinked;
+    job->done = s->state.done;
     job->data = s;
     return 0;
 }

@@ -10,6 +10,7 @@
 struct scrub_state {
     uint64_t begun;    /* of the round at hand, ms since 1970; 0: none is */
     uint64_t verified; /* begin of the last round that was completed, likewise */
+    uint64_t done;     /* keys of the round at hand that were read */
     struct key next;   /* where the round goes on; len 0 at its start */
 };
 

@@ -15,6 +15,7 @@
 
 #define LOOKS_AT_ONCE 64  /* operations, */
 #define READS_AT_ONCE 512 /* or in a deep verify, whose volumes take many files at once */
+#define FILES_FEW     100 /* that may all go */
 #define TICK          200 /* ms, while volumes are listed */
 
 static void turn_cb(uv_timer_t *timer);
@@ -43,9 +44,9 @@ static void write_text(const struct job *job, char *text, size_t size)
         {count_bad(job), "copy is bad", "copies are bad"},
         {job_counted(job, "too_few"), "key has too few copies", "keys have too few copies"},
         {job_counted(job, "away"), "copy is on a volume that is away",
-         "copies are on volumes that are away"},
+         "copies are on volumes that are away (`mkv forget` gives up one that is gone)"},
         {job_counted(job, "repaired"), "key repaired", "keys repaired"},
-        {job_counted(job, "failed"), "could not be mended", "could not be mended"},
+        {job_counted(job, "failed"), "could not be mended now", "could not be mended now"},
         {job_counted(job, "strays"), "blob without a key", "blobs without a key"},
         {job_counted(job, "removed"), "of them will be removed", "of them will be removed"},
         {job_counted(job, "unlisted"), "volume can't be listed", "volumes can't be listed"},
@@ -75,16 +76,34 @@ static bool is_clean(const struct job *job)
     return left == 0;
 }
 
+/* Files that the index knows of. */
+static uint64_t count_known(const struct verify *v)
+{
+    const struct objects *o = v->job->objects;
+    struct store_stats stats;
+
+    store_stats(o->store, &stats);
+    return (stats.keys + stats.unlinked + stats.orphans) * o->copies;
+}
+
 static void closed_cb(uv_handle_t *handle)
 {
     struct verify *v = handle->data;
+    uint64_t files = atomic_load(&v->inventory.files);
+    uint64_t known = count_known(v);
     struct job *job = v->job;
     int rc = v->rc;
     char text[JOB_TEXT_MAX];
 
     free(v->suspects);
     free(v);
-    if (rc < 0)
+    if (rc == UV_EPERM)
+        snprintf(
+            text, sizeof(text),
+            "the volumes hold %" PRIu64 " files, and the index knows of %" PRIu64
+            ": nothing is removed. Is it the right index? `mkv rebuild` makes one of the files",
+            files, known);
+    else if (rc < 0)
         snprintf(text, sizeof(text), "it can't go on: %s", uv_strerror(rc));
     else
         write_text(job, text, sizeof(text));
@@ -192,6 +211,15 @@ static void key_ended_cb(void *arg)
     verify_ended(v);
 }
 
+/* Of an index that doesn't know half of the files, most would go: it has lost what it knew, or is
+ * another one's. */
+static bool knows_too_little(const struct verify *v)
+{
+    uint64_t files = atomic_load(&v->inventory.files);
+
+    return v->job->options.remove_orphans && files > FILES_FEW && files > 2 * count_known(v);
+}
+
 /* The list is there, or more of it. */
 static void ready_cb(int rc, void *arg)
 {
@@ -204,6 +232,8 @@ static void ready_cb(int rc, void *arg)
         v->job->total = stats.keys + stats.unlinked;
         v->job->done = 0;
         job_count(v->job, "strangers", v->inventory.strangers + v->inventory.foreign);
+        if (rc == 0 && knows_too_little(v))
+            rc = UV_EPERM;
         job_count(v->job, "unlisted", v->inventory.unlisted);
     }
     v->stage = VERIFY_COMPARING;

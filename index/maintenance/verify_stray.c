@@ -14,10 +14,13 @@
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
+#define TRIES 100 /* commits: a blob has some copies at most, and each may come first */
+
 struct verify_stray {
     struct verify *verify;
     struct suspect suspect;
     struct volume *volume;
+    unsigned tries;
     struct transfer head;
     struct inspection inspection; /* of the key's own copies */
     struct store_commit commit;
@@ -48,12 +51,14 @@ static void tell(struct verify_stray *s, const char *outcome)
     finding_tell(job, "no key names it", &suspect->key, place, detail);
 }
 
+static void decide(struct verify_stray *s);
+
 static void committed_cb(struct store_commit *commit, int rc)
 {
     struct verify_stray *s = commit->data;
 
-    if (rc == STORE_CONFLICT) { /* somebody has just said something of it */
-        stray_ended(s);
+    if (rc == STORE_CONFLICT && ++s->tries < TRIES) { /* another copy of it was just told of */
+        decide(s);
         return;
     }
     if (rc == 0) {
@@ -123,15 +128,14 @@ static void inspected_cb(struct inspection *inspection)
     stray_ended(s);
 }
 
-static void looked_cb(struct transfer *transfer, int rc, int status)
+/* It is there: what is to become of it? */
+static void decide(struct verify_stray *s)
 {
-    struct verify_stray *s = transfer->data;
     struct job *job = s->verify->job;
     struct record record;
+    int rc;
 
-    volume_report(s->volume, rc, status);
-    if (rc < 0 || status != 200 || !volume_has_answered(s->volume, transfer) ||
-        !is_unnamed(s, &record)) {
+    if (!is_unnamed(s, &record)) {
         stray_ended(s);
     } else if (!job->options.remove_orphans) {
         tell(s, "");
@@ -148,6 +152,17 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
         tell(s, "stays: not all copies of its key can be asked for");
         stray_ended(s);
     }
+}
+
+static void looked_cb(struct transfer *transfer, int rc, int status)
+{
+    struct verify_stray *s = transfer->data;
+
+    volume_report(s->volume, rc, status);
+    if (rc == 0 && status == 200 && volume_has_answered(s->volume, transfer))
+        decide(s);
+    else
+        stray_ended(s);
 }
 
 int verify_stray_start(struct verify *v, const struct suspect *suspect)

@@ -159,6 +159,18 @@ static int open_sockets(const struct index_options *o, struct backend *b)
     return 0;
 }
 
+/* An option that was forgotten on the command line should not cost copies unnoticed. */
+static void warn_of_fewer(const struct backend *b)
+{
+    struct settings last = {.replicas = 0};
+
+    if (settings_read_last(b->options.directory, &last) == 0 && last.replicas > b->options.copies)
+        log_warn("--replicas is %u, and was %u in the last run: new values get fewer copies, and "
+                 "mkv rebalance removes those that are too many",
+                 b->options.copies, last.replicas);
+    settings_deinit(&last);
+}
+
 static int backend_start(uv_loop_t *loop, void *arg)
 {
     struct backend *b = arg;
@@ -167,6 +179,7 @@ static int backend_start(uv_loop_t *loop, void *arg)
     if (rc < 0)
         return rc;
     forget_sockets(b);
+    warn_of_fewer(b);
     settings_write(b->options.directory, &b->options, b->volumes.entries, b->volumes.count);
     return 0;
 }

@@ -124,7 +124,8 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
         printf(" in %.1f s (%.0f keys/s)", seconds, (double)keys / seconds);
     putchar('\n');
     report_backup(counts, options);
-    say(c->lost, "values that the backup knows have no file: they were deleted since, or are lost");
+    say(c->lost,
+        "of the values that the backup knows have no file: they were deleted since, or are lost");
     say(c->orphans, "older or damaged values are orphans: mkv index removes them");
     say(c->disagree, "keys have copies that differ in size");
     say(c->cut, "keys have no whole copy: the file says that it was longer");

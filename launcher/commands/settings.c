@@ -241,3 +241,15 @@ int settings_read(const char *directory, struct settings *settings)
         settings_deinit(&read);
     return rc;
 }
+
+int settings_read_last(const char *directory, struct settings *settings)
+{
+    struct buf text = {0};
+    char problem[SETTINGS_TEXT_MAX];
+    int rc = small_file_read(directory, SETTINGS_FILE, FILE_MAX, &text);
+
+    if (rc == 0 && settings_parse(buf_bytes(&text), buf_size(&text), settings, problem) != NULL)
+        rc = -EINVAL;
+    buf_deinit(&text);
+    return rc;
+}

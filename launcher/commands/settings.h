@@ -42,6 +42,9 @@ int settings_write(const char *directory, const struct index_server_options *opt
 /* Reads it. 0; or -errno after a log line that says what is wrong, and in which line. */
 int settings_read(const char *directory, struct settings *settings);
 
+/* The same without a word, of a file that may be missing. */
+int settings_read_last(const char *directory, struct settings *settings);
+
 /* The two for bytes. NULL, or what is wrong, in `problem`. */
 int settings_append(struct buf *out, const struct index_server_options *options,
                     const struct volume_entry *volumes, size_t n_volumes);

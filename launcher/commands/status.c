@@ -87,6 +87,7 @@ static void print_counts(const json_t *status)
     printf("keys        %" PRId64 "\n", number(status, NULL, "keys"));
     printf("unlinked    %" PRId64 "\n", number(status, NULL, "unlinked"));
     printf("orphans     %" PRId64 "\n", number(status, NULL, "orphans"));
+    printf("replicas    %" PRId64 "\n", number(status, NULL, "replicas"));
     printf("table       %s\n", quantity_size((double)number(status, "table", "bytes"), table));
     printf("memtable    %s\n",
            quantity_size((double)number(status, "memtable", "bytes"), memtable));
@@ -271,6 +272,10 @@ static void print_job(const struct job_line *job)
 
     printf("job         %" PRIu64 ", %s%s, ", job->id, job_line_name(job, name),
            job->is_automatic ? " (automatic)" : "");
+    if (job->is_running && strcmp(name, "scrub") == 0) { /* it has all the time in the world */
+        printf("%" PRIu64 " of %" PRIu64 " keys of this round are read\n", job->done, job->total);
+        return;
+    }
     if (job->is_running) {
         progress_guess(&progress, job);
         puts(progress_sentence(&progress, job, text));

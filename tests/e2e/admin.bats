@@ -35,7 +35,7 @@ field() { # FILE NAME
     put "$(url i)/c" three
     want 204 UNLINK "$(url i)/b"
     status_of i
-    same 'index process keys unlinked orphans table memtable journal checkpoint backup healing scrub volume volume' \
+    same 'index process keys unlinked orphans replicas table memtable journal checkpoint backup healing scrub volume volume' \
         "$(awk '{ print $1 }' "$T/status" | xargs)" 'what the lines tell of'
     grep -Eqx "process +mkv [0-9.]+, pid $(pid_of i), up for [0-9]+ s" "$T/status"
     grep -Eqx 'keys +2' "$T/status"

@@ -136,3 +136,36 @@ copy_of_record() { # NUMBER
     keys_are_right /k 50
     is_clean
 }
+
+@test "all copies of a blob that came back go at once" {
+    local each path
+    cluster i "$VOLUMES" --replicas 3 "${BY_HAND[@]}"
+    put_keys /k 20
+    put "$(url i)/back" value
+    for each in $VOLUMES; do
+        if ! lacks "$each" /back; then
+            path=$(blob_of "$each" /back)
+        fi
+    done
+    want 204 DELETE "$(url i)/back"
+    within 15 has_orphans i 0
+    for each in v1 v2 v3; do
+        stray "$each" "$path" value
+    done
+    run_job 'verify?remove_orphans=1'
+    ended_as 'done true' 'removed=3 strays=3'
+    within 15 has_orphans i 0
+    is_clean
+}
+
+@test "an index that knows less than half of the files removes none" {
+    cluster i "$VOLUMES" --replicas 3 "${BY_HAND[@]}"
+    put_keys /k 60
+    stop i
+    rm -r "$T/data/i"
+    index i "$VOLUMES" --replicas 3 "${BY_HAND[@]}"
+    all_up
+    run_job 'verify?remove_orphans=1'
+    ended_as 'failed false'
+    [[ $(job .text) == *'hold 180 files'*'nothing is removed'*'mkv rebuild'* ]] || fail "$(job .text)"
+}
