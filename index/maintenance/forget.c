@@ -143,7 +143,7 @@ static int start_one(const struct walked_key *key, void *arg)
     change = f->walk.of_orphans ? change_of_orphan(g) : change_of_key(g);
     if (!f->walk.of_orphans && g->record.n_places == 0) {
         job_count(f->job, "lost", 1);
-        finding_tell(f->job, "lost", &key->key, f->volume->name, "its only copy was there");
+        finding_tell(f->job, "lost", &key->key, f->volume->name, "it has no other copy");
         free(g);
         return UV_ENOENT;
     }
@@ -160,16 +160,17 @@ static void end(struct forget *f, int rc)
     struct job *job = f->job;
     uint64_t lost = job_counted(job, "lost");
     char text[JOB_TEXT_MAX];
-    int n = snprintf(text, sizeof(text), "%" PRIu64 " copies on %s are forgotten",
-                     job_counted(job, "forgotten"), f->volume->name);
+    uint64_t forgotten = job_counted(job, "forgotten");
+    int n = snprintf(text, sizeof(text), "copies of %" PRIu64 " key%s on %s are forgotten",
+                     forgotten, forgotten == 1 ? "" : "s", f->volume->name);
 
     if (rc < 0)
         snprintf(text + n, sizeof(text) - (size_t)n, "; then the index can't be changed: %s",
                  uv_strerror(rc));
     else if (lost > 0)
         snprintf(text + n, sizeof(text) - (size_t)n,
-                 "; %" PRIu64 " keys are lost, since their only copy was there: DELETE them", lost);
-    else if (job_counted(job, "forgotten") > 0)
+                 "; %" PRIu64 " keys are lost, since they had no other copy: DELETE them", lost);
+    else if (forgotten > 0)
         snprintf(text + n, sizeof(text) - (size_t)n, "; `mkv verify --repair` makes new ones");
     job->is_clean = lost == 0;
     free(f);

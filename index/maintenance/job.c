@@ -206,6 +206,10 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
         strcpy(text, "the index has just begun to ask its volumes how they are");
         return UV_EAGAIN;
     }
+    if (new != NULL &&new->is_canceled) {
+        strcpy(text, "one that was cancelled is about to end");
+        return UV_EAGAIN;
+    }
     if (new != NULL) {
         snprintf(text, JOB_TEXT_MAX, "it runs already, as job %llu", (unsigned long long)new->id);
         *job = new;

@@ -159,10 +159,13 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
     struct verify_stray *s = transfer->data;
 
     volume_report(s->volume, rc, status);
-    if (rc == 0 && status == 200 && volume_has_answered(s->volume, transfer))
+    if (rc == 0 && status == 200 && volume_has_answered(s->volume, transfer)) {
         decide(s);
-    else
-        stray_ended(s);
+        return;
+    }
+    if (rc < 0 || status != 404)
+        job_count(s->verify->job, "away", 1);
+    stray_ended(s);
 }
 
 int verify_stray_start(struct verify *v, const struct suspect *suspect)

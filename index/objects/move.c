@@ -225,7 +225,8 @@ static int check_and_commit(struct move *m)
         return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
     }
     m->inspection.data = m;
-    rc = inspection_start(&m->inspection, m->objects, &m->key, &m->record, false, inspected_cb);
+    rc = inspection_start(&m->inspection, m->objects, &m->key, &m->record,
+                          (m->old.flags & RECORD_MD5) != 0, inspected_cb);
     if (rc < 0)
         return move_refuse(m, rc == UV_EAGAIN ? UV_EREMOTEIO : rc,
                            "the copies that are to stay can't be asked for", "");
@@ -303,11 +304,11 @@ static void read_cb(struct hash *hash, int rc)
     if (rc == UV_ENOTSUP) {
         m->reads_here = true; /* once more */
         copy_next(m);
-    } else if (rc < 0) {
-        move_refuse(m, UV_EREMOTEIO, uv_strerror(rc), target->volume->name);
+    } else if (rc < 0 || hash->found != HASH_READ) {
+        move_refuse(m, UV_EREMOTEIO, rc < 0 ? uv_strerror(rc) : "what was copied can't be read",
+                    target->volume->name);
         finish(m);
-    } else if (hash->found == HASH_READ && hash->size == m->old.size &&
-               memcmp(hash->md5, m->old.md5, MD5_SIZE) == 0) {
+    } else if (hash->size == m->old.size && memcmp(hash->md5, m->old.md5, MD5_SIZE) == 0) {
         sync_it(m);
     } else { /* another copy may do better */
         m->source++;

@@ -24,7 +24,7 @@ struct options {
 /* clang-format off */
 #define JOB_OPTIONS \
     INDEX_DIR_OPTION(struct options, directory), \
-    {"jobs", "N", NULL, "keys in hand at once, 4 unless given, up to 64", option_set_jobs, \
+    {"jobs", "N", NULL, "keys moved or mended at once, 4 unless given, up to 64", option_set_jobs, \
      offsetof(struct options, job.jobs)}, \
     {"rate", "BYTES[K|M|G]", NULL, "bytes a second that it copies or reads at most", \
      option_set_rate, offsetof(struct options, job.rate)}, \

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -93,6 +94,8 @@ static int begin_file(struct hash *h, struct buf *out)
     int rc = open_file(h);
 
     md5_begin(&h->md5);
+    if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) /* says nothing of the file */
+        return rc;
     if (rc < 0)
         return end_file(h, rc, out);
     h->is_large = h->whole >= LARGE;
@@ -143,7 +146,7 @@ static void hash_make(void *source, struct piece *piece, uint64_t until)
         rc = buf_append_string(out, "end\n");
     }
     if (rc < 0)
-        strcpy(piece->failure, "out of memory");
+        snprintf(piece->failure, sizeof(piece->failure), "%s", strerror(-rc));
 }
 
 /* --- The loop -------------------------------------------------------------------------------- */

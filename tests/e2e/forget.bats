@@ -68,7 +68,7 @@ relist_without() { # VOLUME
     run_job "$(forget v3)"
     ended_as 'done false' "lost=$on_it"
     same "$on_it lost" "$(cut -f1 "$T/findings" | sort | uniq -c | awk '{ $1 = $1 } 1')"
-    job .text | grep -q "; $on_it keys are lost: their only copy was there\$"
+    job .text | grep -q "; $on_it keys are lost, since they had no other copy: DELETE them\$"
     pages "$(url i)/?list" 1000 | wc -l | grep -qx 40
     # It wasn't gone after all.
     volume v3

@@ -202,6 +202,15 @@ bool volume_server_holds(const struct volume_server *server)
     return false;
 }
 
+/* It reads no blobs itself. */
+static bool is_hash(const struct http_request *request)
+{
+    size_t n;
+    const char *path = http_request_path(request, &n);
+
+    return n == strlen("/_mkv/hash") && memcmp(path, "/_mkv/hash", n) == 0;
+}
+
 static bool is_probe(const struct http_request *request)
 {
     size_t n;
@@ -235,6 +244,10 @@ static void request_cb(struct http_request *request, void *arg)
     const char *path;
     size_t n;
 
+    if (is_hash(request)) {
+        http_respond(request, 404, NULL, 0);
+        return;
+    }
     if (is_probe(request)) {
         http_add_header(request, "Mkv-Volume-Id", server->identity);
         http_respond(request, 200, space, sizeof(space) - 1);

@@ -80,8 +80,8 @@ static bool all_up(const struct fixture *f)
     for (size_t i = 0; i < volumes_count(volumes); i++) {
         const struct volume *volume = volumes_at(volumes, i);
 
-        if (volume->state != VOLUME_UP || volume_is_paused(volume))
-            return false;
+        if (volume->state != VOLUME_UP || volume_is_paused(volume) || volume->probing)
+            return false; /* time that is passed would be the probe's, too */
     }
     return true;
 }

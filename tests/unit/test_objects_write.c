@@ -276,7 +276,8 @@ static void test_write_when_a_volume_fails(void **state)
             snprintf(key, sizeof(key), "/key-%zu-%u", i, rank);
             fixture_server(f, key, rank)->fates[failures[i].kind] = failures[i].fate;
             task_write(f, &task, key, "value");
-            assert_int_equal(task_wait_long(&task), 0);
+            if (task_wait_long(&task) != 0)
+                fail_msg("failure %zu at rank %u: %d, %s", i, rank, task.rc, task.text);
             heal(f);
             assert_value(f, key, "value");
             assert_named(f);
