@@ -1,11 +1,11 @@
 /* Happy path: the volumes that are to have a copy and have none are found, and the store is told
  * that the blob will be an orphan there; one after the other gets it from another place (relay.h),
- * is found to have the right bytes, and brings it to disk; where there will be fewer copies than
- * before, those that stay are asked for; one commit makes the record name the new places, and those
- * that it names no more an orphan's.
+ * is found to have the right bytes, and brings it to disk; one commit makes the record name the new
+ * places, and those that it names no more an orphan's. Where more copies go than are made, those
+ * that there are are read first: the one that goes may be the last good one.
  *
  * Failures: a volume that should have a copy is down or full, or no place can be read; a copy
- * fails, or one that was to stay isn't there; the key has changed meanwhile. What was copied is an
+ * fails, or one that was to stay is no good; the key has changed meanwhile. What was copied is an
  * orphan, and the reclaimer's. The blob keeps its generation: while the reclaimer is to remove it
  * from a place, it can't move there. */
 #include "index/objects/move_internal.h"
@@ -25,34 +25,30 @@
 #define LARGE (1U << 20) /* bytes */
 
 static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
-    [MOVE_STARTING] = {[MOVE_ANNOUNCING] = true,
-                       [MOVE_CHECKING] = true,
+    [MOVE_STARTING] = {[MOVE_INSPECTING] = true,
+                       [MOVE_ANNOUNCING] = true,
                        [MOVE_COMMITTING] = true,
                        [MOVE_ENDED] = true},
+    [MOVE_INSPECTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
     [MOVE_ANNOUNCING] = {[MOVE_COPYING] = true,
-                         [MOVE_CHECKING] = true,
                          [MOVE_COMMITTING] = true,
                          [MOVE_SETTLING] = true,
                          [MOVE_ENDED] = true},
     [MOVE_COPYING] = {[MOVE_COPYING] = true,
                       [MOVE_READING] = true,
                       [MOVE_FLUSHING] = true,
-                      [MOVE_CHECKING] = true,
                       [MOVE_COMMITTING] = true,
                       [MOVE_SETTLING] = true,
                       [MOVE_ENDED] = true},
     [MOVE_READING] = {[MOVE_COPYING] = true,
                       [MOVE_FLUSHING] = true,
-                      [MOVE_CHECKING] = true,
                       [MOVE_COMMITTING] = true,
                       [MOVE_SETTLING] = true,
                       [MOVE_ENDED] = true},
     [MOVE_FLUSHING] = {[MOVE_COPYING] = true,
-                       [MOVE_CHECKING] = true,
                        [MOVE_COMMITTING] = true,
                        [MOVE_SETTLING] = true,
                        [MOVE_ENDED] = true},
-    [MOVE_CHECKING] = {[MOVE_COMMITTING] = true, [MOVE_SETTLING] = true, [MOVE_ENDED] = true},
     [MOVE_COMMITTING] = {[MOVE_SETTLING] = true, [MOVE_ENDED] = true},
     [MOVE_SETTLING] = {[MOVE_ENDED] = true},
 };
@@ -195,43 +191,6 @@ static int commit_it(struct move *m)
         return rc;
     changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
     return store_commit(m->objects->store, &m->commit, changes, 2, committed_cb);
-}
-
-/* --- What stays ------------------------------------------------------------------------------ */
-
-static void inspected_cb(struct inspection *inspection)
-{
-    struct move *m = inspection->data;
-    int rc;
-
-    if (inspection_count(inspection, COPY_GOOD) < inspection->record.n_places) {
-        move_refuse(m, UV_EREMOTEIO, "not all copies that are to stay are there", "");
-        finish(m);
-        return;
-    }
-    rc = commit_it(m);
-    if (rc < 0)
-        committed_cb(&m->commit, rc);
-}
-
-/* All copies are made. Where there will be fewer of them than before, those that stay are asked for
- * first: nobody has read them. 0; or negative, with the text, when nothing was started. */
-static int check_and_commit(struct move *m)
-{
-    int rc;
-
-    if (m->record.n_places >= m->old.n_places) {
-        rc = commit_it(m);
-        return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
-    }
-    m->inspection.data = m;
-    rc = inspection_start(&m->inspection, m->objects, &m->key, &m->record,
-                          (m->old.flags & RECORD_MD5) != 0, inspected_cb);
-    if (rc < 0)
-        return move_refuse(m, rc == UV_EAGAIN ? UV_EREMOTEIO : rc,
-                           "the copies that are to stay can't be asked for", "");
-    set_state(m, MOVE_CHECKING);
-    return 0;
 }
 
 /* --- Copying --------------------------------------------------------------------------------- */
@@ -384,8 +343,10 @@ static void copy_next(struct move *m)
     while (m->at < m->n_targets && move_has_copy(m, &m->targets[m->at].place))
         m->at++;
     if (m->at == m->n_targets) {
-        if (check_and_commit(m) < 0)
-            finish(m);
+        int rc = commit_it(m);
+
+        if (rc < 0)
+            committed_cb(&m->commit, rc);
         return;
     }
     for (; m->source < m->old.n_places; m->source++) {
@@ -437,12 +398,47 @@ static int announce(struct move *m)
     }
     change = orphan_change_of(&m->key, m->old.generation, &announced);
     if (rc == 0 && announced.is.n_places == announced.was.n_places) /* copies only go */
-        return check_and_commit(m);
-    if (rc == 0)
+        rc = commit_it(m);
+    else if (rc == 0)
         rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
+    if (rc == 0 && m->state != MOVE_COMMITTING)
+        set_state(m, MOVE_ANNOUNCING);
+    return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
+}
+
+static unsigned find_good(const struct inspection *inspection)
+{
+    unsigned good = 0;
+
+    for (unsigned i = 0; i < inspection->record.n_places; i++)
+        good |= inspection->states[i] == COPY_GOOD ? 1U << i : 0;
+    return good;
+}
+
+static void inspected_cb(struct inspection *inspection)
+{
+    struct move *m = inspection->data;
+    int rc;
+
+    if (move_keeps_enough(m, find_good(inspection)))
+        rc = announce(m);
+    else
+        rc = move_refuse(m, UV_EREMOTEIO, "a copy that would stay is not good", "");
     if (rc < 0)
-        return move_refuse(m, rc, "the index can't be changed", "");
-    set_state(m, MOVE_ANNOUNCING);
+        finish(m);
+}
+
+static int begin(struct move *m)
+{
+    int rc;
+
+    if (m->old.n_places <= m->record.n_places)
+        return announce(m);
+    m->inspection.data = m;
+    rc = inspection_start(&m->inspection, m->objects, &m->key, &m->old, true, inspected_cb);
+    if (rc < 0)
+        return move_refuse(m, rc, "no copy can be read", "");
+    set_state(m, MOVE_INSPECTING);
     return 0;
 }
 
@@ -481,7 +477,7 @@ int move_start(struct objects *o, const struct key *key, const struct record *re
         return rc;
     }
     objects_begin(o);
-    rc = announce(m);
+    rc = begin(m);
     if (rc == 0)
         return 0;
     strcpy(text, m->text);

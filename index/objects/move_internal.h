@@ -11,11 +11,11 @@
 /* Where a move waits, and for whom. */
 enum move_state {
     MOVE_STARTING,   /* nothing yet */
+    MOVE_INSPECTING, /* the volumes, which read the copies that there are */
     MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
     MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
     MOVE_READING,    /* the volume that has it, and reads it */
     MOVE_FLUSHING,   /* that, to bring it to disk */
-    MOVE_CHECKING, /* the volumes whose copies are to stay, where there will be fewer than before */
     MOVE_COMMITTING, /* the store */
     MOVE_SETTLING,   /* the store, which is to know what is left; the caller has its answer */
     MOVE_ENDED,
@@ -32,6 +32,7 @@ struct move {
     struct record old;
     struct record record; /* as it will be */
     struct move_options options;
+    unsigned readable; /* bits of the old places that could be read at the start */
     struct upload_target targets[PLACES_MAX];
     unsigned n_targets;
     unsigned at;     /* the target that is being copied to */
@@ -57,6 +58,10 @@ int move_find_targets(struct move *m);
 
 /* Whether the place is one of the old ones, and has a good copy. */
 bool move_has_copy(const struct move *m, const struct place *place);
+
+/* Whether, when these old places have a copy that can be read (as bits), as many such copies are
+ * there after the move as before it, or as there are to be. */
+bool move_keeps_enough(const struct move *m, unsigned readable);
 
 /* Whether the bit of that place is set. */
 static inline bool move_is_one_of(unsigned bits, unsigned i)

@@ -72,34 +72,45 @@ static void choose_more(struct move *m, const struct upload_target *candidates, 
     }
 }
 
-/* As many old places as fit, of those that are in one of these sets. */
-static void keep_places(struct move *m, bool good)
+/* As many of these old places as fit. */
+static void keep_places(struct move *m, unsigned places)
 {
     const struct objects *o = m->objects;
-    unsigned bad = m->options.lost | m->options.leaving;
 
     for (unsigned i = 0; i < m->old.n_places; i++) {
-        if (move_is_one_of(bad, i) != good && m->record.n_places + m->n_targets < o->copies &&
-            !is_taken(m, &m->old.places[i])) {
+        if (move_is_one_of(places, i) && m->record.n_places + m->n_targets < o->copies &&
+            !is_taken(m, &m->old.places[i]))
             m->record.places[m->record.n_places++] = m->old.places[i];
-            m->is_short |= !good;
-        }
     }
 }
 
-/* The good copies that stay, and as many more as are missing. */
+/* The old places that can be read now, as bits. */
+static unsigned find_readable(const struct move *m)
+{
+    unsigned readable = 0;
+
+    for (unsigned i = 0; i < m->old.n_places; i++) {
+        if (!move_is_one_of(m->options.lost, i) &&
+            place_live(m->objects->places, &m->old.places[i]) != NULL)
+            readable |= 1U << i;
+    }
+    return readable;
+}
+
+/* The good copies that stay, those first that can be read, and as many more as are missing. */
 static int find_more(struct move *m)
 {
     struct upload_target candidates[PLACES_MAX];
     size_t n = places_choose(m->objects->places, &m->key, candidates, PLACES_MAX);
-    bool lacks =
-        (m->options.lost | m->options.leaving) != 0 || m->old.n_places < m->objects->copies;
+    unsigned bad = m->options.lost | m->options.leaving;
+    bool lacks = bad != 0 || m->old.n_places < m->objects->copies;
 
-    keep_places(m, true);
+    keep_places(m, find_readable(m) & ~bad);
+    keep_places(m, ~bad);
     choose_more(m, candidates, n, false);
     choose_more(m, candidates, n, true);
-    keep_places(m, false);
-    m->is_short |= m->record.n_places + m->n_targets < m->objects->copies;
+    m->is_short = m->record.n_places + m->n_targets < m->objects->copies;
+    keep_places(m, bad);
     if (m->n_targets == 0 && lacks && m->old.n_places <= m->objects->copies)
         return move_refuse(m, UV_EREMOTEIO, "no other volume can take a copy", "");
     return 0;
@@ -128,6 +139,22 @@ static bool is_best(struct move *m)
     return found;
 }
 
+bool move_keeps_enough(const struct move *m, unsigned readable)
+{
+    const struct record *old = &m->old;
+    unsigned n_before = 0;
+    unsigned n_after = 0;
+
+    for (unsigned i = 0; i < old->n_places; i++)
+        n_before += move_is_one_of(m->readable, i);
+    for (unsigned i = 0; i < m->record.n_places; i++)
+        n_after += !move_has_copy(m, &m->record.places[i]); /* they are made */
+    for (unsigned i = 0; i < old->n_places; i++)
+        n_after += move_is_one_of(readable, i) && places_have(m->objects->places, m->record.places,
+                                                              m->record.n_places, &old->places[i]);
+    return n_after >= n_before || n_after >= m->objects->copies;
+}
+
 /* Where the copies are to be, and which of them are to be made. */
 int move_find_targets(struct move *m)
 {
@@ -135,6 +162,7 @@ int move_find_targets(struct move *m)
     int rc;
 
     m->record.n_places = 0;
+    m->readable = find_readable(m);
     rc = m->options.goal == MOVE_TO_BEST ? find_best(m) : find_more(m);
     if (rc < 0)
         return rc;
@@ -142,6 +170,8 @@ int move_find_targets(struct move *m)
         missing += !move_has_copy(m, &m->targets[i].place);
         m->record.places[m->record.n_places++] = m->targets[i].place;
     }
+    if (!move_keeps_enough(m, m->readable))
+        return move_refuse(m, UV_EREMOTEIO, "copies that would stay can't be read now", "");
     m->record.placed_by = m->old.generation > 0 ? places_mark(m->objects->places, is_best(m)) : 0;
     return missing == 0 && is_same_set(m) ? UV_EALREADY : 0;
 }

@@ -290,7 +290,7 @@ static void test_move_that_gives_up_a_copy_looks_for_the_others(void **state)
     for (unsigned i = 0; i < 2; i++) {
         cut(f, 1, 3);
         assert_int_equal(move_as(f, &task, ways[i]), UV_EREMOTEIO);
-        assert_string_equal(task.text, "not all copies that are to stay are there\n");
+        assert_string_equal(task.text, "a copy that would stay is not good\n");
         look_up(f, &record);
         assert_int_equal(record.n_places, 3);
         cut(f, 1, 5);
