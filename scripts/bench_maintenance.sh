@@ -89,7 +89,7 @@ rebuild_all() # prints "SECONDS MIB"
 }
 
 # An index over all volumes, on what measure_rebuild has made. Nothing goes on in it by itself.
-start_index() # PORT
+start_full_index() # PORT
 {
     "$root/build/release/mkv" index --port "127.0.0.1:$1" --index "$dir/rebuilt" --backup-every 0 --verify-every 0 \
         "${maintenance_volumes[@]}" 2>"$dir/rebuilt.log" &
@@ -111,7 +111,7 @@ md5sum_all() # prints "SECONDS MIB"
         md5sum "$dir"/full[012] </dev/null
 }
 
-median()
+median_seconds()
 {
     sort -n | awk '{ s[NR] = $1 } END { print s[int((NR + 1) / 2)] }'
 }
@@ -240,9 +240,9 @@ bench_maintenance() # FIRST-PORT
     three_times list_all | report_rate "list" "files/s" 200000 128
     three_times rebuild_all | report_rate "rebuild" "keys/s" 100000 128
     echo "  memory of a volume's mkv $(volumes_mib) MiB at most"
-    start_index $(($1 + 3))
+    start_full_index $(($1 + 3))
     three_times verify_all | report_rate "verify" "keys/s" 200000 128
-    report_ratio "verify --deep" "$(three_times verify_all --deep | median)" "md5sum" "$(three_times md5sum_all | median)" 0.7
+    report_ratio "verify --deep" "$(three_times verify_all --deep | median_seconds)" "md5sum" "$(three_times md5sum_all | median_seconds)" 0.7
     bench_large $(($1 + 4))
     if [ -n "$cold" ]; then
         forget_files
