@@ -58,6 +58,12 @@ keys_in() { # FILE-OF-A-DUMP
     jq -r 'select(.key) | .key' "$1" | grep -v '^/_mkv/'
 }
 
+newest_has_all() { # COUNT
+    local files
+    mapfile -t files < <(backup_files v1 v2 v3)
+    diff -q <(gunzip <"${files[-1]}" 2>/dev/null | keys_in -) <(seq -f '/key-%.0f' "$1") >/dev/null
+}
+
 # --- Making them ----------------------------------------------------------------------------------
 
 @test "backups lie on as many volumes as any value, and the last three stay" {
@@ -68,15 +74,17 @@ keys_in() { # FILE-OF-A-DUMP
         put "$(url i)/key-$n" value
         await_backup
     done
+    # One may have begun before the PUT that it was waited for.
+    within 15 newest_has_all 5
     within 15 count_backup_files 6 v1 v2 v3
     mapfile -t files < <(backup_files v1 v2 v3)
     for name in $(names_of "${files[@]}"); do
         same 2 "$(printf '%s\n' "${files[@]}" | grep -c "/$name\$")" "copies of $name"
     done
     gunzip <"${files[-1]}" >"$T/last"
-    same "$(seq -f '/key-%.0f' 5)" "$(keys_in "$T/last")" 'keys in the last backup'
     [[ $(tail -n 1 "$T/last") == '{"end":true,'* ]]
-    gunzip <"${files[0]}" | keys_in - | diff - <(seq -f '/key-%.0f' 3)
+    gunzip <"${files[0]}" | keys_in - >"$T/first"
+    diff "$T/first" <(seq -f '/key-%.0f' "$(wc -l <"$T/first")")
     logged i 'the index is backed up on its volumes, in [0-9]+ bytes'
 }
 
@@ -250,7 +258,7 @@ forget_backups_after() { # MS
     stop i
     rm -r "$I"
     rebuild "$I" "$ALL"
-    grep -q '^1 values that the backup knows have no file' "$T/rebuilt"
+    grep -q '^1 of the values that the backup knows have no file' "$T/rebuilt"
     index i "$ALL" --replicas 2
     list "$(url i)/?list"
     same '/again /kept /new' "${LISTED[*]}"

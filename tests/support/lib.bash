@@ -307,7 +307,7 @@ EOF
 }
 
 # Starts an index over the volumes named in "...", or starts it again. Its port without the front
-# is that of NAME-direct. A value that was replaced stays for a second.
+# is that of NAME-direct. A value that was replaced stays for a second, and nothing is mended by itself.
 index() { # NAME "VOLUME..." [MKV-OPTIONS...]
     local name=$1 volumes=() each
     for each in $2; do
@@ -315,7 +315,7 @@ index() { # NAME "VOLUME..." [MKV-OPTIONS...]
     done
     shift 2
     mkv_start "$name" index "${volumes[@]}" --port "$(at "$name")" --direct "$(at "$name-direct")" \
-        --index "$RUN/data/$name" --grace 1 "$@"
+        --index "$RUN/data/$name" --grace 1 --verify-every 0 --repair-after 0 "$@"
     await_ready "$name"
 }
 

@@ -97,7 +97,7 @@ static unsigned say_all(struct buf *out, const struct buf *body, bool backwards,
     for (unsigned i = 0; i < n && i < most; i++) {
         const char *path = paths[backwards ? n - 1 - i : i];
 
-        say(out, path, strcspn(path, "\n"));
+        say(out, path, (size_t)((const char *)memchr(path, '\n', (size_t)(end - path)) - path));
     }
     return n;
 }
