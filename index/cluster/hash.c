@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define REQUESTS  2
-#define FILES_MAX 256
+#define FILES_MAX 1024
 #define BODY_MAX  (60 * 1024)          /* a volume takes 64 KiB */
 #define BYTES_MAX ((uint64_t)64 << 20) /* that a request has read, unless one file is longer */
 

@@ -13,10 +13,10 @@
 
 #include "index/maintenance/verify_internal.h"
 
-#define LOOKS_AT_ONCE 64  /* operations, */
-#define READS_AT_ONCE 512 /* or in a deep verify, whose volumes take many files at once */
-#define FILES_FEW     100 /* that may all go */
-#define TICK          200 /* ms, while volumes are listed */
+#define LOOKS_AT_ONCE 64   /* operations, */
+#define READS_AT_ONCE 4096 /* or in a deep verify, whose volumes take many files at once */
+#define FILES_FEW     100  /* that may all go */
+#define TICK          200  /* ms, while volumes are listed */
 
 static void turn_cb(uv_timer_t *timer);
 
@@ -127,9 +127,13 @@ static void end(struct verify *v)
 
 /* --- Turns ----------------------------------------------------------------------------------- */
 
+/* A volume that can't list its files can't read them either: each is fetched, by a request of its
+ * own. */
 static unsigned at_once(const struct verify *v)
 {
-    return v->job->options.deep ? READS_AT_ONCE : LOOKS_AT_ONCE;
+    bool all_read = v->job->options.deep && job_counted(v->job, "unlisted") == 0;
+
+    return all_read ? READS_AT_ONCE : LOOKS_AT_ONCE;
 }
 
 static void start_waiting(struct verify *v)
