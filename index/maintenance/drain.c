@@ -193,12 +193,6 @@ static void undone_cb(uv_timer_t *timer)
     end(d, 0);
 }
 
-static int refuse(struct job *job, int rc, const char *text)
-{
-    snprintf(job->text, sizeof(job->text), "%s", text);
-    return rc;
-}
-
 static int find_volume(struct job *job, struct volume **volume)
 {
     struct objects *o = job->objects;
@@ -207,7 +201,7 @@ static int find_volume(struct job *job, struct volume **volume)
 
     *volume = volumes_find(places_volumes(o->places), name, strlen(name));
     if (*volume == NULL)
-        return refuse(job, UV_EINVAL, "the index knows no volume of that name");
+        return job_refuse(job, UV_EINVAL, "the index knows no volume of that name");
     left = places_count(o->places) - ((*volume)->is_listed && !(*volume)->is_drained);
     if (job->options.undo || left >= o->copies)
         return 0;
@@ -228,12 +222,12 @@ static int start(struct job *job)
         return rc;
     d = calloc(1, sizeof(*d));
     if (d == NULL)
-        return refuse(job, UV_ENOMEM, "out of memory");
+        return job_refuse(job, UV_ENOMEM, "out of memory");
     was_drained = volume->is_drained;
     rc = drained_set(job->objects, volume, !job->options.undo);
     if (rc < 0) {
         free(d);
-        return refuse(job, rc, "the list of drained volumes can't be written");
+        return job_refuse(job, rc, "the list of drained volumes can't be written");
     }
     spread_restart(job->objects->spread);
     *d = (struct drain){.job = job, .volume = volume, .was_drained = was_drained};

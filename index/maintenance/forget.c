@@ -16,6 +16,8 @@
 struct forget {
     struct job *job;
     struct volume *volume;
+    bool *gone; /* by id in the store, of n_gone: it is a disk that is given up */
+    uint32_t n_gone;
     struct key_walk walk;
     int rc; /* of a commit that has failed */
 };
@@ -36,7 +38,7 @@ static bool is_gone(const struct forget *f, const struct place *place)
 {
     struct places *places = f->job->objects->places;
 
-    return place_is_of(places, place, f->volume) && place_live(places, place) == NULL;
+    return place->volume < f->n_gone && f->gone[place->volume] && place_live(places, place) == NULL;
 }
 
 static unsigned keep_others(const struct forget *f, const struct place *places, unsigned n,
@@ -155,6 +157,12 @@ static int start_one(const struct walked_key *key, void *arg)
     return rc;
 }
 
+static void forget_free(struct forget *f)
+{
+    free(f->gone);
+    free(f);
+}
+
 static void end(struct forget *f, int rc)
 {
     struct job *job = f->job;
@@ -173,7 +181,7 @@ static void end(struct forget *f, int rc)
     else if (forgotten > 0)
         snprintf(text + n, sizeof(text) - (size_t)n, "; `mkv verify --repair` makes new ones");
     job->is_clean = lost == 0;
-    free(f);
+    forget_free(f);
     job_end(job, rc, text);
 }
 
@@ -207,49 +215,60 @@ static int begin_pass(struct forget *f, bool of_orphans)
     return key_walk_start(&f->walk);
 }
 
-/* Whether a disk that has stood at the volume's address isn't there. */
-static bool any_gone(const struct forget *f)
+/* Notes the disks that have stood at the volume's address and aren't there: that of a volume which
+ * goes down while the job runs is none of them. 0, or UV_ENOMEM. */
+static int find_gone(struct forget *f, bool *any)
 {
-    const struct store *store = f->job->objects->store;
+    const struct objects *o = f->job->objects;
 
-    for (uint32_t id = 0; store_volume_name(store, id) != NULL; id++) {
-        if (is_gone(f, &(struct place){.volume = id}))
-            return true;
+    *any = false;
+    while (store_volume_name(o->store, f->n_gone) != NULL)
+        f->n_gone++;
+    f->gone = calloc(f->n_gone + 1, sizeof(*f->gone));
+    if (f->gone == NULL)
+        return UV_ENOMEM;
+    for (uint32_t id = 0; id < f->n_gone; id++) {
+        const struct place place = {.volume = id};
+
+        f->gone[id] =
+            place_is_of(o->places, &place, f->volume) && place_live(o->places, &place) == NULL;
+        *any = *any || f->gone[id];
     }
-    return false;
+    return 0;
 }
 
-static int refuse(struct job *job, int rc, const char *text)
+static int begin(struct forget *f)
 {
-    snprintf(job->text, sizeof(job->text), "%s", text);
-    return rc;
+    struct job *job = f->job;
+    bool any;
+
+    if (f->volume == NULL)
+        return job_refuse(job, UV_EINVAL, "the index knows no volume of that name");
+    if (find_gone(f, &any) < 0)
+        return job_refuse(job, UV_ENOMEM, "out of memory");
+    if (!any)
+        return job_refuse(job, UV_EINVAL,
+                          volume_is_live(f->volume) ? "its disk is there: drain it instead"
+                                                    : "no disk was ever there");
+    return begin_pass(f, false) < 0 ? job_refuse(job, UV_ENOMEM, "out of memory") : 0;
 }
 
 static int start(struct job *job)
 {
     const char *name = job->options.volume;
-    struct forget found = {
-        .job = job,
-        .volume = volumes_find(places_volumes(job->objects->places), name, strlen(name)),
-    };
-    struct forget *f;
+    struct forget *f = calloc(1, sizeof(*f));
+    int rc;
 
-    if (found.volume == NULL)
-        return refuse(job, UV_EINVAL, "the index knows no volume of that name");
-    if (!any_gone(&found))
-        return refuse(job, UV_EINVAL,
-                      volume_is_live(found.volume) ? "its disk is there: drain it instead"
-                                                   : "no disk was ever there");
-    f = malloc(sizeof(*f));
     if (f == NULL)
-        return refuse(job, UV_ENOMEM, "out of memory");
-    *f = found;
-    if (begin_pass(f, false) < 0) {
-        free(f);
-        return refuse(job, UV_ENOMEM, "out of memory");
-    }
-    job->data = f;
-    return 0;
+        return job_refuse(job, UV_ENOMEM, "out of memory");
+    f->job = job;
+    f->volume = volumes_find(places_volumes(job->objects->places), name, strlen(name));
+    rc = begin(f);
+    if (rc < 0)
+        forget_free(f);
+    else
+        job->data = f;
+    return rc;
 }
 
 static void cancel(struct job *job)

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "index/maintenance/collect.h"
+
 #define HAS_SIZE 1
 #define HAS_MD5  2
 #define UNLINKED 4
@@ -23,6 +25,25 @@ static uint64_t get_ordered(const unsigned char **at, unsigned size)
     for (unsigned i = 0; i < size; i++)
         value = value << 8 | *(*at)++;
     return value;
+}
+
+bool found_of_file(const struct collected *file, struct found *found)
+{
+    const struct placement_name *name = file->name;
+    const struct key *key = &name->key;
+
+    if (key->len < 2 || key->bytes[0] != '/' || memchr(key->bytes, '\0', key->len) != NULL)
+        return false;
+    *found = (struct found){
+        .key.len = key->len,
+        .generation = name->generation,
+        .kind = FOUND_FILE,
+        .place = {.has_subvolume = name->has_subvolume, .subvolume = name->subvolume},
+        .size = file->size,
+        .time = file->time,
+    };
+    memcpy(found->key.bytes, key->bytes, key->len);
+    return true;
 }
 
 size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX])

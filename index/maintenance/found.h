@@ -32,6 +32,12 @@ struct found {
     bool is_unlinked;     /* of a record */
 };
 
+struct collected;
+
+/* Makes a file that was listed one of these, but for its note; its place's volume is the caller's
+ * to set. False when no request can name its key: without a slash, or with a NUL. */
+bool found_of_file(const struct collected *file, struct found *found);
+
 /* Writes it, and returns its length. The key has no NUL. */
 size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX]);
 

@@ -71,8 +71,7 @@ static int start(struct job *job)
     }
     if (rc < 0) {
         free(h);
-        snprintf(job->text, sizeof(job->text), "out of memory");
-        return rc;
+        return job_refuse(job, rc, "out of memory");
     }
     job->data = h;
     return 0;

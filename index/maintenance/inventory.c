@@ -16,34 +16,20 @@
 
 /* --- The thread ------------------------------------------------------------------------------ */
 
-static bool is_foreign(const struct key *key)
-{
-    return key->len < 2 || key->bytes[0] != '/' || memchr(key->bytes, '\0', key->len) != NULL;
-}
-
 static int blob_cb(const struct collected *blob, void *arg)
 {
     struct inventory *in = arg;
-    const struct placement_name *name = blob->name;
     unsigned char bytes[FOUND_MAX];
     struct found found;
     size_t n;
 
     if (atomic_load(&in->stopping))
         return UV_ECANCELED;
-    if (is_foreign(&name->key)) {
+    if (!found_of_file(blob, &found)) {
         in->foreign++;
         return 0;
     }
-    found = (struct found){.key.len = name->key.len,
-                           .generation = name->generation,
-                           .kind = FOUND_FILE,
-                           .place = {.volume = in->volumes[blob->volume]->number,
-                                     .has_subvolume = name->has_subvolume,
-                                     .subvolume = name->subvolume},
-                           .size = blob->size,
-                           .time = blob->time};
-    memcpy(found.key.bytes, name->key.bytes, name->key.len);
+    found.place.volume = in->volumes[blob->volume]->number;
     atomic_fetch_add(&in->files, 1);
     n = found_encode(&found, bytes);
     return sort_add(in->sort, bytes, n, n);

@@ -259,6 +259,12 @@ const char *job_state_name(enum job_state state)
     return names[state];
 }
 
+int job_refuse(struct job *job, int rc, const char *text)
+{
+    snprintf(job->text, sizeof(job->text), "%s", text);
+    return rc;
+}
+
 /* --- What a job tells ------------------------------------------------------------------------ */
 
 static struct job_count *find_count(struct job *job, const char *name)

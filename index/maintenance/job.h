@@ -134,6 +134,9 @@ const char *job_state_name(enum job_state state);
  * CANCELED when it was; negative: FAILED. The text is a line for people. */
 void job_end(struct job *job, int rc, const char *text);
 
+/* For type->start(): sets the text, and returns rc. */
+int job_refuse(struct job *job, int rc, const char *text);
+
 /* Adds to the count of that name, a static string, which is made where it isn't there yet. */
 void job_count(struct job *job, const char *name, uint64_t n);
 

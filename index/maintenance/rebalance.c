@@ -55,8 +55,7 @@ static int start(struct job *job)
     }
     if (rc < 0) {
         free(r);
-        snprintf(job->text, sizeof(job->text), "out of memory");
-        return rc;
+        return job_refuse(job, rc, "out of memory");
     }
     job->data = r;
     return 0;

@@ -42,26 +42,15 @@ struct rebuild {
 static int blob_cb(const struct collected *blob, void *arg)
 {
     struct rebuild *r = arg;
-    const struct placement_name *name = blob->name;
     unsigned char bytes[FOUND_MAX];
-    struct found found = {
-        .generation = name->generation,
-        .kind = FOUND_FILE,
-        .place = {.volume = (uint32_t)blob->volume,
-                  .has_subvolume = name->has_subvolume,
-                  .subvolume = name->subvolume},
-        .size = blob->size,
-        .time = blob->time,
-    };
+    struct found found;
     size_t n;
 
-    if (name->key.len < 2 || name->key.bytes[0] != '/' ||
-        memchr(name->key.bytes, '\0', name->key.len) != NULL) {
+    if (!found_of_file(blob, &found)) {
         r->counts->foreign++;
         return 0;
     }
-    found.key.len = name->key.len;
-    memcpy(found.key.bytes, name->key.bytes, name->key.len);
+    found.place.volume = (uint32_t)blob->volume;
     note_parse(blob->note, blob->note_len, &found.note);
     r->counts->files++;
     backup_find_add(&r->find, &found);

@@ -176,8 +176,7 @@ static int start(struct job *job)
     }
     if (rc < 0) {
         free(s);
-        snprintf(job->text, sizeof(job->text), "out of memory");
-        return rc;
+        return job_refuse(job, rc, "out of memory");
     }
     save(s);
     store_stats(job->objects->store, &stats);

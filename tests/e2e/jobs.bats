@@ -142,7 +142,7 @@ moves() { # a key was moved
     await_end watcher
     same 1 "$RC"
     logged watcher 'the index has died; .* run the same command again'
-    index i 'v1 v2 v3' --verify-every 0
+    index i 'v1 v2 v3'
     wants 0 'rebalance is done: [0-9]+ keys? moved' rebalance
     same 0 "$(unbalanced 60)"
     all_there 60
@@ -178,7 +178,7 @@ moves() { # a key was moved
     wants 0 "rebalance is done.*: $wrong keys moved" rebalance
     refute test -e "$T/data/i/admin.sock"
     wants 0 'rebalance is done.*: 0 keys moved' rebalance
-    index i 'v1 v2 v3' --verify-every 0
+    index i 'v1 v2 v3'
     same 0 "$(unbalanced 60)"
     all_there 60
 }
@@ -203,7 +203,7 @@ moves() { # a key was moved
     signal worker KILL
     await_end worker
     within 10 gone worker
-    index i 'v1 v2 v3' --verify-every 0
+    index i 'v1 v2 v3'
     wants 0 'rebalance is done: .*' rebalance
     same 0 "$(unbalanced 60)"
     all_there 60
@@ -260,7 +260,7 @@ volume $(at v1) zone=here weight=7" "$(cat "$T/data/i/settings")"
 
 @test "what a verify finds is told, a line each, and its exit code says whether it is mended" {
     local n
-    cluster i 'v1 v2' --replicas 2 --verify-every 0
+    cluster i 'v1 v2' --replicas 2
     for n in 1 2 3; do
         put "$(url i)/key-$n" "/key-$n"
     done
@@ -349,7 +349,7 @@ clean() { # COLUMNS
 @test "findings are plain lines above the progress" {
     command -v script >/dev/null || skip 'needs script'
     local n
-    cluster i 'v1 v2' --replicas 2 --verify-every 0
+    cluster i 'v1 v2' --replicas 2
     for ((n = 1; n <= 40; n++)); do
         put "$(url i)/key-$n" "/key-$n"
     done

@@ -48,7 +48,7 @@ field() { # JQ-PATH
 }
 
 @test "what is no job, or none with these parameters, is refused" {
-    cluster i v1 --verify-every 0
+    cluster i v1
     wants 404 POST /jobs/dance
     wants 404 POST /jobs/heal # mkv's own
     wants 404 POST /jobs/scrub

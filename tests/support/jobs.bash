@@ -5,14 +5,14 @@
 # value of /key-N is its name. No job begins by itself.
 grown() { # KEYS
     local keys=$1 n
-    cluster i 'v1 v2' --verify-every 0
+    cluster i 'v1 v2'
     volume v3
     for ((n = 1; n <= keys; n++)); do
         echo "PUT /key-$n"
     done | requests "$(url i)" >"$T/requests"
     same "${keys}x201" "$(cat "$T/requests")"
     stop i
-    index i 'v1 v2 v3' --verify-every 0
+    index i 'v1 v2 v3'
 }
 
 # Prints how many of the keys are not where they belong.
