@@ -179,8 +179,9 @@ children() { # PID [NAME]
     pgrep -P "$1" ${2:+-x "$2"}
 }
 
-nginx_master() { # NAME: the one nginx child of an mkv
-    children "$(pid_of "$1")" nginx
+# By its title: an nginx that only tests a config is a child of mkv's, too, for a moment.
+nginx_master() { # NAME: the nginx that an mkv runs
+    pgrep -P "$(pid_of "$1")" -f '^nginx: master process'
 }
 
 nginx_workers() { # NAME
