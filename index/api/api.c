@@ -5,6 +5,7 @@
 
 #include "index/api/list.h"
 #include "index/api/write_head.h"
+#include "index/cluster/pace.h"
 
 static bool is_health(const struct key *key)
 {
@@ -94,6 +95,7 @@ void api_handle(struct http_request *request, void *arg)
     const char *path = http_request_path(request, &len);
     const char *problem;
 
+    pace_client_asks(transfers_pace(api->objects->transfers));
     if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER) {
         refuse_method(request);
         return;

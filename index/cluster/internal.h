@@ -3,6 +3,7 @@
 #ifndef MKV_CLUSTER_INTERNAL_H
 #define MKV_CLUSTER_INTERNAL_H
 
+#include "index/cluster/pace.h"
 #include "index/cluster/transfer.h"
 
 #define TRANSFER_POOL_MAX 128 /* idle easy handles kept for reuse */
@@ -23,6 +24,7 @@ struct transfers {
     struct transfer_list active;   /* known to libcurl */
     struct transfer_queue ended;   /* result known, `done` to be fired */
     struct transfer_queue wakes;   /* to be woken */
+    struct pace pace;              /* of what is copied in the background */
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */

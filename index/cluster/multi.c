@@ -251,7 +251,9 @@ int multi_start(struct transfers *engine)
     uv_idle_init(engine->loop, &engine->ended_soon);
     engine->timeout.data = engine->stall.data = engine->flush.data = engine;
     engine->ended_soon.data = engine;
-    engine->handles = 4;
+    pace_init(&engine->pace, engine->loop);
+    engine->pace.timer.data = engine;
+    engine->handles = 5;
     return 0;
 }
 
@@ -281,4 +283,5 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg)
     uv_close((uv_handle_t *)&engine->stall, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->flush, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->ended_soon, handle_closed_cb);
+    uv_close((uv_handle_t *)&engine->pace.timer, handle_closed_cb);
 }

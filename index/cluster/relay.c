@@ -15,6 +15,8 @@ static void end_if_done(struct relay *r)
 {
     if (r->get_running || r->put_running)
         return;
+    if (r->pace != NULL)
+        pace_leave(r->pace, &r->paced);
     buf_deinit(&r->window);
     r->done(r, r->rc, r->status);
 }
@@ -40,6 +42,8 @@ static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
         return true;
     if (buf_size(&r->window) >= WINDOW_HIGH)
         return false;
+    if (r->pace != NULL && !pace_take(r->pace, &r->paced, n))
+        return false;
     r->received += n;
     if (r->md5.is_begun)
         md5_add(&r->md5, bytes, n);
@@ -48,6 +52,13 @@ static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
         r->bad = true;
     transfer_wake_soon(&r->put);
     return true;
+}
+
+static void paced_cb(struct paced *paced)
+{
+    struct relay *r = paced->data;
+
+    transfer_wake_soon(&r->get);
 }
 
 static ssize_t put_read_cb(struct transfer *put, char *bytes, size_t n)
@@ -125,6 +136,8 @@ int relay_start(struct relay *r, struct transfers *transfers, const struct relay
     r->get.volume = o->from;
     r->put.volume = o->to;
     r->get.until = r->put.until = o->until;
+    r->pace = o->yields ? transfers_pace(transfers) : NULL;
+    r->paced = (struct paced){.data = r, .wake = paced_cb};
     if (o->md5 != NULL) {
         memcpy(r->wanted_md5, o->md5, MD5_SIZE);
         md5_begin(&r->md5);

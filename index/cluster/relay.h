@@ -5,6 +5,7 @@
 
 #include "index/base/buf.h"
 #include "index/base/md5.h"
+#include "index/cluster/pace.h"
 #include "index/cluster/transfer.h"
 #include "index/cluster/volumes.h"
 
@@ -23,6 +24,7 @@ struct relay_options {
     uint64_t time;            /* of its PUT, ms since 1970 */
     uint64_t until;           /* loop time to have ended by; 0: any */
     const unsigned char *md5; /* MD5_SIZE bytes that it must have, copied; NULL: any */
+    bool yields;              /* clients come first: pace.h */
 };
 
 /* Embedded in an operation, which must keep it until the callback has fired. `data` is the
@@ -41,7 +43,9 @@ struct relay {
     uint64_t received;
     struct md5 md5;
     unsigned char wanted_md5[MD5_SIZE];
-    bool bad; /* the source isn't what it should be */
+    bool bad;          /* the source isn't what it should be */
+    struct pace *pace; /* NULL: none */
+    struct paced paced;
     bool get_running;
     bool put_running;
     int rc; /* of the first failure */

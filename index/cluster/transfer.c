@@ -180,6 +180,11 @@ static uint64_t flush_time(uint64_t size)
     return size / TRANSFER_FLUSH_RATE * 1000;
 }
 
+struct pace *transfers_pace(struct transfers *engine)
+{
+    return &engine->pace;
+}
+
 uint64_t transfers_now(const struct transfers *engine)
 {
     return uv_now(engine->loop);

@@ -12,6 +12,7 @@
 
 #include "index/base/address.h"
 
+struct pace; /* pace.h */
 struct transfers;
 struct transfer;
 struct volume;
@@ -95,6 +96,9 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
 
 /* Cancels every transfer, and refuses new ones with UV_ECANCELED from now on. */
 void transfers_abort(struct transfers *engine);
+
+/* The pace of what is copied in the background. */
+struct pace *transfers_pace(struct transfers *engine);
 
 /* The loop's time. */
 uint64_t transfers_now(const struct transfers *engine);

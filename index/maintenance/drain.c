@@ -94,7 +94,7 @@ static bool picks(const struct walked_key *key, struct move_options *options, vo
 {
     struct drain *d = arg;
 
-    *options = (struct move_options){.goal = MOVE_TOP_UP};
+    *options = (struct move_options){.goal = MOVE_TOP_UP, .yields = true};
     for (unsigned i = 0; i < key->record.n_places; i++) {
         if (place_is_of(d->job->objects->places, &key->record.places[i], d->volume))
             options->leaving |= 1U << i;

@@ -25,7 +25,7 @@ static bool picks(const struct walked_key *key, struct move_options *options, vo
     if (h->pass != h->moves.passes)
         h->unreachable = 0;
     h->pass = h->moves.passes;
-    *options = (struct move_options){.goal = MOVE_TOP_UP};
+    *options = (struct move_options){.goal = MOVE_TOP_UP, .yields = true};
     for (unsigned i = 0; i < record->n_places; i++) {
         if (healer_is_lost(o->healer, &record->places[i]))
             options->lost |= 1U << i;

@@ -126,7 +126,8 @@ static void repair(struct key_visit *k)
 {
     struct objects *o = k->doctor->job->objects;
     struct inspection *inspection = &k->inspection;
-    const struct move_options options = {.goal = MOVE_TOP_UP, .lost = inspection_lost(inspection)};
+    const struct move_options options = {
+        .goal = MOVE_TOP_UP, .lost = inspection_lost(inspection), .yields = true};
     char text[MOVE_TEXT_MAX];
     int rc;
 

@@ -16,7 +16,7 @@ static bool picks(const struct walked_key *key, struct move_options *options, vo
     struct rebalance *r = arg;
     struct job *job = r->job;
 
-    *options = move_to_best;
+    *options = (struct move_options){.goal = MOVE_TO_BEST, .yields = true};
     if (places_are_best(job->objects->places, &key->key, &key->record))
         return false;
     if (!job->options.dry_run)

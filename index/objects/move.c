@@ -326,6 +326,7 @@ static int start_relay(struct move *m, const struct place *source)
         .size = m->old.size,
         .time = m->old.time,
         .md5 = m->old.flags & RECORD_MD5 && !is_read_there(m) ? m->old.md5 : NULL,
+        .yields = m->options.yields,
     };
 
     if (options.from == NULL)
@@ -451,8 +452,6 @@ static int hold(struct move *m)
         return move_refuse(m, UV_EAGAIN, "copies are being made or removed", "");
     return rc < 0 ? move_refuse(m, rc, "out of memory", "") : 0;
 }
-
-const struct move_options move_to_best = {.goal = MOVE_TO_BEST};
 
 int move_start(struct objects *o, const struct key *key, const struct record *record,
                const struct move_options *options, move_done_cb done, void *arg,

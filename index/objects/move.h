@@ -17,9 +17,8 @@ struct move_options {
     unsigned lost;    /* bits of the record's places where no good copy is: none is read there, and
                          one may be made anew */
     unsigned leaving; /* those that can be read, and are to have none any more */
+    bool yields;      /* nobody waits for it: it is slow while clients ask for something */
 };
-
-extern const struct move_options move_to_best; /* nothing is known of the copies */
 
 /* Fires once, from the loop, and never inside move_start(). 0: the copies are there; where volumes
  * could take only some of them, `text` has a line that says so, else it is "". Negative: nothing

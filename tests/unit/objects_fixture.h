@@ -18,6 +18,9 @@
 #define COPIES  2
 #define GRACE   8000 /* ms: more than a round of the reclaimer */
 
+/* Nothing is known of the copies. */
+static const struct move_options move_to_best = {.goal = MOVE_TO_BEST};
+
 #define FIXTURE_STALL 30000 /* ms that a volume may be silent */
 
 struct fixture {
