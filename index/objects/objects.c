@@ -6,13 +6,9 @@
 
 bool objects_has(const struct objects *o, const struct key *key, const struct record *record)
 {
-    unsigned char wanted[RECORD_MAX];
-    unsigned char found[RECORD_MAX];
     struct record now;
-    size_t n = record_encode(record, wanted);
 
-    return objects_look_up(o, key, &now) == 0 && record_encode(&now, found) == n &&
-           memcmp(wanted, found, n) == 0;
+    return objects_look_up(o, key, &now) == 0 && record_equal(record, &now);
 }
 
 void objects_begin(struct objects *o)

@@ -217,7 +217,7 @@ static int reserve(struct store *s, const struct store_change *changes, size_t n
 /* A change as bytes, and what it finds. */
 struct prepared {
     unsigned char key[INTERNAL_KEY_MAX];
-    unsigned char value[PAGE_VALUE_MAX];
+    unsigned char value[RECORD_MAX];
     struct op op;
     uint32_t hash;
 };
@@ -264,7 +264,7 @@ static size_t encode(enum store_space space, const struct record *record,
 
 static bool is_expected(const struct store_change *c, const unsigned char *found, size_t found_len)
 {
-    unsigned char value[PAGE_VALUE_MAX];
+    unsigned char value[RECORD_MAX];
 
     if (c->expect == STORE_ANYTHING)
         return true;

@@ -8,8 +8,9 @@
 #include "index/base/crc32c.h"
 
 #define VERSION     2
-#define PLAIN       1 /* the version without a generation */
-#define KNOWN_FLAGS (RECORD_UNLINKED | RECORD_MD5)
+#define PLAIN       1                              /* the version without a generation */
+#define KNOWN_FLAGS (RECORD_UNLINKED | RECORD_MD5) /* in memory */
+#define HEAD_SIZE   offsetof(struct record, meta)
 #define CRC_SIZE    4
 
 /* A place's subvolume is written plus one, 0 meaning none. */
@@ -21,14 +22,36 @@ size_t place_encode(const struct place *place, unsigned char *out)
     return n + put_varint(out + n, subvolume);
 }
 
+void record_copy(struct record *to, const struct record *from)
+{
+    assert(from->meta_len <= RECORD_META_MAX);
+    memcpy(to, from, HEAD_SIZE + from->meta_len);
+}
+
+bool record_equal(const struct record *a, const struct record *b)
+{
+    unsigned char bytes[2][RECORD_MAX];
+    size_t n = record_encode(a, bytes[0]);
+
+    return record_encode(b, bytes[1]) == n && memcmp(bytes[0], bytes[1], n) == 0;
+}
+
+static size_t put_meta(const struct record *record, unsigned char *out)
+{
+    size_t n = put_varint(out, record->meta_len);
+
+    memcpy(out + n, record->meta, record->meta_len);
+    return n + record->meta_len;
+}
+
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
 {
     size_t n = 0;
 
     assert(record->n_places >= 1 && record->n_places <= PLACES_MAX);
-    assert((record->flags & ~(unsigned)KNOWN_FLAGS) == 0);
+    assert((record->flags & ~(unsigned)KNOWN_FLAGS) == 0 && record->meta_len <= RECORD_META_MAX);
     out[n++] = record->generation > 0 ? VERSION : PLAIN;
-    out[n++] = (unsigned char)record->flags;
+    out[n++] = (unsigned char)(record->flags | (record->meta_len > 0 ? RECORD_META : 0));
     n += put_varint(out + n, record->size);
     n += put_varint(out + n, record->time);
     if (record->generation > 0) {
@@ -42,6 +65,8 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
     out[n++] = (unsigned char)record->n_places;
     for (unsigned i = 0; i < record->n_places; i++)
         n += place_encode(&record->places[i], out + n);
+    if (record->meta_len > 0)
+        n += put_meta(record, out + n);
     return n + put_u32(out + n, crc32c(0, out, n));
 }
 
@@ -55,44 +80,73 @@ struct place place_decode(struct reader *in)
     return place;
 }
 
+/* What the version has and the flags say; in->bad tells whether it is bad. */
+static void get_head(struct reader *in, unsigned version, struct record *r)
+{
+    const unsigned char *bytes;
+
+    r->size = get_varint(in, UINT64_MAX);
+    r->time = get_varint(in, UINT64_MAX);
+    if (version != PLAIN && (bytes = get_bytes(in, 12)) != NULL) {
+        r->generation = load_u64(bytes);
+        r->placed_by = load_u32(bytes + 8);
+        in->bad = in->bad || r->generation == 0;
+    }
+    if ((r->flags & RECORD_MD5) && (bytes = get_bytes(in, RECORD_MD5_SIZE)) != NULL)
+        memcpy(r->md5, bytes, RECORD_MD5_SIZE);
+    r->n_places = get_byte(in);
+    if (r->n_places < 1 || r->n_places > PLACES_MAX)
+        in->bad = true;
+    for (unsigned i = 0; i < r->n_places && !in->bad; i++)
+        r->places[i] = place_decode(in);
+}
+
+/* The metadata, borrowed. */
+static const unsigned char *get_meta(struct reader *in, unsigned *len)
+{
+    *len = (unsigned)get_varint(in, RECORD_META_MAX);
+    in->bad = in->bad || *len == 0;
+    return get_bytes(in, *len);
+}
+
+/* `r` is filled in up to its metadata, and only that much of it is copied. */
 int record_decode(const unsigned char *bytes, size_t n, struct record *record)
 {
+    const unsigned char *meta = NULL;
     struct reader in;
-    const unsigned char *generation;
-    const unsigned char *md5;
     struct record r;
     unsigned version;
 
     if (n < 2 + CRC_SIZE || load_u32(bytes + n - CRC_SIZE) != crc32c(0, bytes, n - CRC_SIZE))
         return -EBADMSG;
     in = (struct reader){.at = bytes, .end = bytes + n - CRC_SIZE};
-    memset(&r, 0, sizeof(r));
+    memset(&r, 0, HEAD_SIZE);
     version = get_byte(&in);
     r.flags = get_byte(&in);
-    if ((version != VERSION && version != PLAIN) || (r.flags & ~(unsigned)KNOWN_FLAGS) != 0)
+    if ((version != VERSION && version != PLAIN) ||
+        (r.flags & ~(unsigned)(KNOWN_FLAGS | RECORD_META)) != 0)
         return version == 0 ? -EBADMSG : -ENOTSUP;
-    r.size = get_varint(&in, UINT64_MAX);
-    r.time = get_varint(&in, UINT64_MAX);
-    if (version != PLAIN) {
-        generation = get_bytes(&in, 12);
-        r.generation = generation != NULL ? load_u64(generation) : 0;
-        if (r.generation == 0)
-            return -EBADMSG;
-        r.placed_by = load_u32(generation + 8);
-    }
-    if (r.flags & RECORD_MD5) {
-        md5 = get_bytes(&in, RECORD_MD5_SIZE);
-        if (md5 == NULL)
-            return -EBADMSG;
-        memcpy(r.md5, md5, RECORD_MD5_SIZE);
-    }
-    r.n_places = get_byte(&in);
-    if (r.n_places < 1 || r.n_places > PLACES_MAX)
-        return -EBADMSG;
-    for (unsigned i = 0; i < r.n_places; i++)
-        r.places[i] = place_decode(&in);
+    get_head(&in, version, &r);
+    if (r.flags & RECORD_META)
+        meta = get_meta(&in, &r.meta_len);
     if (in.bad || in.at != in.end)
         return -EBADMSG;
-    *record = r;
+    r.flags &= KNOWN_FLAGS;
+    memcpy(record, &r, HEAD_SIZE);
+    if (meta != NULL)
+        memcpy(record->meta, meta, r.meta_len);
     return 0;
+}
+
+uint64_t record_peek_generation(const unsigned char *bytes, size_t n)
+{
+    struct reader in = {.at = bytes, .end = bytes + n};
+    unsigned version = get_byte(&in);
+    const unsigned char *generation;
+
+    get_byte(&in);
+    get_varint(&in, UINT64_MAX);
+    get_varint(&in, UINT64_MAX);
+    generation = version == VERSION ? get_bytes(&in, 8) : NULL;
+    return generation != NULL ? load_u64(generation) : 0;
 }

@@ -1,7 +1,7 @@
 /* What the store keeps of a key, and its binary form:
  *
  *     u8       version: 2, or 1 for a blob of generation 0
- *     u8       flags: RECORD_UNLINKED, RECORD_MD5; others are refused
+ *     u8       flags: RECORD_UNLINKED, RECORD_MD5, RECORD_META; others are refused
  *     varint   size in bytes
  *     varint   time of the PUT, ms since 1970
  *     u64      generation, little-endian; not in version 1, as the next
@@ -9,6 +9,7 @@
  *     16 bytes MD5 of the value, with RECORD_MD5
  *     u8       number of places, 1 to PLACES_MAX
  *     varint   volume id, varint subvolume plus one or 0 for none: for each of them
+ *     varint   length of the metadata, 1 to RECORD_META_MAX, metadata: with RECORD_META
  *     u32      CRC-32C of all before, little-endian
  *
  * Varints are LEB128. A newer form has another version, or one more flag for what it adds. */
@@ -22,9 +23,15 @@
 #include "index/base/place.h"
 
 #define RECORD_MD5_SIZE 16
-#define RECORD_MAX      (2 + 10 + 10 + 12 + RECORD_MD5_SIZE + 1 + PLACES_MAX * 10 + 4)
+#define RECORD_META_MAX 2900 /* what an attribute of the blob's file has room for, besides ours */
+#define RECORD_MAX                                                                                 \
+    (2 + 10 + 10 + 12 + RECORD_MD5_SIZE + 1 + PLACES_MAX * 10 + 2 + RECORD_META_MAX + 4)
 
-enum record_flags { RECORD_UNLINKED = 1, RECORD_MD5 = 2 };
+enum record_flags {
+    RECORD_UNLINKED = 1,
+    RECORD_MD5 = 2,
+    RECORD_META = 4 /* of the binary form alone: in memory, meta_len says it */
+};
 
 struct record {
     unsigned flags;
@@ -36,6 +43,10 @@ struct record {
     unsigned char md5[RECORD_MD5_SIZE]; /* only with RECORD_MD5 */
     unsigned n_places;
     struct place places[PLACES_MAX];
+    unsigned meta_len; /* bytes of `meta`; 0: none */
+    /* Metadata of the value, opaque here (objects/note.h). The last member, and only meta_len bytes
+     * mean anything: nobody clears, copies or compares the rest (record_copy()). */
+    char meta[RECORD_META_MAX];
 };
 
 struct reader;
@@ -44,6 +55,12 @@ struct reader;
 size_t place_encode(const struct place *place, unsigned char *out);
 struct place place_decode(struct reader *in);
 
+/* Copies all that a record says. A plain assignment does so too, and takes 3 KiB each time. */
+void record_copy(struct record *to, const struct record *from);
+
+/* Whether two records say the same. */
+bool record_equal(const struct record *a, const struct record *b);
+
 /* Writes the binary form, of which there is one for each record, and returns its length. */
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]);
 
@@ -51,7 +68,12 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
  * record_encode() can't have written. *record is untouched on failure. */
 int record_decode(const unsigned char *bytes, size_t n, struct record *record);
 
-/* Whether the `n` bytes, a binary form, are of an unlinked key, by the flag alone. */
+/* The generation in a binary form, whose beginning is enough and whose checksum isn't looked at; 0:
+ * none, or these are no such bytes. */
+uint64_t record_peek_generation(const unsigned char *bytes, size_t n);
+
+/* Whether the `n` bytes, a binary form or its beginning, are of an unlinked key, by the flag alone.
+ */
 static inline bool record_is_unlinked(const unsigned char *bytes, size_t n)
 {
     return n > 1 && (bytes[1] & RECORD_UNLINKED) != 0;

@@ -26,14 +26,11 @@ uint64_t store_last_generation(const struct store *s)
 
 static uint64_t generation_of(const struct op *op)
 {
-    struct record record;
-
     if (op->key[0] == OP_ORPHAN && op->key_len > ORPHAN_SUFFIX)
         return store_orphan_generation(op->key, op->key_len);
-    if (op->key[0] != OP_KEY || op->value == NULL ||
-        record_decode(op->value, op->value_len, &record) < 0)
+    if (op->key[0] != OP_KEY || op->value == NULL)
         return 0;
-    return record.generation;
+    return record_peek_generation(op->value, op->value_len);
 }
 
 void store_apply_cb(const struct op *op, void *arg)

@@ -160,7 +160,7 @@ int universe_value(struct store *store, unsigned space, uint64_t version,
 }
 
 static size_t encode(unsigned space, const struct universe_value *value,
-                     unsigned char bytes[ORPHAN_MAX])
+                     unsigned char bytes[RECORD_MAX])
 {
     return space == STORE_KEYS ? record_encode(&value->record, bytes)
                                : orphan_encode(&value->orphan, bytes);
@@ -171,7 +171,7 @@ bool universe_matches(const struct store *store, unsigned space, uint64_t versio
 {
     struct universe_value seen = *value;
     struct universe_value wanted;
-    unsigned char bytes[2][ORPHAN_MAX];
+    unsigned char bytes[2][RECORD_MAX];
     unsigned n_seen;
     unsigned n_wanted;
     struct place *seen_places = places_of(&seen, space, &n_seen);

@@ -6,12 +6,13 @@
 #include <stddef.h>
 
 #include "index/store/orphan.h"
+#include "index/store/record.h"
 
 struct array_entry {
     unsigned char *key;
     size_t len;
     size_t value_len;
-    unsigned char value[ORPHAN_MAX]; /* a record or an orphan, encoded, so that they compare */
+    unsigned char value[RECORD_MAX]; /* a record or an orphan, encoded, so that they compare */
 };
 
 struct array_table {

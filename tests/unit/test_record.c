@@ -29,6 +29,8 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_int_equal(a->placed_by, b->placed_by);
     assert_memory_equal(a->md5, b->md5, RECORD_MD5_SIZE);
     assert_int_equal(a->n_places, b->n_places);
+    assert_int_equal(a->meta_len, b->meta_len);
+    assert_memory_equal(a->meta, b->meta, a->meta_len);
     for (unsigned i = 0; i < a->n_places; i++) {
         assert_int_equal(a->places[i].volume, b->places[i].volume);
         assert_int_equal(a->places[i].has_subvolume, b->places[i].has_subvolume);
@@ -43,8 +45,27 @@ static void assert_round_trip(const struct record *record)
     size_t n = record_encode(record, bytes);
 
     assert_true(n <= RECORD_MAX);
+    memset(&seen, 0xa5, sizeof(seen));
     assert_int_equal(record_decode(bytes, n, &seen), 0);
     assert_same(record, &seen);
+    assert_int_equal(record_peek_generation(bytes, n), record->generation);
+    assert_int_equal(record_is_unlinked(bytes, n), (record->flags & RECORD_UNLINKED) != 0);
+    memset(&seen, 0xa5, sizeof(seen));
+    record_copy(&seen, record);
+    assert_same(record, &seen);
+    assert_true(record_equal(record, &seen));
+}
+
+/* But for its metadata. */
+static void make_longest(struct record *record)
+{
+    record->size = record->time = record->generation = UINT64_MAX;
+    record->placed_by = UINT32_MAX;
+    record->flags = RECORD_UNLINKED | RECORD_MD5;
+    record->n_places = PLACES_MAX;
+    for (unsigned i = 0; i < PLACES_MAX; i++)
+        record->places[i] =
+            (struct place){.volume = UINT32_MAX, .has_subvolume = true, .subvolume = UINT32_MAX};
 }
 
 static void test_record_round_trip(void **state)
@@ -60,14 +81,75 @@ static void test_record_round_trip(void **state)
     assert_round_trip(&record);
     record.generation = 1;
     assert_round_trip(&record);
-    record.size = record.time = record.generation = UINT64_MAX;
-    record.placed_by = UINT32_MAX;
-    record.flags = RECORD_UNLINKED | RECORD_MD5;
-    record.n_places = PLACES_MAX;
-    for (unsigned i = 0; i < PLACES_MAX; i++)
-        record.places[i] =
-            (struct place){.volume = UINT32_MAX, .has_subvolume = true, .subvolume = UINT32_MAX};
+    make_longest(&record);
     assert_round_trip(&record);
+}
+
+static void set_meta(struct record *record, unsigned len)
+{
+    record->meta_len = len;
+    for (unsigned i = 0; i < len; i++)
+        record->meta[i] = (char)(i * 7 + len);
+}
+
+static void test_record_round_trip_of_metadata_of_any_length(void **state)
+{
+    struct record record = sample();
+
+    (void)state;
+    for (unsigned len = 0; len <= RECORD_META_MAX; len++) {
+        set_meta(&record, len);
+        assert_round_trip(&record);
+    }
+    record.generation = record.placed_by = 0;
+    record.flags = 0;
+    memset(record.md5, 0, sizeof(record.md5));
+    assert_round_trip(&record);
+    make_longest(&record);
+    assert_round_trip(&record);
+}
+
+/* What lies behind the metadata in memory is nobody's. */
+static void test_record_equal_compares_metadata_and_nothing_behind_it(void **state)
+{
+    struct record a = sample();
+    struct record b = sample();
+
+    (void)state;
+    set_meta(&a, 40);
+    set_meta(&b, 40);
+    b.meta[40] = 'x';
+    assert_true(record_equal(&a, &b));
+    b.meta[39] ^= 1;
+    assert_false(record_equal(&a, &b));
+    b.meta[39] ^= 1;
+    b.meta_len = 41;
+    assert_false(record_equal(&a, &b));
+    b.meta_len = 0;
+    assert_false(record_equal(&a, &b));
+}
+
+/* Indexes that older ones made are read, and written again byte for byte. */
+static void test_record_without_metadata_is_what_it_was(void **state)
+{
+    static const unsigned char expected[] = {
+        2,    1,    5,    6, 1, 0, 0, 0, 0,    0,    0,    0x80, 0x04,
+        0x03, 0x02, 0x01, 2, 7, 0, 9, 4, 0x7f, 0x99, 0x3d, 0xa9,
+    };
+    const struct record record = {
+        .flags = RECORD_UNLINKED,
+        .size = 5,
+        .time = 6,
+        .generation = 0x8000000000000001,
+        .placed_by = 0x01020304,
+        .n_places = 2,
+        .places = {{.volume = 7}, {.volume = 9, .has_subvolume = true, .subvolume = 3}},
+    };
+    unsigned char bytes[RECORD_MAX];
+
+    (void)state;
+    assert_int_equal(record_encode(&record, bytes), sizeof(expected));
+    assert_memory_equal(bytes, expected, sizeof(expected));
 }
 
 static void test_record_is_compact(void **state)
@@ -88,10 +170,12 @@ static void test_record_decode_refuses_any_changed_bit(void **state)
 {
     struct record record = sample();
     unsigned char bytes[RECORD_MAX];
-    size_t n = record_encode(&record, bytes);
     struct record kept = {.size = 42};
+    size_t n;
 
     (void)state;
+    set_meta(&record, 300);
+    n = record_encode(&record, bytes);
     for (size_t bit = 0; bit < n * 8; bit++) {
         bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
         assert_true(record_decode(bytes, n, &kept) < 0);
@@ -104,9 +188,11 @@ static void test_record_decode_refuses_any_other_length(void **state)
 {
     struct record record = sample();
     unsigned char bytes[RECORD_MAX + 8] = {0};
-    size_t n = record_encode(&record, bytes);
+    size_t n;
 
     (void)state;
+    set_meta(&record, 300);
+    n = record_encode(&record, bytes);
     for (size_t len = 0; len < n + 8; len++) {
         if (len != n)
             assert_int_equal(record_decode(bytes, len, &record), -EBADMSG);
@@ -139,13 +225,13 @@ static void test_record_decode_judges_content_behind_a_right_checksum(void **sta
     assert_int_equal(DECODE(1, 0, 5, 6, 1, 7, 0), 0);
     assert_int_equal(DECODE(3, 0, 5, 6, 1, 7, 0), -ENOTSUP); /* a later version */
     assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), 0);
-    assert_int_equal(DECODE(2, 4, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), -ENOTSUP);
+    assert_int_equal(DECODE(2, 8, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), -ENOTSUP);
     assert_int_equal(DECODE(2, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, PLACED_BY, 1, 7, 0), -EBADMSG);
     assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, 1, 2, 3), -EBADMSG); /* cut */
     assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7), -EBADMSG);
     assert_int_equal(DECODE(2, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0, 0), -EBADMSG);
     assert_int_equal(DECODE(1, 0, 5, 6, GENERATION, PLACED_BY, 1, 7, 0), -EBADMSG);
-    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0), -ENOTSUP); /* a later flag */
+    assert_int_equal(DECODE(1, 8, 5, 6, 1, 7, 0), -ENOTSUP); /* a later flag */
     assert_int_equal(DECODE(0, 0, 5, 6, 1, 7, 0), -EBADMSG);
     assert_int_equal(DECODE(1, 0, 5, 6, 0), -EBADMSG);             /* no replica */
     assert_int_equal(DECODE(1, 0, 5, 6, 17, 7, 0), -EBADMSG);      /* too many */
@@ -157,12 +243,21 @@ static void test_record_decode_judges_content_behind_a_right_checksum(void **sta
         DECODE(1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 6, 1, 7, 0),
         -EBADMSG); /* over 64 bits */
     assert_int_equal(DECODE(1, 0, 5, 6, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 0), -EBADMSG);
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0, 2, 'a', 'b'), 0);
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0), -EBADMSG);         /* no metadata */
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0, 0), -EBADMSG);      /* likewise */
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0, 2, 'a'), -EBADMSG); /* cut */
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0, 1, 'a', 'b'), -EBADMSG);
+    assert_int_equal(DECODE(1, 4, 5, 6, 1, 7, 0, 0xd5, 0x16), -EBADMSG); /* 2,901 bytes */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record_round_trip),
+        cmocka_unit_test(test_record_round_trip_of_metadata_of_any_length),
+        cmocka_unit_test(test_record_equal_compares_metadata_and_nothing_behind_it),
+        cmocka_unit_test(test_record_without_metadata_is_what_it_was),
         cmocka_unit_test(test_record_is_compact),
         cmocka_unit_test(test_record_decode_refuses_any_changed_bit),
         cmocka_unit_test(test_record_decode_refuses_any_other_length),

@@ -171,7 +171,7 @@ static void random_value(struct model *m, enum store_space space, struct value *
 }
 
 static size_t encode(enum store_space space, const struct record *record,
-                     const struct orphan *orphan, unsigned char bytes[ORPHAN_MAX])
+                     const struct orphan *orphan, unsigned char bytes[RECORD_MAX])
 {
     return space == STORE_KEYS ? record_encode(record, bytes) : orphan_encode(orphan, bytes);
 }
@@ -189,7 +189,7 @@ static void decode(enum store_space space, const struct array_entry *entry, stru
 static bool is_same(const struct array_entry *entry, enum store_space space,
                     const struct record *record, const struct orphan *orphan)
 {
-    unsigned char bytes[ORPHAN_MAX];
+    unsigned char bytes[RECORD_MAX];
     size_t n = encode(space, record, orphan, bytes);
 
     return n == entry->value_len && memcmp(bytes, entry->value, n) == 0;
@@ -439,7 +439,7 @@ static void apply_change(struct model *m, const struct store_change *change,
                          const struct name *name)
 {
     struct array_table *table = &m->tables[change->space];
-    unsigned char bytes[ORPHAN_MAX];
+    unsigned char bytes[RECORD_MAX];
     uint64_t generation = change->generation;
     size_t n;
 
