@@ -102,12 +102,16 @@ static int follow(struct build *b, const unsigned char *key, size_t len)
     return 0;
 }
 
-static int add(struct build *b, const unsigned char *key, size_t len, const unsigned char *value,
+/* `key` has room for the suffix of a piece. */
+static int add(struct build *b, unsigned char *key, size_t len, const unsigned char *value,
                size_t value_len)
 {
     int rc = follow(b, key, len);
 
-    return rc == 0 ? run_add(&b->run, key, len, value, value_len) : rc;
+    for (size_t i = 0; rc == 0 && i < split_count(value_len); i++)
+        rc = run_add(&b->run, key, split_key(key, len, i), value + i * PAGE_VALUE_MAX,
+                     split_size(value_len, i));
+    return rc;
 }
 
 static void take_generation(struct build *b, uint64_t generation)
@@ -170,10 +174,10 @@ static int add_volumes(struct build *b)
 
     for (uint32_t id = 0; id < b->volumes.count && rc == 0; id++) {
         const char *name = names_text(&b->volumes, id);
-        unsigned char key[VOLUME_KEY_SIZE];
+        unsigned char key[VOLUME_KEY_SIZE + SPLIT_SUFFIX];
 
         store_volume_key(id, key);
-        rc = add(b, key, sizeof(key), (const unsigned char *)name, strlen(name));
+        rc = add(b, key, VOLUME_KEY_SIZE, (const unsigned char *)name, strlen(name));
     }
     return rc;
 }

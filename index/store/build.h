@@ -24,7 +24,7 @@ int build_start(const char *directory, uint64_t after_block, struct build **buil
 int build_volume_id(struct build *build, const char *name, uint32_t *id);
 
 /* Each adds an entry: first all keys in byte order, then all orphans by key and, of one key, by
- * generation. `key` has 1 to STORE_KEY_MAX bytes, that of an orphan no NUL. 0; UV_EEXIST when that
+ * generation. `key` has 1 to STORE_KEY_MAX bytes, none of them NUL. 0; UV_EEXIST when that
  * was the last one already, or UV_EINVAL when it should have come before the last one, and then
  * nothing has changed; or a negative UV_E* after a log line, and then only build_cancel() may
  * follow. */

@@ -194,23 +194,19 @@ void store_flush_soon(struct store *s)
 
 /* --- Commits --------------------------------------------------------------------------------- */
 
-static size_t value_max(const struct store_change *change)
-{
-    return change->space == STORE_KEYS ? RECORD_MAX : ORPHAN_MAX;
-}
-
 static int reserve(struct store *s, const struct store_change *changes, size_t n)
 {
     struct batch *batch = &s->filling;
+    size_t n_ops = n * SPLIT_ENTRIES_MAX;
     size_t bytes = 0;
 
     for (size_t i = 0; i < n; i++)
-        bytes += OP_MAX(1 + changes[i].len + ORPHAN_SUFFIX, value_max(&changes[i]));
+        bytes += SPLIT_ENTRIES_MAX * OP_MAX(1 + changes[i].len + ORPHAN_SUFFIX, PAGE_VALUE_MAX);
     if (buf_size(&batch->payload) + bytes > JOURNAL_PAYLOAD_MAX / 2)
         return UV_ENOBUFS;
-    if (buf_reserve(&batch->payload, bytes) < 0 || slots_reserve(&batch->last, n) < 0)
+    if (buf_reserve(&batch->payload, bytes) < 0 || slots_reserve(&batch->last, n_ops) < 0)
         return UV_ENOMEM;
-    return memtable_reserve(s->active, s->flushing.n_ops + batch->n_ops + n,
+    return memtable_reserve(s->active, s->flushing.n_ops + batch->n_ops + n_ops,
                             buf_size(&s->flushing.payload) + buf_size(&batch->payload) + bytes);
 }
 
@@ -218,35 +214,39 @@ static int reserve(struct store *s, const struct store_change *changes, size_t n
 struct prepared {
     unsigned char key[INTERNAL_KEY_MAX];
     unsigned char value[RECORD_MAX];
-    struct op op;
-    uint32_t hash;
+    size_t key_len;
+    size_t value_len;
+    size_t entries; /* that it makes (split.h); 0: it deletes */
+    size_t old_entries;
+    enum op_class was;
 };
 
-/* The last operation on the key in the batch; at *at its slot. False if there is none. */
-static bool find_in_batch(const struct batch *batch, const struct prepared *p, struct op *op,
-                          size_t *at)
+/* The last operation on an internal key in the batch; at *at its slot. False if there is none. */
+static bool find_in_batch(const struct batch *batch, const unsigned char *key, size_t len,
+                          uint32_t hash, struct op *op, size_t *at)
 {
     const unsigned char *payload = (const unsigned char *)buf_bytes(&batch->payload);
-    const void *item = slots_find(&batch->last, p->hash, at);
+    const void *item = slots_find(&batch->last, hash, at);
 
-    for (; item != NULL; item = slots_find_next(&batch->last, p->hash, at)) {
+    for (; item != NULL; item = slots_find_next(&batch->last, hash, at)) {
         op_read(payload, buf_size(&batch->payload), (uintptr_t)item - 1, op);
-        if (op->key_len == p->op.key_len && memcmp(op->key, p->key, op->key_len) == 0)
+        if (op->key_len == len && memcmp(op->key, key, len) == 0)
             return true;
     }
     return false;
 }
 
-/* What the key has once all that is on its way is done; as store_lookup(). */
-static int look_ahead(struct store *s, const struct prepared *p, unsigned char *value,
+/* A split_get: what the key has once all that is on its way is done. */
+static int look_ahead(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
                       size_t *value_len)
 {
+    uint32_t hash = slots_hash(s->seed, key, len);
     struct op op;
     size_t at;
 
-    if (!find_in_batch(&s->filling, p, &op, &at)) {
-        if (!s->flush_running || !find_in_batch(&s->flushing, p, &op, &at))
-            return store_lookup(s, p->key, p->op.key_len, value, value_len);
+    if (!find_in_batch(&s->filling, key, len, hash, &op, &at)) {
+        if (!s->flush_running || !find_in_batch(&s->flushing, key, len, hash, &op, &at))
+            return store_lookup(s, key, len, value, value_len);
         s->filling.depends = true;
     }
     if (op.value == NULL)
@@ -282,44 +282,58 @@ static bool sets(const struct store_change *c)
 /* 0, STORE_CONFLICT, or UV_EIO when the table can't be read. */
 static int prepare_change(struct store *s, const struct store_change *c, struct prepared *p)
 {
-    unsigned char found[PAGE_VALUE_MAX];
+    unsigned char found[SPLIT_ROOM];
     size_t found_len = 0;
     int rc;
 
-    p->op = (struct op){.key = p->key};
+    assert(memchr(c->key, '\0', c->len) == NULL);
     if (c->space == STORE_KEYS)
-        p->op.key_len = store_internal_key(c->key, c->len, p->key);
+        p->key_len = store_internal_key(c->key, c->len, p->key);
     else
-        p->op.key_len = store_orphan_key(c->key, c->len, c->generation, p->key);
-    p->hash = slots_hash(s->seed, p->key, p->op.key_len);
-    rc = look_ahead(s, p, found, &found_len);
+        p->key_len = store_orphan_key(c->key, c->len, c->generation, p->key);
+    rc = split_read(s, look_ahead, p->key, p->key_len, found, &found_len);
     if (rc < 0 && rc != UV_ENOENT)
         return UV_EIO;
-    if (rc == 0)
-        p->op.was = op_class_of(p->key, found, found_len);
     if (!is_expected(c, rc == 0 ? found : NULL, found_len))
         return STORE_CONFLICT;
-    if (sets(c)) {
-        p->op.value = p->value;
-        p->op.value_len = encode(c->space, c->record, c->orphan, p->value);
-    }
+    p->was = op_class_of(p->key, p->key_len, rc == 0 ? found : NULL, found_len);
+    p->old_entries = rc == 0 ? split_count(found_len) : 0;
+    p->value_len = sets(c) ? encode(c->space, c->record, c->orphan, p->value) : 0;
+    p->entries = sets(c) ? split_count(p->value_len) : 0;
     return 0;
 }
 
-static void add_change(struct store *s, const struct prepared *p)
+static void add_op(struct store *s, const struct op *op)
 {
     struct batch *batch = &s->filling;
     size_t place = buf_size(&batch->payload);
+    uint32_t hash = slots_hash(s->seed, op->key, op->key_len);
     struct op old;
     size_t at;
 
-    if (p->op.value == NULL && p->op.was == OP_ABSENT)
-        return;
-    if (find_in_batch(batch, p, &old, &at))
+    if (find_in_batch(batch, op->key, op->key_len, hash, &old, &at))
         slots_drop(&batch->last, at);
-    op_write(&batch->payload, &p->op);
-    slots_add(&batch->last, (void *)(place + 1), p->hash); // NOLINT(performance-no-int-to-ptr)
+    op_write(&batch->payload, op);
+    slots_add(&batch->last, (void *)(place + 1), hash); // NOLINT(performance-no-int-to-ptr)
     batch->n_ops++;
+}
+
+/* Entries that the key had, and has no more, go. */
+static void add_change(struct store *s, struct prepared *p)
+{
+    size_t n = p->entries > p->old_entries ? p->entries : p->old_entries;
+
+    for (size_t i = 0; i < n; i++) {
+        struct op op = {.key = p->key, .key_len = split_key(p->key, p->key_len, i)};
+
+        if (i < p->old_entries)
+            op.was = i == 0 ? p->was : OP_PIECE;
+        if (i < p->entries) {
+            op.value = p->value + i * PAGE_VALUE_MAX;
+            op.value_len = split_size(p->value_len, i);
+        }
+        add_op(s, &op);
+    }
 }
 
 /* Whether there is room for it: deleting is always tried. */

@@ -2,6 +2,7 @@
 #ifndef MKV_STORE_INTERNAL_H
 #define MKV_STORE_INTERNAL_H
 
+#include <assert.h>
 #include <sys/queue.h>
 
 #include "index/base/buf.h"
@@ -12,9 +13,13 @@
 #include "index/store/ops.h"
 #include "index/store/room.h"
 #include "index/store/slots.h"
+#include "index/store/split.h"
 #include "index/store/store.h"
 
 #define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX + ORPHAN_SUFFIX)
+
+static_assert(INTERNAL_KEY_MAX <= PAGE_KEY_MAX && SPLIT_SUFFIX <= ORPHAN_SUFFIX,
+              "any internal key fits in a page");
 
 STAILQ_HEAD(commit_queue, store_commit);
 
@@ -42,7 +47,7 @@ struct store {
     struct fences fences;
     struct table_header header;
     /* As of the last commit that ended; indexed by enum op_class. */
-    uint64_t counts[OP_NAME + 1];
+    uint64_t counts[OP_CLASSES];
     uint64_t last_generation;
     struct names volumes;
     uint32_t n_saved_volumes; /* the first ones, which the journal or the table has */
@@ -90,8 +95,7 @@ void store_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE]);
 /* The generation at the end of the internal key of an orphan. */
 uint64_t store_orphan_generation(const unsigned char *key, size_t len);
 
-/* The value of an internal key, PAGE_VALUE_MAX bytes at most. 0, UV_ENOENT, or UV_EIO or UV_EILSEQ
- * after a log line. */
+/* A split_get: what the tables hold. Failures are UV_EIO or UV_EILSEQ. */
 int store_lookup(struct store *store, const unsigned char *key, size_t len, unsigned char *value,
                  size_t *value_len);
 

@@ -5,8 +5,10 @@
 #include "index/base/codec.h"
 #include "index/store/page.h"
 #include "index/store/record.h"
+#include "index/store/split.h"
 
-enum op_class op_class_of(const unsigned char *key, const unsigned char *value, size_t value_len)
+enum op_class op_class_of(const unsigned char *key, size_t key_len, const unsigned char *value,
+                          size_t value_len)
 {
     if (value == NULL)
         return OP_ABSENT;
@@ -14,6 +16,8 @@ enum op_class op_class_of(const unsigned char *key, const unsigned char *value, 
         return OP_ORPHANED;
     if (key[0] == OP_VOLUME)
         return OP_NAME;
+    if (split_is_piece(key, key_len))
+        return OP_PIECE;
     return record_is_unlinked(value, value_len) ? OP_UNLINKED : OP_LIVE;
 }
 
@@ -38,7 +42,7 @@ static void read_op(struct reader *in, struct op *op)
     unsigned head = get_byte(in);
 
     op->was = head / 2;
-    if (head / 2 > OP_NAME)
+    if (head / 2 >= OP_CLASSES)
         in->bad = true;
     op->key_len = get_varint(in, PAGE_KEY_MAX);
     op->key = get_bytes(in, op->key_len);

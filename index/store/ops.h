@@ -16,13 +16,13 @@
 
 /* The first byte of an internal key. */
 enum op_space {
-    OP_KEY = 'k',    /* + key -> record */
+    OP_KEY = 'k',    /* + key -> record; + key, NUL, u8 number -> a piece of it (split.h) */
     OP_ORPHAN = 'o', /* + key, NUL, u64 generation, big-endian -> orphan */
     OP_VOLUME = 'v'  /* + u32 id, big-endian -> name */
 };
 
 /* What a key is, for the counts. */
-enum op_class { OP_ABSENT, OP_LIVE, OP_UNLINKED, OP_ORPHANED, OP_NAME };
+enum op_class { OP_ABSENT, OP_LIVE, OP_UNLINKED, OP_ORPHANED, OP_NAME, OP_PIECE, OP_CLASSES };
 
 struct op {
     const unsigned char *key;
@@ -33,7 +33,8 @@ struct op {
 };
 
 /* What an internal key with this value is; value NULL: OP_ABSENT. */
-enum op_class op_class_of(const unsigned char *key, const unsigned char *value, size_t value_len);
+enum op_class op_class_of(const unsigned char *key, size_t key_len, const unsigned char *value,
+                          size_t value_len);
 
 #define ORPHAN_SUFFIX 9 /* bytes behind the key of an orphan */
 

@@ -107,11 +107,11 @@ static int decode_orphan(const unsigned char *key, size_t len, const unsigned ch
                    len - 1 - ORPHAN_SUFFIX);
 }
 
-/* The value of an internal key; any failure is UV_EIO. */
-static int find(struct store *s, const unsigned char *key, size_t len, unsigned char *value,
+/* The value of an internal key, which has room for more; any failure is UV_EIO. */
+static int find(struct store *s, unsigned char *key, size_t len, unsigned char value[SPLIT_ROOM],
                 size_t *value_len)
 {
-    int rc = store_lookup(s, key, len, value, value_len);
+    int rc = split_read(s, store_lookup, key, len, value, value_len);
 
     return rc == 0 || rc == UV_ENOENT ? rc : UV_EIO;
 }
@@ -119,7 +119,7 @@ static int find(struct store *s, const unsigned char *key, size_t len, unsigned 
 int store_get(struct store *s, const void *key, size_t len, struct record *record)
 {
     unsigned char internal[INTERNAL_KEY_MAX];
-    unsigned char value[PAGE_VALUE_MAX];
+    unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
     int rc;
 
@@ -132,7 +132,7 @@ int store_get_orphan(struct store *s, const void *key, size_t len, uint64_t gene
                      struct orphan *orphan)
 {
     unsigned char internal[INTERNAL_KEY_MAX];
-    unsigned char value[PAGE_VALUE_MAX];
+    unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
     int rc;
 
@@ -151,26 +151,83 @@ static int listed(int walk_rc, int cb_rc)
 
 /* --- Records --------------------------------------------------------------------------------- */
 
+/* A record whose pieces are being met. */
+struct halved {
+    unsigned char key[INTERNAL_KEY_MAX];
+    unsigned char value[SPLIT_ROOM];
+    size_t key_len;
+    size_t value_len;
+    size_t entries; /* met; 0: no record is being met */
+};
+
 struct list {
     const unsigned char *prefix; /* internal */
     size_t prefix_len;
     store_list_cb cb;
     void *arg;
     int rc;
+    bool begun; /* a record was met; before that come pieces where `start` lies between those */
+    struct halved *halved;
 };
+
+static int give(struct list *list, const unsigned char *key, size_t len, const unsigned char *value,
+                size_t value_len)
+{
+    struct record record;
+
+    list->rc = decode(key, len, value, value_len, &record);
+    if (list->rc == 0)
+        list->rc = list->cb(key + 1, len - 1, &record, list->arg);
+    return list->rc != 0;
+}
+
+/* The first entry of a record that has more. */
+static void begin_record(struct halved *h, const unsigned char *key, size_t len,
+                         const unsigned char *value)
+{
+    memcpy(h->key, key, len);
+    memcpy(h->value, value, PAGE_VALUE_MAX);
+    h->key_len = len;
+    h->value_len = PAGE_VALUE_MAX;
+    h->entries = 1;
+}
+
+/* An entry while more of a record is to come, or a piece while none is. */
+static int add_piece(struct list *list, const unsigned char *key, size_t len,
+                     const unsigned char *value, size_t value_len)
+{
+    struct halved *h = list->halved;
+
+    if (!list->begun)
+        return 0;
+    if (h->entries == 0 || h->entries == SPLIT_ENTRIES_MAX ||
+        !split_is_piece_of(key, len, h->key, h->key_len, h->entries)) {
+        list->rc = split_damaged(h->entries > 0 ? h->key : key, h->entries > 0 ? h->key_len : len);
+        return 1;
+    }
+    memcpy(h->value + h->value_len, value, value_len);
+    h->value_len += value_len;
+    h->entries++;
+    if (value_len == PAGE_VALUE_MAX)
+        return 0;
+    h->entries = 0;
+    return give(list, h->key, h->key_len, h->value, h->value_len);
+}
 
 static int list_cb(const unsigned char *key, size_t len, const unsigned char *value,
                    size_t value_len, void *arg)
 {
     struct list *list = arg;
-    struct record record;
 
+    if (list->halved->entries > 0 || split_is_piece(key, len))
+        return add_piece(list, key, len, value, value_len);
     if (len < list->prefix_len || memcmp(key, list->prefix, list->prefix_len) != 0)
         return 1;
-    list->rc = decode(key, len, value, value_len, &record);
-    if (list->rc == 0)
-        list->rc = list->cb(key + 1, len - 1, &record, list->arg);
-    return list->rc != 0;
+    list->begun = true;
+    if (value_len < PAGE_VALUE_MAX)
+        return give(list, key, len, value, value_len);
+    begin_record(list->halved, key, len, value);
+    return 0;
 }
 
 int store_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
@@ -178,7 +235,8 @@ int store_list(struct store *store, const void *prefix, size_t prefix_len, const
 {
     unsigned char from[INTERNAL_KEY_MAX];
     unsigned char internal[INTERNAL_KEY_MAX];
-    struct list list = {.prefix = internal, .cb = cb, .arg = arg};
+    struct halved halved;
+    struct list list = {.prefix = internal, .cb = cb, .arg = arg, .halved = &halved};
     size_t from_len;
     int rc;
 
@@ -191,7 +249,10 @@ int store_list(struct store *store, const void *prefix, size_t prefix_len, const
         from_len = store_internal_key(start, start_len, from);
     else
         from_len = store_internal_key(prefix, prefix_len, from);
+    halved.entries = 0;
     rc = store_walk(store, from, from_len, list_cb, &list);
+    if (rc == 0 && halved.entries > 0)
+        rc = split_damaged(halved.key, halved.key_len);
     return listed(rc, list.rc);
 }
 

@@ -24,11 +24,12 @@ uint64_t store_last_generation(const struct store *s)
     return s->last_generation;
 }
 
-static uint64_t generation_of(const struct op *op)
+/* An orphan's counts also where it is deleted. */
+static uint64_t generation_of(const struct op *op, enum op_class class)
 {
     if (op->key[0] == OP_ORPHAN && op->key_len > ORPHAN_SUFFIX)
         return store_orphan_generation(op->key, op->key_len);
-    if (op->key[0] != OP_KEY || op->value == NULL)
+    if (class != OP_LIVE && class != OP_UNLINKED)
         return 0;
     return record_peek_generation(op->value, op->value_len);
 }
@@ -36,13 +37,14 @@ static uint64_t generation_of(const struct op *op)
 void store_apply_cb(const struct op *op, void *arg)
 {
     struct store *s = arg;
-    uint64_t generation = generation_of(op);
+    enum op_class class = op_class_of(op->key, op->key_len, op->value, op->value_len);
+    uint64_t generation = generation_of(op, class);
 
     if (generation > s->last_generation)
         s->last_generation = generation;
     memtable_set(s->active, op->key, op->key_len, op->value, op->value_len, op->was != OP_ABSENT);
     s->counts[op->was]--;
-    s->counts[op_class_of(op->key, op->value, op->value_len)]++;
+    s->counts[class]++;
 }
 
 /* --- Volumes --------------------------------------------------------------------------------- */

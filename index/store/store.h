@@ -67,8 +67,8 @@ int store_open_reader(const char *directory, struct store **store);
 /* NULL does nothing. */
 void store_close_reader(struct store *store);
 
-/* Looks up a key as the last finished commit left it. Never waits but for a page of index.gdbm.
- * 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
+/* Looks up a key, which has no NUL, as the last finished commit left it. Never waits but for a page
+ * of index.gdbm. 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
 int store_get(struct store *store, const void *key, size_t len, struct record *record);
 
 /* The same of an orphan. */
@@ -89,12 +89,12 @@ enum store_expect {
 
 struct store_change {
     enum store_space space;
-    const void *key; /* 1 to STORE_KEY_MAX bytes */
+    const void *key; /* 1 to STORE_KEY_MAX bytes, none of them NUL */
     size_t len;
     const struct record *record; /* STORE_KEYS. NULL deletes; what isn't there can be deleted */
     enum store_expect expect;
     const struct record *was;
-    uint64_t generation;         /* STORE_ORPHANS, as what follows; the key has no NUL byte then */
+    uint64_t generation;         /* STORE_ORPHANS, as what follows */
     const struct orphan *orphan; /* NULL deletes */
     const struct orphan *orphan_was;
 };

@@ -292,6 +292,7 @@ void ledger_check_store(struct ledger *ledger, struct rng *rng, struct store *st
     for (unsigned i = 0; i < UNIVERSE_IN_FLIGHT; i++)
         if (ledger->pending[i].kind != 0)
             settle(ledger, store, &ledger->pending[i]);
+    storebox_check_pieces(store);
     check_gets(ledger, store);
     check_lists(ledger, rng, store);
     check_stats(ledger, store);

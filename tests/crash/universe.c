@@ -27,12 +27,11 @@ static int compare_keys(const void *a, const void *b)
     return (left->generation > right->generation) - (left->generation < right->generation);
 }
 
-/* An orphan's key has no NUL byte. */
-static unsigned char random_byte(struct rng *rng, unsigned space)
+static unsigned char random_byte(struct rng *rng)
 {
     if (!rng_one_in(rng, 3))
         return (unsigned char)('a' + rng_below(rng, 4));
-    return (unsigned char)(space == STORE_KEYS ? rng_below(rng, 256) : 1 + rng_below(rng, 255));
+    return (unsigned char)(1 + rng_below(rng, 255));
 }
 
 /* Begins as an earlier key does, half of the time, and is long in one of 40. One in three orphans
@@ -53,7 +52,7 @@ static void make_key(struct rng *rng, unsigned space, unsigned i)
         more = same ? 0 : more;
     }
     for (; more > 0 && key->len < STORE_KEY_MAX; more--)
-        key->bytes[key->len++] = random_byte(rng, space);
+        key->bytes[key->len++] = random_byte(rng);
 }
 
 /* Sorts, and makes a key that was there before anew. False if there was one. */
@@ -132,6 +131,8 @@ static void make_bare(unsigned space, uint64_t version, struct universe_value *v
         record->flags |= RECORD_MD5;
         memset(record->md5, (int)(version & 0xff), sizeof(record->md5));
     }
+    if (version % 4 == 1) /* from nothing to more than fits in eight entries of the table */
+        storebox_set_meta(record, (unsigned)(version * 37 % (RECORD_META_MAX + 1)), version);
     value->orphan.until = version % 4 == 0 ? 0 : version * 1013;
     value->orphan.time = version % 3 == 0 ? 0 : version * 1019;
     value->orphan.n_places = 1 + (unsigned)(version % 5);

@@ -15,7 +15,8 @@ static void op_again_cb(const struct op *op, void *arg)
 
     if (op->key_len < 1 || op->key_len > PAGE_KEY_MAX || op->value_len > PAGE_VALUE_MAX)
         abort();
-    if (op_class_of(op->key, op->value, op->value_len) > OP_NAME || op->was > OP_NAME)
+    if (op_class_of(op->key, op->key_len, op->value, op->value_len) >= OP_CLASSES ||
+        op->was >= OP_CLASSES)
         abort();
     if (buf_reserve(again, OP_MAX(op->key_len, op->value_len)) < 0)
         abort();

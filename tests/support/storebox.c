@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "index/base/codec.h"
+#include "index/store/internal.h"
 #include "index/store/segment.h"
+#include "tests/support/rng.h"
 
 void storebox_init(struct storebox *box, const char *dir, const struct store_options *options)
 {
@@ -257,6 +259,55 @@ uint64_t storebox_disk_bytes(const char *dir)
             bytes += (uint64_t)st.st_blocks * 512;
     closedir(files);
     return bytes;
+}
+
+/* --- Pieces of records ----------------------------------------------------------------------- */
+
+struct pieces {
+    unsigned char key[INTERNAL_KEY_MAX]; /* of the last record */
+    size_t len;
+    unsigned next; /* piece that must follow; 0: none */
+};
+
+static int pieces_cb(const unsigned char *key, size_t len, const unsigned char *value,
+                     size_t value_len, void *arg)
+{
+    struct pieces *p = arg;
+    bool is_piece = key[0] == OP_KEY && memchr(key, '\0', len) != NULL;
+
+    (void)value;
+    STOREBOX_CHECK(is_piece == (p->next > 0),
+                   "piece %u is missing, or one is left over behind %.*s", p->next, (int)p->len,
+                   (const char *)p->key);
+    if (is_piece) {
+        STOREBOX_CHECK(len == p->len + 2 && memcmp(key, p->key, p->len) == 0 &&
+                           key[len - 2] == '\0' && key[len - 1] == p->next,
+                       "piece %u of %.*s is another", p->next, (int)p->len, (const char *)p->key);
+        p->next = value_len == PAGE_VALUE_MAX ? p->next + 1 : 0;
+        return 0;
+    }
+    memcpy(p->key, key, len);
+    p->len = len;
+    p->next = key[0] == OP_KEY && value_len == PAGE_VALUE_MAX ? 1 : 0;
+    return 0;
+}
+
+void storebox_check_pieces(struct store *store)
+{
+    struct pieces pieces = {.len = 0};
+
+    STOREBOX_CHECK(store_walk(store, "", 0, pieces_cb, &pieces) == 0, "walk");
+    STOREBOX_CHECK(pieces.next == 0, "piece %u is missing", pieces.next);
+}
+
+void storebox_set_meta(struct record *record, unsigned len, uint64_t seed)
+{
+    struct rng rng = {.state = seed};
+
+    record->meta_len = len;
+    for (unsigned i = 0; i < len; i++)
+        record->meta[i] =
+            (char)(i % 8 == 0 ? rng_below(&rng, 256) : (unsigned)record->meta[i - 1] + 1);
 }
 
 int storebox_compare(const void *a, size_t a_len, const void *b, size_t b_len)

@@ -79,6 +79,13 @@ off_t storebox_journal_end(const char *path);
 /* Bytes on disk of all files of a directory. */
 uint64_t storebox_disk_bytes(const char *dir);
 
+/* Walks through all entries that the store keeps of keys (index/store/split.h): no piece of a
+ * record is missing, and none was left over. */
+void storebox_check_pieces(struct store *store);
+
+/* Gives a record metadata of `len` bytes, which depend on that and on `seed`. */
+void storebox_set_meta(struct record *record, unsigned len, uint64_t seed);
+
 /* Byte order of keys, a shorter one first. */
 int storebox_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 

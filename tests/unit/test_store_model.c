@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "index/base/log.h"
+#include "index/store/split.h"
 #include "tests/support/array_table.h"
 #include "tests/support/rng.h"
 #include "tests/support/storebox.h"
@@ -68,14 +69,13 @@ static void add_generation(struct name *name, uint64_t generation)
         name->bytes[name->len++] = (unsigned char)(generation >> shift);
 }
 
-static unsigned char random_byte(struct rng *rng, enum store_space space)
+static unsigned char random_byte(struct rng *rng)
 {
-    static const unsigned char few[] = {'/', 'a', 'b', 0xff, 0};
-    bool nul = space == STORE_KEYS;
+    static const unsigned char few[] = {'/', 'a', 'b', 0xff, 1};
 
     if (rng_one_in(rng, 4))
-        return (unsigned char)(nul ? rng_below(rng, 256) : 1 + rng_below(rng, 255));
-    return few[rng_below(rng, nul ? 5 : 4)];
+        return (unsigned char)(1 + rng_below(rng, 255));
+    return few[rng_below(rng, 5)];
 }
 
 /* Few, so that keys have several orphans, and random ones. */
@@ -100,7 +100,7 @@ static void random_name(struct model *m, enum store_space space, struct name *na
         memcpy(name->bytes, entry->key, name->len);
     }
     for (size_t n = 1 + rng_below(&m->rng, room); n > 0 && name->len < STORE_KEY_MAX; n--)
-        name->bytes[name->len++] = random_byte(&m->rng, space);
+        name->bytes[name->len++] = random_byte(&m->rng);
     if (space == STORE_ORPHANS)
         add_generation(name, random_generation(&m->rng));
 }
@@ -136,6 +136,30 @@ static struct place random_place(struct model *m)
     return place;
 }
 
+/* None, little, any amount, or as much as just fills some entries of the table, or doesn't, or is
+ * one byte too many. */
+static void random_meta(struct model *m, struct record *record)
+{
+    unsigned char bytes[RECORD_MAX];
+    size_t len = 0;
+
+    if (!rng_one_in(&m->rng, 3))
+        return;
+    switch (rng_below(&m->rng, 4)) {
+    case 0:
+        len = rng_below(&m->rng, RECORD_META_MAX + 1);
+        break;
+    case 1:
+        len = PAGE_VALUE_MAX * (1 + rng_below(&m->rng, SPLIT_ENTRIES_MAX)) - 3 +
+              rng_below(&m->rng, 3) - record_encode(record, bytes);
+        break;
+    default:
+        len = rng_below(&m->rng, 100);
+    }
+    storebox_set_meta(record, len < RECORD_META_MAX ? (unsigned)len : RECORD_META_MAX,
+                      rng_next(&m->rng));
+}
+
 static void random_record(struct model *m, struct record *record)
 {
     *record = (struct record){.flags = rng_below(&m->rng, 4),
@@ -149,6 +173,7 @@ static void random_record(struct model *m, struct record *record)
         record->md5[i] = (unsigned char)rng_below(&m->rng, 256);
     for (unsigned i = 0; i < record->n_places; i++)
         record->places[i] = random_place(m);
+    random_meta(m, record);
 }
 
 static void random_orphan(struct model *m, struct orphan *orphan)
@@ -336,6 +361,7 @@ static void check_all(struct model *m)
     assert_int_equal(stats.keys, keys->n - unlinked);
     assert_int_equal(stats.orphans, m->tables[STORE_ORPHANS].n);
     assert_int_equal(store_last_generation(m->box.store), m->last_generation);
+    storebox_check_pieces(m->box.store);
     check_list(m, &none, &none, SIZE_MAX);
     add_generation(&first, 0);
     check_orphans(m, &first, false, SIZE_MAX);
@@ -568,7 +594,7 @@ static void step_reopen(struct model *m)
     store_stats(m->box.store, &stats);
     m->checkpoints += stats.checkpoints;
     storebox_close(&m->box);
-    m->box.options.checkpoint_bytes = 1U << (9 + rng_below(&m->rng, 10));
+    m->box.options.checkpoint_bytes = 1U << (10 + rng_below(&m->rng, 10));
     assert_int_equal(storebox_open(&m->box), 0);
     check_all(m);
 }

@@ -14,6 +14,8 @@
 
 #define FILES_MAX 16
 
+#define META 700 /* bytes of metadata a number */
+
 struct fixture {
     struct storebox box;
     char log[160];
@@ -124,6 +126,7 @@ static void put_number(struct storebox *box, unsigned number)
     char key[32];
     int len = snprintf(key, sizeof(key), "/number/%03u", number);
 
+    storebox_set_meta(&record, META * number, number);
     assert_int_equal(storebox_put(box, key, (size_t)len, &record), 0);
 }
 
@@ -142,6 +145,7 @@ static int count_cb(const void *key, size_t len, const struct record *record, vo
 {
     (void)key;
     (void)len;
+    assert_int_equal(record->meta_len, META * record->size);
     assert_int_equal(record->size, (*(unsigned *)arg)++);
     return 0;
 }
