@@ -1,7 +1,8 @@
 /* Happy path: both requests start at once; get_write_cb() fills the window and put_read_cb()
  * empties it; the one that has to wait for the other is woken at the end of the loop's turn, since
  * both run within libcurl. The last bytes of the source are held back until its length and MD5 are
- * known to be right. When both have ended, so has the relay.
+ * known to be right. When both have ended, so has the relay. For an empty value there is nothing to
+ * be read.
  *
  * Failures: whichever fails first cancels the other. A PUT that is cut short leaves nothing. */
 #include "index/cluster/relay.h"
@@ -147,6 +148,8 @@ int relay_start(struct relay *r, struct transfers *transfers, const struct relay
     if (rc < 0)
         return rc;
     r->put_running = true;
+    if (r->size == 0)
+        return 0;
     rc = transfer_get(transfers, &r->get, o->from_url, 0, get_write_cb, get_done_cb);
     if (rc == 0) {
         r->get_running = true;

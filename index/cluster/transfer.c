@@ -259,6 +259,7 @@ int transfer_put(struct transfers *engine, struct transfer *t, const char *url, 
         return rc;
     t->read = read;
     t->left = size;
+    t->body_sent = size == 0; /* nobody asks for one */
     http_date_format(time / 1000, header + 6);
     rc = set_header(engine, t, header);
     if (rc == 0) /* else libcurl waits up to a second for "100 Continue" */

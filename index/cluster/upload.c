@@ -239,8 +239,9 @@ int upload_write(struct upload *u, const char *bytes, size_t n)
 
 void upload_end(struct upload *u, const char *note, size_t note_len)
 {
-    assert(u->received > 0);
     u->ended = true;
+    if (u->n_copies == 0) /* no request has begun, which would be chunked without a size */
+        u->options.size = (int64_t)u->received;
     u->note = note;
     u->note_len = note_len;
     u->until = transfers_durable_by(u->options.transfers, u->received);

@@ -103,7 +103,7 @@ int upload_start(struct upload *upload);
  * it has failed, drops them until `done` tells. */
 int upload_write(struct upload *upload, const char *bytes, size_t n);
 
-/* All was written; more than nothing. From now on the upload has until transfers_durable_by(). With
+/* All was written, perhaps nothing. From now on the upload has until transfers_durable_by(). With
  * `sync`, each copy gets `note`, borrowed until `done`, as its attribute (flush.h). */
 void upload_end(struct upload *upload, const char *note, size_t note_len);
 

@@ -6,13 +6,16 @@
 #ifndef MKV_OBJECTS_WRITE_H
 #define MKV_OBJECTS_WRITE_H
 
-#include "index/objects/objects.h"
+#include "index/objects/making.h"
 
 struct write;
 
 /* How it ended; fires once, from the loop, and never inside a call of this module. The write is
- * gone then. 0: the value is stored, durably, as *record. Else `text` has a line that says why not:
+ * gone then. 0: the value is stored, durably, as *record; or was, for an instant, and another one
+ * of a later generation has replaced it (only with `replaces`). Else `text` has a line that says
+ * why not:
  *   UV_EEXIST     the key has got a value meanwhile;
+ *   STORE_CONFLICT  with a condition, the key has got a later value meanwhile;
  *   UV_EAGAIN     too few volumes take it now;
  *   UV_EREMOTEIO  volumes refuse it;
  *   UV_ENOSPC     they are full, or the index's own disk is;
@@ -24,15 +27,21 @@ typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct 
 typedef void (*write_drained_cb)(void *arg);
 
 struct write_options {
-    int64_t size;             /* -1: unknown */
-    const unsigned char *md5; /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    int64_t size;                  /* -1: unknown */
+    const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    bool needs_md5;                /* the record is to have the MD5, also where values have none */
+    bool allows_empty;             /* else an empty value is refused */
+    bool replaces;                 /* a value that the key has is replaced */
+    making_condition_cb condition; /* asked with `arg`, also in write_start(), what the key must
+                                      have now; not after write_forget(). What it refuses with is
+                                      told to the caller. NULL: nothing */
     write_drained_cb drained;
     write_done_cb done;
     void *arg;
 };
 
-/* Begins to write the key's value, which is missing or unlinked. 0 and *write; or, with `text`, as
- * write_done_cb. */
+/* Begins to write the key's value, which is missing or unlinked, unless it may be replaced. 0 and
+ * *write; or, with `text`, as write_done_cb. */
 int write_start(struct objects *objects, const struct key *key, const struct write_options *options,
                 struct write **write, char text[UPLOAD_TEXT_MAX]);
 
@@ -41,7 +50,7 @@ int write_start(struct objects *objects, const struct key *key, const struct wri
 int write_data(struct write *write, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX]);
 
 /* All was added. 0, and `done` will fire; or negative and over, likewise: -ENODATA for an empty
- * value, UV_EILSEQ when it hasn't the MD5. */
+ * value that isn't allowed, UV_EILSEQ when it hasn't the MD5. */
 int write_end(struct write *write, char text[UPLOAD_TEXT_MAX]);
 
 /* Nobody wants to know any more: no callback fires. A value that has come whole is stored all the

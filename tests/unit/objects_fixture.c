@@ -331,16 +331,22 @@ static void check_start(struct task *task, int rc)
         ended(task, rc);
 }
 
-void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size)
+void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
+                         const struct write_options *options)
 {
     const struct key k = key_of(key);
+    struct write_options all = *options;
 
     *task = (struct task){.f = f};
-    check_start(
-        task, write_start(&f->objects, &k,
-                          &(struct write_options){
-                              .size = size, .drained = drained_cb, .done = written_cb, .arg = task},
-                          &task->write, task->text));
+    all.drained = drained_cb;
+    all.done = written_cb;
+    all.arg = task;
+    check_start(task, write_start(&f->objects, &k, &all, &task->write, task->text));
+}
+
+void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size)
+{
+    task_begin_write_as(f, task, key, &(struct write_options){.size = size});
 }
 
 void task_add(struct task *task, const char *bytes)

@@ -91,9 +91,12 @@ void fixture_reclaim(struct fixture *f);
 
 /* --- Operations ------------------------------------------------------------------------------ */
 
-/* Each begins; what it says at once, if it is an error, is the task's rc. */
+/* Each begins; what it says at once, if it is an error, is the task's rc. Of the options,
+ * `drained`, `done` and `arg` are filled in: the argument is the task. */
 void task_write(struct fixture *f, struct task *task, const char *key, const char *value);
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size);
+void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
+                         const struct write_options *options);
 void task_add(struct task *task, const char *bytes);
 void task_end(struct task *task);
 void task_remove(struct fixture *f, struct task *task, const char *key);

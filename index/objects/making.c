@@ -1,0 +1,278 @@
+/* Happy path: the store is told that the blob will be an orphan at the volumes that are to get it:
+ * should mkv die from now on, it knows what to reclaim. When enough of them hold the blob durably,
+ * one commit makes it the key's and no orphan, and the blob that it replaces one.
+ *
+ * Failures: the blob is given up, the commit fails, or the key has got another record. That is
+ * looked at as the first one was: it was a DELETE or UNLINK perhaps, and the blob can have its
+ * place all the same. A later value than ours isn't replaced. Where values may replace each other,
+ * ours then counts as replaced by it; with a condition it doesn't, for nobody knows whether the
+ * condition held just before that value came. */
+#include "index/objects/making.h"
+
+#include "index/base/clock.h"
+#include "index/objects/orphans.h"
+#include "index/objects/reclaim.h"
+
+/* --- What is left ---------------------------------------------------------------------------- */
+
+/* The places to reclaim: those that may have the blob and aren't in the record. If a request had no
+ * answer, they stay for the grace. */
+static void find_leftovers(const struct making *m, bool stored, struct orphan *orphan)
+{
+    bool late = false;
+
+    orphan->n_places = 0;
+    orphan->time = m->record.time;
+    for (size_t i = 0; i < m->n_targets; i++) {
+        const struct upload_target *t = &m->targets[i];
+
+        if (!t->may_hold && (stored || !t->holds))
+            continue;
+        orphan->places[orphan->n_places++] = t->place;
+        late |= t->is_late;
+    }
+    orphan->until = late ? clock_now_ms() + m->objects->grace : 0;
+}
+
+/* The change that makes that the orphan of the blob's generation. */
+static struct store_change leftovers_change(const struct making *m, const struct orphan *left)
+{
+    return (struct store_change){
+        .space = STORE_ORPHANS,
+        .key = m->key.bytes,
+        .len = m->key.len,
+        .generation = m->record.generation,
+        .orphan = left->n_places > 0 ? left : NULL,
+    };
+}
+
+static void end(struct making *m)
+{
+    objects_release(m->objects, &m->hold);
+    m->options.ended(m);
+}
+
+static void end_with_orphan(struct making *m)
+{
+    reclaimer_add(m->objects->reclaimer, &m->key, m->record.generation);
+    end(m);
+}
+
+static void settled_cb(struct store_commit *commit, int rc)
+{
+    (void)rc; /* else the announcement is what the store knows */
+    end_with_orphan(commit->data);
+}
+
+void making_settle(struct making *m)
+{
+    struct orphan left;
+    struct store_change change;
+
+    find_leftovers(m, false, &left);
+    change = leftovers_change(m, &left);
+    if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
+        settled_cb(&m->commit, UV_ENOMEM);
+}
+
+/* --- What the key has ------------------------------------------------------------------------ */
+
+static int ask_condition(struct making *m, const struct record *record)
+{
+    if (!m->has_condition)
+        return 0;
+    return m->options.condition != NULL ? m->options.condition(m->options.arg, record)
+                                        : UV_ECANCELED;
+}
+
+/* Looks at the key, and whether its value may be replaced. */
+static int find_old(struct making *m)
+{
+    int rc = objects_look_up(m->objects, &m->key, &m->old);
+    bool exists = rc == 0 && !(m->old.flags & RECORD_UNLINKED);
+
+    if (rc < 0 && rc != UV_ENOENT)
+        return rc;
+    if (rc == UV_ENOENT)
+        m->old.n_places = 0;
+    rc = ask_condition(m, exists ? &m->old : NULL);
+    if (rc < 0)
+        return rc;
+    return exists && !m->options.replaces ? UV_EEXIST : 0;
+}
+
+/* The same once more, after a commit that met something else. A later value, unlinked since or not,
+ * is not to be replaced by an older one. (Orphans say nothing here: those of PUTs that are on their
+ * way are among them, which may come to nothing.) */
+static int find_old_again(struct making *m)
+{
+    int rc = find_old(m);
+
+    if (rc < 0 || m->old.n_places == 0 || m->old.generation < m->record.generation)
+        return rc;
+    if (!m->options.replaces)
+        return UV_EEXIST;
+    m->is_superseded = !m->has_condition;
+    return m->has_condition ? STORE_CONFLICT : 0;
+}
+
+static const char *text_of(int rc)
+{
+    if (rc == UV_EEXIST)
+        return "the key exists\n";
+    if (rc == STORE_CONFLICT)
+        return "the key has got another value meanwhile\n";
+    return rc == UV_EIO ? "the index can't be read\n" : "a condition does not hold\n";
+}
+
+/* --- The commit ------------------------------------------------------------------------------ */
+
+static void fail(struct making *m, int rc, const char *text)
+{
+    m->options.done(m, rc, text);
+    making_settle(m);
+}
+
+static void conflict(struct making *m)
+{
+    int rc = find_old_again(m);
+
+    if (rc < 0)
+        fail(m, rc, text_of(rc));
+    else if (m->is_superseded)
+        fail(m, 0, "");
+    else
+        making_commit(m);
+}
+
+static void committed_cb(struct store_commit *commit, int rc)
+{
+    struct making *m = commit->data;
+
+    if (rc == STORE_CONFLICT) {
+        conflict(m);
+    } else if (rc < 0) {
+        fail(m, rc, "the index can't be changed\n");
+    } else {
+        m->objects->changes++;
+        m->options.done(m, 0, "");
+        if (m->leaves)
+            end_with_orphan(m);
+        else
+            end(m);
+    }
+}
+
+/* What is replaced stays for a while, for those who were sent to it. */
+static int replace_old(struct making *m, struct orphan_change *replaced,
+                       struct store_change *change)
+{
+    struct objects *o = m->objects;
+    int rc = orphan_change_init(o, &m->key, &m->old, replaced);
+
+    if (rc == 0)
+        rc = orphan_change_add(o, replaced, m->old.places, m->old.n_places,
+                               clock_now_ms() + o->grace);
+    if (rc == 0)
+        *change = orphan_change_of(&m->key, m->old.generation, replaced);
+    return rc;
+}
+
+void making_commit(struct making *m)
+{
+    bool replaces = m->old.n_places > 0;
+    struct store_change changes[3] = {{
+        .space = STORE_KEYS,
+        .key = m->key.bytes,
+        .len = m->key.len,
+        .record = &m->record,
+        .expect = replaces ? STORE_EXACTLY : STORE_NOTHING,
+        .was = &m->old,
+    }};
+    struct orphan_change replaced;
+    struct orphan left;
+    int rc = 0;
+
+    find_leftovers(m, true, &left);
+    m->leaves = left.n_places > 0;
+    changes[1] = leftovers_change(m, &left);
+    if (replaces)
+        rc = replace_old(m, &replaced, &changes[2]);
+    if (rc == 0)
+        rc = store_commit(m->objects->store, &m->commit, changes, replaces ? 3 : 2, committed_cb);
+    if (rc < 0)
+        fail(m, rc, "the index can't be changed\n");
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+static void announced_cb(struct store_commit *commit, int rc)
+{
+    struct making *m = commit->data;
+
+    m->options.announced(m, rc);
+}
+
+/* The blob at any of the chosen volumes is an orphan until the key names it. */
+int making_announce(struct making *m, const struct upload_target *targets, size_t n)
+{
+    struct orphan orphan = {
+        .until = clock_now_ms() + m->objects->grace,
+        .time = m->record.time,
+    };
+    struct store_change change;
+
+    m->targets = targets;
+    m->n_targets = n;
+    for (size_t i = 0; i < n; i++)
+        orphan.places[orphan.n_places++] = targets[i].place;
+    change = leftovers_change(m, &orphan);
+    return store_announce(m->objects->store, &m->commit, &change, announced_cb);
+}
+
+/* Blobs of one key that are made at once have different seconds too: one may replace the other. */
+static int choose_generation(struct making *m)
+{
+    struct objects *o = m->objects;
+    uint64_t latest;
+    int rc = orphans_latest_time(o, &m->key, m->old.n_places > 0 ? m->old.time : 0, &latest);
+
+    if (rc < 0)
+        return rc;
+    m->record.generation = generation_make(&o->generations, clock_now_ms());
+    m->record.time = blob_time_make(m->record.generation, latest);
+    return 0;
+}
+
+int making_init(struct making *m, struct objects *o, const struct key *key,
+                const struct making_options *options, const char **text)
+{
+    int rc;
+
+    m->objects = o;
+    m->options = *options;
+    m->has_condition = options->condition != NULL;
+    m->key = *key;
+    m->commit.data = m;
+    rc = find_old(m);
+    if (rc < 0) {
+        *text = text_of(rc);
+        return rc;
+    }
+    rc = choose_generation(m);
+    if (rc == 0)
+        rc = objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
+    if (rc < 0)
+        *text = rc == UV_ENOMEM ? "out of memory\n" : "the index can't be read\n";
+    return rc;
+}
+
+void making_deinit(struct making *m)
+{
+    objects_release(m->objects, &m->hold);
+}
+
+void making_forget(struct making *m)
+{
+    m->options.condition = NULL;
+}

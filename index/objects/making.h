@@ -1,0 +1,88 @@
+/* What the store hears of a new blob, from before a volume does until the blob is a key's value, or
+ * has come to nothing:
+ *
+ *     making_init ──▶ making_announce ──▶ (volumes get the blob) ──▶ making_commit ──▶ ended
+ *                                                               └──▶ making_settle ──▶ ended
+ *
+ * The blob is an orphan at all places that may get it from the announcement on. A commit makes it
+ * the key's value, and what that replaces an orphan; or the orphan is made to name just those
+ * places that may have the blob, and is the reclaimer's.
+ *
+ * A commit expects the record that the key was found to have. Where the key has another one by
+ * then, it is looked at again: that may do as well, or the blob has lost. */
+#ifndef MKV_OBJECTS_MAKING_H
+#define MKV_OBJECTS_MAKING_H
+
+#include "index/objects/objects.h"
+
+struct making;
+
+/* Says whether the key may get the value, by the record that it has now: NULL when it has none, or
+ * an unlinked one. 0, or a negative error to refuse it with. Must not call this module. */
+typedef int (*making_condition_cb)(void *arg, const struct record *record);
+
+/* Fires once, from the loop, with how a commit ended; `text` is "" or a line that says why not.
+ * 0: the blob is the key's value, or was for an instant before one of a later generation, which is
+ * there now (only with `replaces`). Negative, and the key is as it was: UV_EEXIST when it has a
+ * value that can't be replaced, what the condition said, STORE_CONFLICT when a later value came and
+ * there is a condition, or as store_commit_cb. */
+typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
+
+/* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
+typedef void (*making_ended_cb)(struct making *making);
+
+/* The blob is announced, or, with a negative error, can't be. Fires once, from the loop. */
+typedef void (*making_announced_cb)(struct making *making, int rc);
+
+struct making_options {
+    bool replaces;                 /* it may take the place of another value */
+    making_condition_cb condition; /* asked in making_init(), and again whenever the key turns out
+                                      to have got another record; NULL: there is none */
+    void *arg;                     /* of the condition */
+    making_announced_cb announced;
+    making_done_cb done;
+    making_ended_cb ended;
+};
+
+/* Embedded in an operation. */
+struct making {
+    void *data; /* the operation's */
+    struct objects *objects;
+    struct making_options options;
+    bool has_condition;
+    struct key key;
+    struct hold hold;
+    struct record old;    /* what it replaces; n_places 0: nothing */
+    struct record record; /* what it makes: generation and time are set by making_init(), the rest
+                             is the operation's to fill in */
+    const struct upload_target *targets; /* that may get the blob, borrowed, */
+    size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
+    bool leaves;                         /* a blob where the record doesn't name it */
+    bool is_superseded;                  /* by a value of a later generation */
+    struct store_commit commit;
+};
+
+/* Looks at the key, and gives the blob its generation. 0; or, with `text`, a negative error as
+ * making_done_cb has it, UV_EIO or UV_ENOMEM, and nothing is to be undone. */
+int making_init(struct making *making, struct objects *objects, const struct key *key,
+                const struct making_options *options, const char **text);
+
+/* Lets go of a blob that no volume has heard of. Not after making_commit() or making_settle(). */
+void making_deinit(struct making *making);
+
+/* Tells the store that the blob may come to be at these targets. 0, and `announced` will fire; or
+ * negative. */
+int making_announce(struct making *making, const struct upload_target *targets, size_t n);
+
+/* Makes the blob the key's value, by `record`. `done` will fire, from the loop or inside this call,
+ * and then `ended`. */
+void making_commit(struct making *making);
+
+/* Gives the blob up. `ended` will fire, from the loop or inside this call. */
+void making_settle(struct making *making);
+
+/* `arg` is about to be gone: the condition isn't asked any more. Should the key turn out to have
+ * another record than the one that it was asked about last, the blob has lost. */
+void making_forget(struct making *making);
+
+#endif
