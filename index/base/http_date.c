@@ -18,3 +18,13 @@ void http_date_format(uint64_t seconds, char text[HTTP_DATE_SIZE])
              tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min,
              tm.tm_sec);
 }
+
+void iso_date_format(uint64_t ms, char text[ISO_DATE_SIZE])
+{
+    time_t time = (time_t)(ms / 1000 < LAST ? ms / 1000 : LAST);
+    struct tm tm;
+
+    gmtime_r(&time, &tm);
+    strftime(text, ISO_DATE_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + 19, ISO_DATE_SIZE - 19, ".%03uZ", (unsigned)(ms % 1000));
+}

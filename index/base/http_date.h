@@ -1,4 +1,4 @@
-/* Dates of HTTP (RFC 9110, section 5.6.7), whatever the locale. */
+/* Dates of HTTP (RFC 9110, section 5.6.7) and of XML (ISO 8601), whatever the locale. */
 #ifndef MKV_BASE_HTTP_DATE_H
 #define MKV_BASE_HTTP_DATE_H
 
@@ -8,5 +8,10 @@
 
 /* Writes the date of so many seconds since 1970; those past the year 9999 become its last. */
 void http_date_format(uint64_t seconds, char text[HTTP_DATE_SIZE]);
+
+#define ISO_DATE_SIZE 32 /* "2006-10-12T17:50:30.000Z" and a NUL */
+
+/* Writes the date of so many milliseconds since 1970, in the same years. */
+void iso_date_format(uint64_t ms, char text[ISO_DATE_SIZE]);
 
 #endif
