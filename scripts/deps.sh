@@ -23,6 +23,7 @@ header gdbm.h               libgdbm-dev
 header curl/curl.h          libcurl4-openssl-dev
 header openssl/evp.h        libssl-dev
 header jansson.h            libjansson-dev
+header expat.h              libexpat1-dev
 header zlib.h               zlib1g-dev
 llhttp llhttp               libllhttp-dev|node-llhttp"
 
