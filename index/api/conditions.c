@@ -3,7 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+
+#include "index/base/http_date.h"
 
 #define WHITE " \t"
 
@@ -103,30 +104,9 @@ static bool is_malformed(const struct conditions_tags *tags)
 
 /* --- Dates: section 5.6.7 -------------------------------------------------------------------- */
 
-static bool parse_date(const char *text, int64_t *seconds)
-{
-    static const char *const formats[] = {
-        "%a, %d %b %Y %H:%M:%S GMT",
-        "%A, %d-%b-%y %H:%M:%S GMT",
-        "%a %b %e %H:%M:%S %Y",
-    };
-
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        struct tm tm = {0};
-        const char *end = strptime(text, formats[i], &tm);
-        int day = tm.tm_mday;
-
-        if (end == NULL || end[strspn(end, WHITE)] != '\0')
-            continue;
-        *seconds = timegm(&tm);
-        return tm.tm_mday == day; /* else there is no such day in the month */
-    }
-    return false;
-}
-
 static void add_date(struct conditions_date *date, const char *text)
 {
-    date->valid = parse_date(text, &date->seconds) && date->given == 0;
+    date->valid = http_date_parse(text, &date->seconds) == 0 && date->given == 0;
     date->given++;
 }
 

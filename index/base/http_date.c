@@ -1,6 +1,8 @@
 #include "index/base/http_date.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define LAST 253402300799ULL /* second of the year 9999 */
@@ -27,4 +29,29 @@ void iso_date_format(uint64_t ms, char text[ISO_DATE_SIZE])
     gmtime_r(&time, &tm);
     strftime(text, ISO_DATE_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(text + 19, ISO_DATE_SIZE - 19, ".%03uZ", (unsigned)(ms % 1000));
+}
+
+int http_date_parse(const char *text, int64_t *seconds)
+{
+    static const char *const formats[] = {
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    };
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, formats[i], &tm);
+        int day = tm.tm_mday;
+        int64_t time;
+
+        if (end == NULL || end[strspn(end, " \t")] != '\0')
+            continue;
+        time = timegm(&tm);
+        if (tm.tm_mday != day) /* there is no such day in the month */
+            return -EINVAL;
+        *seconds = time;
+        return 0;
+    }
+    return -EINVAL;
 }

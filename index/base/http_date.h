@@ -14,4 +14,7 @@ void http_date_format(uint64_t seconds, char text[HTTP_DATE_SIZE]);
 /* Writes the date of so many milliseconds since 1970, in the same years. */
 void iso_date_format(uint64_t ms, char text[ISO_DATE_SIZE]);
 
+/* Reads a date of HTTP, of any of its three forms, and sets *seconds since 1970. 0, or -EINVAL. */
+int http_date_parse(const char *text, int64_t *seconds);
+
 #endif

@@ -17,10 +17,12 @@
 #include "index/base/clock.h"
 #include "index/base/crc32c.h"
 #include "index/base/hex.h"
+#include "index/base/http_date.h"
 #include "index/base/local_socket.h"
 #include "index/base/lockfile.h"
 #include "index/base/log_limit.h"
 #include "index/base/md5.h"
+#include "index/base/sha256.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
 {
@@ -353,6 +355,73 @@ static void test_md5_finish_each_is_the_md5_of_each(void **state)
     }
 }
 
+/* FIPS 180-4's examples. */
+static void test_sha256_known_values(void **state)
+{
+    char digits[SHA256_HEX_SIZE];
+
+    (void)state;
+    sha256_hex("abc", 3, digits);
+    assert_string_equal(digits, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    sha256_hex(NULL, 0, digits);
+    assert_string_equal(digits, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+/* RFC 4231, cases 2 and 6, whose key is longer than a block. */
+static void test_sha256_hmac_known_values(void **state)
+{
+    static const char longest[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    unsigned char bytes[131];
+    unsigned char mac[SHA256_SIZE];
+    char digits[SHA256_HEX_SIZE];
+
+    (void)state;
+    sha256_hmac("Jefe", 4, "what do ya want for nothing?", 28, mac);
+    hex_write(mac, sizeof(mac), digits);
+    assert_string_equal(digits, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(bytes, 0xaa, sizeof(bytes));
+    memset(mac, 0xdd, sizeof(mac));
+    sha256_hmac(bytes, sizeof(bytes), longest, strlen(longest), mac);
+    hex_write(mac, sizeof(mac), digits);
+    assert_string_equal(digits, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+/* The key may be where the code goes. */
+static void test_sha256_hmac_in_place(void **state)
+{
+    unsigned char key[SHA256_SIZE] = "a key";
+    unsigned char mac[SHA256_SIZE];
+
+    (void)state;
+    sha256_hmac(key, sizeof(key), "text", 4, mac);
+    sha256_hmac(key, sizeof(key), "text", 4, key);
+    assert_memory_equal(key, mac, sizeof(mac));
+}
+
+static void test_http_date_parse_reads_what_format_writes(void **state)
+{
+    static const uint64_t times[] = {0, 784111777, 1709208000, 253402300799};
+    static const char *const bad[] = {"", "yesterday", "Sun, 06 Nov 1994 08:49:37",
+                                      "Sun, 31 Nov 1994 08:49:37 GMT",
+                                      "Sun, 06 Nov 1994 08:49:37 GMT!"};
+    int64_t seconds = -1;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        char text[HTTP_DATE_SIZE];
+
+        http_date_format(times[i], text);
+        assert_int_equal(http_date_parse(text, &seconds), 0);
+        assert_int_equal(seconds, times[i]);
+    }
+    assert_int_equal(http_date_parse("Sunday, 06-Nov-94 08:49:37 GMT", &seconds), 0);
+    assert_int_equal(seconds, 784111777);
+    assert_int_equal(http_date_parse("Sun Nov  6 08:49:37 1994", &seconds), 0);
+    assert_int_equal(seconds, 784111777);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(http_date_parse(bad[i], &seconds), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +441,10 @@ int main(void)
         cmocka_unit_test(test_lockfile_of_a_file_that_is_there),
         cmocka_unit_test(test_log_limit_one_of_a_kind_a_minute),
         cmocka_unit_test(test_md5_finish_each_is_the_md5_of_each),
+        cmocka_unit_test(test_sha256_known_values),
+        cmocka_unit_test(test_sha256_hmac_known_values),
+        cmocka_unit_test(test_sha256_hmac_in_place),
+        cmocka_unit_test(test_http_date_parse_reads_what_format_writes),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
