@@ -1,0 +1,62 @@
+/* What the files of this room share. */
+#ifndef MKV_ACCESS_INTERNAL_H
+#define MKV_ACCESS_INTERNAL_H
+
+#include "index/access/access.h"
+#include "index/access/keys.h"
+#include "index/access/params.h"
+#include "index/base/buf.h"
+#include "index/base/sha256.h"
+
+/* --- Identities ------------------------------------------------------------------------------ */
+
+#define SIGNING_KEYS 4 /* kept of each identity */
+
+/* What a secret becomes for a day and a region: sigv4.c. */
+struct signing_key {
+    char day[9]; /* "20130524"; "" where there is none */
+    char region[ACCESS_REGION_MAX + 1];
+    unsigned char key[SHA256_SIZE];
+};
+
+struct identity {
+    const char *access; /* borrowed from the text of the file, as are the next ones */
+    const char *secret;
+    const struct grant *grants;
+    size_t n_grants;
+    unsigned line;
+    struct signing_key signing_keys[SIGNING_KEYS]; /* the one used last comes first */
+};
+
+/* Who has this access key; else *known is false, and it is somebody who has a secret that nobody
+ * knows, so that a signature takes as long to find wrong. */
+struct identity *keys_find(struct keys *keys, const char *access, bool *known);
+
+/* --- Requests -------------------------------------------------------------------------------- */
+
+/* The first header of that name, or NULL. */
+const char *access_header(const struct access_request *request, const char *name);
+
+/* Appends the values of all headers of that name, joined by commas, each without white space around
+ * it, and with one space where `collapse` and there is more. 0; -ENOENT when there are none, or
+ * -ENOMEM. */
+int access_append_header(const struct access_request *request, const char *name, bool collapse,
+                         struct buf *out);
+
+/* Whether both are those signatures, in a time that doesn't tell where they differ. */
+bool access_same(const char *a, const char *b);
+
+/* --- The forms of a signature, each given the request's parameters --------------------------- */
+
+enum access_result sigv4_header(struct keys *keys, const struct access_request *request,
+                                const struct params *params, const char *authorization,
+                                struct access_auth *auth);
+enum access_result sigv4_query(struct keys *keys, const struct access_request *request,
+                               const struct params *params, struct access_auth *auth);
+enum access_result sigv2_header(struct keys *keys, const struct access_request *request,
+                                const struct params *params, const char *authorization,
+                                struct access_auth *auth);
+enum access_result sigv2_query(struct keys *keys, const struct access_request *request,
+                               const struct params *params, struct access_auth *auth);
+
+#endif

@@ -1,0 +1,467 @@
+/* A request's *claim* is what Authorization or the query says: which key signed what, when, for
+ * which region. judge() is the same for both: it finds the key, checks the times, builds the
+ * canonical request and from that the signature, and compares. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "index/access/internal.h"
+#include "index/base/buf.h"
+#include "index/base/hex.h"
+#include "index/base/http_date.h"
+
+#define ALGORITHM  "AWS4-HMAC-SHA256"
+#define UNSIGNED   "UNSIGNED-PAYLOAD"
+#define SCOPE_END  "/s3/aws4_request"
+#define WHITE      " \t"
+#define LIST_MAX   4096 /* characters of SignedHeaders */
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+struct claim {
+    char credential[KEYS_ACCESS_MAX + 1 + ACCESS_SCOPE_SIZE]; /* the access key, a NUL, the scope */
+    const char *scope;
+    char day[9];
+    char region[ACCESS_REGION_MAX + 1];
+    char signed_headers[LIST_MAX];
+    char signature[65];
+    char date[17];
+    int64_t time;    /* what `date` means, seconds since 1970 */
+    int64_t expires; /* seconds after `time`, of a presigned URL; else -1 */
+    char payload[68];
+};
+
+/* --- Parts of a claim ------------------------------------------------------------------------ */
+
+static bool copy_text(char *out, size_t size, const char *text, size_t len)
+{
+    if (len >= size)
+        return false;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return true;
+}
+
+/* "20130524T000000Z". */
+static bool read_time(const char *text, int64_t *time)
+{
+    struct tm tm = {0};
+    char again[17];
+
+    if (strlen(text) != 16 || strptime(text, "%Y%m%dT%H%M%SZ", &tm) != text + 16)
+        return false;
+    *time = timegm(&tm);
+    strftime(again, sizeof(again), "%Y%m%dT%H%M%SZ", &tm);
+    return strcmp(text, again) == 0; /* else there is no such day */
+}
+
+/* Cuts ACCESS/DAY/REGION/s3/aws4_request into what it says. */
+static bool split_credential(struct claim *claim)
+{
+    char *day = strchr(claim->credential, '/');
+    const char *region;
+    size_t len;
+
+    if (day == NULL)
+        return false;
+    *day++ = '\0';
+    claim->scope = day;
+    if (strspn(day, "0123456789") != 8 || day[8] != '/')
+        return false;
+    copy_text(claim->day, sizeof(claim->day), day, 8);
+    region = day + 9;
+    len = strcspn(region, "/");
+    return len > 0 && copy_text(claim->region, sizeof(claim->region), region, len) &&
+           strcmp(region + len, SCOPE_END) == 0;
+}
+
+static bool is_signature(const char *text)
+{
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Lower-case, without white space. */
+static void tidy_list(char *list)
+{
+    char *out = list;
+
+    for (; *list != '\0'; list++) {
+        if (strchr(WHITE, *list) == NULL)
+            *out++ = lower(*list);
+    }
+    *out = '\0';
+}
+
+/* --- What Authorization says ----------------------------------------------------------------- */
+
+/* One NAME=VALUE; `seen` has a bit for each name. */
+static bool read_field(struct claim *claim, const char *at, size_t len, unsigned *seen)
+{
+    const struct {
+        const char *name;
+        char *out;
+        size_t size;
+    } fields[] = {
+        {"Credential=", claim->credential, sizeof(claim->credential)},
+        {"SignedHeaders=", claim->signed_headers, sizeof(claim->signed_headers)},
+        {"Signature=", claim->signature, sizeof(claim->signature)},
+    };
+
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        size_t name_len = strlen(fields[i].name);
+
+        if (len < name_len || strncmp(at, fields[i].name, name_len) != 0)
+            continue;
+        if ((*seen & 1U << i) != 0)
+            return false;
+        *seen |= 1U << i;
+        return copy_text(fields[i].out, fields[i].size, at + name_len, len - name_len);
+    }
+    return false;
+}
+
+/* "Credential=..., SignedHeaders=..., Signature=...", in any order. */
+static bool read_fields(struct claim *claim, const char *at)
+{
+    unsigned seen = 0;
+
+    while (*at != '\0') {
+        size_t len;
+        size_t end;
+
+        at += strspn(at, WHITE);
+        end = len = strcspn(at, ",");
+        while (end > 0 && strchr(WHITE, at[end - 1]) != NULL)
+            end--;
+        if (!read_field(claim, at, end, &seen))
+            return false;
+        at += len + (at[len] == ',');
+    }
+    return seen == 7;
+}
+
+/* x-amz-date, or else Date, which may be of HTTP's form. */
+static bool read_date(const struct access_request *request, struct claim *claim)
+{
+    const char *text = access_header(request, "x-amz-date");
+    struct tm tm;
+    time_t time;
+
+    if (text == NULL)
+        text = access_header(request, "Date");
+    if (text == NULL)
+        return false;
+    if (read_time(text, &claim->time))
+        return copy_text(claim->date, sizeof(claim->date), text, strlen(text));
+    if (http_date_parse(text, &claim->time) < 0)
+        return false;
+    time = (time_t)claim->time;
+    return gmtime_r(&time, &tm) != NULL &&
+           strftime(claim->date, sizeof(claim->date), "%Y%m%dT%H%M%SZ", &tm) == 16;
+}
+
+static enum access_result read_payload(const char *text, const char *otherwise, struct claim *claim)
+{
+    if (text == NULL)
+        text = otherwise;
+    return copy_text(claim->payload, sizeof(claim->payload), text, strlen(text))
+               ? ACCESS_OK
+               : ACCESS_BAD_PAYLOAD_HASH;
+}
+
+/* --- The canonical request ------------------------------------------------------------------- */
+
+static bool is_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (;;) {
+        size_t here = strcspn(list, ";");
+
+        if (here == len && strncasecmp(list, name, len) == 0)
+            return true;
+        if (list[here] == '\0')
+            return false;
+        list += here + 1;
+    }
+}
+
+/* Host must be signed, and each x-amz-... that is there; but for the hash of the payload, which is
+ * the canonical request's last line anyway. */
+static bool signs_enough(const struct access_request *request, const char *list)
+{
+    const char *name;
+
+    if (!is_listed(list, "host"))
+        return false;
+    for (unsigned i = 0; request->header_at(request->arg, i, &name) != NULL; i++) {
+        if (strncasecmp(name, "x-amz-", 6) == 0 && strcasecmp(name, "x-amz-content-sha256") != 0 &&
+            !is_listed(list, name))
+            return false;
+    }
+    return true;
+}
+
+static int append_query(const struct params *params, struct buf *out)
+{
+    bool is_first = true;
+    int rc = 0;
+
+    for (size_t i = 0; i < params->n && rc == 0; i++) {
+        const struct param *param = &params->at[i];
+
+        if (param->name_len == 15 && memcmp(param->name, "X-Amz-Signature", 15) == 0)
+            continue;
+        if (!is_first)
+            rc = buf_append(out, "&", 1);
+        is_first = false;
+        rc = rc < 0 ? rc : buf_append(out, param->name, param->name_len);
+        rc = rc < 0 ? rc : buf_append(out, "=", 1);
+        rc = rc < 0 ? rc : buf_append(out, param->value, param->value_len);
+    }
+    return rc;
+}
+
+/* A header that is missing has no value; but for one that a client may have signed and that the
+ * server before us takes away, since it does what it asks for. */
+static int append_header(const struct access_request *request, const char *name, struct buf *out)
+{
+    int rc = access_append_header(request, name, true, out);
+
+    if (rc == -ENOENT)
+        rc = buf_append_string(out, strcmp(name, "expect") == 0 ? "100-continue" : "");
+    return rc;
+}
+
+/* "NAME:VALUE\n" of each signed header, in the list's order. */
+static int append_headers(const struct access_request *request, const char *list, struct buf *out)
+{
+    char name[256];
+    int rc = 0;
+
+    for (const char *at = list; rc == 0;) {
+        size_t len = strcspn(at, ";");
+
+        if (!copy_text(name, sizeof(name), at, len))
+            return 0; /* there is no such header: it can't be the right signature */
+        rc = buf_append_format(out, "%s:", name);
+        rc = rc < 0 ? rc : append_header(request, name, out);
+        rc = rc < 0 ? rc : buf_append(out, "\n", 1);
+        if (at[len] == '\0')
+            break;
+        at += len + 1;
+    }
+    return rc;
+}
+
+static int append_canonical_request(const struct access_request *request,
+                                    const struct params *params, const struct claim *claim,
+                                    struct buf *out)
+{
+    int rc = buf_append_format(out, "%s\n", request->method);
+
+    rc = rc < 0 ? rc : buf_append(out, request->path, request->path_len);
+    rc = rc < 0 ? rc : buf_append(out, "\n", 1);
+    rc = rc < 0 ? rc : append_query(params, out);
+    rc = rc < 0 ? rc : buf_append(out, "\n", 1);
+    rc = rc < 0 ? rc : append_headers(request, claim->signed_headers, out);
+    rc = rc < 0 ? rc : buf_append_format(out, "\n%s\n%s", claim->signed_headers, claim->payload);
+    return rc;
+}
+
+/* --- Signatures ------------------------------------------------------------------------------ */
+
+static void derive(const struct identity *who, const struct claim *claim, struct signing_key *out)
+{
+    char secret[4 + KEYS_SECRET_MAX + 1];
+    int len = snprintf(secret, sizeof(secret), "AWS4%s", who->secret);
+
+    snprintf(out->day, sizeof(out->day), "%s", claim->day);
+    snprintf(out->region, sizeof(out->region), "%s", claim->region);
+    sha256_hmac(secret, (size_t)len, out->day, strlen(out->day), out->key);
+    sha256_hmac(out->key, sizeof(out->key), out->region, strlen(out->region), out->key);
+    sha256_hmac(out->key, sizeof(out->key), "s3", 2, out->key);
+    sha256_hmac(out->key, sizeof(out->key), "aws4_request", 12, out->key);
+    OPENSSL_cleanse(secret, sizeof(secret));
+}
+
+/* Of this day and region; kept for the next request. */
+static const unsigned char *signing_key(struct identity *who, const struct claim *claim)
+{
+    struct signing_key *kept = who->signing_keys;
+    struct signing_key found;
+    size_t i = 0;
+
+    while (i < SIGNING_KEYS - 1 &&
+           (strcmp(kept[i].day, claim->day) != 0 || strcmp(kept[i].region, claim->region) != 0))
+        i++;
+    found = kept[i];
+    if (strcmp(found.day, claim->day) != 0 || strcmp(found.region, claim->region) != 0)
+        derive(who, claim, &found);
+    memmove(kept + 1, kept, i * sizeof(kept[0]));
+    kept[0] = found;
+    OPENSSL_cleanse(&found, sizeof(found));
+    return kept[0].key;
+}
+
+/* The signature that the claim should have. */
+static int sign(const struct access_request *request, const struct params *params,
+                const struct claim *claim, const unsigned char key[SHA256_SIZE], char signature[65])
+{
+    struct buf text = {0};
+    char hash[SHA256_HEX_SIZE];
+    unsigned char mac[SHA256_SIZE];
+    int rc = append_canonical_request(request, params, claim, &text);
+
+    if (rc == 0) {
+        sha256_hex(buf_bytes(&text), buf_size(&text), hash);
+        buf_clear(&text);
+        rc = buf_append_format(&text, ALGORITHM "\n%s\n%s\n%s", claim->date, claim->scope, hash);
+    }
+    if (rc == 0) {
+        sha256_hmac(key, SHA256_SIZE, buf_bytes(&text), buf_size(&text), mac);
+        hex_write(mac, sizeof(mac), signature);
+    }
+    buf_deinit(&text);
+    return rc;
+}
+
+/* --- Judgement ------------------------------------------------------------------------------- */
+
+static enum access_result judge_times(const struct claim *claim, int64_t now)
+{
+    if (claim->expires < 0) {
+        bool skewed = claim->time > now + ACCESS_SKEW || claim->time < now - ACCESS_SKEW;
+
+        return skewed ? ACCESS_SKEWED : ACCESS_OK;
+    }
+    if (claim->time > now + ACCESS_SKEW)
+        return ACCESS_NOT_YET;
+    return now > claim->time + claim->expires ? ACCESS_EXPIRED : ACCESS_OK;
+}
+
+static void fill_in(struct access_auth *auth, struct keys *keys, const struct identity *who,
+                    const struct claim *claim, const unsigned char key[SHA256_SIZE])
+{
+    memset(auth, 0, sizeof(*auth));
+    auth->who = who;
+    auth->keys = keys_hold(keys);
+    auth->scheme = ACCESS_V4;
+    auth->presigned = claim->expires >= 0;
+    memcpy(auth->signing_key, key, SHA256_SIZE);
+    memcpy(auth->signature, claim->signature, sizeof(auth->signature));
+    memcpy(auth->date, claim->date, sizeof(auth->date));
+    snprintf(auth->scope, sizeof(auth->scope), "%s", claim->scope);
+    memcpy(auth->payload, claim->payload, sizeof(auth->payload));
+}
+
+static enum access_result judge(struct keys *keys, const struct access_request *request,
+                                const struct params *params, const struct claim *claim,
+                                struct access_auth *auth)
+{
+    enum access_result result = judge_times(claim, request->now);
+    bool known;
+    struct identity *who = keys_find(keys, claim->credential, &known);
+    const unsigned char *key = signing_key(who, claim);
+    char signature[65];
+
+    if (!signs_enough(request, claim->signed_headers))
+        return ACCESS_UNSIGNED_HEADER;
+    if (sign(request, params, claim, key, signature) < 0)
+        return ACCESS_NO_MEMORY;
+    if (!access_same(signature, claim->signature) && known && result == ACCESS_OK)
+        result = ACCESS_MISMATCH;
+    if (!known)
+        return ACCESS_UNKNOWN_KEY;
+    if (result == ACCESS_OK)
+        fill_in(auth, keys, who, claim, key);
+    return result;
+}
+
+enum access_result sigv4_header(struct keys *keys, const struct access_request *request,
+                                const struct params *params, const char *authorization,
+                                struct access_auth *auth)
+{
+    struct claim claim = {.expires = -1};
+    enum access_result result;
+
+    if (!read_fields(&claim, authorization + strlen(ALGORITHM)) || !split_credential(&claim) ||
+        !is_signature(claim.signature))
+        return ACCESS_BAD_HEADER;
+    tidy_list(claim.signed_headers);
+    if (!read_date(request, &claim))
+        return ACCESS_NO_DATE;
+    if (strncmp(claim.date, claim.day, 8) != 0)
+        return ACCESS_BAD_HEADER;
+    result = read_payload(access_header(request, "x-amz-content-sha256"), EMPTY_HASH, &claim);
+    return result == ACCESS_OK ? judge(keys, request, params, &claim, auth) : result;
+}
+
+/* --- What the query says --------------------------------------------------------------------- */
+
+static bool decode(const struct params *params, const char *name, char *out, size_t size)
+{
+    const struct param *param = params_find(params, name);
+
+    return param != NULL && param_decode(param->value, param->value_len, out, size) >= 0;
+}
+
+static enum access_result read_expires(const struct params *params, struct claim *claim)
+{
+    char text[24];
+    char *end;
+
+    if (!decode(params, "X-Amz-Expires", text, sizeof(text)))
+        return ACCESS_BAD_QUERY;
+    if (strspn(text, "-0123456789") != strlen(text) || *text == '\0')
+        return ACCESS_BAD_QUERY;
+    claim->expires = strtoll(text, &end, 10);
+    if (*end != '\0')
+        return ACCESS_BAD_QUERY;
+    return claim->expires < 1 || claim->expires > ACCESS_EXPIRES_MAX ? ACCESS_BAD_EXPIRES
+                                                                     : ACCESS_OK;
+}
+
+/* A hash of the payload may be a parameter, or else a header. */
+static enum access_result read_query_payload(const struct access_request *request,
+                                             const struct params *params, struct claim *claim)
+{
+    const struct param *param = params_find(params, "X-Amz-Content-Sha256");
+
+    if (param == NULL)
+        return read_payload(access_header(request, "x-amz-content-sha256"), UNSIGNED, claim);
+    return param_decode(param->value, param->value_len, claim->payload, sizeof(claim->payload)) < 0
+               ? ACCESS_BAD_PAYLOAD_HASH
+               : ACCESS_OK;
+}
+
+enum access_result sigv4_query(struct keys *keys, const struct access_request *request,
+                               const struct params *params, struct access_auth *auth)
+{
+    struct claim claim = {0};
+    char algorithm[sizeof(ALGORITHM)];
+    enum access_result result;
+
+    if (!decode(params, "X-Amz-Algorithm", algorithm, sizeof(algorithm)) ||
+        strcmp(algorithm, ALGORITHM) != 0 ||
+        !decode(params, "X-Amz-Credential", claim.credential, sizeof(claim.credential)) ||
+        !decode(params, "X-Amz-SignedHeaders", claim.signed_headers, LIST_MAX) ||
+        !decode(params, "X-Amz-Signature", claim.signature, sizeof(claim.signature)) ||
+        !decode(params, "X-Amz-Date", claim.date, sizeof(claim.date)) ||
+        !split_credential(&claim) || !is_signature(claim.signature) ||
+        !read_time(claim.date, &claim.time) || strncmp(claim.date, claim.day, 8) != 0)
+        return ACCESS_BAD_QUERY;
+    tidy_list(claim.signed_headers);
+    result = read_expires(params, &claim);
+    if (result == ACCESS_OK)
+        result = read_query_payload(request, params, &claim);
+    return result == ACCESS_OK ? judge(keys, request, params, &claim, auth) : result;
+}
