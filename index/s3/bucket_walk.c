@@ -1,0 +1,219 @@
+#include "index/s3/bucket_walk.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "index/base/text.h"
+
+#define SLICE_NS  1000000 /* that a slice takes, more or less */
+#define LOOK_KEYS 16      /* between looks at the clock */
+#define STEPS_MAX 16      /* over keys of a common prefix, before its successor is looked up */
+#define ANY_MAX   1000    /* keys that bucket_walk_finds_any() looks at */
+
+enum { GO_ON, BREAK, SEEK }; /* for store_list() */
+
+static bool begins_with(const void *text, size_t len, const struct key *start)
+{
+    return len >= start->len && memcmp(text, start->bytes, start->len) == 0;
+}
+
+static bool is_utf8(const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char *end = at + len;
+
+    while (at < end) {
+        size_t n = text_utf8_length(at, (size_t)(end - at));
+
+        if (n == 0)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+/* Where the common prefix ends that a key, which begins with the prefix, belongs to; 0: to none. */
+static size_t group_end(const struct bucket_walk *w, const char *key, size_t len)
+{
+    const char *found;
+
+    if (w->delimiter_len == 0)
+        return 0;
+    found = memmem(key + w->prefix.len, len - w->prefix.len, w->delimiter, w->delimiter_len);
+    return found != NULL ? (size_t)(found - key) + w->delimiter_len : 0;
+}
+
+/* Goes on at the least key that is over all that begin with these bytes. */
+static void pass_group(struct bucket_walk *w, const char *group, size_t len)
+{
+    while ((unsigned char)group[len - 1] == 0xff) /* the slash in front isn't */
+        len--;
+    memmove(w->next.bytes, group, len);
+    w->next.bytes[len - 1] = (char)((unsigned char)group[len - 1] + 1);
+    w->next.len = len;
+    w->is_past_next = false;
+}
+
+/* --- Entries --------------------------------------------------------------------------------- */
+
+static int give(struct bucket_walk *w, const char *name, size_t len, const struct record *record)
+{
+    int rc;
+
+    if (w->left == 0) {
+        w->is_truncated = w->at_end = true;
+        return BREAK;
+    }
+    w->left--;
+    memcpy(w->last.bytes, name, len);
+    w->last.len = len;
+    w->last_is_group = record == NULL;
+    w->steps = 0;
+    rc = w->entry(name + w->root, len - w->root, record, w->arg);
+    w->rc = rc < 0 ? rc : 0;
+    w->is_full = rc == 1;
+    return rc < 0 ? BREAK : GO_ON;
+}
+
+/* A key of the common prefix that was given last. */
+static int step_over(struct bucket_walk *w)
+{
+    if (++w->steps <= STEPS_MAX)
+        return GO_ON;
+    pass_group(w, w->last.bytes, w->last.len);
+    return SEEK;
+}
+
+static int take(struct bucket_walk *w, const char *key, size_t len, const struct record *record)
+{
+    size_t group = group_end(w, key, len);
+    size_t n = group > 0 ? group : len;
+
+    if (!w->only_utf8 || is_utf8(key + w->root, n - w->root))
+        return give(w, key, n, group > 0 ? NULL : record);
+    if (group == 0)
+        return GO_ON;
+    pass_group(w, key, group);
+    return SEEK;
+}
+
+/* Whether the slice has come to its end: then it goes on here. */
+static bool is_slice_over(struct bucket_walk *w, const void *key, size_t len)
+{
+    if (!w->is_full && (++w->looked_at % LOOK_KEYS != 0 || uv_hrtime() < w->slice_until))
+        return false;
+    memcpy(w->next.bytes, key, len);
+    w->next.len = len;
+    w->is_past_next = false;
+    return true;
+}
+
+static int key_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct bucket_walk *w = arg;
+    bool is_past_next = w->is_past_next;
+
+    w->is_past_next = false;
+    if (is_past_next && len == w->next.len && memcmp(key, w->next.bytes, len) == 0)
+        return GO_ON;
+    if (is_slice_over(w, key, len))
+        return BREAK;
+    if (w->last_is_group && begins_with(key, len, &w->last))
+        return step_over(w);
+    if ((record->flags & RECORD_UNLINKED) != 0 || len == w->root)
+        return GO_ON;
+    return take(w, key, len, record);
+}
+
+int bucket_walk_on(struct bucket_walk *w)
+{
+    int rc = SEEK;
+
+    w->is_full = false;
+    w->slice_until = uv_hrtime() + SLICE_NS;
+    while (rc == SEEK && !w->at_end)
+        rc = store_list(w->store, w->prefix.bytes, w->prefix.len, w->next.bytes, w->next.len,
+                        key_cb, w);
+    if (rc < 0 || w->rc < 0)
+        return rc < 0 ? rc : w->rc;
+    w->at_end |= rc == 0;
+    return w->at_end ? BUCKET_WALK_END : BUCKET_WALK_MORE;
+}
+
+const char *bucket_walk_last(const struct bucket_walk *w, size_t *len)
+{
+    *len = w->last.len > 0 ? w->last.len - w->root : 0;
+    return w->last.bytes + w->root;
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+/* Adds bytes, which may be none at NULL; what is over the length of a key is cut off. */
+static void append(struct key *key, const char *bytes, size_t len)
+{
+    if (len > KEY_MAX - key->len)
+        len = KEY_MAX - key->len;
+    if (len > 0)
+        memcpy(key->bytes + key->len, bytes, len);
+    key->len += len;
+}
+
+static void begin_after(struct bucket_walk *w, const char *after, size_t len, bool passes_prefix)
+{
+    size_t group = 0;
+
+    append(&w->next, w->prefix.bytes, w->root);
+    append(&w->next, after, len);
+    w->is_past_next = true;
+    if (begins_with(w->next.bytes, w->next.len, &w->prefix))
+        group = group_end(w, w->next.bytes, w->next.len);
+    if (group > 0 && (passes_prefix || group == w->next.len))
+        pass_group(w, w->next.bytes, group);
+}
+
+void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct bucket_query *query,
+                      bucket_entry_cb entry, void *arg)
+{
+    assert(query->prefix_len <= BUCKET_WALK_TEXT_MAX && query->after_len <= BUCKET_WALK_TEXT_MAX &&
+           query->delimiter_len <= BUCKET_WALK_TEXT_MAX);
+    *w = (struct bucket_walk){.store = store,
+                              .entry = entry,
+                              .arg = arg,
+                              .only_utf8 = query->only_utf8,
+                              .left = query->max,
+                              .at_end = query->max == 0};
+    append(&w->prefix, "/", 1);
+    if (query->bucket != NULL) {
+        append(&w->prefix, query->bucket, query->bucket_len);
+        append(&w->prefix, "/", 1);
+    }
+    w->root = w->prefix.len;
+    w->at_end |= query->prefix_len > KEY_MAX - w->root;
+    append(&w->prefix, query->prefix, query->prefix_len);
+    if (query->delimiter_len > 0)
+        memcpy(w->delimiter, query->delimiter, query->delimiter_len);
+    w->delimiter_len = query->delimiter_len;
+    if (query->after_len > 0)
+        begin_after(w, query->after, query->after_len, query->passes_prefix);
+}
+
+/* --- Is there any? --------------------------------------------------------------------------- */
+
+static int any_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    unsigned *left = arg;
+
+    (void)key;
+    (void)len;
+    return (record->flags & RECORD_UNLINKED) == 0 || --*left == 0;
+}
+
+int bucket_walk_finds_any(struct store *store, const char *bucket, size_t len)
+{
+    unsigned left = ANY_MAX;
+    struct key prefix = {.len = 1, .bytes = "/"};
+
+    append(&prefix, bucket, len);
+    append(&prefix, "/", 1);
+    return store_list(store, prefix.bytes, prefix.len, "", 0, any_cb, &left);
+}

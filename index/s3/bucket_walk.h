@@ -1,0 +1,89 @@
+/* The way through a bucket's keys in byte order, for ListObjects: keys and common prefixes, a page
+ * of them, in slices of a millisecond.
+ *
+ * A common prefix is what the keys share that have the delimiter after the prefix: all of a key up
+ * to the delimiter's first place there, with it. The walk gives it out once, and goes on at its
+ * successor, so that a page costs the page however many keys lie below a common prefix. Unlinked
+ * keys are absent, and so are common prefixes that have no other ones.
+ *
+ * Nothing is pinned in the store between two slices: keys that come and go meanwhile may or may not
+ * be seen. */
+#ifndef MKV_S3_BUCKET_WALK_H
+#define MKV_S3_BUCKET_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "index/base/key.h"
+#include "index/store/store.h"
+
+#define BUCKET_WALK_TEXT_MAX                                                                       \
+    1024 /* bytes of a prefix, a delimiter, or what a walk begins after                            \
+          */
+
+/* What a walk is to give. Prefix and `after` are of S3 keys: without the bucket. All is copied but
+ * `entry`'s argument. */
+struct bucket_query {
+    const char *bucket; /* bucket_len bytes; NULL: all of the store is the bucket */
+    size_t bucket_len;
+    const char *prefix; /* prefix_len bytes, BUCKET_WALK_TEXT_MAX at most; as the next two */
+    size_t prefix_len;
+    const char *delimiter; /* none when it is empty */
+    size_t delimiter_len;
+    const char *after; /* only what is greater; from the start when it is empty */
+    size_t after_len;
+    bool passes_prefix; /* the common prefix that `after` lies in isn't given any more, as a V1
+                           marker has it; else it is, if keys after `after` have it */
+    bool only_utf8;     /* leave out what isn't UTF-8 */
+    uint64_t max;       /* entries of the page; 0 is none, and then the page is all there is */
+};
+
+/* One entry, in order. `name` is that of the key, or the common prefix, without the bucket;
+ * `record` is NULL for a common prefix. Valid during the call, which must not call the store but
+ * for names and gets. 0 to go on, 1 to take a break, or a negative UV_E*, which ends the walk. */
+typedef int (*bucket_entry_cb)(const char *name, size_t len, const struct record *record,
+                               void *arg);
+
+struct bucket_walk {
+    struct store *store;
+    bucket_entry_cb entry;
+    void *arg;
+    size_t root;       /* bytes of keys before their S3 name */
+    struct key prefix; /* of the store's keys, as `next` and `last` */
+    struct key next;   /* where to go on */
+    bool is_past_next; /* after `next`, rather than at it */
+    char delimiter[BUCKET_WALK_TEXT_MAX];
+    size_t delimiter_len;
+    bool only_utf8;
+    uint64_t left;      /* entries that may still be given */
+    struct key last;    /* entry that was given; len 0: none was */
+    bool last_is_group; /* it is a common prefix */
+    unsigned steps;     /* over keys of that, one after the other */
+    bool is_full;       /* the callback wants a break */
+    bool at_end;
+    bool is_truncated; /* the page is full, and there is more */
+    unsigned looked_at;
+    uint64_t slice_until;
+    int rc; /* of the callback */
+};
+
+/* Prepares a walk. The prefix may be any bytes; one that no key can have finds nothing. */
+void bucket_walk_init(struct bucket_walk *walk, struct store *store,
+                      const struct bucket_query *query, bucket_entry_cb entry, void *arg);
+
+enum { BUCKET_WALK_END, BUCKET_WALK_MORE };
+
+/* One slice. BUCKET_WALK_MORE: it goes on with the next call; BUCKET_WALK_END, and is_truncated
+ * tells whether there is more than the page; or what the callback returned, UV_EIO or UV_ENOMEM. */
+int bucket_walk_on(struct bucket_walk *walk);
+
+/* The last entry that was given, without the bucket: what the next page comes after. */
+const char *bucket_walk_last(const struct bucket_walk *walk, size_t *len);
+
+/* Whether the bucket holds a key, unlinked ones aside. It looks at a bounded number of keys at
+ * once, and takes a bucket for one that does where all of many are unlinked. 1, 0, or UV_EIO or
+ * UV_ENOMEM. */
+int bucket_walk_finds_any(struct store *store, const char *bucket, size_t len);
+
+#endif
