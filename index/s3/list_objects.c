@@ -1,0 +1,263 @@
+/* A page is a streamed answer: each turn walks for a millisecond, or until there is as much XML as
+ * the client takes at once, so that neither a long page nor a crowd of clients needs memory. So
+ * keys and common prefixes come in one order, and what is known only at the end of the page comes
+ * at the end of the answer: the order of elements means nothing in S3. A store that can't be read
+ * cuts the answer off. */
+#include "index/s3/list_objects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/hex.h"
+#include "index/s3/bucket_walk.h"
+#include "index/s3/list_parameters.h"
+#include "index/s3/owner.h"
+
+struct list_op {
+    struct bucket_walk walk;
+    struct buf out; /* what is to be written next */
+    struct xml_out xml;
+    enum list_form form;
+    bool encode_url;
+    bool fetch_owner;
+    bool has_delimiter;
+    uint64_t n_entries;
+};
+
+static void list_free(struct list_op *op)
+{
+    buf_deinit(&op->out);
+    free(op);
+}
+
+/* --- XML ------------------------------------------------------------------------------------- */
+
+/* A key, or what a key may hold. */
+static void write_name(struct xml_out *xml, bool encode_url, const char *element, const char *name,
+                       size_t len)
+{
+    if (encode_url)
+        xml_out_url(xml, element, name, len);
+    else
+        xml_out_text(xml, element, name, len);
+}
+
+static void write_if_given(struct xml_out *xml, bool encode_url, const char *element,
+                           const struct list_text *text)
+{
+    if (text->is_given)
+        write_name(xml, encode_url, element, text->bytes, text->len);
+}
+
+/* Each form names what it was asked to begin after in its own way. */
+static void write_markers(struct xml_out *xml, const struct list_parameters *p)
+{
+    switch (p->form) {
+    case LIST_V1:
+        write_name(xml, p->encode_url, "Marker", p->marker.bytes, p->marker.len);
+        break;
+    case LIST_V2:
+        write_if_given(xml, p->encode_url, "StartAfter", &p->marker);
+        if (p->has_token)
+            xml_out_text(xml, "ContinuationToken", p->token, p->token_len);
+        break;
+    case LIST_VERSIONS:
+        write_name(xml, p->encode_url, "KeyMarker", p->marker.bytes, p->marker.len);
+        xml_out_text(xml, "VersionIdMarker", p->version_marker.bytes, p->version_marker.len);
+        break;
+    }
+}
+
+static const char *root_element(enum list_form form)
+{
+    return form == LIST_VERSIONS ? "ListVersionsResult" : "ListBucketResult";
+}
+
+/* What the client asked for. */
+static void write_start(struct xml_out *xml, const struct list_parameters *p, const char *bucket,
+                        size_t bucket_len)
+{
+    xml_out_declare(xml);
+    xml_out_root(xml, root_element(p->form));
+    xml_out_text(xml, "Name", bucket, bucket_len);
+    write_name(xml, p->encode_url, "Prefix", p->prefix.bytes, p->prefix.len);
+    write_markers(xml, p);
+    xml_out_number(xml, "MaxKeys", p->max_keys);
+    if (p->delimiter.len > 0)
+        write_name(xml, p->encode_url, "Delimiter", p->delimiter.bytes, p->delimiter.len);
+    if (p->encode_url)
+        xml_out_string(xml, "EncodingType", "url");
+}
+
+static void write_prefix(struct list_op *op, const char *name, size_t len)
+{
+    xml_out_open(&op->xml, "CommonPrefixes");
+    write_name(&op->xml, op->encode_url, "Prefix", name, len);
+    xml_out_close(&op->xml, "CommonPrefixes");
+}
+
+static void write_etag(struct xml_out *xml, const struct record *record)
+{
+    char etag[2 * RECORD_MD5_SIZE + 3] = "\"";
+
+    if ((record->flags & RECORD_MD5) == 0)
+        return;
+    hex_write(record->md5, RECORD_MD5_SIZE, etag + 1);
+    strcat(etag, "\"");
+    xml_out_string(xml, "ETag", etag);
+}
+
+static void write_key(struct list_op *op, const char *name, size_t len, const struct record *record)
+{
+    const char *element = op->form == LIST_VERSIONS ? "Version" : "Contents";
+
+    xml_out_open(&op->xml, element);
+    write_name(&op->xml, op->encode_url, "Key", name, len);
+    if (op->form == LIST_VERSIONS) {
+        xml_out_string(&op->xml, "VersionId", "null");
+        xml_out_bool(&op->xml, "IsLatest", true);
+    }
+    xml_out_time(&op->xml, "LastModified", record->time / 1000 * 1000);
+    write_etag(&op->xml, record);
+    xml_out_number(&op->xml, "Size", record->size);
+    xml_out_string(&op->xml, "StorageClass", "STANDARD");
+    if (op->fetch_owner)
+        owner_write(&op->xml);
+    xml_out_close(&op->xml, element);
+}
+
+static int entry_cb(const char *name, size_t len, const struct record *record, void *arg)
+{
+    struct list_op *op = arg;
+
+    op->n_entries++;
+    if (record == NULL)
+        write_prefix(op, name, len);
+    else
+        write_key(op, name, len, record);
+    if (op->xml.failed)
+        return UV_ENOMEM;
+    return buf_size(&op->out) >= HTTP_STREAM_BOUND;
+}
+
+/* --- The next page --------------------------------------------------------------------------- */
+
+static void write_token(struct list_op *op, const char *last, size_t len)
+{
+    enum token_kind kind = op->walk.last_is_group ? TOKEN_AFTER_PREFIX : TOKEN_AFTER_KEY;
+    char token[TOKEN_MAX];
+    size_t n = token_write(kind, last, len, token);
+
+    xml_out_text(&op->xml, "NextContinuationToken", token, n);
+}
+
+static void write_next(struct list_op *op)
+{
+    size_t len;
+    const char *last = bucket_walk_last(&op->walk, &len);
+
+    switch (op->form) {
+    case LIST_V1: /* without a delimiter the client takes the last key */
+        if (op->has_delimiter)
+            write_name(&op->xml, op->encode_url, "NextMarker", last, len);
+        break;
+    case LIST_V2:
+        write_token(op, last, len);
+        break;
+    case LIST_VERSIONS:
+        write_name(&op->xml, op->encode_url, "NextKeyMarker", last, len);
+        if (!op->walk.last_is_group)
+            xml_out_string(&op->xml, "NextVersionIdMarker", "null");
+        break;
+    }
+}
+
+static void write_end(struct list_op *op)
+{
+    if (op->form == LIST_V2)
+        xml_out_number(&op->xml, "KeyCount", op->n_entries);
+    xml_out_bool(&op->xml, "IsTruncated", op->walk.is_truncated);
+    if (op->walk.is_truncated)
+        write_next(op);
+    xml_out_close(&op->xml, root_element(op->form));
+}
+
+/* --- Streaming ------------------------------------------------------------------------------- */
+
+static void more_cb(struct http_request *request)
+{
+    struct list_op *op = http_request_data(request);
+    int rc = bucket_walk_on(&op->walk);
+
+    if (rc == BUCKET_WALK_END)
+        write_end(op);
+    if (rc < 0 || op->xml.failed) {
+        http_fail(request);
+        list_free(op);
+        return;
+    }
+    /* White space between turns that found nothing: only a write brings the next turn. */
+    if (buf_size(&op->out) == 0)
+        http_write(request, "\n", 1);
+    else
+        http_write(request, buf_bytes(&op->out), buf_size(&op->out));
+    if (rc == BUCKET_WALK_END) {
+        list_free(op);
+        http_finish(request);
+    } else {
+        buf_deinit(&op->out); /* many may wait for their turn */
+    }
+}
+
+static void closed_cb(struct http_request *request)
+{
+    list_free(http_request_data(request));
+}
+
+static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+
+static struct list_op *list_new(struct store *store, const struct list_parameters *p,
+                                const char *bucket, size_t bucket_len)
+{
+    struct list_op *op = calloc(1, sizeof(*op));
+    struct bucket_query query = list_parameters_query(p, bucket, bucket_len);
+
+    if (op == NULL)
+        return NULL;
+    op->xml.buf = &op->out;
+    op->form = p->form;
+    op->encode_url = p->encode_url;
+    op->fetch_owner = p->fetch_owner;
+    op->has_delimiter = p->delimiter.len > 0;
+    bucket_walk_init(&op->walk, store, &query, entry_cb, op);
+    write_start(&op->xml, p, bucket, bucket_len);
+    if (!op->xml.failed)
+        return op;
+    list_free(op);
+    return NULL;
+}
+
+void list_objects(struct http_request *request, struct store *store, const struct respond_ids *ids,
+                  const char *bucket, size_t bucket_len)
+{
+    size_t len;
+    const char *query = http_request_query(request, &len);
+    struct list_parameters parameters;
+    const char *message;
+    enum s3_error error = list_parameters_read(query, len, &parameters, &message);
+    struct list_op *op;
+
+    if (error != S3_OK) {
+        respond_error(request, ids, error, message);
+        return;
+    }
+    op = list_new(store, &parameters, bucket, bucket_len);
+    if (op == NULL) {
+        respond_error(request, ids, S3_SERVICE_UNAVAILABLE, NULL);
+        return;
+    }
+    http_request_set_data(request, op);
+    http_add_header(request, "Content-Type", "application/xml");
+    if (!http_respond_start(request, 200, &writer))
+        list_free(op);
+}
