@@ -56,8 +56,12 @@ static void pass_group(struct bucket_walk *w, const char *group, size_t len)
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
-static int give(struct bucket_walk *w, const char *name, size_t len, const struct record *record)
+/* What the first `len` bytes of a key are given as. */
+static int give(struct bucket_walk *w, const char *key, size_t len, bool is_prefix,
+                const struct record *record)
 {
+    const struct bucket_entry entry = {
+        .name = key + w->root, .len = len - w->root, .is_prefix = is_prefix, .record = record};
     int rc;
 
     if (w->left == 0) {
@@ -65,11 +69,11 @@ static int give(struct bucket_walk *w, const char *name, size_t len, const struc
         return BREAK;
     }
     w->left--;
-    memcpy(w->last.bytes, name, len);
+    memcpy(w->last.bytes, key, len);
     w->last.len = len;
-    w->last_is_group = record == NULL;
+    w->last_is_prefix = is_prefix;
     w->steps = 0;
-    rc = w->entry(name + w->root, len - w->root, record, w->arg);
+    rc = w->entry(&entry, w->arg);
     w->rc = rc < 0 ? rc : 0;
     w->is_full = rc == 1;
     return rc < 0 ? BREAK : GO_ON;
@@ -90,7 +94,7 @@ static int take(struct bucket_walk *w, const char *key, size_t len, const struct
     size_t n = group > 0 ? group : len;
 
     if (!w->only_utf8 || is_utf8(key + w->root, n - w->root))
-        return give(w, key, n, group > 0 ? NULL : record);
+        return give(w, key, n, group > 0, record);
     if (group == 0)
         return GO_ON;
     pass_group(w, key, group);
@@ -118,7 +122,7 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
         return GO_ON;
     if (is_slice_over(w, key, len))
         return BREAK;
-    if (w->last_is_group && begins_with(key, len, &w->last))
+    if (w->last_is_prefix && begins_with(key, len, &w->last))
         return step_over(w);
     if ((record->flags & RECORD_UNLINKED) != 0 || len == w->root)
         return GO_ON;

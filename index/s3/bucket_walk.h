@@ -39,11 +39,17 @@ struct bucket_query {
     uint64_t max;       /* entries of the page; 0 is none, and then the page is all there is */
 };
 
-/* One entry, in order. `name` is that of the key, or the common prefix, without the bucket;
- * `record` is NULL for a common prefix. Valid during the call, which must not call the store but
- * for names and gets. 0 to go on, 1 to take a break, or a negative UV_E*, which ends the walk. */
-typedef int (*bucket_entry_cb)(const char *name, size_t len, const struct record *record,
-                               void *arg);
+/* What is given: a key, or a common prefix. */
+struct bucket_entry {
+    const char *name; /* without the bucket; `len` bytes */
+    size_t len;
+    bool is_prefix;
+    const struct record *record; /* of the key; or of the first key of the common prefix */
+};
+
+/* One entry, in order, valid during the call, which must not call the store but for names and gets.
+ * 0 to go on, 1 to take a break, or a negative UV_E*, which ends the walk. */
+typedef int (*bucket_entry_cb)(const struct bucket_entry *entry, void *arg);
 
 struct bucket_walk {
     struct store *store;
@@ -56,11 +62,11 @@ struct bucket_walk {
     char delimiter[BUCKET_WALK_TEXT_MAX];
     size_t delimiter_len;
     bool only_utf8;
-    uint64_t left;      /* entries that may still be given */
-    struct key last;    /* entry that was given; len 0: none was */
-    bool last_is_group; /* it is a common prefix */
-    unsigned steps;     /* over keys of that, one after the other */
-    bool is_full;       /* the callback wants a break */
+    uint64_t left;       /* entries that may still be given */
+    struct key last;     /* entry that was given; len 0: none was */
+    bool last_is_prefix; /* it is a common prefix */
+    unsigned steps;      /* over keys of that, one after the other */
+    bool is_full;        /* the callback wants a break */
     bool at_end;
     bool is_truncated; /* the page is full, and there is more */
     unsigned looked_at;

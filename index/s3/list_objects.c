@@ -89,10 +89,10 @@ static void write_start(struct xml_out *xml, const struct list_parameters *p, co
         xml_out_string(xml, "EncodingType", "url");
 }
 
-static void write_prefix(struct list_op *op, const char *name, size_t len)
+static void write_prefix(struct list_op *op, const struct bucket_entry *entry)
 {
     xml_out_open(&op->xml, "CommonPrefixes");
-    write_name(&op->xml, op->encode_url, "Prefix", name, len);
+    write_name(&op->xml, op->encode_url, "Prefix", entry->name, entry->len);
     xml_out_close(&op->xml, "CommonPrefixes");
 }
 
@@ -107,12 +107,13 @@ static void write_etag(struct xml_out *xml, const struct record *record)
     xml_out_string(xml, "ETag", etag);
 }
 
-static void write_key(struct list_op *op, const char *name, size_t len, const struct record *record)
+static void write_key(struct list_op *op, const struct bucket_entry *entry)
 {
+    const struct record *record = entry->record;
     const char *element = op->form == LIST_VERSIONS ? "Version" : "Contents";
 
     xml_out_open(&op->xml, element);
-    write_name(&op->xml, op->encode_url, "Key", name, len);
+    write_name(&op->xml, op->encode_url, "Key", entry->name, entry->len);
     if (op->form == LIST_VERSIONS) {
         xml_out_string(&op->xml, "VersionId", "null");
         xml_out_bool(&op->xml, "IsLatest", true);
@@ -126,15 +127,15 @@ static void write_key(struct list_op *op, const char *name, size_t len, const st
     xml_out_close(&op->xml, element);
 }
 
-static int entry_cb(const char *name, size_t len, const struct record *record, void *arg)
+static int entry_cb(const struct bucket_entry *entry, void *arg)
 {
     struct list_op *op = arg;
 
     op->n_entries++;
-    if (record == NULL)
-        write_prefix(op, name, len);
+    if (entry->is_prefix)
+        write_prefix(op, entry);
     else
-        write_key(op, name, len, record);
+        write_key(op, entry);
     if (op->xml.failed)
         return UV_ENOMEM;
     return buf_size(&op->out) >= HTTP_STREAM_BOUND;
@@ -144,7 +145,7 @@ static int entry_cb(const char *name, size_t len, const struct record *record, v
 
 static void write_token(struct list_op *op, const char *last, size_t len)
 {
-    enum token_kind kind = op->walk.last_is_group ? TOKEN_AFTER_PREFIX : TOKEN_AFTER_KEY;
+    enum token_kind kind = op->walk.last_is_prefix ? TOKEN_AFTER_PREFIX : TOKEN_AFTER_KEY;
     char token[TOKEN_MAX];
     size_t n = token_write(kind, last, len, token);
 
@@ -166,7 +167,7 @@ static void write_next(struct list_op *op)
         break;
     case LIST_VERSIONS:
         write_name(&op->xml, op->encode_url, "NextKeyMarker", last, len);
-        if (!op->walk.last_is_group)
+        if (!op->walk.last_is_prefix)
             xml_out_string(&op->xml, "NextVersionIdMarker", "null");
         break;
     }

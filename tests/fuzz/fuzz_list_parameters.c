@@ -8,11 +8,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int entry_cb(const char *name, size_t len, const struct record *record, void *arg)
+static int entry_cb(const struct bucket_entry *entry, void *arg)
 {
-    (void)name;
-    (void)len;
-    (void)record;
+    (void)entry;
     (void)arg;
     return 0;
 }

@@ -21,7 +21,7 @@
 struct name {
     char bytes[KEY_MAX];
     size_t len;
-    bool is_group;
+    bool is_prefix;
 };
 
 struct names {
@@ -78,24 +78,24 @@ static void put_text(struct fixture *f, const char *key)
 
 /* --- The walk -------------------------------------------------------------------------------- */
 
-static void add(struct names *names, const char *bytes, size_t len, bool is_group)
+static void add(struct names *names, const char *bytes, size_t len, bool is_prefix)
 {
     struct name *name = &names->list[names->n++];
 
     assert_true(names->n <= KEYS_MAX);
     memcpy(name->bytes, bytes, len);
     name->len = len;
-    name->is_group = is_group;
+    name->is_prefix = is_prefix;
 }
 
-static int entry_cb(const char *name, size_t len, const struct record *record, void *arg)
+static int entry_cb(const struct bucket_entry *entry, void *arg)
 {
     struct fixture *f = arg;
 
     if (f->failure != 0)
         return f->failure;
-    assert_true(record == NULL || (record->flags & RECORD_UNLINKED) == 0);
-    add(&f->given, name, len, record == NULL);
+    assert_int_equal(entry->record->flags & RECORD_UNLINKED, 0);
+    add(&f->given, entry->name, entry->len, entry->is_prefix);
     return f->breaks && rng_one_in(&f->rng, 3);
 }
 
@@ -340,7 +340,7 @@ static struct name entry_of(const struct name *key, const struct bucket_query *q
     for (size_t i = q->prefix_len; q->delimiter_len > 0 && i + q->delimiter_len <= key->len; i++) {
         if (memcmp(key->bytes + i, q->delimiter, q->delimiter_len) == 0) {
             entry.len = i + q->delimiter_len;
-            entry.is_group = true;
+            entry.is_prefix = true;
             break;
         }
     }
@@ -357,7 +357,7 @@ static bool is_wanted(const struct name *key, const struct name *entry,
     if (q->after_len > 0 &&
         storebox_compare(compared->bytes, compared->len, q->after, q->after_len) <= 0)
         return false;
-    if (entry->is_group && entry->len == q->after_len &&
+    if (entry->is_prefix && entry->len == q->after_len &&
         memcmp(entry->bytes, q->after, q->after_len) == 0)
         return false;
     return !q->only_utf8 || is_utf8(entry);
@@ -372,7 +372,7 @@ static void model(struct fixture *f, const struct bucket_query *q)
 
         if (is_wanted(&f->keys.list[i], &entry, q) &&
             (f->wanted.n == 0 || compare(&f->wanted.list[f->wanted.n - 1], &entry) != 0))
-            add(&f->wanted, entry.bytes, entry.len, entry.is_group);
+            add(&f->wanted, entry.bytes, entry.len, entry.is_prefix);
     }
 }
 
@@ -383,7 +383,7 @@ static void expect_wanted(const struct fixture *f, size_t first, size_t n)
         const struct name *given_name = &f->given.list[i];
         const struct name *wanted = &f->wanted.list[first + i];
 
-        if (compare(given_name, wanted) != 0 || given_name->is_group != wanted->is_group)
+        if (compare(given_name, wanted) != 0 || given_name->is_prefix != wanted->is_prefix)
             fail_msg("entry %zu is %.*s instead of %.*s", i, (int)given_name->len,
                      given_name->bytes, (int)wanted->len, wanted->bytes);
     }
