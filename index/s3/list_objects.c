@@ -1,10 +1,9 @@
-/* A page is a streamed answer: each turn walks for a millisecond, or until there is as much XML as
- * the client takes at once, so that neither a long page nor a crowd of clients needs memory. So
- * keys and common prefixes come in one order, and what is known only at the end of the page comes
- * at the end of the answer: the order of elements means nothing in S3. A store that can't be read
- * cuts the answer off. */
+/* A page is made as it is sent (xml_stream.h). So keys and common prefixes come in one order, and
+ * what is known only at the end of the page comes at the end of the answer: the order of elements
+ * means nothing in S3. A store that can't be read cuts the answer off. */
 #include "index/s3/list_objects.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,23 +11,17 @@
 #include "index/s3/bucket_walk.h"
 #include "index/s3/list_parameters.h"
 #include "index/s3/owner.h"
+#include "index/s3/xml_stream.h"
 
 struct list_op {
+    struct xml_stream stream;
     struct bucket_walk walk;
-    struct buf out; /* what is to be written next */
-    struct xml_out xml;
     enum list_form form;
     bool encode_url;
     bool fetch_owner;
     bool has_delimiter;
     uint64_t n_entries;
 };
-
-static void list_free(struct list_op *op)
-{
-    buf_deinit(&op->out);
-    free(op);
-}
 
 /* --- XML ------------------------------------------------------------------------------------- */
 
@@ -91,9 +84,9 @@ static void write_start(struct xml_out *xml, const struct list_parameters *p, co
 
 static void write_prefix(struct list_op *op, const struct bucket_entry *entry)
 {
-    xml_out_open(&op->xml, "CommonPrefixes");
-    write_name(&op->xml, op->encode_url, "Prefix", entry->name, entry->len);
-    xml_out_close(&op->xml, "CommonPrefixes");
+    xml_out_open(&op->stream.xml, "CommonPrefixes");
+    write_name(&op->stream.xml, op->encode_url, "Prefix", entry->name, entry->len);
+    xml_out_close(&op->stream.xml, "CommonPrefixes");
 }
 
 static void write_etag(struct xml_out *xml, const struct record *record)
@@ -112,19 +105,19 @@ static void write_key(struct list_op *op, const struct bucket_entry *entry)
     const struct record *record = entry->record;
     const char *element = op->form == LIST_VERSIONS ? "Version" : "Contents";
 
-    xml_out_open(&op->xml, element);
-    write_name(&op->xml, op->encode_url, "Key", entry->name, entry->len);
+    xml_out_open(&op->stream.xml, element);
+    write_name(&op->stream.xml, op->encode_url, "Key", entry->name, entry->len);
     if (op->form == LIST_VERSIONS) {
-        xml_out_string(&op->xml, "VersionId", "null");
-        xml_out_bool(&op->xml, "IsLatest", true);
+        xml_out_string(&op->stream.xml, "VersionId", "null");
+        xml_out_bool(&op->stream.xml, "IsLatest", true);
     }
-    xml_out_time(&op->xml, "LastModified", record->time / 1000 * 1000);
-    write_etag(&op->xml, record);
-    xml_out_number(&op->xml, "Size", record->size);
-    xml_out_string(&op->xml, "StorageClass", "STANDARD");
+    xml_out_time(&op->stream.xml, "LastModified", record->time / 1000 * 1000);
+    write_etag(&op->stream.xml, record);
+    xml_out_number(&op->stream.xml, "Size", record->size);
+    xml_out_string(&op->stream.xml, "StorageClass", "STANDARD");
     if (op->fetch_owner)
-        owner_write(&op->xml);
-    xml_out_close(&op->xml, element);
+        owner_write(&op->stream.xml);
+    xml_out_close(&op->stream.xml, element);
 }
 
 static int entry_cb(const struct bucket_entry *entry, void *arg)
@@ -136,9 +129,9 @@ static int entry_cb(const struct bucket_entry *entry, void *arg)
         write_prefix(op, entry);
     else
         write_key(op, entry);
-    if (op->xml.failed)
+    if (op->stream.xml.failed)
         return UV_ENOMEM;
-    return buf_size(&op->out) >= HTTP_STREAM_BOUND;
+    return xml_stream_is_full(&op->stream);
 }
 
 /* --- The next page --------------------------------------------------------------------------- */
@@ -149,7 +142,7 @@ static void write_token(struct list_op *op, const char *last, size_t len)
     char token[TOKEN_MAX];
     size_t n = token_write(kind, last, len, token);
 
-    xml_out_text(&op->xml, "NextContinuationToken", token, n);
+    xml_out_text(&op->stream.xml, "NextContinuationToken", token, n);
 }
 
 static void write_next(struct list_op *op)
@@ -160,15 +153,15 @@ static void write_next(struct list_op *op)
     switch (op->form) {
     case LIST_V1: /* without a delimiter the client takes the last key */
         if (op->has_delimiter)
-            write_name(&op->xml, op->encode_url, "NextMarker", last, len);
+            write_name(&op->stream.xml, op->encode_url, "NextMarker", last, len);
         break;
     case LIST_V2:
         write_token(op, last, len);
         break;
     case LIST_VERSIONS:
-        write_name(&op->xml, op->encode_url, "NextKeyMarker", last, len);
+        write_name(&op->stream.xml, op->encode_url, "NextKeyMarker", last, len);
         if (!op->walk.last_is_prefix)
-            xml_out_string(&op->xml, "NextVersionIdMarker", "null");
+            xml_out_string(&op->stream.xml, "NextVersionIdMarker", "null");
         break;
     }
 }
@@ -176,46 +169,26 @@ static void write_next(struct list_op *op)
 static void write_end(struct list_op *op)
 {
     if (op->form == LIST_V2)
-        xml_out_number(&op->xml, "KeyCount", op->n_entries);
-    xml_out_bool(&op->xml, "IsTruncated", op->walk.is_truncated);
+        xml_out_number(&op->stream.xml, "KeyCount", op->n_entries);
+    xml_out_bool(&op->stream.xml, "IsTruncated", op->walk.is_truncated);
     if (op->walk.is_truncated)
         write_next(op);
-    xml_out_close(&op->xml, root_element(op->form));
+    xml_out_close(&op->stream.xml, root_element(op->form));
 }
 
-/* --- Streaming ------------------------------------------------------------------------------- */
+/* --- The answer ------------------------------------------------------------------------------ */
 
-static void more_cb(struct http_request *request)
+static int go_on(void *arg)
 {
-    struct list_op *op = http_request_data(request);
+    struct list_op *op = arg;
     int rc = bucket_walk_on(&op->walk);
 
     if (rc == BUCKET_WALK_END)
         write_end(op);
-    if (rc < 0 || op->xml.failed) {
-        http_fail(request);
-        list_free(op);
-        return;
-    }
-    /* White space between turns that found nothing: only a write brings the next turn. */
-    if (buf_size(&op->out) == 0)
-        http_write(request, "\n", 1);
-    else
-        http_write(request, buf_bytes(&op->out), buf_size(&op->out));
-    if (rc == BUCKET_WALK_END) {
-        list_free(op);
-        http_finish(request);
-    } else {
-        buf_deinit(&op->out); /* many may wait for their turn */
-    }
+    return rc;
 }
 
-static void closed_cb(struct http_request *request)
-{
-    list_free(http_request_data(request));
-}
-
-static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+static_assert(BUCKET_WALK_END == 0 && BUCKET_WALK_MORE == 1, "xml_stream.h has them so");
 
 static struct list_op *list_new(struct store *store, const struct list_parameters *p,
                                 const char *bucket, size_t bucket_len)
@@ -225,17 +198,14 @@ static struct list_op *list_new(struct store *store, const struct list_parameter
 
     if (op == NULL)
         return NULL;
-    op->xml.buf = &op->out;
+    xml_stream_init(&op->stream, go_on, free, op);
     op->form = p->form;
     op->encode_url = p->encode_url;
     op->fetch_owner = p->fetch_owner;
     op->has_delimiter = p->delimiter.len > 0;
     bucket_walk_init(&op->walk, store, &query, entry_cb, op);
-    write_start(&op->xml, p, bucket, bucket_len);
-    if (!op->xml.failed)
-        return op;
-    list_free(op);
-    return NULL;
+    write_start(&op->stream.xml, p, bucket, bucket_len);
+    return op;
 }
 
 void list_objects(struct http_request *request, struct store *store, const struct respond_ids *ids,
@@ -257,8 +227,5 @@ void list_objects(struct http_request *request, struct store *store, const struc
         respond_error(request, ids, S3_SERVICE_UNAVAILABLE, NULL);
         return;
     }
-    http_request_set_data(request, op);
-    http_add_header(request, "Content-Type", "application/xml");
-    if (!http_respond_start(request, 200, &writer))
-        list_free(op);
+    xml_stream_start(&op->stream, request, ids);
 }

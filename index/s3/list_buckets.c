@@ -1,0 +1,256 @@
+/* The answer is made as it is sent (xml_stream.h), of two walks: through the buckets' records, and
+ * through all keys, from one first component to the next. So the list needs no memory, however many
+ * keys or buckets there are, and is in order in each of its halves; a token tells in which one it
+ * goes on. */
+#include "index/s3/list_buckets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/http/query.h"
+#include "index/s3/bucket_name.h"
+#include "index/s3/bucket_walk.h"
+#include "index/s3/buckets.h"
+#include "index/s3/owner.h"
+#include "index/s3/token.h"
+#include "index/s3/xml_stream.h"
+
+#define LIST_BUCKETS_MAX 10000 /* that a client may ask for; one that doesn't ask gets all */
+
+/* Both walks go through the whole store, where keys begin behind their slash. */
+#define RECORDS_PREFIX (BUCKET_RECORDS + 1)
+
+enum half { RECORDS, COMPONENTS };
+
+/* The query, decoded. */
+struct parameters {
+    uint64_t max;
+    char prefix[BUCKET_NAME_MAX];
+    size_t prefix_len;
+    enum half half; /* where it begins, after `after` */
+    char after[TOKEN_KEY_MAX];
+    size_t after_len;
+};
+
+struct list_op {
+    struct xml_stream stream;
+    struct store *store;
+    struct bucket_walk walk;
+    enum half half;
+    uint64_t left;
+    bool is_truncated;
+    char last[BUCKET_NAME_MAX]; /* that was listed */
+    size_t last_len;
+    enum half last_half;
+    char prefix[BUCKET_NAME_MAX]; /* that names are to have */
+    size_t prefix_len;
+};
+
+/* --- The query ------------------------------------------------------------------------------- */
+
+static bool read_max(const char *query, size_t len, uint64_t *max)
+{
+    char text[6];
+    size_t n;
+    int rc = query_find(query, len, "max-buckets", text, sizeof(text), &n);
+
+    *max = rc == -ENOENT ? UINT64_MAX : 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        *max = *max * 10 + (uint64_t)(text[i] - '0');
+    }
+    return rc == -ENOENT || (*max >= 1 && *max <= LIST_BUCKETS_MAX);
+}
+
+static bool read_token(const char *query, size_t len, struct parameters *p)
+{
+    char token[TOKEN_MAX];
+    enum token_kind kind;
+    size_t n;
+    int rc = query_find(query, len, "continuation-token", token, sizeof(token), &n);
+
+    p->half = RECORDS;
+    p->after_len = 0;
+    if (rc == -ENOENT || (rc == 0 && n == 0))
+        return true;
+    if (rc < 0 || token_read(token, n, &kind, p->after, &p->after_len) != S3_OK)
+        return false;
+    if (kind == TOKEN_AFTER_PREFIX)
+        p->half = COMPONENTS;
+    return p->after_len <= BUCKET_NAME_MAX;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_parameters(const char *query, size_t len, struct parameters *p)
+{
+    int rc = query_find(query, len, "prefix", p->prefix, sizeof(p->prefix), &p->prefix_len);
+
+    if (rc == -ENOENT)
+        p->prefix_len = 0;
+    else if (rc < 0)
+        return "the prefix is too long, or encoded wrongly";
+    if (!read_max(query, len, &p->max))
+        return "max-buckets must be an integer between 1 and 10000";
+    if (!read_token(query, len, p))
+        return "the continuation token provided is not valid";
+    return NULL;
+}
+
+/* --- XML ------------------------------------------------------------------------------------- */
+
+static void write_start(struct list_op *op)
+{
+    xml_out_declare(&op->stream.xml);
+    xml_out_root(&op->stream.xml, "ListAllMyBucketsResult");
+    owner_write(&op->stream.xml);
+    xml_out_open(&op->stream.xml, "Buckets");
+}
+
+static void write_token(struct list_op *op)
+{
+    char token[TOKEN_MAX];
+    enum token_kind kind = op->last_half == RECORDS ? TOKEN_AFTER_KEY : TOKEN_AFTER_PREFIX;
+    size_t n = token_write(kind, op->last, op->last_len, token);
+
+    xml_out_text(&op->stream.xml, "ContinuationToken", token, n);
+}
+
+static void write_end(struct list_op *op)
+{
+    xml_out_close(&op->stream.xml, "Buckets");
+    if (op->prefix_len > 0)
+        xml_out_text(&op->stream.xml, "Prefix", op->prefix, op->prefix_len);
+    if (op->is_truncated)
+        write_token(op);
+    xml_out_close(&op->stream.xml, "ListAllMyBucketsResult");
+}
+
+static void write_bucket(struct list_op *op, const char *name, size_t len, uint64_t time)
+{
+    xml_out_open(&op->stream.xml, "Bucket");
+    xml_out_text(&op->stream.xml, "Name", name, len);
+    xml_out_time(&op->stream.xml, "CreationDate", time);
+    xml_out_close(&op->stream.xml, "Bucket");
+}
+
+/* --- The walks ------------------------------------------------------------------------------- */
+
+/* 1: the bucket is to be listed, 0: it isn't; or negative. */
+static int is_wanted(const struct list_op *op, const char *name, size_t len)
+{
+    int rc;
+
+    if (!bucket_name_is_usable(name, len))
+        return 0;
+    if (op->half == RECORDS)
+        return 1;
+    rc = bucket_has_record(op->store, name, len);
+    return rc < 0 ? rc : rc == 0;
+}
+
+/* A record; or a key without a slash but the first, which is in no bucket; or a first component
+ * with its slash, and then the time is that of its first key. */
+static int entry_cb(const struct bucket_entry *entry, void *arg)
+{
+    struct list_op *op = arg;
+    size_t skipped = op->half == RECORDS ? strlen(RECORDS_PREFIX) : 0;
+    const char *name = entry->name + skipped;
+    size_t len = entry->len - skipped;
+    int rc;
+
+    if (op->half == COMPONENTS && !entry->is_prefix)
+        return 0;
+    if (entry->is_prefix)
+        len--;
+    rc = is_wanted(op, name, len);
+    if (rc <= 0)
+        return rc;
+    op->is_truncated = op->left == 0;
+    if (op->is_truncated)
+        return 1;
+    op->left--;
+    memcpy(op->last, name, len);
+    op->last_len = len;
+    op->last_half = op->half;
+    write_bucket(op, name, len, entry->record->time);
+    return op->stream.xml.failed ? UV_ENOMEM : xml_stream_is_full(&op->stream);
+}
+
+/* Begins with what comes after the name `after`, or with the first one if that is empty. */
+static void begin_half(struct list_op *op, enum half half, const char *after, size_t after_len)
+{
+    struct bucket_query query = {.only_utf8 = true, .passes_prefix = true, .max = UINT64_MAX};
+    const char *lead = half == RECORDS ? RECORDS_PREFIX : "";
+    const char *tail = half == RECORDS ? "" : "/";
+    char prefix[sizeof(BUCKET_RECORDS) + BUCKET_NAME_MAX];
+    char start[sizeof(BUCKET_RECORDS) + BUCKET_NAME_MAX + 1];
+
+    op->half = half;
+    query.prefix = prefix;
+    query.prefix_len = (size_t)snprintf(prefix, sizeof(prefix), "%s", lead);
+    memcpy(prefix + query.prefix_len, op->prefix, op->prefix_len);
+    query.prefix_len += op->prefix_len;
+    query.delimiter = tail;
+    query.delimiter_len = strlen(tail);
+    query.after = start;
+    if (after_len > 0)
+        query.after_len =
+            (size_t)snprintf(start, sizeof(start), "%s%.*s%s", lead, (int)after_len, after, tail);
+    bucket_walk_init(&op->walk, op->store, &query, entry_cb, op);
+}
+
+/* --- The answer ------------------------------------------------------------------------------ */
+
+static int go_on(void *arg)
+{
+    struct list_op *op = arg;
+    int rc = bucket_walk_on(&op->walk);
+
+    if (rc < 0)
+        return rc;
+    if (op->is_truncated || (rc == BUCKET_WALK_END && op->half == COMPONENTS)) {
+        write_end(op);
+        return 0;
+    }
+    if (rc == BUCKET_WALK_END)
+        begin_half(op, COMPONENTS, "", 0);
+    return 1;
+}
+
+static struct list_op *list_new(struct store *store, const struct parameters *p)
+{
+    struct list_op *op = calloc(1, sizeof(*op));
+
+    if (op == NULL)
+        return NULL;
+    op->store = store;
+    op->left = p->max;
+    memcpy(op->prefix, p->prefix, p->prefix_len);
+    op->prefix_len = p->prefix_len;
+    xml_stream_init(&op->stream, go_on, free, op);
+    begin_half(op, p->half, p->after, p->after_len);
+    write_start(op);
+    return op;
+}
+
+void list_buckets(struct http_request *request, struct store *store, const struct respond_ids *ids)
+{
+    size_t len;
+    const char *query = http_request_query(request, &len);
+    struct parameters parameters;
+    const char *problem = read_parameters(query, len, &parameters);
+    struct list_op *op;
+
+    if (problem != NULL) {
+        respond_error(request, ids, S3_INVALID_ARGUMENT, problem);
+        return;
+    }
+    op = list_new(store, &parameters);
+    if (op == NULL) {
+        respond_error(request, ids, S3_SERVICE_UNAVAILABLE, NULL);
+        return;
+    }
+    xml_stream_start(&op->stream, request, ids);
+}
