@@ -15,7 +15,6 @@ struct api {
     const char *fallback;    /* "host:port" or NULL, borrowed */
     bool protect;            /* only unlinked keys can be deleted */
     bool check_reads;        /* a GET looks whether the copy is there */
-    unsigned turn;           /* of places to read from */
 };
 
 /* The methods that it serves, as the header Allow lists them. */

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "index/api/check_read.h"
-#include "index/api/conditions.h"
-#include "index/api/proxy_read.h"
 #include "index/base/hex.h"
+#include "index/http/conditions.h"
+#include "index/http/front.h"
+#include "index/objects/copy_search.h"
 
 static void respond_missing(struct api *api, struct http_request *request)
 {
@@ -78,24 +79,45 @@ static void add_volumes(struct api *api, struct http_request *request, const str
 
 /* --- Which copy --------------------------------------------------------------------------- */
 
-int get_pick(struct api *api, const struct http_request *request, const struct record *record,
-             unsigned tried)
+unsigned get_tried(struct api *api, const struct http_request *request, const struct record *record)
 {
-    int live[PLACES_MAX];
-    unsigned n = 0;
+    unsigned tried = 0;
 
+    if (front_failures(request) == 0)
+        return 0;
     for (unsigned i = 0; i < record->n_places; i++) {
         const struct volume *volume = place_live(api->objects->places, &record->places[i]);
 
-        if (volume != NULL && !(tried >> i & 1) && !proxy_read_has_failed(request, volume))
-            live[n++] = (int)i;
+        if (volume != NULL && front_has_failed(request, volume->address))
+            tried |= 1U << i;
     }
-    return n > 0 ? live[api->turn++ % n] : -1;
+    return tried;
 }
 
 void get_respond_none(struct http_request *request)
 {
     http_respond_text(request, 503, "no volume that has the value can be read\n");
+}
+
+/* Tells the front where to fetch the blob: the path is the blob's, below its subvolume. ADDRESS is
+ * the IP:PORT that the volume answers at, so that nginx needs to look up nothing, and to know
+ * nothing of the volumes:
+ *
+ *     front ──▶ index   GET /key, Mkv-Reads: proxy
+ *           ◀──         X-Accel-Redirect: /_mkv/blob/ADDRESS/PATH
+ *     front ──▶ volume  GET /PATH; should that fail:
+ *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,ADDRESS
+ */
+static void respond_by_front(struct http_request *request, const struct place *place,
+                             const char *path, const struct volume *volume)
+{
+    char uri[sizeof("/_mkv/blob/") + ADDRESS_TEXT_MAX + PLACEMENT_FULL_PATH_MAX];
+    char full[PLACEMENT_FULL_PATH_MAX];
+
+    placement_full_path(place, path, full);
+    snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, full);
+    http_add_header(request, "X-Accel-Redirect", uri);
+    http_respond_text(request, 200, "");
 }
 
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
@@ -112,8 +134,8 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
     placement_path(key->bytes, key->len, record->generation, path);
     add_volumes(api, request, key, record);
     add_validators(request, record);
-    if (proxy_read_is_wanted(request)) {
-        proxy_read_respond(request, place, path, volume);
+    if (front_proxies_reads(request)) {
+        respond_by_front(request, place, path, volume);
         return;
     }
     placement_url(volume->name, place, path, url);
@@ -153,10 +175,10 @@ static bool check_conditions(struct http_request *request, const struct record *
 static void respond_found(struct api *api, struct http_request *request, const struct key *key,
                           const struct record *record)
 {
-    unsigned failures = proxy_read_failures(request);
+    unsigned failures = front_failures(request);
     int place;
 
-    if (failures >= PROXY_READ_TRIES) {
+    if (failures >= FRONT_TRIES) {
         get_respond_none(request);
         return;
     }
@@ -164,7 +186,7 @@ static void respond_found(struct api *api, struct http_request *request, const s
         check_read(api, request, key, record);
         return;
     }
-    place = get_pick(api, request, record, 0);
+    place = copy_pick(api->objects, record, 0);
     if (place >= 0)
         get_respond_with(api, request, key, record, &record->places[place]);
     else

@@ -10,10 +10,9 @@
  * else tells two values of a key apart. */
 void get_etag(const struct record *record, char etag[GET_ETAG_MAX]);
 
-/* A place that can be read now, each as often as the others, and none of `tried`, a bit each;
- * -1 when there is none. */
-int get_pick(struct api *api, const struct http_request *request, const struct record *record,
-             unsigned tried);
+/* The places, as bits, at which the front has failed for this request. */
+unsigned get_tried(struct api *api, const struct http_request *request,
+                   const struct record *record);
 
 /* Answers with where that copy is, if it can be read still. */
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "index/api/conditions.h"
 #include "index/api/get.h"
+#include "index/http/conditions.h"
 
 /* Headers that change what a write means. Range and If-Range aren't among them: RFC 9110, section
  * 14.2, wants those ignored. */

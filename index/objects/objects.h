@@ -39,6 +39,7 @@ struct objects {
     struct spread *spread;
     struct healer *healer;   /* maintenance/healer.h; only carried here */
     void *held;              /* blobs that are made or removed: a tree of struct hold */
+    unsigned read_turn;      /* of places to read from (copy_search.h) */
     uint64_t changes;        /* commits that have changed a key, since the start */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:

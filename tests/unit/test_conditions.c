@@ -1,6 +1,6 @@
 #include "tests/unit/test.h"
 
-#include "index/api/conditions.h"
+#include "index/http/conditions.h"
 
 #define ETAG     "\"5d41\""
 #define MODIFIED 784111777 /* Sun, 06 Nov 1994 08:49:37 GMT */

@@ -1,4 +1,4 @@
-#include "index/api/conditions.h"
+#include "index/http/conditions.h"
 
 #include <ctype.h>
 #include <string.h>

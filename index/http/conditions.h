@@ -1,7 +1,7 @@
 /* The preconditions of a request, RFC 9110, section 13: If-Match, If-None-Match, If-Modified-Since
  * and If-Unmodified-Since, and what they say of one value. */
-#ifndef MKV_API_CONDITIONS_H
-#define MKV_API_CONDITIONS_H
+#ifndef MKV_HTTP_CONDITIONS_H
+#define MKV_HTTP_CONDITIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
