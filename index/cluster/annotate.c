@@ -3,16 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/base/base64.h"
 #include "index/base/buf.h"
 #include "index/cluster/flush.h"
 
 #define TIME_MAX    5000        /* ms that a request may take */
-#define WAITING_MAX (60 * 1024) /* bytes; a volume takes a body of 64 KiB */
+#define BODY_MAX    (60 * 1024) /* bytes; a volume takes 64 KiB */
+#define WAITING_MAX (4 * BODY_MAX)
 
 struct annotator {
     struct volume *volume;
+    struct transfers *transfers;
     struct buf waiting; /* lines */
-    struct buf sent;    /* while `running` */
+    size_t due;         /* bytes of them that are to be sent in this round, */
+    char *sent;         /* and those that are; while `running` */
     bool running;
     struct transfer transfer;
     void (*ended)(struct volume *volume);
@@ -32,7 +36,7 @@ void annotator_free(struct annotator *a)
     if (a == NULL)
         return;
     buf_deinit(&a->waiting);
-    buf_deinit(&a->sent);
+    free(a->sent);
     free(a);
 }
 
@@ -50,34 +54,61 @@ void annotate(struct volume *volume, const struct place *place, const char *path
     buf_append_format(waiting, "%s\t%s\n", full, text);
 }
 
+static void sent_cb(struct transfer *transfer, int rc, int status);
+
+/* The bytes of the first lines, as many as fit into a body. */
+static size_t body_size(const struct annotator *a)
+{
+    const char *bytes = buf_bytes(&a->waiting);
+    const char *end;
+
+    if (a->due <= BODY_MAX)
+        return a->due;
+    end = memrchr(bytes, '\n', BODY_MAX);
+    return (size_t)(end - bytes) + 1;
+}
+
+/* Sends some of what is due. */
+static void send_some(struct annotator *a)
+{
+    char url[PLACEMENT_URL_MAX];
+    size_t n = body_size(a);
+
+    free(a->sent);
+    a->sent = strndup(buf_bytes(&a->waiting), n);
+    buf_consume(&a->waiting, n);
+    if (buf_size(&a->waiting) == 0)
+        buf_deinit(&a->waiting);
+    a->due -= n;
+    a->transfer.data = a;
+    a->transfer.volume = a->volume;
+    a->transfer.until = transfers_now(a->transfers) + TIME_MAX;
+    placement_url(a->volume->name, NULL, "/_mkv/attributes", url);
+    a->running = a->sent != NULL &&
+                 transfer_post(a->transfers, &a->transfer, url, a->sent, 0, NULL, sent_cb) == 0;
+}
+
 static void sent_cb(struct transfer *transfer, int rc, int status)
 {
     struct annotator *a = transfer->data;
 
     (void)rc; /* the next probe sees what is wrong with the volume */
     (void)status;
-    buf_deinit(&a->sent);
     a->running = false;
-    a->ended(a->volume);
+    if (a->due > 0)
+        send_some(a);
+    if (!a->running)
+        a->ended(a->volume);
 }
 
 bool annotator_send(struct annotator *a, struct transfers *transfers,
                     void (*ended)(struct volume *volume))
 {
-    char url[PLACEMENT_URL_MAX];
-
-    if (a->running || buf_size(&a->waiting) == 0 || buf_append(&a->waiting, "", 1) < 0)
+    if (a->running || buf_size(&a->waiting) == 0)
         return false;
-    a->sent = a->waiting;
-    a->waiting = (struct buf){0};
+    a->transfers = transfers;
     a->ended = ended;
-    a->transfer.data = a;
-    a->transfer.volume = a->volume;
-    a->transfer.until = transfers_now(transfers) + TIME_MAX;
-    placement_url(a->volume->name, NULL, "/_mkv/attributes", url);
-    a->running =
-        transfer_post(transfers, &a->transfer, url, buf_bytes(&a->sent), 0, NULL, sent_cb) == 0;
-    if (!a->running)
-        buf_deinit(&a->sent);
+    a->due = buf_size(&a->waiting);
+    send_some(a);
     return a->running;
 }

@@ -1,5 +1,5 @@
 /* Gives blobs their notes where nobody waits for the disk: POST /_mkv/attributes. Notes are kept
- * for each volume and sent once a second, all in one request. They are hints for a rebuild: those
+ * for each volume and sent once a second, in a few requests. They are hints for a rebuild: those
  * that don't reach their volume, and those of a process that is killed, are lost, and so are some
  * where more come than it takes. */
 #ifndef MKV_CLUSTER_ANNOTATE_H
@@ -18,8 +18,8 @@ struct annotator;
 struct annotator *annotator_new(struct volume *volume);
 void annotator_free(struct annotator *annotator);
 
-/* Sends what there is, if nothing is on its way. True when a request has begun: `ended` will fire,
- * some seconds later at most. */
+/* Sends what there is, in one request after the other, if none is on its way. True when one has
+ * begun: `ended` will fire, some seconds later at most. */
 bool annotator_send(struct annotator *annotator, struct transfers *transfers,
                     void (*ended)(struct volume *volume));
 

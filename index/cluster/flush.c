@@ -12,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/base/base64.h"
 #include "index/cluster/internal.h"
 
-#define BODY_MAX (64 * 1024) /* what a volume takes */
-#define HOLD     1           /* ms that a request is held back at most */
+#define BODY_MAX  (64 * 1024) /* what a volume takes */
+#define LINE_LONG (PLACEMENT_FULL_PATH_MAX + 1 + BASE64_SIZE(FLUSH_NOTE_MAX) + 1)
+#define HOLD      1 /* ms that a request is held back at most */
+
+static_assert(LINE_LONG < BODY_MAX, "one fits");
 
 STAILQ_HEAD(flush_queue, flush);
 
@@ -123,20 +127,37 @@ static void sent_cb(struct transfer *transfer, int rc, int status)
 
 /* --- Its start ------------------------------------------------------------------------------- */
 
+/* The line of a request's body: the path and, behind a TAB, the note in base64. Returns its length,
+ * without the NUL. */
+static size_t write_line(const struct flush *flush, char line[LINE_LONG])
+{
+    size_t n;
+
+    placement_full_path(&flush->place, flush->path, line);
+    n = strlen(line);
+    if (flush->note_len > 0) {
+        line[n++] = '\t';
+        n += base64_encode(flush->note, flush->note_len, line + n);
+    }
+    strcpy(line + n, "\n");
+    return n + 1;
+}
+
 /* Takes as many of those that wait as fit into one request, and returns their size. */
 static uint64_t fill_body(struct flusher *f)
 {
+    char line[LINE_LONG];
     struct flush *flush;
     uint64_t size = 0;
     size_t used = 0;
 
     f->transfer.until = 0;
     while ((flush = STAILQ_FIRST(&f->waiting)) != NULL) {
-        size_t n = strlen(flush->line);
+        size_t n = write_line(flush, line);
 
         if (used + n >= BODY_MAX || (used > 0 && flush->alone))
             break;
-        memcpy(f->body + used, flush->line, n + 1);
+        memcpy(f->body + used, line, n + 1);
         used += n;
         size += flush->size;
         if (flush->until > f->transfer.until)
@@ -244,20 +265,6 @@ void flush_expect_less(struct volume *volume)
     volume->flusher->n_expected--;
 }
 
-/* The line of a request's body: the path and, behind a TAB, the note in base64. */
-static void write_line(struct flush *flush, const struct place *place, const char *path)
-{
-    size_t n;
-
-    placement_full_path(place, path, flush->line);
-    n = strlen(flush->line);
-    if (flush->note_len > 0) {
-        flush->line[n++] = '\t';
-        n += base64_encode(flush->note, flush->note_len, flush->line + n);
-    }
-    strcpy(flush->line + n, "\n");
-}
-
 void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
                  const struct place *place, const char *path, flush_done_cb done)
 {
@@ -266,7 +273,8 @@ void flush_start(struct flush *flush, struct transfers *transfers, struct volume
     flush->done = done;
     flush->canceled = flush->alone = false;
     assert(flush->note_len <= FLUSH_NOTE_MAX);
-    write_line(flush, place, path);
+    flush->place = *place;
+    flush->path = path;
     f->transfers = transfers;
     if (!f->busy)
         LIST_INSERT_HEAD(&transfers->flushers, f, link);

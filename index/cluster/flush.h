@@ -5,7 +5,6 @@
 
 #include <sys/queue.h>
 
-#include "index/base/base64.h"
 #include "index/cluster/placement.h"
 #include "index/cluster/volumes.h"
 
@@ -16,7 +15,7 @@ struct flush;
 typedef void (*flush_done_cb)(struct flush *flush, const struct transfer *transfer, int rc,
                               int status);
 
-#define FLUSH_NOTE_MAX 512
+#define FLUSH_NOTE_MAX 3072 /* what a volume takes as a file's attribute */
 
 /* Embedded in an operation, which must keep it until `done` has fired. The first ones are set
  * before the start, the rest is this module's. */
@@ -25,15 +24,17 @@ struct flush {
     uint64_t until;   /* loop time; with UV_ETIMEDOUT after that, though the request may go on */
     uint64_t size;    /* of the blob: bytes that are to be on disk */
     const char *note; /* that the file gets as its attribute: FLUSH_NOTE_MAX bytes at most, */
-    size_t note_len;  /* or 0 for none; borrowed during the start */
+    size_t note_len;  /* or 0 for none; borrowed until `done` */
     flush_done_cb done;
     bool canceled;
     bool alone; /* the request that it shared has failed, perhaps by another's fault */
     STAILQ_ENTRY(flush) link;
-    char line[PLACEMENT_FULL_PATH_MAX + 1 + BASE64_SIZE(FLUSH_NOTE_MAX) + 1];
+    struct place place;
+    const char *path;
 };
 
-/* Has the volume bring the blob at a path, "/HH/HH/NAME", to disk, with its note. */
+/* Has the volume bring the blob at a path, "/HH/HH/NAME", borrowed until `done`, to disk, with its
+ * note. */
 void flush_start(struct flush *flush, struct transfers *transfers, struct volume *volume,
                  const struct place *place, const char *path, flush_done_cb done);
 

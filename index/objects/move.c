@@ -18,7 +18,6 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/annotate.h"
-#include "index/objects/note.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -229,11 +228,10 @@ static void flushed_cb(struct flush *flush, const struct transfer *transfer, int
 static void sync_it(struct move *m)
 {
     const struct upload_target *target = &m->targets[m->at];
-    char note[NOTE_MAX];
-    size_t note_len = note_of_record(&m->old, note);
+    size_t note_len = note_of_record(&m->old, m->note);
 
     if (!m->objects->sync) {
-        annotate(target->volume, &target->place, m->path, note, note_len);
+        annotate(target->volume, &target->place, m->path, m->note, note_len);
         m->at++;
         copy_next(m);
         return;
@@ -242,7 +240,7 @@ static void sync_it(struct move *m)
     m->flush.data = m;
     m->flush.until = transfers_durable_by(m->objects->transfers, m->old.size);
     m->flush.size = m->old.size;
-    m->flush.note = note;
+    m->flush.note = m->note;
     m->flush.note_len = note_len;
     flush_start(&m->flush, m->objects->transfers, target->volume, &target->place, m->path,
                 flushed_cb);
@@ -464,7 +462,8 @@ int move_start(struct objects *o, const struct key *key, const struct record *re
     if (m == NULL)
         return rc;
     *m = (struct move){.objects = o, .options = *options, .done = done, .arg = arg, .key = *key};
-    m->old = m->record = *record;
+    record_copy(&m->old, record);
+    record_copy(&m->record, record);
     m->commit.data = m;
     placement_path(key->bytes, key->len, record->generation, m->path);
     rc = move_find_targets(m);

@@ -7,6 +7,7 @@
 #include "index/cluster/hash.h"
 #include "index/objects/inspection.h"
 #include "index/objects/move.h"
+#include "index/objects/note.h"
 
 /* Where a move waits, and for whom. */
 enum move_state {
@@ -38,6 +39,7 @@ struct move {
     unsigned at;     /* the target that is being copied to */
     unsigned source; /* the place that is copied from */
     char path[PLACEMENT_PATH_MAX];
+    char note[NOTE_MAX];
     uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
     uint64_t until_before;    /* of the blob's orphan, as it was then */
     bool reads_here;          /* the volume that is copied to reads no blobs itself */

@@ -1,5 +1,6 @@
 #include "index/objects/note.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,10 @@ size_t note_format(const struct note *note, char out[NOTE_MAX])
         hex_write(note->md5, MD5_SIZE, md5);
         n += (size_t)sprintf(out + n, "md5=%s\n", md5);
     }
-    return n;
+    assert(note->meta_len <= RECORD_META_MAX);
+    if (note->meta_len > 0)
+        memcpy(out + n, note->meta, note->meta_len);
+    return n + note->meta_len;
 }
 
 size_t note_of_record(const struct record *record, char out[NOTE_MAX])
@@ -26,6 +30,8 @@ size_t note_of_record(const struct record *record, char out[NOTE_MAX])
         .has_size = true,
         .size = record->size,
         .has_md5 = record->flags & RECORD_MD5,
+        .meta = record->meta,
+        .meta_len = record->meta_len,
     };
 
     memcpy(note.md5, record->md5, MD5_SIZE);
@@ -56,12 +62,62 @@ static bool parse_md5(const char *text, unsigned char md5[MD5_SIZE])
     return hex_read(digits, md5, MD5_SIZE);
 }
 
-static void parse_line(const char *line, size_t len, struct note *note)
+/* Whether the line, without its end, is about the size or the MD5, which are never metadata. */
+static bool parse_own(const char *line, size_t len, struct note *note)
 {
-    if (len > 5 && memcmp(line, "size=", 5) == 0)
+    if (len >= 5 && memcmp(line, "size=", 5) == 0) {
         note->has_size = parse_size(line + 5, len - 5, &note->size);
-    else if (len == 4 + 2 * MD5_SIZE && memcmp(line, "md5=", 4) == 0)
-        note->has_md5 = parse_md5(line + 4, note->md5);
+        return true;
+    }
+    if (len >= 4 && memcmp(line, "md5=", 4) == 0) {
+        note->has_md5 = len == 4 + 2 * MD5_SIZE && parse_md5(line + 4, note->md5);
+        return true;
+    }
+    return false;
+}
+
+static bool is_name(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+            return false;
+    }
+    return len > 0;
+}
+
+static bool is_value(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)value[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the line, without its end, may be metadata. */
+static bool is_meta(const char *line, size_t len)
+{
+    const char *equals = memchr(line, '=', len);
+    size_t n = equals != NULL ? (size_t)(equals - line) : 0;
+
+    return is_name(line, n) && is_value(equals + 1, len - n - 1) &&
+           !(n == 4 && memcmp(line, "size", n) == 0) && !(n == 3 && memcmp(line, "md5", n) == 0);
+}
+
+/* Adds a line, with its end, to what is there, if it comes just after that. */
+static void add_meta(const char *line, size_t len, struct note *note)
+{
+    if (note->meta_len > 0 && note->meta + note->meta_len != line)
+        return;
+    if (note->meta_len + len > RECORD_META_MAX || !is_meta(line, len - 1))
+        return;
+    note->meta = note->meta_len > 0 ? note->meta : line;
+    note->meta_len += len;
 }
 
 void note_parse(const char *bytes, size_t n, struct note *note)
@@ -73,7 +129,24 @@ void note_parse(const char *bytes, size_t n, struct note *note)
         const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
         const char *stop = newline != NULL ? newline : end;
 
-        parse_line(bytes, (size_t)(stop - bytes), note);
+        if (!parse_own(bytes, (size_t)(stop - bytes), note) && newline != NULL)
+            add_meta(bytes, (size_t)(stop - bytes) + 1, note);
         bytes = stop + 1;
     }
+}
+
+bool note_meta_is_valid(const char *bytes, size_t n)
+{
+    const char *end = bytes + n;
+
+    if (n > RECORD_META_MAX)
+        return false;
+    while (bytes < end) {
+        const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
+
+        if (newline == NULL || !is_meta(bytes, (size_t)(newline - bytes)))
+            return false;
+        bytes = newline + 1;
+    }
+    return true;
 }

@@ -15,8 +15,11 @@
 #include <string.h>
 
 #include "index/base/md5.h"
+#include "index/cluster/flush.h"
 #include "index/objects/making.h"
 #include "index/objects/note.h"
+
+static_assert(NOTE_MAX <= FLUSH_NOTE_MAX, "a volume takes it");
 
 /* Where a write waits, and for whom. */
 enum write_state {
@@ -240,7 +243,16 @@ static bool finish_md5(struct write *w)
     return !w->check_md5 || memcmp(md5, w->wanted_md5, MD5_SIZE) == 0;
 }
 
-int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
+static void set_meta(struct write *w, const char *meta, size_t meta_len)
+{
+    struct record *record = &w->making.record;
+
+    record->meta_len = (unsigned)meta_len;
+    if (meta_len > 0)
+        memcpy(record->meta, meta, meta_len);
+}
+
+int write_end_with(struct write *w, const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX])
 {
     bool is_empty = w->state == WRITE_RECEIVING;
     int rc = 0;
@@ -251,6 +263,9 @@ int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
     } else if (!finish_md5(w)) {
         strcpy(text, "the value's MD5 is not the one in Content-MD5\n");
         rc = UV_EILSEQ;
+    } else if (!note_meta_is_valid(meta, meta_len)) {
+        strcpy(text, "the metadata can't be kept\n");
+        rc = UV_EINVAL;
     } else if (is_empty) {
         rc = begin(w, text);
     }
@@ -258,8 +273,14 @@ int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
         write_abort(w);
         return rc;
     }
+    set_meta(w, meta, meta_len);
     upload_end(&w->upload, w->note, note_of_record(&w->making.record, w->note));
     return 0;
+}
+
+int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
+{
+    return write_end_with(w, NULL, 0, text);
 }
 
 void write_forget(struct write *w)

@@ -53,6 +53,11 @@ int write_data(struct write *write, const char *bytes, size_t n, char text[UPLOA
  * value that isn't allowed, UV_EILSEQ when it hasn't the MD5. */
 int write_end(struct write *write, char text[UPLOAD_TEXT_MAX]);
 
+/* The same for a value with metadata, which is copied: note_meta_is_valid(). Also negative:
+ * UV_EINVAL for other bytes. */
+int write_end_with(struct write *write, const char *meta, size_t meta_len,
+                   char text[UPLOAD_TEXT_MAX]);
+
 /* Nobody wants to know any more: no callback fires. A value that has come whole is stored all the
  * same, any other one is broken off. */
 void write_forget(struct write *write);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #define ATTRIBUTE_NAME "user.mkv"
-#define ATTRIBUTE_MAX  2000 /* bytes that can be set: ext4 has some 3,000 for all of a file's */
+#define ATTRIBUTE_MAX  3072 /* bytes that can be set: ext4 has some 4,000 for all of a file's */
 
 struct attribute {
     const unsigned char *bytes; /* NULL: none is to be set */

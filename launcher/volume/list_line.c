@@ -11,7 +11,8 @@
 #include "index/base/base64.h"
 #include "launcher/volume/attribute.h"
 
-#define DIGITS_MAX 20 /* of 64 bits */
+#define DIGITS_MAX 20  /* of 64 bits */
+#define SHORT      128 /* bytes of most attributes */
 
 /* Writes a number and a tab, and returns their bytes. A listing has millions of them: printf()
  * would take a tenth of its time. */
@@ -52,15 +53,26 @@ static int append_fields(const char *path, const char *name, const struct stat *
     return 0;
 }
 
-/* The attribute's field: "-" for none, else its base64. The kernel clears as many bytes as it is
- * given, at each call, so those that others than mkv can have set are asked for only where they
- * are. */
+/* The kernel clears as many bytes as it is given, at each call: so long attributes, and those that
+ * others than mkv can have set, are asked for only where they are. */
+static ssize_t read_value(int fd, unsigned char value[LIST_VALUE_MAX])
+{
+    static const size_t sizes[] = {SHORT, ATTRIBUTE_MAX, LIST_VALUE_MAX};
+    ssize_t n = -1;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && n < 0; i++) {
+        n = fgetxattr(fd, ATTRIBUTE_NAME, value, sizes[i]);
+        if (n < 0 && errno != ERANGE)
+            break;
+    }
+    return n;
+}
+
+/* The attribute's field: "-" for none, else its base64. */
 static int append_value(int fd, unsigned char value[LIST_VALUE_MAX], struct buf *out)
 {
-    ssize_t n = fgetxattr(fd, ATTRIBUTE_NAME, value, ATTRIBUTE_MAX);
+    ssize_t n = read_value(fd, value);
 
-    if (n < 0 && errno == ERANGE)
-        n = fgetxattr(fd, ATTRIBUTE_NAME, value, LIST_VALUE_MAX);
     if (n < 0)
         return errno == ENODATA || errno == ENOTSUP ? buf_append_string(out, "-") : -errno;
     if (buf_reserve(out, BASE64_SIZE((size_t)n)) < 0)

@@ -7,6 +7,8 @@
 
 #include "tests/support/storebox.h"
 
+#define BODY_MAX 65536 /* bytes of a request but a PUT */
+
 struct volume_exchange {
     struct volume_server *server;
     struct http_request *request;
@@ -34,6 +36,7 @@ struct volume_blob *volume_server_find(struct volume_server *server, const char 
 static void free_blob(struct volume_blob *blob)
 {
     buf_deinit(&blob->bytes);
+    buf_deinit(&blob->note);
     free(blob);
 }
 
@@ -73,6 +76,8 @@ static int sync_files(struct volume_server *server, const struct buf *body)
     const char *at = buf_bytes(body);
     size_t left = buf_size(body);
 
+    if (left > BODY_MAX)
+        return 413;
     while (left > 0) {
         const char *end = memchr(at, '\n', left);
         size_t n = end != NULL ? (size_t)(end - at) : left;
@@ -83,6 +88,10 @@ static int sync_files(struct volume_server *server, const struct buf *body)
         if (blob == NULL)
             return 409;
         blob->synced = true;
+        buf_clear(&blob->note);
+        if (note != NULL)
+            STOREBOX_CHECK(buf_append(&blob->note, note + 1, (size_t)(at + n - note - 1)) == 0,
+                           "out of memory");
         at += n + (end != NULL);
         left -= n + (end != NULL);
     }

@@ -33,6 +33,7 @@ enum volume_fate {
 struct volume_blob {
     char path[PLACEMENT_FULL_PATH_MAX];
     struct buf bytes;
+    struct buf note; /* that came with the sync, as it came: base64 */
     bool synced;
     LIST_ENTRY(volume_blob) link;
 };

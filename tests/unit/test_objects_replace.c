@@ -1,9 +1,12 @@
 /* Writes that replace values: the later one wins, whichever ends first; conditions, which let one
- * of several writers through; and values of no bytes. */
+ * of several writers through; values of no bytes; and metadata. */
 #include "tests/unit/objects_fixture.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "index/base/base64.h"
+#include "index/objects/note.h"
 
 #define KEY "/key"
 
@@ -522,6 +525,110 @@ static void test_md5_where_values_have_none(void **state)
     assert_int_equal(task.record.flags, 0);
 }
 
+/* --- Metadata -------------------------------------------------------------------------------- */
+
+static void begin_with_meta(struct fixture *f, struct task *task, const char *key, const char *meta)
+{
+    task_begin_write_as(f, task, key, &replacing);
+    task_add(task, "value");
+    task->rc = write_end_with(task->write, meta, strlen(meta), task->text);
+    if (task->rc < 0) {
+        task->write = NULL;
+        task->ended = true;
+    }
+}
+
+/* The key's record has it, and so has the note of each of its files. */
+static void assert_meta(struct fixture *f, const char *key, const char *meta)
+{
+    char path[PLACEMENT_PATH_MAX];
+    struct record record;
+    unsigned n = 0;
+
+    assert_int_equal(fixture_look_up(f, key, &record), 0);
+    assert_int_equal(record.meta_len, strlen(meta));
+    assert_memory_equal(record.meta, meta, record.meta_len);
+    placement_path(key, strlen(key), record.generation, path);
+    for (unsigned i = 0; i < VOLUMES; i++) {
+        struct volume_blob *blob = volume_server_find(&f->servers[i], path);
+        unsigned char bytes[NOTE_MAX];
+        struct note note;
+        size_t len;
+
+        if (blob == NULL)
+            continue;
+        assert_in_range(buf_size(&blob->note), 1, BASE64_SIZE(NOTE_MAX));
+        assert_int_equal(base64_decode(buf_bytes(&blob->note), buf_size(&blob->note), bytes, &len),
+                         0);
+        note_parse((const char *)bytes, len, &note);
+        assert_true(note.has_size && note.size == record.size);
+        assert_int_equal(note.meta_len, strlen(meta));
+        assert_memory_equal(note.meta, meta, note.meta_len);
+        n++;
+    }
+    assert_int_equal(n, record.n_places);
+}
+
+static void test_metadata_of_a_value(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    begin_with_meta(f, &task, KEY, "type=a/b\nx-a=1\n");
+    assert_int_equal(task_wait(&task), 0);
+    assert_meta(f, KEY, "type=a/b\nx-a=1\n");
+    assert_int_equal(task.record.meta_len, 15);
+    begin_with_meta(f, &task, KEY, "A=1\n");
+    assert_int_equal(task.rc, UV_EINVAL);
+    assert_value(f, KEY, "value");
+    assert_int_equal(put_as(f, "other", &replacing), 0);
+    assert_clean(f);
+    assert_meta(f, KEY, "");
+}
+
+static void test_metadata_moves_with_a_value(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    fixture_list_without(f, KEY, 0);
+    begin_with_meta(f, &task, KEY, "type=a/b\n");
+    assert_int_equal(task_wait(&task), 0);
+    fixture_list_all(f);
+    fixture_wait_until_up(f);
+    assert_int_equal(fixture_move(f, KEY), 0);
+    assert_value(f, KEY, "value");
+    assert_clean(f);
+    assert_meta(f, KEY, "type=a/b\n");
+}
+
+/* Many at once, as much as there can be of each: no request to a volume is too long for it. */
+static void test_metadata_of_many_values(void **state)
+{
+    static struct task tasks[64];
+    struct fixture *f = *state;
+    char meta[RECORD_META_MAX + 1];
+    char key[16];
+
+    memset(meta, 'v', RECORD_META_MAX);
+    memcpy(meta, "x-a=", 4);
+    strcpy(meta + RECORD_META_MAX - 1, "\n");
+    fixture_set_fates(f, VOLUME_PUT, FATE_HOLD);
+    for (unsigned i = 0; i < COUNT_OF(tasks); i++) {
+        snprintf(key, sizeof(key), "/key-%u", i);
+        begin_with_meta(f, &tasks[i], key, meta);
+    }
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == COPIES * COUNT_OF(tasks));
+    release_all(f);
+    for (unsigned i = 0; i < COUNT_OF(tasks); i++)
+        assert_int_equal(task_wait(&tasks[i]), 0);
+    for (unsigned i = 0; i < COUNT_OF(tasks); i++) {
+        snprintf(key, sizeof(key), "/key-%u", i);
+        assert_meta(f, key, meta);
+    }
+    assert_in_range(fixture_count(f, VOLUME_SYNC), 2 * VOLUMES, COUNT_OF(tasks));
+}
+
 #define REPLACE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -546,6 +653,9 @@ int main(void)
         REPLACE_TEST(test_empty_value_when_a_volume_fails),
         REPLACE_TEST(test_empty_value_that_moves),
         REPLACE_TEST(test_md5_where_values_have_none),
+        REPLACE_TEST(test_metadata_of_a_value),
+        REPLACE_TEST(test_metadata_moves_with_a_value),
+        REPLACE_TEST(test_metadata_of_many_values),
     };
 
     return cmocka_run_group_tests_name("objects_replace", tests, NULL, NULL);
