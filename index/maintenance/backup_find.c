@@ -81,6 +81,8 @@ static int line_cb(const struct dump_line *line, void *arg)
         found.is_unlinked = r->flags & RECORD_UNLINKED;
         found.note.has_md5 = r->flags & RECORD_MD5;
         memcpy(found.note.md5, r->md5, MD5_SIZE);
+        found.note.meta = r->meta;
+        found.note.meta_len = r->meta_len;
         f->keys += !key_is_reserved(line->key.bytes, line->key.len);
     }
     if (memchr(line->key.bytes, '\0', line->key.len) != NULL)

@@ -86,13 +86,23 @@ static uint64_t time_of(uint64_t generation, uint64_t mtime)
     return made / 1000 == mtime / 1000 ? made : mtime;
 }
 
-/* What the backup knows of the value. An MD5 that the file says stays where it has none. */
+/* Metadata is written once: the copies of a generation have the same, or lack it. */
+static void take_meta(struct record *r, const char *meta, unsigned len)
+{
+    if (len == 0)
+        return;
+    memcpy(r->meta, meta, len);
+    r->meta_len = len;
+}
+
+/* What the backup knows of the value. What the file says stays where that has none. */
 static void take_known(struct record *r, const struct record *known)
 {
     r->time = known->time;
     r->flags |= known->flags;
     if (known->flags & RECORD_MD5)
         memcpy(r->md5, known->md5, MD5_SIZE);
+    take_meta(r, known->meta, known->meta_len);
 }
 
 /* Makes the record of copies of the right size. Others of the same generation are orphans where it
@@ -106,8 +116,11 @@ static int take(struct choose *s, const struct copies *c)
     uint64_t size = right_size(c, &is_sure);
     struct record *r = &s->record;
 
-    *r = (struct record){
-        .size = size, .time = time_of(c->generation, c->list[0].time), .generation = c->generation};
+    record_clear(r);
+    r->size = size;
+    r->time = time_of(c->generation, c->list[0].time);
+    r->generation = c->generation;
+    take_meta(r, c->meta, c->meta_len);
     for (unsigned i = 0; i < c->n; i++) {
         const struct copy *copy = &c->list[i];
 
@@ -162,7 +175,7 @@ static int end_generation(struct choose *s)
         rc = judge(s, c);
     else
         s->is_lost |= c->is_known && !c->is_orphan && !s->chosen;
-    c->n = 0;
+    c->n = c->meta_len = 0;
     c->is_known = c->is_orphan = false;
     return rc;
 }
@@ -199,13 +212,29 @@ static void take_backup(struct copies *c, const struct found *found)
         return;
     }
     c->is_known = true;
-    c->known = (struct record){.size = found->size, .time = found->time};
+    record_clear(&c->known);
+    c->known.size = found->size;
+    c->known.time = found->time;
     if (found->is_unlinked)
         c->known.flags |= RECORD_UNLINKED;
     if (found->note.has_md5) {
         c->known.flags |= RECORD_MD5;
         memcpy(c->known.md5, found->note.md5, MD5_SIZE);
     }
+    take_meta(&c->known, found->note.meta, (unsigned)found->note.meta_len);
+}
+
+/* A file whose size isn't that of its note is damaged, and says nothing. */
+static void take_file(struct copies *c, const struct found *found)
+{
+    const struct note *note = &found->note;
+
+    c->list[c->n++] = (struct copy){
+        .place = found->place, .size = found->size, .time = found->time, .note = *note};
+    if (c->meta_len > 0 || note->meta_len == 0 || (note->has_size && note->size != found->size))
+        return;
+    memcpy(c->meta, note->meta, note->meta_len);
+    c->meta_len = (unsigned)note->meta_len;
 }
 
 int choose_add(struct choose *s, const struct found *found)
@@ -231,8 +260,7 @@ int choose_add(struct choose *s, const struct found *found)
         s->counts.too_many++;
         return 0;
     }
-    c->list[c->n++] = (struct copy){
-        .place = found->place, .size = found->size, .time = found->time, .note = found->note};
+    take_file(c, found);
     return 0;
 }
 

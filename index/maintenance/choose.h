@@ -5,10 +5,10 @@
  * A file is whole when it has the size that its note says. Without notes, and where they disagree,
  * the size that most copies have is taken for the right one, and of equals the larger.
  *
- * What a backup of the index knows comes among the files. It tells a generation's size, time and
- * MD5 better than its files do, and that it was unlinked. One that it calls an orphan is never a
- * value. Of what it doesn't know, nothing is held against a file: one may have been PUT since the
- * backup, and even be older than what the key had then, if its PUT took long. */
+ * What a backup of the index knows comes among the files. It tells a generation's size, time, MD5
+ * and metadata better than its files do, and that it was unlinked. One that it calls an orphan is
+ * never a value. Of what it doesn't know, nothing is held against a file: one may have been PUT
+ * since the backup, and even be older than what the key had then, if its PUT took long. */
 #ifndef MKV_MAINTENANCE_CHOOSE_H
 #define MKV_MAINTENANCE_CHOOSE_H
 
@@ -22,12 +22,14 @@ struct copies {
     bool is_orphan;      /* by the backup */
     bool is_known;       /* by the backup, it was the key's value, with this record */
     struct record known; /* but for its places */
+    unsigned meta_len;   /* of the metadata that their notes have; 0: none */
+    char meta[RECORD_META_MAX];
     unsigned n;
     struct copy {
         struct place place;
         uint64_t size;
         uint64_t time;
-        struct note note;
+        struct note note; /* but for its metadata */
     } list[ORPHAN_PLACES_MAX];
 };
 

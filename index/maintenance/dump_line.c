@@ -10,7 +10,9 @@
 #include "index/base/address.h"
 #include "index/base/hex.h"
 #include "index/base/json.h"
+#include "index/base/percent.h"
 #include "index/cluster/transfer.h"
+#include "index/objects/note.h"
 
 #define FORMAT  "mkv-dump"
 #define VERSION 2
@@ -76,6 +78,18 @@ static int append_md5(struct buf *out, const struct record *record)
     return buf_append_format(out, ",\"md5\":\"%s\"", text);
 }
 
+static int append_meta(struct buf *out, const struct record *record)
+{
+    int rc;
+
+    if (record->meta_len == 0)
+        return 0;
+    if (!note_meta_is_valid(record->meta, record->meta_len))
+        return -EINVAL;
+    rc = buf_append_string(out, ",\"meta\":");
+    return rc == 0 ? json_append_bytes(out, record->meta, record->meta_len) : rc;
+}
+
 /* Where it says something; in the form that names of blobs have. */
 static int append_generation(struct buf *out, uint64_t generation)
 {
@@ -125,6 +139,8 @@ int dump_append_record(struct buf *out, const void *key, size_t len, const struc
         rc = buf_append_string(out, ",\"unlinked\":true");
     if (rc == 0)
         rc = append_md5(out, record);
+    if (rc == 0)
+        rc = append_meta(out, record);
     return rc == 0 ? append_places(out, record->places, record->n_places, volumes) : rc;
 }
 
@@ -273,6 +289,46 @@ static const char *parse_generation(struct fields *fields, uint64_t *generation)
                : "has a \"generation\" that none can be";
 }
 
+static bool decode_percent(const char *text, size_t len, struct record *record)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool is_escaped = text[i] == '%';
+        int byte = is_escaped ? percent_byte(text + i, len - i) : (unsigned char)text[i];
+
+        if (byte < 0 || record->meta_len == RECORD_META_MAX)
+            return false;
+        record->meta[record->meta_len++] = (char)byte;
+        i += is_escaped ? 2 : 0;
+    }
+    return true;
+}
+
+static bool read_meta(const json_t *value, struct record *record)
+{
+    const json_t *percent = json_object_get(value, "percent");
+    size_t len = json_string_length(value);
+
+    if (json_is_string(percent) && json_object_size(value) == 1)
+        return decode_percent(json_string_value(percent), json_string_length(percent), record);
+    if (!json_is_string(value) || len > RECORD_META_MAX)
+        return false;
+    memcpy(record->meta, json_string_value(value), len);
+    record->meta_len = (unsigned)len;
+    return true;
+}
+
+static const char *parse_meta(struct fields *fields, struct record *record)
+{
+    const json_t *value = take(fields, "meta");
+
+    if (value == NULL)
+        return NULL;
+    if (!read_meta(value, record) || record->meta_len == 0 ||
+        !note_meta_is_valid(record->meta, record->meta_len))
+        return "has a \"meta\" that is no lines NAME=VALUE, of 2,900 bytes at most";
+    return NULL;
+}
+
 static const char *parse_flags(struct fields *fields, struct record *record)
 {
     const json_t *unlinked = take(fields, "unlinked");
@@ -303,6 +359,8 @@ static const char *parse_record(struct fields *fields, struct dump_line *line)
         problem = parse_generation(fields, &record->generation);
     if (problem == NULL)
         problem = parse_flags(fields, record);
+    if (problem == NULL)
+        problem = parse_meta(fields, record);
     if (problem != NULL)
         return problem;
     return parse_volumes(take(fields, "volumes"), PLACES_MAX, record->places, &record->n_places,

@@ -4,6 +4,7 @@
  *     {"key":"/a","size":5,"time":1763740800123,"generation":"019ab7f0d2bb0000","md5":"...",
  *         "volumes":["host:3001 5d41.../sv0A"]}
  *     {"key":{"percent":"/%FF"},"size":5,"time":1763740800123,"unlinked":true,"volumes":[...]}
+ *     {"key":"/c",...,"meta":"type=text/plain\u000a","volumes":[...]}
  *     {"orphan":"/b","generation":"019ab7f0d2bb0001","time":1763740801000,"until":1763740860123,
  *         "volumes":[...]}
  *     {"end":true,"keys":1,"unlinked":1,"orphans":1}
@@ -12,12 +13,13 @@
  * orphans do too, those of a key by generation: blobs that are to be removed, but not before
  * `until`, in ms since 1970. `time` is that of the PUT, likewise, and negative before that: a
  * record has all 64 bits of it, and JSON's integers have a sign. `generation` (not of generation
- * 0), `md5`, `unlinked` and `until` stand only where they say something, and so do an orphan's
- * `time`, and a volume's identity, behind a space, and its subvolume. `keys` counts those that
- * aren't unlinked.
+ * 0), `md5`, `unlinked`, `meta` and `until` stand only where they say something, and so do an
+ * orphan's `time`, and a volume's identity, behind a space, and its subvolume. `meta` is the
+ * metadata (objects/note.h), where it isn't UTF-8 as {"percent":"..."}, as keys are. `keys` counts
+ * those that aren't unlinked.
  *
  * Version 1 had no generations, and orphans with a record's fields: it is read still, as are dumps
- * of version 2 whose orphans have no `time`. */
+ * of version 2 whose orphans have no `time`, and no metadata. */
 #ifndef MKV_MAINTENANCE_DUMP_LINE_H
 #define MKV_MAINTENANCE_DUMP_LINE_H
 
@@ -28,7 +30,7 @@
 #include "index/base/key.h"
 #include "index/store/store.h"
 
-#define DUMP_LINE_MAX   16384 /* bytes; none that we write is longer */
+#define DUMP_LINE_MAX   32768 /* bytes; none that we write is longer */
 #define DUMP_VOLUME_MAX 255   /* bytes of a volume's name, "host:port" or "host:port identity" */
 
 enum dump_kind { DUMP_HEADER, DUMP_KEY, DUMP_ORPHAN, DUMP_END };

@@ -8,6 +8,7 @@
 #define HAS_SIZE 1
 #define HAS_MD5  2
 #define UNLINKED 4
+#define HAS_META 8
 #define FIXED    (1 + 8 + 1 + 4 + 2 + 8 + 8 + 1) /* what follows each key */
 
 /* Big-endian, so that the bytes are in the order of the numbers. */
@@ -62,12 +63,15 @@ size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX])
     n += put_ordered(out + n, found->size, 8);
     n += put_ordered(out + n, found->time, 8);
     out[n++] = (note->has_size ? HAS_SIZE : 0) | (note->has_md5 ? HAS_MD5 : 0) |
-               (found->is_unlinked ? UNLINKED : 0);
+               (found->is_unlinked ? UNLINKED : 0) | (note->meta_len > 0 ? HAS_META : 0);
     if (note->has_size)
         n += put_ordered(out + n, note->size, 8);
     if (note->has_md5)
         memcpy(out + n, note->md5, MD5_SIZE);
-    return n + (note->has_md5 ? MD5_SIZE : 0);
+    n += note->has_md5 ? MD5_SIZE : 0;
+    if (note->meta_len > 0)
+        memcpy(out + n, note->meta, note->meta_len);
+    return n + note->meta_len;
 }
 
 static size_t notes_size(unsigned flags)
@@ -75,8 +79,32 @@ static size_t notes_size(unsigned flags)
     return (flags & HAS_SIZE ? 8 : 0) + (flags & HAS_MD5 ? MD5_SIZE : 0);
 }
 
+/* Whether so many bytes behind the fixed ones are what the flags say. */
+static bool has_notes(unsigned flags, size_t n)
+{
+    size_t size = notes_size(flags);
+
+    return flags & HAS_META ? n > size && n - size <= RECORD_META_MAX : n == size;
+}
+
+static void get_note(const unsigned char *at, const unsigned char *end, unsigned flags,
+                     struct note *note)
+{
+    note->has_size = flags & HAS_SIZE;
+    note->has_md5 = flags & HAS_MD5;
+    if (note->has_size)
+        note->size = get_ordered(&at, 8);
+    if (note->has_md5) {
+        memcpy(note->md5, at, MD5_SIZE);
+        at += MD5_SIZE;
+    }
+    note->meta = (const char *)at;
+    note->meta_len = (size_t)(end - at);
+}
+
 bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
 {
+    const unsigned char *end = bytes + n;
     const unsigned char *at = memchr(bytes, '\0', n);
     unsigned subvolume;
     unsigned flags;
@@ -85,7 +113,7 @@ bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
     if (at == NULL || at == bytes || at - bytes > KEY_MAX)
         return false;
     left = n - (size_t)(at - bytes);
-    if (left < FIXED || left != FIXED + notes_size(at[FIXED - 1]))
+    if (left < FIXED || !has_notes(at[FIXED - 1], left - FIXED))
         return false;
     *found = (struct found){.key.len = (size_t)(at++ - bytes)};
     memcpy(found->key.bytes, bytes, found->key.len);
@@ -99,11 +127,6 @@ bool found_decode(const unsigned char *bytes, size_t n, struct found *found)
     found->time = get_ordered(&at, 8);
     flags = *at++;
     found->is_unlinked = flags & UNLINKED;
-    found->note.has_size = flags & HAS_SIZE;
-    found->note.has_md5 = flags & HAS_MD5;
-    if (found->note.has_size)
-        found->note.size = get_ordered(&at, 8);
-    if (found->note.has_md5)
-        memcpy(found->note.md5, at, MD5_SIZE);
+    get_note(at, end, flags, &found->note);
     return found->kind <= FOUND_FILE;
 }

@@ -18,8 +18,8 @@ enum found_kind {
     FOUND_FILE
 };
 
-/* Key, NUL, generation, kind, place, size, time, flags, the note's size and MD5. */
-#define FOUND_MAX (KEY_MAX + 1 + 8 + 1 + 4 + 2 + 8 + 8 + 1 + 8 + MD5_SIZE)
+/* Key, NUL, generation, kind, place, size, time, flags, the note's size, MD5 and metadata. */
+#define FOUND_MAX (KEY_MAX + 1 + 8 + 1 + 4 + 2 + 8 + 8 + 1 + 8 + MD5_SIZE + RECORD_META_MAX)
 
 struct found {
     struct key key;
@@ -28,7 +28,7 @@ struct found {
     struct place place;   /* of a file; its volume is the caller's number */
     uint64_t size;        /* of the file, or of the value */
     uint64_t time;        /* the file's mtime, or the record's time: ms since 1970 */
-    struct note note;     /* the file's, or the record's MD5 */
+    struct note note;     /* the file's, or the record's MD5 and metadata; as borrowed */
     bool is_unlinked;     /* of a record */
 };
 
@@ -41,7 +41,7 @@ bool found_of_file(const struct collected *file, struct found *found);
 /* Writes it, and returns its length. The key has no NUL. */
 size_t found_encode(const struct found *found, unsigned char out[FOUND_MAX]);
 
-/* Reads what found_encode() wrote. False when it didn't write that. */
+/* Reads what found_encode() wrote, from which the note borrows. False when it didn't write that. */
 bool found_decode(const unsigned char *bytes, size_t n, struct found *found);
 
 #endif

@@ -161,10 +161,10 @@ static void order_places(const struct rebuild *r, const struct key *key,
 static int key_cb(const struct key *key, const struct record *record, void *arg)
 {
     struct rebuild *r = arg;
-    struct record renamed = *record;
-
+    struct record renamed;
     uint64_t time;
 
+    record_copy(&renamed, record);
     order_places(r, key, record, &renamed);
     if (backup_key_parse(key->bytes, key->len, &time)) {
         r->counts->backups++;

@@ -240,6 +240,70 @@ static void test_choose_of_too_many_copies(void **state)
 }
 
 /* In the order of their bytes: by key, the newest generation first, then by place. */
+/* The bytes are gone by the time that all files of a key are known. */
+static void add_with_meta(struct result *r, struct found found, const char *meta)
+{
+    char *copy = strdup(meta);
+
+    assert_non_null(copy);
+    found.note.meta = copy;
+    found.note.meta_len = strlen(meta);
+    assert_int_equal(choose_add(&r->choose, &found), 0);
+    memset(copy, '?', strlen(meta));
+    free(copy);
+}
+
+static void assert_meta(struct result *r, const char *meta)
+{
+    assert_int_equal(choose_end(&r->choose), 0);
+    assert_int_equal(r->choose.record.meta_len, strlen(meta));
+    assert_memory_equal(r->choose.record.meta, meta, strlen(meta));
+}
+
+static void test_choose_takes_metadata_of_the_newest(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add(&r, "/a", 9, 0, 5, 5); /* its file system has no attributes */
+    add_with_meta(&r, file("/a", 9, 1, 5, 5), "type=a/b\n");
+    add_with_meta(&r, file("/a", 4, 1, 5, 5), "type=c/d\n");
+    assert_meta(&r, "type=a/b\n");
+    begin(&r); /* one without after one with */
+    add_with_meta(&r, file("/a", 9, 0, 5, 5), "type=a/b\n");
+    add(&r, "/b", 9, 0, 5, 5);
+    assert_meta(&r, "");
+}
+
+static void test_choose_takes_no_metadata_of_a_damaged_file(void **state)
+{
+    struct result r;
+
+    (void)state;
+    begin(&r);
+    add_with_meta(&r, file("/a", 9, 0, 4, 5), "type=a/b\n");
+    add_with_meta(&r, file("/a", 9, 1, 5, 5), "type=c/d\n");
+    assert_meta(&r, "type=c/d\n");
+}
+
+static void test_choose_takes_metadata_that_a_backup_knows(void **state)
+{
+    struct found known = file("/a", 9, 0, 5, NO_NOTE);
+    struct result r;
+
+    (void)state;
+    known.kind = FOUND_RECORD;
+    begin(&r);
+    add_with_meta(&r, known, "type=a/b\n");
+    add(&r, "/a", 9, 0, 5, NO_NOTE);
+    assert_meta(&r, "type=a/b\n");
+    begin(&r); /* one that has none says nothing of the file's */
+    assert_int_equal(choose_add(&r.choose, &known), 0);
+    add_with_meta(&r, file("/a", 9, 0, 5, 5), "type=c/d\n");
+    assert_meta(&r, "type=c/d\n");
+}
+
 static void test_found_sorts_and_comes_back(void **state)
 {
     struct found files[] = {
@@ -254,12 +318,16 @@ static void test_found_sorts_and_comes_back(void **state)
         file("/b", 3, 0, 5, 5),
     };
     unsigned char last[FOUND_MAX];
+    char meta[RECORD_META_MAX];
     size_t last_len = 0;
 
     (void)state;
     files[1].kind = FOUND_RECORD;
     files[1].is_unlinked = true;
     files[2].kind = FOUND_ORPHAN;
+    files[3].note.meta = meta;
+    files[3].note.meta_len = sizeof(meta);
+    memset(meta, 'm', sizeof(meta));
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         unsigned char bytes[FOUND_MAX];
         size_t n = found_encode(&files[i], bytes);
@@ -274,30 +342,14 @@ static void test_found_sorts_and_comes_back(void **state)
         assert_true(back.kind == files[i].kind && back.is_unlinked == files[i].is_unlinked);
         assert_int_equal(back.note.has_size, files[i].note.has_size);
         assert_true(!back.note.has_size || back.note.size == files[i].note.size);
-        for (size_t k = 0; k < n; k++)
+        assert_int_equal(back.note.meta_len, files[i].note.meta_len);
+        if (back.note.meta_len > 0)
+            assert_memory_equal(back.note.meta, files[i].note.meta, back.note.meta_len);
+        for (size_t k = 0; k + files[i].note.meta_len < n; k++)
             assert_false(found_decode(bytes, k, &back));
         memcpy(last, bytes, n);
         last_len = n;
     }
-}
-
-static void test_note_round_trip(void **state)
-{
-    struct note note = {.has_size = true, .size = 123, .has_md5 = true, .md5 = {1, 2, 0xff}};
-    struct note back;
-    char text[NOTE_MAX];
-    size_t n = note_format(&note, text);
-
-    (void)state;
-    note_parse(text, n, &back);
-    assert_true(back.has_size && back.size == 123 && back.has_md5);
-    assert_memory_equal(back.md5, note.md5, MD5_SIZE);
-    for (size_t k = 0; k < n; k++)
-        note_parse(text, k, &back);
-    note_parse("later=x\nsize=7\nsize", 19, &back);
-    assert_true(back.has_size && back.size == 7 && !back.has_md5);
-    note_parse("size=12x\nmd5=00\n", 16, &back);
-    assert_false(back.has_size || back.has_md5);
 }
 
 int main(void)
@@ -311,8 +363,10 @@ int main(void)
         cmocka_unit_test(test_choose_never_takes_a_known_orphan),
         cmocka_unit_test(test_choose_without_what_a_backup_knows),
         cmocka_unit_test(test_choose_of_too_many_copies),
+        cmocka_unit_test(test_choose_takes_metadata_of_the_newest),
+        cmocka_unit_test(test_choose_takes_no_metadata_of_a_damaged_file),
+        cmocka_unit_test(test_choose_takes_metadata_that_a_backup_knows),
         cmocka_unit_test(test_found_sorts_and_comes_back),
-        cmocka_unit_test(test_note_round_trip),
     };
 
     return cmocka_run_group_tests_name("choose", tests, NULL, NULL);

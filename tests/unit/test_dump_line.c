@@ -60,6 +60,10 @@ static void test_dump_line_parse_and_append_round_trip(void **state)
         "\"volumes\":[\"a:1\"]}\n",
         "{\"key\":\"/a\",\"size\":5,\"time\":-1,\"volumes\":[\"a:1\"]}\n",
         "{\"key\":\"/a\",\"size\":5,\"time\":-9223372036854775808,\"volumes\":[\"a:1\"]}\n",
+        "{\"key\":\"/a\",\"size\":5,\"time\":7,\"md5\":\"" MD5 "\","
+        "\"meta\":\"type=a/b\\u000ax-a=\\\"\xc3\xa9\\\\\\u0009\\u000a\",\"volumes\":[\"a:1\"]}\n",
+        "{\"key\":\"/a\",\"size\":5,\"time\":7,\"meta\":{\"percent\":\"x-a%3D%FF%0A\"},"
+        "\"volumes\":[\"a:1\"]}\n",
         "{\"orphan\":\"/a\",\"volumes\":[\"a:1\"]}\n",
         "{\"orphan\":\"/a\",\"generation\":\"019ab7f0d2bb0001\",\"until\":1763740860123,"
         "\"volumes\":[\"a:1\",\"b:2 disk/svFF\"]}\n",
@@ -137,6 +141,15 @@ static const struct {
     {"{\"key\":\"/a\",\"key\":\"/a\"," REST, "no JSON object"},
     {"{\"key\":\"/\xff\"," REST, "no JSON object"},
     {"{\"key\":\"/\\u0000\"," REST, "no JSON object"},
+    {"{\"key\":\"/a\",\"meta\":\"\"," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":5," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":\"a=1\"," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":\"A=1\\n\"," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":\"a=1\\r\\n\"," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":\"size=1\\n\"," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":{\"percent\":\"a=%0\"}," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":{\"percent\":\"a=%00%0A\"}," REST, "\"meta\""},
+    {"{\"key\":\"/a\",\"meta\":{\"percent\":\"a=%0A\",\"b\":1}," REST, "\"meta\""},
     {"{\"key\":\"/a\",\"size\":9223372036854775808,\"time\":7,\"volumes\":[\"a:1\"]}",
      "no JSON object"},
     {"{}", "none of a dump's"},
@@ -234,11 +247,17 @@ static void test_dump_line_longest_record_fits_in_a_line(void **state)
     for (int byte = 1; byte <= 0xff; byte += 0xfe) { /* "\u0001" and "%FF" */
         memset(key, byte, sizeof(key));
         key[0] = '/';
+        memset(record.meta, 0xff, RECORD_META_MAX);
+        memcpy(record.meta, "a=", 2);
+        record.meta[RECORD_META_MAX - 1] = '\n';
+        record.meta_len = RECORD_META_MAX;
         buf_clear(&out);
         assert_int_equal(dump_append_record(&out, key, KEY_MAX, &record, volumes), 0);
         assert_in_range(buf_size(&out), KEY_MAX, DUMP_LINE_MAX);
         assert_null(dump_line_parse(buf_bytes(&out), buf_size(&out), &line));
         assert_memory_equal(line.key.bytes, key, KEY_MAX);
+        assert_int_equal(line.record.meta_len, RECORD_META_MAX);
+        assert_memory_equal(line.record.meta, record.meta, RECORD_META_MAX);
         buf_clear(&out);
         assert_int_equal(dump_append_record(&out, key, KEY_MAX + 1, &record, volumes), 0);
         assert_non_null(dump_line_parse(buf_bytes(&out), buf_size(&out), &line));
@@ -293,6 +312,9 @@ static void test_dump_append_record_refuses_what_would_not_be_read(void **state)
     assert_int_equal(dump_append_orphan(&out, "/a", 2, GENERATION_MAX + 1, &orphan, &good),
                      -EINVAL);
     record.generation = 0;
+    record.meta_len = 1;
+    assert_int_equal(dump_append_record(&out, "/a", 2, &record, &good), -EINVAL);
+    record.meta_len = 0;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         assert_int_equal(dump_append_record(&out, "/a", 2, &record, &names[i]), -EINVAL);
         assert_int_equal(dump_append_orphan(&out, "/a", 2, 1, &orphan, &names[i]), -EINVAL);
