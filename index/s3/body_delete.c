@@ -86,19 +86,23 @@ static enum s3_error read_quiet(struct body_delete *body, const char *text)
     return body->quiet || strcasecmp(text, "false") == 0 ? S3_OK : S3_MALFORMED_XML;
 }
 
+/* Whether what must be in an element that ends was in it. */
+static bool is_whole(const struct body_delete *body, unsigned depth)
+{
+    if (depth == OBJECT && body->in_object)
+        return body->entries[body->n - 1].key != NONE;
+    return depth != ROOT || body->n > 0;
+}
+
 static int end(void *arg, unsigned depth, const char *name, const char *text, size_t len)
 {
     struct body_delete *body = arg;
-    enum s3_error error = S3_OK;
+    enum s3_error error = is_whole(body, depth) ? S3_OK : S3_MALFORMED_XML;
 
     if (depth == VALUE && body->in_object)
         error = read_value(body, name, text, len);
     else if (depth == OBJECT && strcmp(name, "Quiet") == 0)
         error = read_quiet(body, text);
-    else if (depth == OBJECT && body->in_object && body->entries[body->n - 1].key == NONE)
-        error = S3_MALFORMED_XML;
-    else if (depth == ROOT && body->n == 0)
-        error = S3_MALFORMED_XML;
     return body_xml_refuse(&body->xml, error);
 }
 

@@ -207,7 +207,8 @@ static enum s3_error add_user_line(struct meta *meta, const struct http_request 
     if (error != S3_OK || len + value.len > *left)
         return S3_METADATA_TOO_LARGE;
     *left -= len + value.len;
-    memcpy(line_name, "x-", 2);
+    line_name[0] = 'x';
+    line_name[1] = '-';
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
 

@@ -293,14 +293,15 @@ static void test_token_read_refuses_what_is_none(void **state)
 /* --- Buckets --------------------------------------------------------------------------------- */
 
 #define LONG_63 "a12345678901234567890123456789012345678901234567890123456789012"
+#define LONG_64 "a123456789012345678901234567890123456789012345678901234567890123"
 
 static void test_bucket_name_is_valid(void **state)
 {
     static const char *const good[] = {"abc",  "a-b",   "1.2",       "a.b-c",
                                        "a--b", "0.0.0", "1.2.3.999", LONG_63};
-    static const char *const bad[] = {
-        "",    "ab",  "a_b",  "Abc",  "-ab", "ab-",        ".ab",         "ab.",      "a..b",
-        "a/b", "a b", "_mkv", "a\nb", "a%b", "ab\xc3\xa4", "192.168.5.4", LONG_63 "3"};
+    static const char *const bad[] = {"",     "ab",  "a_b",        "Abc",         "-ab",  "ab-",
+                                      ".ab",  "ab.", "a..b",       "a/b",         "a b",  "_mkv",
+                                      "a\nb", "a%b", "ab\xc3\xa4", "192.168.5.4", LONG_64};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++)
@@ -313,7 +314,7 @@ static void test_bucket_name_is_valid(void **state)
 static void test_bucket_name_is_usable(void **state)
 {
     static const char *const good[] = {"a", "A_b", "_mk", "_mkv2", "..", LONG_63};
-    static const char *const bad[] = {"", "_mkv", "a/b", LONG_63 "3"};
+    static const char *const bad[] = {"", "_mkv", "a/b", LONG_64};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++)

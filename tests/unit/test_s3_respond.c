@@ -132,7 +132,7 @@ static void test_s3_error_form_of_each(void **state)
 
 static void handle(struct http_request *request, void *arg)
 {
-    struct respond_ids ids;
+    struct respond_ids ids = {.host = ""};
     size_t len;
     const char *path = http_request_path(request, &len);
 
@@ -222,7 +222,7 @@ static void test_respond_error_tells_when_to_retry(void **state)
 
 static void test_respond_ids_make_each_once(void **state)
 {
-    struct respond_ids ids[3];
+    struct respond_ids ids[3] = {{.host = ""}};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(ids); i++)
