@@ -87,17 +87,20 @@ static void test_xml_out_url_any_byte(void **state)
 
 static void test_xml_out_url_longer_than_a_piece(void **state)
 {
-    struct buf buf = {.data = NULL};
-    struct xml_out out = {.buf = &buf};
-    char bytes[1024];
-
     (void)state;
-    memset(bytes, ' ', sizeof(bytes));
-    xml_out_url(&out, "K", bytes, sizeof(bytes));
-    assert_int_equal(buf_size(&buf), 3 * 1024 + 7);
-    for (size_t i = 0; i < 1024; i++)
-        assert_memory_equal(buf_bytes(&buf) + 3 + 3 * i, "%20", 3);
-    buf_deinit(&buf);
+    for (size_t plain = 0; plain < 3; plain++) { /* bytes before those that are encoded */
+        struct buf buf = {.data = NULL};
+        struct xml_out out = {.buf = &buf};
+        char bytes[1024];
+
+        memset(bytes, ' ', sizeof(bytes));
+        memset(bytes, 'a', plain);
+        xml_out_url(&out, "K", bytes, sizeof(bytes));
+        assert_int_equal(buf_size(&buf), plain + 3 * (1024 - plain) + 7);
+        for (size_t i = 0; i < 1024 - plain; i++)
+            assert_memory_equal(buf_bytes(&buf) + 3 + plain + 3 * i, "%20", 3);
+        buf_deinit(&buf);
+    }
 }
 
 static void test_iso_date_format_ends(void **state)
