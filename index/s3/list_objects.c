@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/base/hex.h"
 #include "index/s3/bucket_walk.h"
 #include "index/s3/list_parameters.h"
+#include "index/s3/meta.h"
 #include "index/s3/owner.h"
 #include "index/s3/xml_stream.h"
 
@@ -89,21 +89,11 @@ static void write_prefix(struct list_op *op, const struct bucket_entry *entry)
     xml_out_close(&op->stream.xml, "CommonPrefixes");
 }
 
-static void write_etag(struct xml_out *xml, const struct record *record)
-{
-    char etag[2 * RECORD_MD5_SIZE + 3] = "\"";
-
-    if ((record->flags & RECORD_MD5) == 0)
-        return;
-    hex_write(record->md5, RECORD_MD5_SIZE, etag + 1);
-    strcat(etag, "\"");
-    xml_out_string(xml, "ETag", etag);
-}
-
 static void write_key(struct list_op *op, const struct bucket_entry *entry)
 {
     const struct record *record = entry->record;
     const char *element = op->form == LIST_VERSIONS ? "Version" : "Contents";
+    char etag[META_ETAG_SIZE];
 
     xml_out_open(&op->stream.xml, element);
     write_name(&op->stream.xml, op->encode_url, "Key", entry->name, entry->len);
@@ -112,7 +102,8 @@ static void write_key(struct list_op *op, const struct bucket_entry *entry)
         xml_out_bool(&op->stream.xml, "IsLatest", true);
     }
     xml_out_time(&op->stream.xml, "LastModified", record->time / 1000 * 1000);
-    write_etag(&op->stream.xml, record);
+    meta_etag(record->meta, record->meta_len, record, etag);
+    xml_out_string(&op->stream.xml, "ETag", etag);
     xml_out_number(&op->stream.xml, "Size", record->size);
     xml_out_string(&op->stream.xml, "StorageClass", "STANDARD");
     if (op->fetch_owner)

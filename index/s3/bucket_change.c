@@ -1,0 +1,337 @@
+/* A bucket is created by writing its record, a value without bytes.
+ *
+ * Removing one:
+ *
+ *     look for keys ──▶ uploads: record, parts ──▶ look again ──▶ the bucket's record ──▶ done
+ *
+ * It looks twice, since parts take their time: nothing is aborted of a bucket that has keys, and a
+ * key that came meanwhile still keeps its bucket. (One that comes after that: buckets.h.) The
+ * record of an upload goes before its parts, so that none is added any more. What ends it before
+ * its end leaves a bucket that can be removed again. */
+#include "index/s3/bucket_change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/objects/change.h"
+#include "index/objects/write.h"
+#include "index/s3/bucket_walk.h"
+#include "index/s3/buckets.h"
+#include "index/s3/sweep.h"
+#include "index/s3/upload_key.h"
+
+#define PAUSE 1 /* ms, between slices of a walk */
+
+enum state {
+    CREATING,      /* `write` runs */
+    LOOKING,       /* for keys; the timer runs */
+    LOOKING_AGAIN, /* likewise */
+    ABORTING,      /* the record of an upload is removed */
+    SWEEPING,      /* its parts are */
+    REMOVING,      /* the record of the bucket is */
+    ENDED
+};
+
+struct bucket_change {
+    struct objects *objects;
+    enum state state;
+    bucket_change_cb done; /* NULL: nobody wants to know */
+    void *arg;
+    int rc;
+    struct key record_key;
+    struct key uploads; /* what their records' keys begin with */
+    struct key upload;  /* the one that is aborted */
+    uv_timer_t timer;
+    struct bucket_walk walk;
+    bool found;
+    struct sweep sweep;
+};
+
+static struct bucket_change *change_new(struct objects *o, const char *name, size_t len,
+                                        enum state state, bucket_change_cb done, void *arg)
+{
+    struct bucket_change *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->objects = o;
+    c->state = state;
+    c->done = done;
+    c->arg = arg;
+    bucket_record_key(name, len, &c->record_key);
+    objects_begin(o);
+    return c;
+}
+
+static void change_free(struct bucket_change *c)
+{
+    struct objects *o = c->objects;
+
+    free(c);
+    objects_end(o);
+}
+
+static void end(struct bucket_change *c)
+{
+    if (c->done != NULL)
+        c->done(c->arg, c->rc);
+    change_free(c);
+}
+
+void bucket_change_forget(struct bucket_change *c)
+{
+    c->done = NULL;
+}
+
+/* --- Creating -------------------------------------------------------------------------------- */
+
+static void written_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct bucket_change *c = arg;
+
+    (void)text;
+    (void)record;
+    c->rc = rc == UV_EEXIST ? 0 : rc;
+    end(c);
+}
+
+static void drained_cb(void *arg)
+{
+    (void)arg;
+}
+
+int bucket_create(struct objects *o, const char *name, size_t len, bucket_change_cb done, void *arg,
+                  struct bucket_change **change)
+{
+    struct bucket_change *c = change_new(o, name, len, CREATING, done, arg);
+    const struct write_options options = {
+        .size = 0, .allows_empty = true, .drained = drained_cb, .done = written_cb, .arg = c};
+    struct write *write;
+    char text[UPLOAD_TEXT_MAX];
+    int rc;
+
+    if (c == NULL)
+        return UV_ENOMEM;
+    rc = write_start(o, &c->record_key, &options, &write, text);
+    if (rc == 0)
+        rc = write_end(write, text);
+    if (rc < 0)
+        change_free(c);
+    else
+        *change = c;
+    return rc;
+}
+
+/* --- Removing -------------------------------------------------------------------------------- */
+
+static void go_on_in(struct bucket_change *c, uint64_t ms);
+
+static void closed_cb(uv_handle_t *handle)
+{
+    end(handle->data);
+}
+
+static void move_to(struct bucket_change *c, enum state state)
+{
+    c->state = state;
+    go_on_in(c, 0);
+}
+
+static void finish(struct bucket_change *c, int rc)
+{
+    c->state = ENDED;
+    c->rc = rc;
+    uv_close((uv_handle_t *)&c->timer, closed_cb);
+}
+
+static int key_cb(const struct bucket_entry *entry, void *arg)
+{
+    struct bucket_change *c = arg;
+
+    (void)entry;
+    c->found = true;
+    return 1;
+}
+
+/* One key is enough. All of the store is walked as one bucket, so that a key which ends with the
+ * bucket's slash, and is no object of S3, counts as well. */
+static void begin_to_look(struct bucket_change *c)
+{
+    const char *name = c->record_key.bytes + sizeof(BUCKET_RECORDS) - 1;
+    char prefix[KEY_MAX];
+    struct bucket_query query = {.prefix = prefix, .max = 1};
+
+    query.prefix_len = c->record_key.len - (sizeof(BUCKET_RECORDS) - 1);
+    memcpy(prefix, name, query.prefix_len);
+    prefix[query.prefix_len++] = '/';
+    bucket_walk_init(&c->walk, c->objects->store, &query, key_cb, c);
+}
+
+static void look(struct bucket_change *c)
+{
+    int rc = bucket_walk_on(&c->walk);
+
+    if (rc < 0)
+        finish(c, rc);
+    else if (c->found)
+        finish(c, -ENOTEMPTY);
+    else if (rc == BUCKET_WALK_MORE)
+        go_on_in(c, PAUSE);
+    else
+        move_to(c, c->state == LOOKING ? ABORTING : REMOVING);
+}
+
+/* --- Uploads --- */
+
+static int upload_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    struct bucket_change *c = arg;
+
+    (void)record;
+    memcpy(c->upload.bytes, key, len);
+    c->upload.len = len;
+    return 1;
+}
+
+static void swept_cb(struct sweep *sweep, int rc)
+{
+    struct bucket_change *c = sweep->data;
+
+    if (rc < 0)
+        finish(c, rc);
+    else
+        move_to(c, ABORTING);
+}
+
+static void sweep_parts(struct bucket_change *c)
+{
+    struct key parts;
+    size_t n = sizeof(UPLOAD_PARTS) - 1;
+    int rc;
+
+    if (c->upload.len < c->uploads.len + UPLOAD_ID_LENGTH) { /* no key of ours */
+        move_to(c, ABORTING);
+        return;
+    }
+    memcpy(parts.bytes, UPLOAD_PARTS, n);
+    memcpy(parts.bytes + n, c->upload.bytes + c->upload.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
+    parts.len = n + UPLOAD_ID_LENGTH;
+    parts.bytes[parts.len++] = '/';
+    c->sweep = (struct sweep){.data = c};
+    rc = sweep_start(&c->sweep, c->objects, &parts, swept_cb);
+    if (rc <= 0)
+        swept_cb(&c->sweep, rc);
+}
+
+/* The record of an upload is gone; or it has changed, and is looked at again. */
+static void aborted_cb(void *arg, int rc)
+{
+    struct bucket_change *c = arg;
+
+    if (rc == 0)
+        move_to(c, SWEEPING);
+    else if (rc == STORE_CONFLICT)
+        move_to(c, ABORTING);
+    else
+        finish(c, rc);
+}
+
+/* Removes a key that has a record of some kind. */
+static void remove_key(struct bucket_change *c, const struct key *key, change_done_cb done)
+{
+    struct record record;
+    int rc = objects_look_up(c->objects, key, &record);
+
+    if (rc == 0)
+        rc = change_remove(c->objects, key, &record, done, c);
+    if (rc == UV_ENOENT)
+        done(c, 0);
+    else if (rc < 0)
+        finish(c, rc);
+}
+
+static void abort_next(struct bucket_change *c)
+{
+    int rc = store_list(c->objects->store, c->uploads.bytes, c->uploads.len, "", 0, upload_cb, c);
+
+    if (rc < 0) {
+        finish(c, rc);
+    } else if (rc == 0) {
+        begin_to_look(c);
+        move_to(c, LOOKING_AGAIN);
+    } else {
+        remove_key(c, &c->upload, aborted_cb);
+    }
+}
+
+/* --- The end --- */
+
+static void removed_cb(void *arg, int rc)
+{
+    struct bucket_change *c = arg;
+
+    if (rc == STORE_CONFLICT)
+        move_to(c, REMOVING);
+    else
+        finish(c, rc);
+}
+
+static void turn_cb(uv_timer_t *timer)
+{
+    struct bucket_change *c = timer->data;
+
+    switch (c->state) {
+    case LOOKING:
+    case LOOKING_AGAIN:
+        look(c);
+        break;
+    case ABORTING:
+        abort_next(c);
+        break;
+    case SWEEPING:
+        sweep_parts(c);
+        break;
+    case REMOVING:
+        remove_key(c, &c->record_key, removed_cb);
+        break;
+    case CREATING:
+    case ENDED:
+        break;
+    }
+}
+
+static void go_on_in(struct bucket_change *c, uint64_t ms)
+{
+    uv_timer_start(&c->timer, turn_cb, ms, 0);
+}
+
+static void set_uploads(struct bucket_change *c, const char *name, size_t len)
+{
+    size_t n = sizeof(UPLOAD_RECORDS) - 1;
+
+    memcpy(c->uploads.bytes, UPLOAD_RECORDS, n);
+    memcpy(c->uploads.bytes + n, name, len);
+    c->uploads.len = n + len;
+    c->uploads.bytes[c->uploads.len++] = '/';
+}
+
+int bucket_remove(struct objects *o, const char *name, size_t len, bucket_change_cb done, void *arg,
+                  struct bucket_change **change)
+{
+    int rc = bucket_exists(o->store, name, len);
+    struct bucket_change *c;
+
+    if (rc <= 0)
+        return rc < 0 ? rc : UV_ENOENT;
+    c = change_new(o, name, len, LOOKING, done, arg);
+    if (c == NULL)
+        return UV_ENOMEM;
+    set_uploads(c, name, len);
+    uv_timer_init(o->loop, &c->timer);
+    c->timer.data = c;
+    begin_to_look(c);
+    go_on_in(c, 0);
+    *change = c;
+    return 0;
+}
