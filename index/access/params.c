@@ -80,7 +80,7 @@ static int compare(const void *a, const void *b)
 
 int params_init(struct params *params, const char *query, size_t len)
 {
-    const char *end = query + len;
+    const char *end;
     int rc;
 
     params->n = 0;
@@ -90,6 +90,7 @@ int params_init(struct params *params, const char *query, size_t len)
     rc = buf_reserve(&params->text, 3 * len); /* so that it never moves */
     if (rc < 0)
         return rc;
+    end = query + len;
     while (query < end) {
         const char *next = find(query, end, '&');
 

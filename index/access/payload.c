@@ -138,15 +138,19 @@ static enum access_result take_checksum(struct payload *p, const char *name, con
         return fail(p, ACCESS_BAD_TRAILER);
     memcpy(p->value, value, len + 1);
     p->has_trailer = true;
+    p->lacks_trailer = false;
     return ACCESS_OK;
 }
 
-/* The empty line. Some clients send one more before the signature. */
+/* The empty line ends them, if what was announced is there; some clients send one before that, or
+ * before its signature. */
 static enum access_result end_trailers(struct payload *p)
 {
-    if (*p->trailer != '\0' && !p->has_trailer)
-        return fail(p, ACCESS_BAD_TRAILER);
-    if (!p->signs_trailer || !p->has_trailer || p->signature_came)
+    bool lacks_trailer = *p->trailer != '\0' && !p->has_trailer;
+    bool lacks_signature = p->signs_trailer && p->has_trailer && !p->signature_came;
+
+    p->lacks_trailer = lacks_trailer;
+    if (!lacks_trailer && !lacks_signature)
         p->state = PAYLOAD_DONE;
     return ACCESS_OK;
 }
@@ -294,6 +298,8 @@ enum access_result payload_end(struct payload *p)
 
     if (p->state == PAYLOAD_FAILED)
         return p->failure;
+    if (p->lacks_trailer)
+        return fail(p, ACCESS_BAD_TRAILER);
     if (p->state != PAYLOAD_PLAIN)
         return is_whole(p) ? ACCESS_OK : fail(p, ACCESS_INCOMPLETE);
     if (!p->is_hashed)

@@ -57,6 +57,7 @@ struct payload {
     bool may_be_empty;        /* only Content-Encoding says that it is chunked */
     bool has_begun;           /* a byte came */
     bool has_trailer;         /* `value` came */
+    bool lacks_trailer;       /* an empty line came before it */
     bool signature_came;      /* that of the trailer */
     uint64_t decoded;         /* bytes given on */
     uint64_t left;            /* bytes of this chunk */
