@@ -197,7 +197,7 @@ static void test_move_whose_target_fails(void **state)
             assert_true(strlen(task.text) > 1);
             heal(f);
             assert_int_equal(fixture_look_up(f, key, &after), 0);
-            assert_memory_equal(&before, &after, sizeof(before));
+            assert_true(record_equal(&before, &after));
             assert_value(f, key, "value");
             assert_named(f);
             fixture_wait_until_up(f);
