@@ -31,8 +31,8 @@ static const struct form {
                             "crc64nvme", 8, &crc64nvme_form},
     [CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", "sha1", SHA_DIGEST_LENGTH,
                        NULL},
-    [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", "sha256",
-                         SHA256_DIGEST_LENGTH, NULL},
+    [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", "sha256", SHA256_SIZE,
+                         NULL},
 };
 
 static const struct form *form_of(enum checksum_kind kind)
@@ -118,7 +118,7 @@ void checksum_begin(struct checksum *checksum, enum checksum_kind kind)
     if (kind == CHECKSUM_SHA1)
         SHA1_Init(&checksum->state.sha1);
     else if (kind == CHECKSUM_SHA256)
-        SHA256_Init(&checksum->state.sha256);
+        sha256_begin(&checksum->state.sha256);
     else
         checksum->state.crc = 0;
 }
@@ -143,7 +143,7 @@ void checksum_add(struct checksum *checksum, const void *bytes, size_t n)
         SHA1_Update(&checksum->state.sha1, bytes, n);
         break;
     case CHECKSUM_SHA256:
-        SHA256_Update(&checksum->state.sha256, bytes, n);
+        sha256_add(&checksum->state.sha256, bytes, n);
         break;
     case CHECKSUM_NONE:
     case CHECKSUM_KINDS:
@@ -171,7 +171,7 @@ void checksum_finish(struct checksum *checksum, unsigned char bytes[CHECKSUM_SIZ
     if (checksum->kind == CHECKSUM_SHA1)
         SHA1_Final(bytes, &checksum->state.sha1);
     else if (checksum->kind == CHECKSUM_SHA256)
-        SHA256_Final(bytes, &checksum->state.sha256);
+        sha256_finish(&checksum->state.sha256, bytes);
     else
         write_crc(checksum->state.crc, checksum_size(checksum->kind), bytes);
 }

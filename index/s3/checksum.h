@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "index/base/base64.h"
+#include "index/base/sha256.h"
 
 enum checksum_kind {
     CHECKSUM_NONE,
@@ -51,7 +52,7 @@ struct checksum {
     union {
         uint64_t crc;
         SHA_CTX sha1;
-        SHA256_CTX sha256;
+        struct sha256 sha256;
     } state;
 };
 

@@ -21,7 +21,7 @@
 #include "index/s3/error.h"
 #include "index/store/record.h"
 
-#define META_MAX      2900 /* bytes of all lines; RECORD_META_MAX */
+#define META_MAX      RECORD_META_MAX /* bytes of all lines */
 #define META_USER_MAX 2048 /* bytes of all x-amz-meta-* names, without that prefix, and values */
 
 /* Of META_MAX, kept from the client's headers for the ETag, a checksum and parts. */
