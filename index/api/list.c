@@ -132,6 +132,14 @@ static bool parse_limit(const char *text, size_t len, uint64_t *limit)
     return value > 0;
 }
 
+/* Keys that are too long for the native API are S3's. They are listed all the same, and so what a
+ * listing said is next can be one, which lies below the prefix. */
+static bool is_start(const struct list_op *op)
+{
+    return op->next.len <= KEY_NATIVE_MAX ||
+           memcmp(op->next.bytes, op->prefix.bytes, op->prefix.len) == 0;
+}
+
 /* A mistyped start or limit would list all keys. */
 static const char *const parameters[] = {"list", "unlinked", "start", "limit", NULL};
 
@@ -162,7 +170,7 @@ static const char *parse(struct list_op *op, struct http_request *request)
     if (rc == 0)
         op->look = LOOK_MAX;
     rc = query_find(query, len, "start", op->next.bytes, sizeof(op->next.bytes), &op->next.len);
-    if (rc < 0 && rc != -ENOENT)
+    if ((rc < 0 && rc != -ENOENT) || (rc == 0 && !is_start(op)))
         return "start must be a key, encoded as in a form\n";
     return NULL;
 }

@@ -5,7 +5,9 @@
 
 #include "index/base/percent.h"
 
-const char *key_decode(const char *path, size_t len, struct key *key)
+static const char too_long[] = "a key is 1,024 bytes long at most\n"; /* for clients */
+
+static const char *decode(const char *path, size_t len, size_t max, struct key *key)
 {
     size_t i = 0;
 
@@ -20,12 +22,22 @@ const char *key_decode(const char *path, size_t len, struct key *key)
             return "a '%' in a key must be followed by two hexadecimal digits\n";
         if (byte == 0)
             return "a key can't hold a NUL byte\n";
-        if (key->len == KEY_MAX)
-            return "a key is 1,024 bytes long at most\n";
+        if (key->len == max)
+            return too_long;
         key->bytes[key->len++] = (char)byte;
         i += escaped ? 3 : 1;
     }
     return key->len < 2 ? "a key can't be empty\n" : NULL;
+}
+
+const char *key_decode(const char *path, size_t len, struct key *key)
+{
+    return decode(path, len, KEY_NATIVE_MAX, key);
+}
+
+const char *key_decode_any(const char *path, size_t len, struct key *key)
+{
+    return decode(path, len, KEY_MAX, key);
 }
 
 bool key_is_reserved(const void *key, size_t len)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <limits.h>
 #include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #define COMPONENT_MAX 255 /* bytes; file systems stop there */
 #define HASHES        64  /* that are computed at once */
 
+static_assert(PLACEMENT_FULL_PATH_MAX + 1000 < PATH_MAX, "a volume's directory has a path, too");
 static_assert(ADDRESS_TEXT_MAX <= MD5_SUFFIX_MAX, "a volume's name is hashed behind a key");
 
 /* Copies one component of a name, cut where it is too long with `more` bytes behind it, and returns

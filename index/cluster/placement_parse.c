@@ -10,7 +10,7 @@
 
 #define HASH_SIZE   7 /* "/HH/HH/" */
 #define BASE64_MAX  BASE64_SIZE(KEY_MAX)
-#define EMPTIES_MAX BASE64_MAX
+#define EMPTIES_MAX (BASE64_MAX + 1) /* of a key whose base64 is nothing but slashes */
 
 static int upper_digit(char c)
 {

@@ -203,7 +203,7 @@ static const char *parse_plain_key(const json_t *value, struct key *key)
     size_t len = json_string_length(value);
 
     if (len < 2 || len > KEY_MAX || bytes[0] != '/')
-        return "has a key that doesn't begin with '/', is empty, or is over 1,024 bytes";
+        return "has a key that doesn't begin with '/', is empty, or is too long";
     key->len = len;
     memcpy(key->bytes, bytes, len);
     return NULL;
@@ -217,7 +217,7 @@ static const char *parse_key(const json_t *value, struct key *key)
         return parse_plain_key(value, key);
     if (!json_is_string(percent) || json_object_size(value) != 1)
         return "has a key that is neither a string nor {\"percent\":\"...\"}";
-    if (key_decode(json_string_value(percent), json_string_length(percent), key) != NULL)
+    if (key_decode_any(json_string_value(percent), json_string_length(percent), key) != NULL)
         return "has a percent-encoded key that is none";
     return NULL;
 }

@@ -57,7 +57,7 @@ static bool parse(char *text, struct scrub_state *state)
     text += 5;
     end = strchr(text, '\n');
     return end != NULL &&
-           (end == text || key_decode(text, (size_t)(end - text), &state->next) == NULL);
+           (end == text || key_decode_any(text, (size_t)(end - text), &state->next) == NULL);
 }
 
 void scrub_load(const struct objects *o, struct scrub_state *state)

@@ -17,7 +17,7 @@
 
 #define PAGE_SIZE      2044 /* with the key in GDBM, of 4 bytes, 2 KiB of its file */
 #define PAGE_HEAD      12
-#define PAGE_KEY_MAX   1040
+#define PAGE_KEY_MAX   1152
 #define PAGE_VALUE_MAX 384
 
 struct page_entry {

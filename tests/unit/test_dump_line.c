@@ -222,7 +222,7 @@ static void test_dump_line_parse_refuses_the_rest(void **state)
     }
 }
 
-/* A key of 1,025 bytes fits in both forms; one of 1,026 is none. */
+/* The longest key fits in both forms; one of a byte more is none. */
 static void test_dump_line_longest_record_fits_in_a_line(void **state)
 {
     static char name[DUMP_VOLUME_MAX + 1];

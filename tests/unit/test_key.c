@@ -1,5 +1,6 @@
 #include "tests/unit/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "index/base/key.h"
@@ -57,22 +58,40 @@ static void test_key_decode_refuses_with_a_reason(void **state)
     assert_non_null(key_decode("/a%41", 4, &(struct key){0}));
 }
 
-static void test_key_decode_length_limit(void **state)
+typedef const char *(*decoder)(const char *path, size_t len, struct key *key);
+
+static void assert_limit(decoder decode, size_t max)
 {
     char path[3 * KEY_MAX + 3];
     struct key key;
 
-    (void)state;
     memset(path, 'k', sizeof(path));
     path[0] = '/';
-    assert_null(key_decode(path, KEY_MAX, &key));
-    assert_int_equal(key.len, KEY_MAX);
-    assert_non_null(key_decode(path, KEY_MAX + 1, &key));
+    assert_null(decode(path, max, &key));
+    assert_int_equal(key.len, max);
+    assert_non_null(decode(path, max + 1, &key));
     for (size_t i = 1; i < sizeof(path) - 2; i += 3)
         memcpy(path + i, "%ff", 3);
-    assert_null(key_decode(path, 1 + 3 * (KEY_MAX - 1), &key));
-    assert_int_equal(key.len, KEY_MAX);
-    assert_non_null(key_decode(path, 1 + 3 * KEY_MAX, &key));
+    assert_null(decode(path, 1 + 3 * (max - 1), &key));
+    assert_int_equal(key.len, max);
+    assert_non_null(decode(path, 1 + 3 * max, &key));
+}
+
+static void test_key_decode_length_limit(void **state)
+{
+    (void)state;
+    assert_limit(key_decode, 1025);
+    assert_limit(key_decode_any, KEY_MAX);
+}
+
+/* What KEY_MAX says of itself. */
+static void test_key_of_the_longest_upload_fits(void **state)
+{
+    char text[2 * KEY_MAX];
+    int len = snprintf(text, sizeof(text), "/_mkv/s3/upload/%063d/%01024d/%032d", 1, 2, 3);
+
+    (void)state;
+    assert_int_equal(len, KEY_MAX);
 }
 
 int main(void)
@@ -81,6 +100,7 @@ int main(void)
         cmocka_unit_test(test_key_decode_takes_any_byte_but_nul),
         cmocka_unit_test(test_key_decode_refuses_with_a_reason),
         cmocka_unit_test(test_key_decode_length_limit),
+        cmocka_unit_test(test_key_of_the_longest_upload_fits),
     };
 
     return cmocka_run_group_tests_name("key", tests, NULL, NULL);
