@@ -12,7 +12,7 @@
 
 struct tag {
     bool weak;
-    const char *bytes; /* with the quotes */
+    const char *bytes; /* without the quotes */
     size_t len;
 };
 
@@ -26,20 +26,20 @@ static size_t count_tag_bytes(const char *at)
 }
 
 /* Takes a tag off the front. */
-static bool read_tag(const char **at, struct tag *tag)
+static bool read_tag(const char **at, bool takes_bare, struct tag *tag)
 {
     const char *bytes = *at;
+    bool has_quotes;
 
     tag->weak = strncmp(bytes, "W/", 2) == 0;
     if (tag->weak)
         bytes += 2;
-    if (*bytes != '"')
+    has_quotes = *bytes == '"';
+    tag->bytes = bytes + has_quotes;
+    tag->len = has_quotes ? count_tag_bytes(tag->bytes) : strcspn(bytes, WHITE ",\"");
+    if (has_quotes ? tag->bytes[tag->len] != '"' : !takes_bare || tag->len == 0)
         return false;
-    tag->bytes = bytes;
-    tag->len = count_tag_bytes(bytes + 1) + 2;
-    if (bytes[tag->len - 1] != '"')
-        return false;
-    *at = bytes + tag->len;
+    *at = tag->bytes + tag->len + has_quotes;
     return true;
 }
 
@@ -54,16 +54,18 @@ static size_t count_hex(const char *at)
 
 static bool is_volume_tag(const struct tag *tag)
 {
-    size_t before = count_hex(tag->bytes + 1);
-    const char *dash = tag->bytes + 1 + before;
+    size_t before = count_hex(tag->bytes);
+    const char *dash = tag->bytes + before;
     size_t after = *dash == '-' ? count_hex(dash + 1) : 0;
 
-    return !tag->weak && before > 0 && after > 0 && before + after + 3 == tag->len;
+    return !tag->weak && before > 0 && after > 0 && before + after + 1 == tag->len;
 }
 
 /* Takes "*" or a tag off the front. */
-static bool read_member(struct conditions_tags *tags, const char *own, const char **at)
+static bool read_member(struct conditions_tags *tags, const struct conditions_target *target,
+                        const char **at)
 {
+    const char *own = target->etag;
     struct tag tag;
 
     tags->members++;
@@ -72,9 +74,9 @@ static bool read_member(struct conditions_tags *tags, const char *own, const cha
         (*at)++;
         return true;
     }
-    if (!read_tag(at, &tag))
+    if (!read_tag(at, target->takes_bare_tags, &tag))
         return false;
-    if (own != NULL && strlen(own) == tag.len && memcmp(own, tag.bytes, tag.len) == 0) {
+    if (own != NULL && strlen(own) == tag.len + 2 && memcmp(own + 1, tag.bytes, tag.len) == 0) {
         tags->own = true;
         tags->own_strong |= !tag.weak;
     }
@@ -83,11 +85,12 @@ static bool read_member(struct conditions_tags *tags, const char *own, const cha
 }
 
 /* Members may be empty: section 5.6.1.2. */
-static void add_tags(struct conditions_tags *tags, const char *own, const char *at)
+static void add_tags(struct conditions_tags *tags, const struct conditions_target *target,
+                     const char *at)
 {
     tags->given = true;
     for (at += strspn(at, WHITE ","); *at != '\0'; at += strspn(at, WHITE ",")) {
-        bool good = read_member(tags, own, &at);
+        bool good = read_member(tags, target, &at);
 
         at += strspn(at, WHITE);
         if (!good || (*at != ',' && *at != '\0')) {
@@ -123,9 +126,9 @@ void conditions_add(struct conditions *conditions, const char *name, const char 
     if (strncasecmp(name, "If-", 3) != 0)
         return;
     if (strcasecmp(name, "If-Match") == 0)
-        add_tags(&conditions->match, conditions->target.etag, value);
+        add_tags(&conditions->match, &conditions->target, value);
     else if (strcasecmp(name, "If-None-Match") == 0)
-        add_tags(&conditions->none_match, conditions->target.etag, value);
+        add_tags(&conditions->none_match, &conditions->target, value);
     else if (strcasecmp(name, "If-Modified-Since") == 0)
         add_date(&conditions->modified_since, value);
     else if (strcasecmp(name, "If-Unmodified-Since") == 0)

@@ -20,8 +20,9 @@ enum conditions_outcome {
 
 /* The value that the preconditions are about. */
 struct conditions_target {
-    const char *etag;  /* strong, with its quotes, borrowed; NULL: there is no value */
-    int64_t modified;  /* seconds since 1970; CONDITIONS_NO_TIME: dates are ignored */
+    const char *etag;     /* strong, with its quotes, borrowed; NULL: there is no value */
+    int64_t modified;     /* seconds since 1970; CONDITIONS_NO_TIME: dates are ignored */
+    bool takes_bare_tags; /* a tag without quotes is one, too, as clients of S3 send them */
     bool volume_knows; /* A volume will judge the request, too, by an ETag of its own, which has the
                           form of nginx's ("hex-hex"): an If-Match that lists such a tag holds. */
 };

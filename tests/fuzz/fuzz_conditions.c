@@ -99,6 +99,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .volume_knows = true},
           text, size);
     check(&(struct conditions_target){.modified = CONDITIONS_NO_TIME}, text, size);
+    check(&(struct conditions_target){.etag = "\"5d41\"",
+                                      .modified = 784111777,
+                                      .takes_bare_tags = true},
+          text, size);
     free(text);
     return 0;
 }

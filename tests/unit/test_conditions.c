@@ -227,6 +227,38 @@ static void test_conditions_own_tag_in_the_form_of_a_volumes(void **state)
                      FAIL);
 }
 
+/* litestream#1509: of S3. */
+static void test_conditions_bare_tags_are_taken_where_the_target_takes_them(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        int outcome, strict;
+    } cases[] = {
+        {"If-Match", "5d41", HOLD, MALFORMED},
+        {"If-Match", "\"5d41\"", HOLD, HOLD},
+        {"If-Match", "5d4", FAIL, MALFORMED},
+        {"If-Match", "other , 5d41", HOLD, MALFORMED},
+        {"If-Match", "W/5d41", FAIL, MALFORMED},
+        {"If-Match", "W/", MALFORMED, MALFORMED},
+        {"If-Match", "5d41\"", MALFORMED, MALFORMED},
+        {"If-Match", "\"5d41", MALFORMED, MALFORMED},
+        {"If-None-Match", "5d41", NOT_MODIFIED, MALFORMED},
+        {"If-None-Match", "5d41-2", HOLD, MALFORMED},
+        {"If-None-Match", "*", NOT_MODIFIED, NOT_MODIFIED},
+    };
+    struct conditions_target bare = there;
+
+    (void)state;
+    bare.takes_bare_tags = true;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *lines[4] = {cases[i].name, cases[i].value};
+
+        if (outcome_of(&bare, true, lines) != cases[i].outcome ||
+            outcome_of(&there, true, lines) != cases[i].strict)
+            fail_msg("%s: %s", lines[0], lines[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_conditions_without_a_time_dates_are_ignored),
         cmocka_unit_test(test_conditions_tag_of_a_volume_is_left_to_it),
         cmocka_unit_test(test_conditions_own_tag_in_the_form_of_a_volumes),
+        cmocka_unit_test(test_conditions_bare_tags_are_taken_where_the_target_takes_them),
     };
 
     return cmocka_run_group_tests_name("conditions", tests, NULL, NULL);
