@@ -18,6 +18,7 @@
 #include "index/maintenance/healer.h"
 #include "index/objects/reclaim.h"
 #include "index/objects/spread.h"
+#include "index/s3/s3.h"
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -25,6 +26,7 @@ struct index_server {
     uv_loop_t *loop;
     struct objects objects;
     struct api api;
+    struct s3 s3;
     struct http_server *http; /* NULL without listeners, and once it has stopped */
     struct admin *admin;      /* NULL once it has stopped */
     char *directory;
@@ -32,6 +34,7 @@ struct index_server {
     struct healer_options healing;
     struct backup *backup; /* NULL once it has stopped */
     char *fallback;
+    char *s3_domain;
     uv_timer_t deadline; /* of the drain */
     uint64_t stop_until; /* loop time of that */
     uv_timer_t idle;     /* fires at once, when the last operation has ended */
@@ -45,6 +48,7 @@ static void server_free(struct index_server *s)
 {
     free(s->directory);
     free(s->fallback);
+    free(s->s3_domain);
     free(s);
 }
 
@@ -68,6 +72,12 @@ static void init_api(struct index_server *s, const struct index_server_options *
         .check_reads = options->check_reads,
         .fallback = s->fallback,
         .protect = options->protect,
+    };
+    s->s3 = (struct s3){
+        .objects = &s->objects,
+        .domain = s->s3_domain,
+        .protect = options->protect,
+        .upload_expiry_ms = options->s3_upload_expiry_ms,
     };
     s->objects.copies = options->copies;
     s->objects.sync = options->sync;
@@ -130,10 +140,22 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     s->loop = s->objects.loop = loop;
     s->objects.directory = s->directory = strdup(options->directory);
     s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
-    if (s->directory != NULL && (options->fallback == NULL || s->fallback != NULL))
+    s->s3_domain = options->s3_domain != NULL ? strdup(options->s3_domain) : NULL;
+    if (s->directory != NULL && (options->fallback == NULL || s->fallback != NULL) &&
+        (options->s3_domain == NULL || s->s3_domain != NULL))
         return s;
     server_free(s);
     return NULL;
+}
+
+static void handle(struct http_request *request, void *arg)
+{
+    struct index_server *s = arg;
+
+    if (s3_is_wanted(request))
+        s3_handle(&s->s3, request);
+    else
+        api_handle(request, &s->api);
 }
 
 /* It answers once the volumes have settled. */
@@ -146,7 +168,7 @@ static int start_http(struct index_server *s, const struct index_server_options 
         return 0;
     limits.connections = http_connections_max(limits.connections);
     rc = http_server_start(s->loop, options->listeners, options->n_listeners, &limits, API_METHODS,
-                           api_handle, &s->api, &s->http);
+                           handle, s, &s->http);
     if (rc == 0)
         http_server_hold(s->http);
     else

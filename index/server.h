@@ -17,9 +17,11 @@ struct index_server_options {
     size_t n_volumes;                   /* at least 1 */
     unsigned subvolumes;                /* 1 to 256 */
     unsigned copies;                    /* volumes that each value goes to: 1 to 16 */
-    bool check_reads;     /* a GET looks whether the replica is there before it redirects */
-    const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
-    bool protect;         /* only unlinked keys can be deleted */
+    bool check_reads;      /* a GET looks whether the replica is there before it redirects */
+    const char *fallback;  /* "host:port" that a GET of a missing key is sent to, or NULL */
+    bool protect;          /* only unlinked keys can be deleted */
+    const char *s3_domain; /* a bucket of S3 is also at the host BUCKET.NAME; NULL: it isn't */
+    uint64_t s3_upload_expiry_ms; /* that an upload of S3 is left alone before it is given up */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
     uint64_t backup_ms; /* between two backups of the index on its volumes; 0: none is made */
     unsigned grace_ms;  /* that a blob stays for readers who were sent to it */

@@ -148,9 +148,9 @@ void http_resume_body(struct http_request *request);
  * control character, the answer becomes a 500: half of its headers would make it a wrong one. */
 void http_add_header(struct http_request *request, const char *name, const char *value);
 
-/* Answers, with `len` bytes of `body` (left out for HEAD, and Content-Length kept) and the headers
- * added before. Ends the handler's hold on `request`: no callback fires any more, but for the
- * handler itself, which this call may run for the client's next request. */
+/* Answers, with `len` bytes of `body` (left out for HEAD, where it may be NULL, and Content-Length
+ * kept) and the headers added before. Ends the handler's hold on `request`: no callback fires any
+ * more, but for the handler itself, which this call may run for the client's next request. */
 void http_respond(struct http_request *request, int status, const char *body, size_t len);
 
 /* The same, with a line of text or none, and 503 with Retry-After. */

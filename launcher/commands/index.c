@@ -17,6 +17,9 @@ struct index_options {
     struct common_options common;
     struct address listen;
     struct address direct; /* port 0: not published */
+    struct address s3;     /* likewise */
+    const char *s3_domain;
+    uint64_t s3_upload_expiry_ms;
     const char *directory;
     const char *fallback;
     const char *volumes_file;
@@ -38,6 +41,20 @@ static const char *option_set_reads(void *target, const char *value)
     if (strcmp(value, "redirect") != 0 && strcmp(value, "proxy") != 0)
         return "must be redirect or proxy";
     *(bool *)target = *value == 'p';
+    return NULL;
+}
+
+/* Of virtual hosts BUCKET.NAME: a name as the header Host has it, without a port. */
+static const char *option_set_domain(void *target, const char *value)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    size_t len = strlen(value);
+
+    if (len == 0 || len > ADDRESS_HOST_MAX || strspn(value, allowed) != len || value[0] == '.' ||
+        value[len - 1] == '.')
+        return "must be the name of a host";
+    *(const char **)target = value;
     return NULL;
 }
 
@@ -75,6 +92,12 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, no_sync)},
     {"direct", "[ADDR:]PORT", NULL, "serve the index without nginx here, too", option_set_listen,
      offsetof(struct index_options, direct)},
+    {"s3", "[ADDR:]PORT", NULL, "where clients connect that speak S3 alone", option_set_listen,
+     offsetof(struct index_options, s3)},
+    {"s3-domain", "NAME", NULL, "a bucket is also at the host BUCKET.NAME", option_set_domain,
+     offsetof(struct index_options, s3_domain)},
+    {"s3-upload-expiry", "TIME", "7d", "when a multipart upload that is left alone is given up",
+     option_set_duration, offsetof(struct index_options, s3_upload_expiry_ms)},
     COMMON_OPTIONS,
 };
 
@@ -94,6 +117,7 @@ struct backend {
     int n_operands;
     struct volume_list volumes; /* as of the start */
     struct upstreams upstreams; /* for the template */
+    char s3_port[32];           /* likewise */
     struct index_server_options options;
     struct listener private; /* where our nginx connects */
     unsigned port;           /* of it */
@@ -259,7 +283,8 @@ static struct site_options site_options_of(const struct backend *b, const struct
         .extra = {{"BACKEND", TEMPLATE_RAW, text},
                   {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
                   {"UPSTREAMS", TEMPLATE_RAW, buf_bytes(&b->upstreams.blocks)},
-                  {"UPSTREAM_OF", TEMPLATE_RAW, buf_bytes(&b->upstreams.map)}},
+                  {"UPSTREAM_OF", TEMPLATE_RAW, buf_bytes(&b->upstreams.map)},
+                  {"SPEAKS", TEMPLATE_RAW, b->s3_port}},
     };
 }
 
@@ -297,6 +322,8 @@ static void fill_server_options(struct backend *b, const char *directory)
         .check_reads = o->check_reads,
         .fallback = o->fallback,
         .protect = o->protect,
+        .s3_domain = o->s3_domain,
+        .s3_upload_expiry_ms = o->s3_upload_expiry_ms,
         .grace_ms = o->grace_ms,
         .repair_after_ms = o->repair_after_ms,
         .verify_every_ms = o->verify_every_ms,
@@ -304,6 +331,14 @@ static void fill_server_options(struct backend *b, const char *directory)
         .sync = !o->no_sync,
         .md5 = !o->no_md5,
     };
+}
+
+/* What clients of S3 read goes through nginx, whatever --reads says. */
+static int make_upstreams(struct backend *b)
+{
+    const struct index_options *o = b->given;
+
+    return upstreams_make(&b->upstreams, &b->volumes, o->proxy_reads || o->s3.port != 0);
 }
 
 static int serve(struct backend *b, const struct account *account, struct listeners *listeners)
@@ -319,7 +354,7 @@ static int serve(struct backend *b, const struct account *account, struct listen
         goto close_directory;
     if (open_sockets(b->given, b) < 0)
         goto close_listeners;
-    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) == 0)
+    if (make_upstreams(b) == 0)
         exit_code = run(b->given, account, &prefix, b, listeners);
     close_sockets(b);
 close_listeners:
@@ -330,6 +365,22 @@ close_directory:
     return exit_code;
 }
 
+/* All ports of the front. */
+static int resolve(struct backend *b, struct listeners *listeners)
+{
+    const struct index_options *o = b->given;
+    struct listeners s3;
+    int rc = listeners_resolve(&o->listen, listeners);
+
+    if (rc < 0 || o->s3.port == 0)
+        return rc;
+    rc = listeners_resolve(&o->s3, &s3);
+    if (rc == 0)
+        listeners_add(listeners, &s3);
+    snprintf(b->s3_port, sizeof(b->s3_port), "%u always;", o->s3.port);
+    return rc;
+}
+
 static int serve_or_inspect(struct backend *b)
 {
     const struct common_options *common = &b->given->common;
@@ -338,12 +389,11 @@ static int serve_or_inspect(struct backend *b)
     struct site_options site;
     char text[32];
 
-    if (account_choose(common->user, 0, &account) < 0 ||
-        listeners_resolve(&b->given->listen, &listeners) < 0)
+    if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &account, &listeners);
-    if (upstreams_make(&b->upstreams, &b->volumes, b->given->proxy_reads) < 0)
+    if (make_upstreams(b) < 0)
         return EXIT_FAILURE;
     /* The backend's port is picked at the start of a run; here any will do. */
     site = site_options_of(b, &account, &listeners, 1, text);
@@ -361,6 +411,8 @@ int index_main(int argc, char **argv)
     if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
         return exit_code;
     problem = gather_volumes(&b, &b.volumes, text);
+    if (problem == NULL && options.s3.port == options.listen.port)
+        problem = "--s3 needs another port than --port";
     if (problem != NULL)
         exit_code = options_usage_error(&index_command, "%s", problem);
     else

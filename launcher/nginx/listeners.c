@@ -156,6 +156,15 @@ int listeners_resolve(const struct address *address, struct listeners *listeners
     return rc;
 }
 
+void listeners_add(struct listeners *listeners, const struct listeners *more)
+{
+    for (size_t i = 0; i < more->n; i++) {
+        const struct listener *l = &more->items[i];
+
+        add(listeners, (const struct sockaddr *)&l->address, l->length);
+    }
+}
+
 static void log_refusal(const struct listener *l, int rc)
 {
     char name[NAME_MAX];

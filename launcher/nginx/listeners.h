@@ -27,6 +27,9 @@ struct listeners {
  * line each, unless that is all of them. Keeps nothing open. 0, or a -errno after one log line. */
 int listeners_resolve(const struct address *address, struct listeners *listeners);
 
+/* Takes up those of `more` that aren't there yet, as long as there is room. */
+void listeners_add(struct listeners *listeners, const struct listeners *more);
+
 /* Binds all of them and listens. 0, or a -errno after one log line and with all closed. */
 int listeners_open(struct listeners *listeners);
 

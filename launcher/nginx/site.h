@@ -7,8 +7,8 @@
 #include "launcher/nginx/config.h"
 #include "launcher/nginx/listeners.h"
 
-#define SITE_VARIABLES_MAX 12
-#define SITE_EXTRA_MAX     4 /* of these, those of one subcommand alone */
+#define SITE_VARIABLES_MAX 13
+#define SITE_EXTRA_MAX     5 /* of these, those of one subcommand alone */
 
 /* What the user says of nginx. */
 struct site_settings {

@@ -1,0 +1,211 @@
+/* Which operation a request of S3 is: by its method, by whether it is about the service, a bucket
+ * or an object, and by the sub-resource that its query names. What is named and not served is
+ * refused: a client must not believe that a lock or a right is there. */
+#include <errno.h>
+#include <string.h>
+
+#include "index/http/query.h"
+#include "index/s3/buckets.h"
+#include "index/s3/call.h"
+#include "index/s3/list_buckets.h"
+#include "index/s3/list_objects.h"
+#include "index/s3/unsupported.h"
+
+/* What of Amazon's can stand in a query and makes the request another operation. A name that stands
+ * before another one here counts when both are there. */
+static const char *const subresources[] = {
+    "uploadId",
+    "uploads",
+    "delete",
+    "acl",
+    "location",
+    "versioning",
+    "versions",
+    "policy",
+    "policyStatus",
+    "cors",
+    "tagging",
+    "accelerate",
+    "analytics",
+    "attributes",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "logging",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "append",
+    "publicAccessBlock",
+    "ownershipControls",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "torrent",
+    "website",
+};
+
+enum level { SERVICE, BUCKET, OBJECT };
+
+struct operation {
+    enum http_method method;
+    enum level level;
+    const char *subresource; /* or NULL */
+    operation_cb run;
+};
+
+/* --- Those of other files that want less than a call ------------------------------------------ */
+
+static void run_list_buckets(const struct call *call)
+{
+    list_buckets(call->request, call->s3->objects->store, &call->ids);
+}
+
+/* Answers for a bucket that isn't there. */
+static bool check_bucket(const struct call *call)
+{
+    int rc = bucket_exists(call->s3->objects->store, call->target.bucket, call->target.bucket_len);
+
+    if (rc > 0)
+        return true;
+    call_fail(call, rc < 0 ? call_error_of(rc) : S3_NO_SUCH_BUCKET, NULL);
+    return false;
+}
+
+static void run_list_objects(const struct call *call)
+{
+    if (check_bucket(call))
+        list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
+                     call->target.bucket_len);
+}
+
+/* --- The table ---------------------------------------------------------------------------------
+ */
+
+static const struct operation operations[] = {
+    {HTTP_METHOD_GET, SERVICE, NULL, run_list_buckets},
+
+    {HTTP_METHOD_GET, BUCKET, NULL, run_list_objects},
+    {HTTP_METHOD_GET, BUCKET, "versions", run_list_objects},
+    {HTTP_METHOD_HEAD, BUCKET, NULL, head_bucket},
+    {HTTP_METHOD_GET, BUCKET, "location", get_location},
+    {HTTP_METHOD_GET, BUCKET, "acl", get_acl},
+    {HTTP_METHOD_PUT, BUCKET, "acl", put_acl},
+    {HTTP_METHOD_GET, BUCKET, "versioning", get_versioning},
+    {HTTP_METHOD_GET, BUCKET, "policy", get_policy},
+    {HTTP_METHOD_GET, BUCKET, "cors", get_cors},
+    {HTTP_METHOD_GET, BUCKET, "tagging", get_tagging},
+
+    {HTTP_METHOD_GET, OBJECT, NULL, get_object},
+    {HTTP_METHOD_HEAD, OBJECT, NULL, get_object},
+    {HTTP_METHOD_GET, OBJECT, "acl", get_acl},
+    {HTTP_METHOD_PUT, OBJECT, "acl", put_acl},
+    {HTTP_METHOD_GET, OBJECT, "tagging", get_tagging},
+};
+
+#define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+/* The sub-resource that the query names, or NULL. */
+static const char *find_subresource(const char *query, size_t len)
+{
+    char none[1];
+    size_t n;
+
+    for (size_t i = 0; len > 0 && i < sizeof(subresources) / sizeof(subresources[0]); i++) {
+        if (query_find(query, len, subresources[i], none, 0, &n) != -ENOENT)
+            return subresources[i];
+    }
+    return NULL;
+}
+
+static enum level level_of(const struct target *target)
+{
+    if (target->bucket_len == 0)
+        return SERVICE;
+    return target->key_len == 0 ? BUCKET : OBJECT;
+}
+
+static const struct operation *find_operation(enum http_method method, enum level level,
+                                              const char *subresource)
+{
+    for (size_t i = 0; i < N_OPERATIONS; i++) {
+        const struct operation *o = &operations[i];
+
+        if (o->method == method && o->level == level &&
+            (subresource == o->subresource || (subresource != NULL && o->subresource != NULL &&
+                                               strcmp(subresource, o->subresource) == 0)))
+            return o;
+    }
+    return NULL;
+}
+
+/* A version of an object can be named that is its only one. */
+static enum s3_error check_version(const char *query, size_t query_len)
+{
+    char version[8];
+    size_t len;
+    int rc = query_find(query, query_len, "versionId", version, sizeof(version), &len);
+
+    if (rc == -ENOENT)
+        return S3_OK;
+    if (rc == 0 && len == 0)
+        return S3_INVALID_ARGUMENT;
+    return rc == 0 && len == 4 && memcmp(version, "null", 4) == 0 ? S3_OK : S3_NO_SUCH_VERSION;
+}
+
+void call_run(const struct call *call)
+{
+    enum http_method method = http_request_method(call->request);
+    size_t len;
+    const char *query = http_request_query(call->request, &len);
+    const char *subresource = find_subresource(query, len);
+    const struct operation *operation =
+        find_operation(method, level_of(&call->target), subresource);
+    const char *message = NULL;
+    enum s3_error error = S3_OK;
+
+    if (operation == NULL)
+        error = subresource != NULL || method == HTTP_METHOD_POST ? S3_NOT_IMPLEMENTED
+                                                                  : S3_METHOD_NOT_ALLOWED;
+    if (error == S3_OK)
+        error = unsupported_headers(call->request, &message);
+    if (error == S3_OK)
+        error = check_version(query, len);
+    if (error != S3_OK)
+        call_fail(call, error, message);
+    else
+        operation->run(call);
+}
+
+/* --- What they share ---------------------------------------------------------------------------
+ */
+
+enum s3_error call_error_of(int rc)
+{
+    switch (rc) {
+    case UV_ENOSPC:
+        return S3_STORAGE_FULL;
+    case UV_EILSEQ:
+        return S3_BAD_DIGEST;
+    case UV_EAGAIN:
+    case UV_EIO:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+        return S3_SERVICE_UNAVAILABLE;
+    default:
+        return S3_INTERNAL_ERROR;
+    }
+}
+
+void call_fail_missing(const struct call *call)
+{
+    if (check_bucket(call))
+        call_fail(call, S3_NO_SUCH_KEY, NULL);
+}

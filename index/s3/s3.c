@@ -1,0 +1,85 @@
+#include "index/s3/s3.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "index/http/front.h"
+#include "index/http/query.h"
+#include "index/s3/call.h"
+
+/* --- Which requests are S3's ----------------------------------------------------------------- */
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* "AWS ACCESS:SIGNATURE", "AWS4-HMAC-SHA256 ..." */
+static bool is_scheme_of_amazon(const char *value)
+{
+    return strncmp(value, "AWS", 3) == 0 && (value[3] == ' ' || value[3] == '4');
+}
+
+static bool has_header_of_amazon(const struct http_request *request)
+{
+    const char *name;
+    const char *value;
+
+    for (unsigned i = 0; (value = http_request_header_at(request, i, &name)) != NULL; i++) {
+        if (*name != 'a' && *name != 'A' && *name != 'x' && *name != 'X')
+            continue;
+        if (begins_with(name, "x-amz-") || begins_with(name, "amz-sdk-") ||
+            (strcasecmp(name, "Authorization") == 0 && is_scheme_of_amazon(value)))
+            return true;
+    }
+    return false;
+}
+
+static bool has_parameter(const char *query, size_t len, const char *name)
+{
+    char none[1];
+    size_t n;
+
+    return query_find(query, len, name, none, 0, &n) != -ENOENT;
+}
+
+static bool is_presigned(const struct http_request *request)
+{
+    size_t len;
+    const char *query = http_request_query(request, &len);
+
+    if (len == 0)
+        return false;
+    return has_parameter(query, len, "X-Amz-Signature") ||
+           has_parameter(query, len, "X-Amz-Credential") ||
+           (has_parameter(query, len, "AWSAccessKeyId") && has_parameter(query, len, "Signature"));
+}
+
+bool s3_is_wanted(const struct http_request *request)
+{
+    return front_port(request) == FRONT_S3 || has_header_of_amazon(request) ||
+           is_presigned(request);
+}
+
+/* --- One of them ----------------------------------------------------------------------------- */
+
+void s3_handle(struct s3 *s3, struct http_request *request)
+{
+    struct call call = {.s3 = s3, .request = request};
+    size_t len;
+    const char *path = http_request_path(request, &len);
+    enum s3_error error;
+
+    respond_ids_make(&call.ids);
+    respond_add_ids(request, &call.ids);
+    error = target_parse(path, len, http_request_header(request, "Host"), s3->domain, &call.target);
+    if (error != S3_OK)
+        call_fail(&call, error, NULL);
+    else
+        call_run(&call);
+}
+
+void call_fail(const struct call *call, enum s3_error error, const char *message)
+{
+    respond_error(call->request, &call->ids, error, message);
+}

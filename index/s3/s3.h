@@ -1,0 +1,26 @@
+/* What a request of S3 means: the S3 API over the objects. target.h says what a request is about,
+ * operations.c which operation it is, call.h what an operation gets. */
+#ifndef MKV_S3_S3_H
+#define MKV_S3_S3_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "index/http/http.h"
+#include "index/objects/objects.h"
+
+struct s3 {
+    struct objects *objects;   /* borrowed */
+    const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
+    bool protect;              /* only unlinked keys can be deleted */
+    uint64_t upload_expiry_ms; /* that a multipart upload is left alone before it is given up */
+};
+
+/* Whether it is a request of S3: it came to the port of S3, or to another one with what no request
+ * of the native API has, a signature or a header of Amazon's. */
+bool s3_is_wanted(const struct http_request *request);
+
+/* Answers, now or later. */
+void s3_handle(struct s3 *s3, struct http_request *request);
+
+#endif

@@ -1,0 +1,140 @@
+/* Operations whose answer is always the same, as there is nothing of the kind: S3 has owners and
+ * rights of its own, versions and tags, and clients ask for them. */
+#include <stdlib.h>
+
+#include "index/s3/buckets.h"
+#include "index/s3/call.h"
+#include "index/s3/owner.h"
+
+/* Whether the bucket, or the object, is there; if not, it has answered so. */
+static bool is_there(const struct call *call)
+{
+    struct objects *o = call->s3->objects;
+    const struct target *target = &call->target;
+    struct record record;
+    int rc;
+
+    if (target->key_len == 0) {
+        rc = bucket_exists(o->store, target->bucket, target->bucket_len);
+        if (rc == 0)
+            call_fail(call, S3_NO_SUCH_BUCKET, NULL);
+    } else {
+        rc = objects_look_up(o, &target->key, &record);
+        if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
+            call_fail_missing(call);
+            return false;
+        }
+        rc = rc == 0 ? 1 : rc;
+    }
+    if (rc < 0)
+        call_fail(call, call_error_of(rc), NULL);
+    return rc > 0;
+}
+
+static void respond(const struct call *call, struct buf *body, const struct xml_out *xml)
+{
+    respond_xml(call->request, 200, xml);
+    buf_deinit(body);
+}
+
+void head_bucket(const struct call *call)
+{
+    if (!is_there(call))
+        return;
+    http_add_header(call->request, "x-amz-bucket-region", "us-east-1");
+    http_respond(call->request, 200, "", 0);
+}
+
+void get_location(const struct call *call)
+{
+    struct buf body = {.data = NULL};
+    struct xml_out xml = {.buf = &body};
+
+    if (!is_there(call))
+        return;
+    xml_out_declare(&xml);
+    xml_out_root(&xml, "LocationConstraint");
+    xml_out_close(&xml, "LocationConstraint");
+    respond(call, &body, &xml);
+}
+
+static void write_grant(struct xml_out *xml)
+{
+    xml_out_open(xml, "Grant");
+    xml_out_raw(xml, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+                     "xsi:type=\"CanonicalUser\">");
+    owner_write_fields(xml);
+    xml_out_close(xml, "Grantee");
+    xml_out_string(xml, "Permission", "FULL_CONTROL");
+    xml_out_close(xml, "Grant");
+}
+
+void get_acl(const struct call *call)
+{
+    struct buf body = {.data = NULL};
+    struct xml_out xml = {.buf = &body};
+
+    if (!is_there(call))
+        return;
+    xml_out_declare(&xml);
+    xml_out_root(&xml, "AccessControlPolicy");
+    owner_write(&xml);
+    xml_out_open(&xml, "AccessControlList");
+    write_grant(&xml);
+    xml_out_close(&xml, "AccessControlList");
+    xml_out_close(&xml, "AccessControlPolicy");
+    respond(call, &body, &xml);
+}
+
+/* That of the header x-amz-acl is private, or the request would have been refused. An ACL in the
+ * body could say anything. */
+void put_acl(const struct call *call)
+{
+    if (http_request_content_length(call->request) != 0) {
+        call_fail(call, S3_NOT_IMPLEMENTED,
+                  "Rights are given in the keys file: of ACLs there is only private.");
+        return;
+    }
+    if (is_there(call))
+        http_respond(call->request, 200, "", 0);
+}
+
+/* An element without anything in it. */
+static void respond_empty(const struct call *call, const char *name, const char *inside)
+{
+    struct buf body = {.data = NULL};
+    struct xml_out xml = {.buf = &body};
+
+    if (!is_there(call))
+        return;
+    xml_out_declare(&xml);
+    xml_out_root(&xml, name);
+    if (inside != NULL) {
+        xml_out_open(&xml, inside);
+        xml_out_close(&xml, inside);
+    }
+    xml_out_close(&xml, name);
+    respond(call, &body, &xml);
+}
+
+void get_versioning(const struct call *call)
+{
+    respond_empty(call, "VersioningConfiguration", NULL);
+}
+
+void get_tagging(const struct call *call)
+{
+    respond_empty(call, "Tagging", "TagSet");
+}
+
+void get_policy(const struct call *call)
+{
+    if (is_there(call))
+        call_fail(call, S3_NO_SUCH_BUCKET_POLICY, NULL);
+}
+
+void get_cors(const struct call *call)
+{
+    if (is_there(call))
+        call_fail(call, S3_NO_SUCH_CORS_CONFIGURATION, NULL);
+}
