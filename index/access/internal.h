@@ -46,6 +46,13 @@ int access_append_header(const struct access_request *request, const char *name,
 /* Whether both are those signatures, in a time that doesn't tell where they differ. */
 bool access_same(const char *a, const char *b);
 
+/* Whether `list`, names separated by ';', has Host and each x-amz-... header that was sent. */
+bool canonical_signs_enough(const struct access_request *request, const char *list);
+
+/* Appends the canonical request of version 4. 0 or -ENOMEM. */
+int canonical_append(const struct access_request *request, const struct params *params,
+                     const char *list, const char *payload, struct buf *out);
+
 /* --- The forms of a signature, each given the request's parameters --------------------------- */
 
 enum access_result sigv4_header(struct keys *keys, const struct access_request *request,

@@ -1,12 +1,10 @@
 /* A request's *claim* is what Authorization or the query says: which key signed what, when, for
- * which region. judge() is the same for both: it finds the key, checks the times, builds the
- * canonical request and from that the signature, and compares. */
-#include <errno.h>
+ * which region. judge() is the same for both: it finds the key, checks the times, makes the
+ * signature of the canonical request (canonical.c), and compares. */
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "index/access/internal.h"
@@ -177,106 +175,6 @@ static enum access_result read_payload(const char *text, const char *otherwise, 
                : ACCESS_BAD_PAYLOAD_HASH;
 }
 
-/* --- The canonical request ------------------------------------------------------------------- */
-
-static bool is_listed(const char *list, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (;;) {
-        size_t here = strcspn(list, ";");
-
-        if (here == len && strncasecmp(list, name, len) == 0)
-            return true;
-        if (list[here] == '\0')
-            return false;
-        list += here + 1;
-    }
-}
-
-/* Host must be signed, and each x-amz-... that is there; but for the hash of the payload, which is
- * the canonical request's last line anyway. */
-static bool signs_enough(const struct access_request *request, const char *list)
-{
-    const char *name;
-
-    if (!is_listed(list, "host"))
-        return false;
-    for (unsigned i = 0; request->header_at(request->arg, i, &name) != NULL; i++) {
-        if (strncasecmp(name, "x-amz-", 6) == 0 && strcasecmp(name, "x-amz-content-sha256") != 0 &&
-            !is_listed(list, name))
-            return false;
-    }
-    return true;
-}
-
-static int append_query(const struct params *params, struct buf *out)
-{
-    bool is_first = true;
-    int rc = 0;
-
-    for (size_t i = 0; i < params->n && rc == 0; i++) {
-        const struct param *param = &params->at[i];
-
-        if (param->name_len == 15 && memcmp(param->name, "X-Amz-Signature", 15) == 0)
-            continue;
-        if (!is_first)
-            rc = buf_append(out, "&", 1);
-        is_first = false;
-        rc = rc < 0 ? rc : buf_append(out, param->name, param->name_len);
-        rc = rc < 0 ? rc : buf_append(out, "=", 1);
-        rc = rc < 0 ? rc : buf_append(out, param->value, param->value_len);
-    }
-    return rc;
-}
-
-/* A header that is missing has no value; but for one that a client may have signed and that the
- * server before us takes away, since it does what it asks for. */
-static int append_header(const struct access_request *request, const char *name, struct buf *out)
-{
-    int rc = access_append_header(request, name, true, out);
-
-    if (rc == -ENOENT)
-        rc = buf_append_string(out, strcmp(name, "expect") == 0 ? "100-continue" : "");
-    return rc;
-}
-
-/* "NAME:VALUE\n" of each signed header, in the list's order. */
-static int append_headers(const struct access_request *request, const char *list, struct buf *out)
-{
-    char name[256];
-    int rc = 0;
-
-    for (const char *at = list; rc == 0;) {
-        size_t len = strcspn(at, ";");
-
-        if (!copy_text(name, sizeof(name), at, len))
-            return 0; /* there is no such header: it can't be the right signature */
-        rc = buf_append_format(out, "%s:", name);
-        rc = rc < 0 ? rc : append_header(request, name, out);
-        rc = rc < 0 ? rc : buf_append(out, "\n", 1);
-        if (at[len] == '\0')
-            break;
-        at += len + 1;
-    }
-    return rc;
-}
-
-static int append_canonical_request(const struct access_request *request,
-                                    const struct params *params, const struct claim *claim,
-                                    struct buf *out)
-{
-    int rc = buf_append_format(out, "%s\n", request->method);
-
-    rc = rc < 0 ? rc : buf_append(out, request->path, request->path_len);
-    rc = rc < 0 ? rc : buf_append(out, "\n", 1);
-    rc = rc < 0 ? rc : append_query(params, out);
-    rc = rc < 0 ? rc : buf_append(out, "\n", 1);
-    rc = rc < 0 ? rc : append_headers(request, claim->signed_headers, out);
-    rc = rc < 0 ? rc : buf_append_format(out, "\n%s\n%s", claim->signed_headers, claim->payload);
-    return rc;
-}
-
 /* --- Signatures ------------------------------------------------------------------------------ */
 
 static void derive(const struct identity *who, const struct claim *claim, struct signing_key *out)
@@ -319,7 +217,7 @@ static int sign(const struct access_request *request, const struct params *param
     struct buf text = {0};
     char hash[SHA256_HEX_SIZE];
     unsigned char mac[SHA256_SIZE];
-    int rc = append_canonical_request(request, params, claim, &text);
+    int rc = canonical_append(request, params, claim->signed_headers, claim->payload, &text);
 
     if (rc == 0) {
         sha256_hex(buf_bytes(&text), buf_size(&text), hash);
@@ -373,7 +271,7 @@ static enum access_result judge(struct keys *keys, const struct access_request *
     const unsigned char *key = signing_key(who, claim);
     char signature[65];
 
-    if (!signs_enough(request, claim->signed_headers))
+    if (!canonical_signs_enough(request, claim->signed_headers))
         return ACCESS_UNSIGNED_HEADER;
     if (sign(request, params, claim, key, signature) < 0)
         return ACCESS_NO_MEMORY;

@@ -71,6 +71,19 @@ void access_head_deinit(struct access_head *head)
     free(head->text);
 }
 
+const char *access_text_with(const char *text, const char *old, const char *new)
+{
+    static char texts[4][8192];
+    static unsigned next;
+    const char *at = strstr(text, old);
+    char *made = texts[next++ % 4];
+
+    if (at == NULL)
+        abort();
+    snprintf(made, sizeof(texts[0]), "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+    return made;
+}
+
 int access_keys_read(const char *text, size_t len, unsigned mode, struct keys **keys,
                      char why[KEYS_WHY_SIZE])
 {

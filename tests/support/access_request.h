@@ -19,6 +19,10 @@ struct access_head {
 bool access_head_init(struct access_head *head, const char *text, size_t len, int64_t now);
 void access_head_deinit(struct access_head *head);
 
+/* `text` with `new` in place of the first `old`, which must be there; valid for three more calls.
+ */
+const char *access_text_with(const char *text, const char *old, const char *new);
+
 /* The keys that a file of this text has; aborts when it is refused. */
 struct keys *access_keys(const char *text);
 

@@ -56,9 +56,11 @@ static void test_keys_find_a_stranger(void **state)
     assert_false(known);
     assert_int_equal(strlen(who->secret), 64);
     assert_false(may(who, ACCESS_READ, "site", "public/x"));
-    who = keys_find(keys, "", &known);
+    known = true;
+    keys_find(keys, "", &known);
     assert_false(known);
-    who = keys_find(keys, "-", &known);
+    known = true;
+    keys_find(keys, "-", &known);
     assert_false(known);
     keys_release(keys);
 }

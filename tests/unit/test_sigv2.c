@@ -41,17 +41,6 @@ static void expect(const char *text, const char *host_bucket, int64_t now,
         fail_msg("%s of\n%s", access_result_text(result), text);
 }
 
-/* Replaces the first `old` in `text`. */
-static const char *with(const char *text, const char *old, const char *new)
-{
-    static char out[8192];
-    const char *at = strstr(text, old);
-
-    assert_non_null(at);
-    snprintf(out, sizeof(out), "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    return out;
-}
-
 /* --- "Signing and authenticating REST requests": its examples -------------------------------- */
 
 static const char get[] = "GET /photos/puppy.jpg HTTP/1.1\n"
@@ -128,67 +117,69 @@ static void test_sigv2_examples_of_aws_with_amazon_headers(void **state)
 }
 
 /* What boto3 1.43 sends, and presigns by default: with headers as parameters. */
+static const char *const of_boto3[] = {
+    "PUT /bucket/a%20b/%2B%25%26%3D%C3%BC~%27%28%29%2A%21.txt HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "x-amz-meta-Mixed-Case: one   two\n"
+    "x-amz-meta-x: y\n"
+    "Content-Type: text/plain\n"
+    "Expect: 100-continue\n"
+    "x-amz-checksum-crc32: NhCmhg==\n"
+    "x-amz-sdk-checksum-algorithm: CRC32\n"
+    "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
+    "Authorization: AWS AKIAIOSFODNN7EXAMPLE:hVfuKZLlisSI2sYCuK/7m2dt2FM=\n"
+    "Content-Length: 5\n",
+    "GET /bucket?list-type=2&prefix=a%2Fb%20%2B%25%C3%BC&delimiter=%2F&encoding-typ"
+    "e=url HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
+    "Authorization: AWS AKIAIOSFODNN7EXAMPLE:zD/qEwh5g3IETWsP4IEluGq+5Lk=\n",
+    "POST /bucket/k?uploads HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "Cache-Control: no-cache\n"
+    "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
+    "Authorization: AWS AKIAIOSFODNN7EXAMPLE:3K+uHZfq8K1r097Bj/ZbH0sKrP0=\n"
+    "Content-Length: 0\n",
+    "PUT /bucket/k?partNumber=7&uploadId=0123 HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "Expect: 100-continue\n"
+    "x-amz-checksum-crc32: jNwWgw==\n"
+    "x-amz-sdk-checksum-algorithm: CRC32\n"
+    "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
+    "Authorization: AWS AKIAIOSFODNN7EXAMPLE:yc550FNgmoYNrYUn8PufOR4Evb0=\n"
+    "Content-Length: 1\n",
+    "GET /bucket?acl HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
+    "Authorization: AWS AKIAIOSFODNN7EXAMPLE:4bHCISGfALCchRIaM7mszsYsjJE=\n",
+    "GET /bucket/a%20b.txt?response-content-disposition=attachment%3B%20filename%3D"
+    "%22a%20b.txt%22&response-content-type=text%2Fplain&AWSAccessKeyId=AKIAIOSFODNN"
+    "7EXAMPLE&Signature=UoHGMEM0npa2VxJlgw4EtPbGMcs%3D&Expires=1795781400 HTTP/1.1"
+    "\n"
+    "Host: 127.0.0.1:3000\n",
+    "PUT /bucket/a%20b.txt?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=JlkTdXGJSZ"
+    "92Akm%2Bhvm4DheJ5Vk%3D&x-amz-meta-name=a%20value&content-type=text%2Fplain&Exp"
+    "ires=1795781400 HTTP/1.1\n"
+    "Host: 127.0.0.1:3000\n"
+    "Content-Type: text/plain\n"
+    "x-amz-meta-name: a value\n",
+};
+
 static void test_sigv2_requests_of_boto3(void **state)
 {
-    static const char *const heads[] = {
-        "PUT /bucket/a%20b/%2B%25%26%3D%C3%BC~%27%28%29%2A%21.txt HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "x-amz-meta-Mixed-Case: one   two\n"
-        "x-amz-meta-x: y\n"
-        "Content-Type: text/plain\n"
-        "Expect: 100-continue\n"
-        "x-amz-checksum-crc32: NhCmhg==\n"
-        "x-amz-sdk-checksum-algorithm: CRC32\n"
-        "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
-        "Authorization: AWS AKIAIOSFODNN7EXAMPLE:hVfuKZLlisSI2sYCuK/7m2dt2FM=\n"
-        "Content-Length: 5\n",
-        "GET /bucket?list-type=2&prefix=a%2Fb%20%2B%25%C3%BC&delimiter=%2F&encoding-typ"
-        "e=url HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
-        "Authorization: AWS AKIAIOSFODNN7EXAMPLE:zD/qEwh5g3IETWsP4IEluGq+5Lk=\n",
-        "POST /bucket/k?uploads HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "Cache-Control: no-cache\n"
-        "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
-        "Authorization: AWS AKIAIOSFODNN7EXAMPLE:3K+uHZfq8K1r097Bj/ZbH0sKrP0=\n"
-        "Content-Length: 0\n",
-        "PUT /bucket/k?partNumber=7&uploadId=0123 HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "Expect: 100-continue\n"
-        "x-amz-checksum-crc32: jNwWgw==\n"
-        "x-amz-sdk-checksum-algorithm: CRC32\n"
-        "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
-        "Authorization: AWS AKIAIOSFODNN7EXAMPLE:yc550FNgmoYNrYUn8PufOR4Evb0=\n"
-        "Content-Length: 1\n",
-        "GET /bucket?acl HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "Date: Fri, 27 Nov 2026 12:00:00 GMT\n"
-        "Authorization: AWS AKIAIOSFODNN7EXAMPLE:4bHCISGfALCchRIaM7mszsYsjJE=\n",
-        "GET /bucket/a%20b.txt?response-content-disposition=attachment%3B%20filename%3D"
-        "%22a%20b.txt%22&response-content-type=text%2Fplain&AWSAccessKeyId=AKIAIOSFODNN"
-        "7EXAMPLE&Signature=UoHGMEM0npa2VxJlgw4EtPbGMcs%3D&Expires=1795781400 HTTP/1.1"
-        "\n"
-        "Host: 127.0.0.1:3000\n",
-        "PUT /bucket/a%20b.txt?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=JlkTdXGJSZ"
-        "92Akm%2Bhvm4DheJ5Vk%3D&x-amz-meta-name=a%20value&content-type=text%2Fplain&Exp"
-        "ires=1795781400 HTTP/1.1\n"
-        "Host: 127.0.0.1:3000\n"
-        "Content-Type: text/plain\n"
-        "x-amz-meta-name: a value\n",
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        expect(heads[i], NULL, NOON + 60, ACCESS_OK);
+    for (size_t i = 0; i < COUNT_OF(of_boto3); i++)
+        expect(of_boto3[i], NULL, NOON + 60, ACCESS_OK);
     /* The URL alone says what the headers would. */
-    expect(with(heads[COUNT_OF(heads) - 1], "Content-Type: text/plain\nx-amz-meta-name: a value\n",
-                ""),
+    expect(access_text_with(of_boto3[COUNT_OF(of_boto3) - 1],
+                            "Content-Type: text/plain\nx-amz-meta-name: a value\n", ""),
            NULL, NOON + 60, ACCESS_OK);
-    expect(with(heads[COUNT_OF(heads) - 1], "meta-name: a value", "meta-name: another"), NULL,
-           NOON + 60, ACCESS_MISMATCH);
-    expect(with(heads[COUNT_OF(heads) - 1], "Type: text/plain", "Type: text/html"), NULL, NOON + 60,
-           ACCESS_MISMATCH);
+    expect(access_text_with(of_boto3[COUNT_OF(of_boto3) - 1], "meta-name: a value",
+                            "meta-name: another"),
+           NULL, NOON + 60, ACCESS_MISMATCH);
+    expect(
+        access_text_with(of_boto3[COUNT_OF(of_boto3) - 1], "Type: text/plain", "Type: text/html"),
+        NULL, NOON + 60, ACCESS_MISMATCH);
 }
 
 /* A bucket's resource ends in a slash for some, whatever the path that they send. */
@@ -201,11 +192,11 @@ static void test_sigv2_of_a_bucket_with_a_slash_and_without(void **state)
 
     (void)state;
     expect(head, NULL, NOON, ACCESS_OK);
-    expect(with(head, "zD/qEwh5g3IETWsP4IEluGq+5Lk=", "fTzVB+Tu1BmVSXNfZrBIszdCaRE="), NULL, NOON,
-           ACCESS_OK);
-    expect(with(head, "/bucket", "/bucket/"), NULL, NOON, ACCESS_OK);
-    expect(with(head, "/bucket", "/bucket//"), NULL, NOON, ACCESS_MISMATCH);
-    expect(with(head, "/bucket", "/"), "bucket", NOON, ACCESS_OK);
+    expect(access_text_with(head, "zD/qEwh5g3IETWsP4IEluGq+5Lk=", "fTzVB+Tu1BmVSXNfZrBIszdCaRE="),
+           NULL, NOON, ACCESS_OK);
+    expect(access_text_with(head, "/bucket", "/bucket/"), NULL, NOON, ACCESS_OK);
+    expect(access_text_with(head, "/bucket", "/bucket//"), NULL, NOON, ACCESS_MISMATCH);
+    expect(access_text_with(head, "/bucket", "/"), "bucket", NOON, ACCESS_OK);
 }
 
 /* --- What isn't signed so -------------------------------------------------------------------- */
@@ -226,16 +217,19 @@ static void test_sigv2_finds_what_was_changed(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(changes); i++)
-        expect(with(get, changes[i][0], changes[i][1]), "awsexamplebucket1", PHOTO_DAY,
+        expect(access_text_with(get, changes[i][0], changes[i][1]), "awsexamplebucket1", PHOTO_DAY,
                ACCESS_MISMATCH);
     expect(get, "awsexamplebucket2", PHOTO_DAY, ACCESS_MISMATCH);
     expect(get, NULL, PHOTO_DAY, ACCESS_MISMATCH);
-    expect(with(get, "AKIAIOS", "AKIAIOT"), "awsexamplebucket1", PHOTO_DAY, ACCESS_UNKNOWN_KEY);
-    expect(with(presigned, "Expires=1", "Expires=2"), "johnsmith", EXPIRES, ACCESS_MISMATCH);
-    expect(with(presigned, "?AWS", "?versionId=1&AWS"), "johnsmith", EXPIRES, ACCESS_MISMATCH);
-    expect(with(presigned, "?AWS", "?x-amz-acl=private&AWS"), "johnsmith", EXPIRES,
+    expect(access_text_with(get, "AKIAIOS", "AKIAIOT"), "awsexamplebucket1", PHOTO_DAY,
+           ACCESS_UNKNOWN_KEY);
+    expect(access_text_with(presigned, "Expires=1", "Expires=2"), "johnsmith", EXPIRES,
            ACCESS_MISMATCH);
-    expect(with(presigned, "?AWS", "?response-expires=1&AWS"), "johnsmith", EXPIRES,
+    expect(access_text_with(presigned, "?AWS", "?versionId=1&AWS"), "johnsmith", EXPIRES,
+           ACCESS_MISMATCH);
+    expect(access_text_with(presigned, "?AWS", "?x-amz-acl=private&AWS"), "johnsmith", EXPIRES,
+           ACCESS_MISMATCH);
+    expect(access_text_with(presigned, "?AWS", "?response-expires=1&AWS"), "johnsmith", EXPIRES,
            ACCESS_MISMATCH);
 }
 
@@ -245,8 +239,9 @@ static void test_sigv2_times(void **state)
     expect(get, "awsexamplebucket1", PHOTO_DAY + ACCESS_SKEW, ACCESS_OK);
     expect(get, "awsexamplebucket1", PHOTO_DAY + ACCESS_SKEW + 1, ACCESS_SKEWED);
     expect(get, "awsexamplebucket1", PHOTO_DAY - ACCESS_SKEW - 1, ACCESS_SKEWED);
-    expect(with(get, "Date: Tue", "Day: Tue"), "awsexamplebucket1", PHOTO_DAY, ACCESS_NO_DATE);
-    expect(with(get, "+0000", "+0100"), "awsexamplebucket1", PHOTO_DAY, ACCESS_NO_DATE);
+    expect(access_text_with(get, "Date: Tue", "Day: Tue"), "awsexamplebucket1", PHOTO_DAY,
+           ACCESS_NO_DATE);
+    expect(access_text_with(get, "+0000", "+0100"), "awsexamplebucket1", PHOTO_DAY, ACCESS_NO_DATE);
     expect(presigned, "johnsmith", EXPIRES + 1, ACCESS_EXPIRED);
 }
 
@@ -261,8 +256,9 @@ static void test_sigv2_malformed(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(changes); i++)
-        expect(with(presigned, changes[i][0], changes[i][1]), NULL, EXPIRES, ACCESS_BAD_QUERY);
-    expect(with(get, "EXAMPLE:", "EXAMPLE"), NULL, PHOTO_DAY, ACCESS_BAD_HEADER);
+        expect(access_text_with(presigned, changes[i][0], changes[i][1]), NULL, EXPIRES,
+               ACCESS_BAD_QUERY);
+    expect(access_text_with(get, "EXAMPLE:", "EXAMPLE"), NULL, PHOTO_DAY, ACCESS_BAD_HEADER);
     for (unsigned i = 0; i < 65; i++)
         snprintf(many + strlen(many), 64, "x-amz-meta-%u: x\n", i);
     expect(many, NULL, PHOTO_DAY, ACCESS_UNSIGNED_HEADER);
