@@ -79,6 +79,9 @@ struct http_writer {
     /* The client is gone, or was cut off, before the finish: no more callbacks, and `request` must
      * not be touched again. Never fires inside a call on the request. */
     void (*closed)(struct http_request *request);
+    /* Where there are http_limits.streams already, the answer isn't a 503: it waits for one of them
+     * to end before `more` fires. For answers that are short. */
+    bool waits;
 };
 
 /* Starts a server that answers on `n` bound sockets, n > 0, each of them TCP or Unix (whose name in

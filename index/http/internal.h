@@ -149,6 +149,7 @@ struct http_conn {
     TAILQ_ENTRY(http_conn) link;       /* in server->conns */
     TAILQ_ENTRY(http_conn) turn_link;  /* in server->turns, while `turning` */
     LIST_ENTRY(http_conn) stream_link; /* in server->streams, while `streaming` */
+    TAILQ_ENTRY(http_conn) wait_link;  /* in server->waiting, while `waiting` */
     enum conn_state state;
     uint64_t deadline;       /* for the client to send, loop time in ms, UINT64_MAX for none */
     uint64_t write_deadline; /* for the client to take answers, likewise */
@@ -177,6 +178,7 @@ struct http_conn {
     bool reset;     /* closing must be a reset: an orderly end would make a cut answer look whole */
     bool turning;   /* it has something to do in the loop's next turn */
     bool streaming; /* it counts as one of the streamed answers of the moment */
+    bool waiting;   /* for a place among them, so that `more` doesn't fire */
 };
 
 TAILQ_HEAD(http_conn_queue, http_conn);
@@ -206,11 +208,12 @@ struct http_server {
     size_t n_turns;
     struct http_conn_list streams; /* those with a streamed answer */
     size_t n_streams;
-    uv_idle_t turn;      /* runs while there is something to do in the next turn */
-    uv_check_t turned;   /* gives each turn its time */
-    uint64_t turn_end;   /* uv_hrtime() when it is over, 0 while none of it was used */
-    size_t to_sweep;     /* connections that this second's sweep has still to look at */
-    uv_timer_t sweep;    /* every second: deadlines and the date */
+    struct http_conn_queue waiting; /* those whose answer waits for a place, the next one first */
+    uv_idle_t turn;                 /* runs while there is something to do in the next turn */
+    uv_check_t turned;              /* gives each turn its time */
+    uint64_t turn_end;              /* uv_hrtime() when it is over, 0 while none of it was used */
+    size_t to_sweep;                /* connections that this second's sweep has still to look at */
+    uv_timer_t sweep;               /* every second: deadlines and the date */
     uint64_t complained; /* loop time at which a failing accept(2) was logged, 0 for never */
     unsigned open;       /* listeners and connections whose close callback is to come */
     unsigned handles;    /* of the three before, likewise */
@@ -285,6 +288,9 @@ void stream_wake(struct http_conn *conn);
 
 /* It is no streamed answer any more. */
 void stream_end(struct http_conn *conn);
+
+/* Cuts off those whose clients have stalled, as long as others wait for their places. */
+void stream_make_room(struct http_server *server);
 
 /* turn.c */
 /* Calls conn_turn() in the next turn of the loop. */

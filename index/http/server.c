@@ -78,6 +78,7 @@ static void sweep_cb(uv_timer_t *timer)
     for (size_t i = 0; i < server->n_listeners; i++)
         server->listeners[i].failed = false;
     update_listeners(server);
+    stream_make_room(server);
     turn_sweep(server);
 }
 
@@ -116,6 +117,7 @@ static struct http_server *server_new(uv_loop_t *loop, size_t n_listeners,
     TAILQ_INIT(&s->conns);
     TAILQ_INIT(&s->turns);
     LIST_INIT(&s->streams);
+    TAILQ_INIT(&s->waiting);
     update_date(s);
     uv_timer_init(loop, &s->sweep);
     uv_idle_init(loop, &s->turn);

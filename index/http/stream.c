@@ -7,7 +7,8 @@
  *
  * There may be so many of them at once (http_limits.streams). When there are, and one more comes,
  * the one whose client has taken nothing for the longest time is cut off, if that is a second or
- * more; else the new one is answered 503. So clients that don't read keep nobody out for long.
+ * more; else the new one is answered 503, or waits for a place if its writer says so: its head is
+ * sent, and nobody asks for more. So clients that don't read keep nobody out for long.
  *
  * Failures: the client goes, is too slow, or the server is aborted (conn_close() says `closed`);
  * the source fails (http_fail()); memory is short or its place is needed (STREAM_BROKEN: what is
@@ -27,13 +28,34 @@ static void break_off(struct http_conn *conn)
     turn_add(conn);
 }
 
+static void enter_place(struct http_conn *conn)
+{
+    conn->streaming = true;
+    LIST_INSERT_HEAD(&conn->server->streams, conn, stream_link);
+    conn->server->n_streams++;
+}
+
+static void stop_waiting(struct http_conn *conn)
+{
+    conn->waiting = false;
+    TAILQ_REMOVE(&conn->server->waiting, conn, wait_link);
+}
+
+/* The first that waits takes it. */
 static void leave_place(struct http_conn *conn)
 {
+    struct http_conn *next = TAILQ_FIRST(&conn->server->waiting);
+
     if (!conn->streaming)
         return;
     conn->streaming = false;
     LIST_REMOVE(conn, stream_link);
     conn->server->n_streams--;
+    if (next == NULL)
+        return;
+    stop_waiting(next);
+    enter_place(next);
+    stream_wake(next);
 }
 
 /* The one whose client has taken nothing for the longest time, if that is long; or NULL. */
@@ -52,21 +74,37 @@ static struct http_conn *find_stalled(struct http_server *server)
     return stalled;
 }
 
-static bool take_place(struct http_conn *conn)
+/* Whether one has made room for another. */
+static bool evict_stalled(struct http_server *server)
+{
+    struct http_conn *stalled = find_stalled(server);
+
+    if (stalled == NULL)
+        return false;
+    leave_place(stalled);
+    break_off(stalled);
+    return true;
+}
+
+void stream_make_room(struct http_server *server)
+{
+    while (!TAILQ_EMPTY(&server->waiting) && evict_stalled(server))
+        ;
+}
+
+/* False: there is none, and it doesn't wait for one either. */
+static bool take_place(struct http_conn *conn, bool waits)
 {
     struct http_server *server = conn->server;
 
-    if (server->n_streams >= server->limits.streams) {
-        struct http_conn *stalled = find_stalled(server);
-
-        if (stalled == NULL)
-            return false;
-        leave_place(stalled);
-        break_off(stalled);
+    if (server->n_streams < server->limits.streams || evict_stalled(server)) {
+        enter_place(conn);
+        return true;
     }
-    conn->streaming = true;
-    LIST_INSERT_HEAD(&server->streams, conn, stream_link);
-    server->n_streams++;
+    if (!waits)
+        return false;
+    conn->waiting = true;
+    TAILQ_INSERT_TAIL(&server->waiting, conn, wait_link);
     return true;
 }
 
@@ -99,7 +137,7 @@ bool http_respond_start(struct http_request *request, int status, const struct h
         http_respond(request, 500, NULL, 0);
         return false;
     }
-    if (request->method != HTTP_METHOD_HEAD && !take_place(conn)) {
+    if (request->method != HTTP_METHOD_HEAD && !take_place(conn, writer->waits)) {
         respond_busy(request);
         return false;
     }
@@ -170,12 +208,14 @@ void stream_fill(struct http_conn *conn)
 
 void stream_wake(struct http_conn *conn)
 {
-    if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY)
+    if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY && !conn->waiting)
         turn_add(conn);
 }
 
 void stream_end(struct http_conn *conn)
 {
+    if (conn->waiting)
+        stop_waiting(conn);
     leave_place(conn);
     conn->request.writer = NULL;
 }

@@ -40,7 +40,7 @@ static void closed_cb(struct http_request *request)
     stream_free(http_request_data(request));
 }
 
-static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+static const struct http_writer writer = {.more = more_cb, .closed = closed_cb, .waits = true};
 
 void xml_stream_start(struct xml_stream *stream, struct http_request *request,
                       const struct respond_ids *ids)

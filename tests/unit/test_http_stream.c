@@ -56,6 +56,7 @@ static void closed_cb(struct http_request *request)
 }
 
 static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
+static const struct http_writer patient = {.more = more_cb, .closed = closed_cb, .waits = true};
 
 /* "/hold" waits for the test to write, "/now" is all written at once, "/5" has 5 bytes. */
 static void start_answer(struct http_request *request)
@@ -71,7 +72,8 @@ static void start_answer(struct http_request *request)
         http_add_header(request, "X-Note", "\n");
     else
         http_add_header(request, "X-Note", "yes");
-    if (!http_respond_start(request, 200, &writer))
+    if (!http_respond_start(request, 200,
+                            http_request_header(request, "X-Wait") != NULL ? &patient : &writer))
         return;
     source.started++;
     f->held = request;
@@ -423,6 +425,52 @@ static void test_http_stream_one_too_many_waits_for_a_place(void **state)
     close_crowd(f, crowd);
 }
 
+#define WAITING "GET /5 HTTP/1.1\r\nHost: h\r\nX-Wait: y\r\n\r\n"
+
+/* Those that wait have their head, and are asked for more one after the other, as places come free.
+ */
+static void test_http_stream_patient_ones_wait_for_places(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+    int others[3];
+
+    dial_crowd(f, crowd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        others[i] = dial(f);
+        send(others[i], WAITING, strlen(WAITING), MSG_NOSIGNAL);
+        spin(f);
+    }
+    ask(f, WAITING);
+    expect(f, "HTTP/1.1 200 ", 1);
+    source.mores = 0;
+    spin(f);
+    assert_int_equal(source.mores, 0);
+    close(others[1]); /* it gives its turn up */
+    expect_closed(f, 1);
+    assert_int_equal(source.mores, 0);
+    close(crowd[0]);
+    expect(f, "\r\n0\r\n\r\n", 1);
+    for (int i = 0; i < 3; i += 2)
+        close(others[i]);
+    crowd[0] = dial(f);
+    close_crowd(f, crowd);
+}
+
+/* The crowd doesn't read, and after a second one of it has to go for one that waits. */
+static void test_http_stream_stalled_one_makes_room_for_a_patient_one(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+
+    dial_crowd(f, crowd, "GET /64000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    fill_up(f);
+    ask(f, WAITING);
+    expect(f, "xxxxx\r\n0\r\n\r\n", 1);
+    assert_int_equal(f->closed, 1);
+    close_crowd(f, crowd);
+}
+
 /* The crowd doesn't read, and after a second one of it has to go. */
 static void test_http_stream_stalled_one_makes_room(void **state)
 {
@@ -521,6 +569,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_http_stream_crowd_shares_the_loop, setup_crowd,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_http_stream_one_too_many_waits_for_a_place,
+                                        setup_crowd, teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_patient_ones_wait_for_places, setup_crowd,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_stalled_one_makes_room_for_a_patient_one,
                                         setup_crowd, teardown),
         cmocka_unit_test_setup_teardown(test_http_stream_stalled_one_makes_room, setup_crowd,
                                         teardown),
