@@ -33,6 +33,8 @@ void call_fail_missing(const struct call *call);
 
 /* --- Operations ------------------------------------------------------------------------------ */
 
+void create_bucket(const struct call *call);
+void delete_bucket(const struct call *call);
 void get_object(const struct call *call);  /* and HEAD */
 void head_bucket(const struct call *call); /* stubs.c, as those below */
 void get_location(const struct call *call);

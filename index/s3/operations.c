@@ -95,6 +95,8 @@ static const struct operation operations[] = {
     {HTTP_METHOD_GET, BUCKET, NULL, run_list_objects},
     {HTTP_METHOD_GET, BUCKET, "versions", run_list_objects},
     {HTTP_METHOD_HEAD, BUCKET, NULL, head_bucket},
+    {HTTP_METHOD_PUT, BUCKET, NULL, create_bucket},
+    {HTTP_METHOD_DELETE, BUCKET, NULL, delete_bucket},
     {HTTP_METHOD_GET, BUCKET, "location", get_location},
     {HTTP_METHOD_GET, BUCKET, "acl", get_acl},
     {HTTP_METHOD_PUT, BUCKET, "acl", put_acl},
