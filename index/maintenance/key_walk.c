@@ -48,7 +48,7 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
 
     if (is_slice_over(w, key, len, 0))
         return 1;
-    w->batch[w->n].record = *record;
+    record_copy(&w->batch[w->n].record, record);
     return take(w, key, len);
 }
 

@@ -130,7 +130,7 @@ static void take_key(struct comparison *c, const void *key, size_t len)
     suspect->is_stray = false;
     memcpy(suspect->key.bytes, key, len);
     suspect->key.len = len;
-    suspect->record = *c->record;
+    record_copy(&suspect->record, c->record);
     v->n++;
 }
 
