@@ -143,8 +143,8 @@ static int listen_in(struct admin *a)
     return rc;
 }
 
-int admin_start(uv_loop_t *loop, const struct objects *objects, struct jobs *jobs,
-                const char *directory, struct admin **admin)
+int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, const char *directory,
+                struct admin **admin)
 {
     struct admin *a = calloc(1, sizeof(*a));
     int rc = UV_ENOMEM;

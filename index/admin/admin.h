@@ -17,7 +17,7 @@ struct jobs; /* index/maintenance/job.h */
 
 struct admin {
     uv_loop_t *loop;
-    const struct objects *objects;
+    struct objects *objects;
     struct jobs *jobs;
     char *directory;  /* the index's */
     uint64_t started; /* uv_hrtime() */
@@ -30,8 +30,8 @@ struct admin {
 /* Makes the socket in the index directory, in place of one that a killed index left, and serves it;
  * the caller holds the directory's lock. `objects` and `jobs` are borrowed. 0 and *admin, or a
  * negative UV_E* after a log line. */
-int admin_start(uv_loop_t *loop, const struct objects *objects, struct jobs *jobs,
-                const char *directory, struct admin **admin);
+int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, const char *directory,
+                struct admin **admin);
 
 /* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
  * before. Those who watch jobs are served until these have ended: jobs_close() comes first. */

@@ -92,15 +92,17 @@ static json_t *status_of(const struct admin *admin)
 {
     struct backups backups = {.n = 0};
     struct store_stats s;
+    uint64_t hidden = 0;
 
     store_stats(admin->objects->store, &s);
+    objects_hidden(admin->objects, &hidden);
     backups_look_up(admin->objects->store, &backups); /* else a log line tells */
     return json_pack("{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
                      "s:o, s:o, s:o, s:o}",
                      "version", MKV_VERSION, "pid", (int)getpid(), "index",
                      json_of_text(admin->directory), "replicas", (int)admin->objects->copies,
                      "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
-                     json_of_number(s.keys - backups.n), "unlinked", json_of_number(s.unlinked),
+                     json_of_number(s.keys - hidden), "unlinked", json_of_number(s.unlinked),
                      "orphans", json_of_number(s.orphans), "table", "bytes",
                      json_of_number(s.table_bytes), "memtable", "bytes",
                      json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",

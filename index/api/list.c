@@ -33,6 +33,7 @@ struct list_op {
     unsigned looked_at; /* in this turn */
     bool begun;         /* the head of the object is written */
     bool at_limit;
+    bool at_reserved;
     struct buf out;
     int rc; /* UV_ENOMEM once `out` could not grow */
 };
@@ -48,8 +49,10 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     struct list_op *op = arg;
     bool wanted = ((record->flags & RECORD_UNLINKED) != 0) == op->unlinked;
 
-    if (key_is_reserved(key, len)) /* a few, that nobody can ask for */
-        return 0;
+    if (key_is_reserved(key, len)) {
+        op->at_reserved = len >= sizeof(KEY_RESERVED) - 1;
+        return op->at_reserved;
+    }
     op->at_limit = (wanted && op->left == 0) || op->look == 0;
     if (op->at_limit || op->looked_at == TURN_KEYS || buf_size(&op->out) >= TURN_BYTES) {
         op->next.len = len;
@@ -66,6 +69,23 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     op->left--;
     op->listed++;
     return op->rc;
+}
+
+/* Goes on, past all that nobody can ask for. */
+static int list_some(struct list_op *op)
+{
+    int rc;
+
+    do {
+        if (op->at_reserved) {
+            op->next.len = sizeof(KEY_RESERVED_END) - 1;
+            memcpy(op->next.bytes, KEY_RESERVED_END, op->next.len);
+        }
+        op->at_reserved = false;
+        rc = store_list(op->api->objects->store, op->prefix.bytes, op->prefix.len, op->next.bytes,
+                        op->next.len, key_cb, op);
+    } while (op->at_reserved);
+    return rc;
 }
 
 static int append_end(struct list_op *op, bool more)
@@ -88,8 +108,7 @@ static void more_cb(struct http_request *request)
     rc = op->begun ? 0 : buf_append_string(&op->out, "{\"keys\":[");
     op->begun = true;
     if (rc == 0)
-        rc = store_list(op->api->objects->store, op->prefix.bytes, op->prefix.len, op->next.bytes,
-                        op->next.len, key_cb, op);
+        rc = list_some(op);
     ended = rc == 0 || op->at_limit;
     if (rc >= 0 && ended && append_end(op, op->at_limit) < 0)
         rc = UV_ENOMEM;

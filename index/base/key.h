@@ -29,4 +29,7 @@ const char *key_decode_any(const char *path, size_t len, struct key *key);
  * has it. */
 bool key_is_reserved(const void *key, size_t len);
 
+#define KEY_RESERVED     "/_mkv/" /* all keys below, which are not a few, begin so, */
+#define KEY_RESERVED_END "/_mkv0" /* and this comes after them */
+
 #endif

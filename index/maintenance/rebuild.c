@@ -15,7 +15,6 @@
 
 #include "index/base/log.h"
 #include "index/maintenance/backup_find.h"
-#include "index/maintenance/backup_key.h"
 #include "index/maintenance/collect.h"
 #include "index/maintenance/replace.h"
 #include "index/maintenance/sort.h"
@@ -162,13 +161,12 @@ static int key_cb(const struct key *key, const struct record *record, void *arg)
 {
     struct rebuild *r = arg;
     struct record renamed;
-    uint64_t time;
 
     record_copy(&renamed, record);
     order_places(r, key, record, &renamed);
-    if (backup_key_parse(key->bytes, key->len, &time)) {
-        r->counts->backups++;
-        r->counts->backup_copies += record->n_places;
+    if (key_is_reserved(key->bytes, key->len)) {
+        r->counts->hidden++;
+        r->counts->hidden_copies += record->n_places;
     }
     if (r->options->progress_cb != NULL && r->counts->chosen.keys % PROGRESS_KEYS == 0)
         r->options->progress_cb(r->counts->files, r->counts->chosen.keys, r->options->arg);

@@ -22,9 +22,10 @@ struct rebuild_options {
 };
 
 struct rebuild_counts {
-    struct choose_counts chosen; /* with the backups, which are keys too: */
-    uint64_t backups;
-    uint64_t backup_copies;
+    struct choose_counts
+        chosen; /* with mkv's own, backups and what S3 hides, which are keys too: */
+    uint64_t hidden;
+    uint64_t hidden_copies;
     uint64_t backup_time; /* of the one that was used, ms since 1970; 0: none */
     uint64_t backup_keys; /* that it knows, unlinked ones too */
     bool backup_damaged;  /* there are some, and none is whole */

@@ -9,20 +9,25 @@ struct change {
     struct objects *objects;
     struct key key;
     uint64_t generation; /* of the blob that may be an orphan afterwards */
+    bool had;            /* a value, which wasn't unlinked */
     change_done_cb done;
     void *arg;
     struct store_commit commit;
 };
 
-static struct change *change_new(struct objects *o, const struct key *key, uint64_t generation,
-                                 change_done_cb done, void *arg)
+static struct change *change_new(struct objects *o, const struct key *key,
+                                 const struct record *record, change_done_cb done, void *arg)
 {
     struct change *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
         return NULL;
-    *c = (struct change){
-        .objects = o, .key = *key, .generation = generation, .done = done, .arg = arg};
+    *c = (struct change){.objects = o,
+                         .key = *key,
+                         .generation = record->generation,
+                         .had = !(record->flags & RECORD_UNLINKED),
+                         .done = done,
+                         .arg = arg};
     c->commit.data = c;
     objects_begin(o);
     return c;
@@ -40,7 +45,8 @@ static void committed_cb(struct store_commit *commit, int rc)
 {
     struct change *c = commit->data;
 
-    c->objects->changes += rc == 0;
+    if (rc == 0)
+        objects_changed(c->objects, &c->key, c->had, false);
     c->done(c->arg, rc);
     if (rc == 0)
         reclaimer_add(c->objects->reclaimer, &c->key, c->generation);
@@ -59,7 +65,7 @@ static int change_commit(struct change *c, const struct store_change *changes, s
 int change_remove(struct objects *o, const struct key *key, const struct record *record,
                   change_done_cb done, void *arg)
 {
-    struct change *c = change_new(o, key, record->generation, done, arg);
+    struct change *c = change_new(o, key, record, done, arg);
     struct store_change changes[2] = {{.space = STORE_KEYS,
                                        .key = key->bytes,
                                        .len = key->len,
@@ -84,8 +90,8 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
 int change_unlink(struct objects *o, const struct key *key, const struct record *record,
                   change_done_cb done, void *arg)
 {
-    struct change *c = change_new(o, key, record->generation, done, arg);
-    struct record unlinked = *record;
+    struct change *c = change_new(o, key, record, done, arg);
+    struct record unlinked;
     const struct store_change change = {.space = STORE_KEYS,
                                         .key = key->bytes,
                                         .len = key->len,
@@ -95,6 +101,7 @@ int change_unlink(struct objects *o, const struct key *key, const struct record 
 
     if (c == NULL)
         return UV_ENOMEM;
+    record_copy(&unlinked, record);
     unlinked.flags |= RECORD_UNLINKED;
     return change_commit(c, &change, 1);
 }

@@ -154,7 +154,8 @@ static void committed_cb(struct store_commit *commit, int rc)
     } else if (rc < 0) {
         fail(m, rc, "the index can't be changed\n");
     } else {
-        m->objects->changes++;
+        objects_changed(m->objects, &m->key,
+                        m->old.n_places > 0 && !(m->old.flags & RECORD_UNLINKED), true);
         m->options.done(m, 0, "");
         if (m->leaves)
             end_with_orphan(m);

@@ -11,6 +11,39 @@ bool objects_has(const struct objects *o, const struct key *key, const struct re
     return objects_look_up(o, key, &now) == 0 && record_equal(record, &now);
 }
 
+void objects_changed(struct objects *o, const struct key *key, bool had, bool has)
+{
+    o->changes++;
+    if (had != has && o->hidden_counted && key_is_reserved(key->bytes, key->len))
+        o->hidden += has ? 1 : (uint64_t)-1;
+}
+
+static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    uint64_t *n = arg;
+
+    (void)key;
+    (void)len;
+    *n += !(record->flags & RECORD_UNLINKED);
+    return 0;
+}
+
+int objects_hidden(struct objects *o, uint64_t *hidden)
+{
+    uint64_t n = 0;
+    int rc = 0;
+
+    if (!o->hidden_counted)
+        rc = store_list(o->store, KEY_RESERVED, sizeof(KEY_RESERVED) - 1, "", 0, count_cb, &n);
+    if (rc < 0)
+        return rc;
+    if (!o->hidden_counted)
+        o->hidden = n;
+    o->hidden_counted = true;
+    *hidden = o->hidden;
+    return 0;
+}
+
 void objects_begin(struct objects *o)
 {
     o->n_running++;

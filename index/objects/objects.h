@@ -41,6 +41,8 @@ struct objects {
     void *held;              /* blobs that are made or removed: a tree of struct hold */
     unsigned read_turn;      /* of places to read from (copy_search.h) */
     uint64_t changes;        /* commits that have changed a key, since the start */
+    uint64_t hidden;         /* keys that are mkv's own, once they were counted: */
+    bool hidden_counted;     /* objects_hidden() */
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:
                                 nobody waits */
@@ -58,6 +60,15 @@ static inline int objects_look_up(const struct objects *objects, const struct ke
 {
     return store_get(objects->store, key->bytes, key->len, record);
 }
+
+/* Notes what a commit has made of a key: whether it had a value, which wasn't unlinked, and has one
+ * now. */
+void objects_changed(struct objects *objects, const struct key *key, bool had, bool has);
+
+/* How many of the store's keys, which store_stats() counts, are mkv's own (key_is_reserved()):
+ * backups, S3's buckets, uploads and parts. The first call goes through all of them. 0 and
+ * *hidden, or UV_EIO or UV_ENOMEM. */
+int objects_hidden(struct objects *objects, uint64_t *hidden);
 
 /* Whether this very record is the key's, still. */
 bool objects_has(const struct objects *objects, const struct key *key, const struct record *record);

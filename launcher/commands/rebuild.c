@@ -114,12 +114,12 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
 {
     const struct choose_counts *c = &counts->chosen;
     double seconds = (double)(uv_hrtime() - p->started) / 1e9;
-    uint64_t keys = c->keys - counts->backups;
+    uint64_t keys = c->keys - counts->hidden;
 
     if (p->is_terminal)
         fputs("\r\033[K", stderr);
     printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", keys,
-           c->copies - counts->backup_copies);
+           c->copies - counts->hidden_copies);
     if (seconds >= 1)
         printf(" in %.1f s (%.0f keys/s)", seconds, (double)keys / seconds);
     putchar('\n');

@@ -635,6 +635,46 @@ static void test_reclaimer_stop(void **state)
     /* fixture_teardown() stops it, and asserts that nothing is left of it */
 }
 
+/* --- Keys of mkv's own ----------------------------------------------------------------------- */
+
+static void assert_hidden(struct fixture *f, uint64_t wanted)
+{
+    uint64_t hidden = 99;
+
+    assert_int_equal(objects_hidden(&f->objects, &hidden), 0);
+    assert_int_equal(hidden, wanted);
+    f->objects.hidden_counted = false;
+    assert_int_equal(objects_hidden(&f->objects, &hidden), 0);
+    assert_int_equal(hidden, wanted);
+}
+
+static void test_hidden_keys_are_counted(void **state)
+{
+    static const struct write_options replacing = {.size = -1, .replaces = true};
+    struct fixture *f = *state;
+    struct task task;
+
+    assert_int_equal(fixture_put(f, "/_mkv/s3/bucket/a", "value"), 0);
+    assert_int_equal(fixture_put(f, "/_mkv!", "value"), 0);
+    assert_int_equal(fixture_put(f, "/_mkv0", "value"), 0);
+    assert_hidden(f, 1);
+    assert_int_equal(fixture_put(f, "/_mkv/s3/bucket/b", "value"), 0);
+    assert_int_equal(fixture_put(f, KEY, "value"), 0);
+    assert_hidden(f, 2);
+    task_begin_write_as(f, &task, "/_mkv/s3/bucket/b", &replacing);
+    task_add(&task, "other");
+    task_end(&task);
+    assert_int_equal(task_wait(&task), 0);
+    assert_hidden(f, 2);
+    assert_int_equal(fixture_unlink(f, "/_mkv/s3/bucket/b"), 0);
+    assert_hidden(f, 1);
+    assert_int_equal(fixture_remove(f, "/_mkv/s3/bucket/b"), 0);
+    assert_hidden(f, 1);
+    assert_int_equal(fixture_remove(f, "/_mkv/s3/bucket/a"), 0);
+    assert_int_equal(fixture_remove(f, KEY), 0);
+    assert_hidden(f, 0);
+}
+
 #define CHANGE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -664,6 +704,7 @@ int main(void)
         CHANGE_TEST(test_reclaimer_spares_what_a_key_has),
         CHANGE_TEST(test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away),
         CHANGE_TEST(test_reclaimer_stop),
+        CHANGE_TEST(test_hidden_keys_are_counted),
     };
 
     return cmocka_run_group_tests_name("objects_change", tests, NULL, NULL);
