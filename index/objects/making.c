@@ -236,7 +236,7 @@ static int choose_generation(struct making *m)
 {
     struct objects *o = m->objects;
     uint64_t latest;
-    int rc = orphans_latest_time(o, &m->key, m->old.n_places > 0 ? m->old.time : 0, &latest);
+    int rc = orphans_latest_time(o, &m->key, m->old.n_places > 0 ? &m->old : NULL, &latest);
 
     if (rc < 0)
         return rc;

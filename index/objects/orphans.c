@@ -72,15 +72,17 @@ static int latest_cb(const void *key, size_t len, uint64_t generation, const str
     return 0;
 }
 
-int orphans_latest_time(const struct objects *o, const struct key *key, uint64_t of_record,
+int orphans_latest_time(const struct objects *o, const struct key *key, const struct record *record,
                         uint64_t *latest)
 {
     uint64_t found = 0;
-    int rc = store_list_orphans(o->store, key->bytes, key->len, 0, true, latest_cb, &found);
+    int rc = store_list_orphans(o->store, key->bytes, key->len,
+                                record != NULL ? record->generation : 0, true, latest_cb, &found);
 
     if (rc < 0)
         return rc;
-    take_time(of_record, &found);
+    if (record != NULL)
+        take_time(record->time, &found);
     take_time(objects_held_time(o, key), &found);
     *latest = found;
     return 0;

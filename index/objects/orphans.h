@@ -27,10 +27,12 @@ struct store_change orphan_change_of(const struct key *key, uint64_t generation,
 /* The time of an orphan's blob. */
 uint64_t orphan_time(const struct orphan *orphan, uint64_t generation);
 
-/* The latest time that counts (generation.h) of a key's blobs: of the one with a record that has
- * the time `of_record` (0: there is none), of its orphans, and of those in the making. 0 and
- * *latest, which may be 0, or UV_EIO. */
-int orphans_latest_time(const struct objects *objects, const struct key *key, uint64_t of_record,
-                        uint64_t *latest);
+/* The latest time that counts (generation.h) of a key's blobs: of the one with this record (NULL:
+ * there is none), of its orphans, and of those in the making. Of blobs that one key has had, a
+ * later one has a later time: so orphans that are older than the record's blob, of which a value
+ * that is replaced all the time has very many, aren't looked at. 0 and *latest, which may be 0, or
+ * UV_EIO. */
+int orphans_latest_time(const struct objects *objects, const struct key *key,
+                        const struct record *record, uint64_t *latest);
 
 #endif

@@ -336,7 +336,7 @@ static void test_orphan_that_stays_is_in_nobodys_way(void **state)
         const struct key other = {.bytes = "/other", .len = 6};
         uint64_t latest;
 
-        assert_int_equal(orphans_latest_time(&f->objects, &other, 0, &latest), 0);
+        assert_int_equal(orphans_latest_time(&f->objects, &other, NULL, &latest), 0);
         assert_int_equal(latest, 0);
     }
 }
