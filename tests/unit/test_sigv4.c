@@ -314,6 +314,7 @@ static void test_sigv4_malformed(void **state)
         {"Signature=f0", "Signature="},
         {",SignedHeaders=", ",Credential=a,SignedHeaders="},
         {",SignedHeaders=", ",,SignedHeaders="},
+        {",SignedHeaders=", ",SignedHeaders=host,SignedHeaders="},
     };
 
     (void)state;
