@@ -283,6 +283,7 @@ static void test_payload_verifies_each_chunk_when_it_is_whole(void **state)
     assert_int_equal(begin(&upload, signed_head), ACCESS_OK);
     assert_int_equal(feed(&upload, buf_bytes(&body), buf_size(&body) - 3), ACCESS_OK);
     assert_int_equal(feed(&upload, "a", 1), ACCESS_MISMATCH);
+    assert_int_equal(upload.got, 65534); /* without the last byte */
     assert_int_equal(feed(&upload, "a", 1), ACCESS_MISMATCH);
     finish(&upload);
     buf_deinit(&body);

@@ -212,6 +212,27 @@ static void test_sigv4_takes_other_spellings(void **state)
            DAY_2013, ACCESS_OK);
 }
 
+/* As S3 does, whatever the client wrote. */
+static void test_params_are_sorted_and_encoded_anew(void **state)
+{
+    static const char query[] = "b=2+3&b=%2b&a%2f=/~._-*&uploads&&%zz=%&A=%c3%bc&b=1";
+    static const char *const wanted[][2] = {
+        {"%25zz", "%25"}, {"A", "%C3%BC"}, {"a%2F", "%2F~._-%2A"}, {"b", "%2B"},
+        {"b", "1"},       {"b", "2%203"},  {"uploads", ""}};
+    struct params params;
+
+    (void)state;
+    assert_int_equal(params_init(&params, query, strlen(query)), 0);
+    assert_int_equal(params.n, COUNT_OF(wanted));
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        assert_int_equal(params.at[i].name_len, strlen(wanted[i][0]));
+        assert_memory_equal(params.at[i].name, wanted[i][0], params.at[i].name_len);
+        assert_int_equal(params.at[i].value_len, strlen(wanted[i][1]));
+        assert_memory_equal(params.at[i].value, wanted[i][1], params.at[i].value_len);
+    }
+    params_deinit(&params);
+}
+
 /* nginx answers "Expect: 100-continue" and doesn't pass it on: signed, it counts as sent. */
 static void test_sigv4_knows_a_signed_expect_that_was_taken_away(void **state)
 {
@@ -410,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_sigv4_says_who_it_is),
         cmocka_unit_test(test_sigv4_requests_of_boto3),
         cmocka_unit_test(test_sigv4_takes_other_spellings),
+        cmocka_unit_test(test_params_are_sorted_and_encoded_anew),
         cmocka_unit_test(test_sigv4_knows_a_signed_expect_that_was_taken_away),
         cmocka_unit_test(test_sigv4_finds_what_was_changed),
         cmocka_unit_test(test_sigv4_wants_all_that_matters_signed),
