@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "index/access/keys.h"
 #include "index/admin/admin.h"
 #include "index/api/api.h"
 #include "index/base/log.h"
@@ -49,6 +50,7 @@ static void server_free(struct index_server *s)
     free(s->directory);
     free(s->fallback);
     free(s->s3_domain);
+    keys_release(s->s3.keys);
     free(s);
 }
 
@@ -75,6 +77,7 @@ static void init_api(struct index_server *s, const struct index_server_options *
     };
     s->s3 = (struct s3){
         .objects = &s->objects,
+        .keys = options->keys != NULL ? keys_hold(options->keys) : NULL,
         .domain = s->s3_domain,
         .protect = options->protect,
         .upload_expiry_ms = options->s3_upload_expiry_ms,
@@ -404,6 +407,14 @@ int index_server_set_volumes(struct index_server *s, const struct volume_entry *
     else
         spread_restart(s->objects.spread);
     return rc;
+}
+
+void index_server_set_keys(struct index_server *s, struct keys *keys)
+{
+    struct keys *old = s->s3.keys;
+
+    s->s3.keys = keys_hold(keys);
+    keys_release(old);
 }
 
 void index_server_close_public(struct index_server *s)

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 struct index_server;
+struct keys;
 struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
@@ -20,6 +21,7 @@ struct index_server_options {
     bool check_reads;      /* a GET looks whether the replica is there before it redirects */
     const char *fallback;  /* "host:port" that a GET of a missing key is sent to, or NULL */
     bool protect;          /* only unlinked keys can be deleted */
+    struct keys *keys;     /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
     const char *s3_domain; /* a bucket of S3 is also at the host BUCKET.NAME; NULL: it isn't */
     uint64_t s3_upload_expiry_ms; /* that an upload of S3 is left alone before it is given up */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
@@ -47,6 +49,10 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
  * hold. 0, or a negative UV_E* after a log line, with nothing changed. */
 int index_server_set_volumes(struct index_server *server, const struct volume_entry *entries,
                              size_t n);
+
+/* Makes these the keys of S3, which it holds: requests that come from now on are judged by them.
+ * The server was started with some. */
+void index_server_set_keys(struct index_server *server, struct keys *keys);
 
 /* Stops accepting on every listener but the first, which the front needs while it drains. */
 void index_server_close_public(struct index_server *server);

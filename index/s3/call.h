@@ -2,6 +2,7 @@
 #ifndef MKV_S3_CALL_H
 #define MKV_S3_CALL_H
 
+#include "index/access/access.h"
 #include "index/s3/respond.h"
 #include "index/s3/s3.h"
 #include "index/s3/target.h"
@@ -10,12 +11,14 @@
 struct call {
     struct s3 *s3;
     struct http_request *request;
-    struct respond_ids ids; /* added to the answer already */
+    const struct access_auth *auth; /* who calls; gone when the operation returns. NULL: S3 is open
+                                       to anybody */
+    struct respond_ids ids;         /* added to the answer already */
     struct target target;
 };
 
 /* An operation answers now, or later after http_read_body() or http_request_hold(). Its target is
- * what the table of operations says, and the caller may do what it asks for. `call` is gone when it
+ * what the table of operations says, and the caller may do what that says. `call` is gone when it
  * returns. */
 typedef void (*operation_cb)(const struct call *call);
 
@@ -31,11 +34,33 @@ enum s3_error call_error_of(int rc);
 /* Answers that the object isn't there, or its bucket. */
 void call_fail_missing(const struct call *call);
 
+/* --- Who may do what: authorize.c ------------------------------------------------------------- */
+
+/* Finds out who calls, where S3 isn't open. S3_OK and *auth, for access_auth_deinit(); or what is
+ * wrong, and *message, static text. */
+enum s3_error call_authenticate(const struct call *call, struct access_auth *auth,
+                                const char **message);
+
+/* Whether the caller may do that to a key of a bucket, or to the bucket as a whole when key_len is
+ * 0; and whether it may know of the bucket. */
+bool call_may(const struct call *call, enum access_right right, const char *bucket, const char *key,
+              size_t key_len);
+bool call_may_see(const struct call *call, const char *bucket);
+
+/* The request as `access` reads it; borrows it. */
+void call_access_request(const struct call *call, struct access_request *request);
+
+/* What S3 calls a failure of `access`. */
+enum s3_error call_error_of_access(enum access_result result);
+
 /* --- Operations ------------------------------------------------------------------------------ */
 
-void create_bucket(const struct call *call);
+void get_object(const struct call *call); /* and HEAD */
+void put_object(const struct call *call);
+void delete_object(const struct call *call);
+void delete_objects(const struct call *call);
+void create_bucket(const struct call *call); /* bucket_calls.c, as the next */
 void delete_bucket(const struct call *call);
-void get_object(const struct call *call);  /* and HEAD */
 void head_bucket(const struct call *call); /* stubs.c, as those below */
 void get_location(const struct call *call);
 void get_acl(const struct call *call);

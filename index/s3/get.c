@@ -194,16 +194,27 @@ static int find_override(const struct http_request *request, const struct overri
     return rc < 0 ? rc : 1;
 }
 
-static bool overrides_are_good(const struct http_request *request)
+/* Who isn't known can't have others see an object as something else. */
+static enum s3_error check_overrides(const struct call *call, const char **message)
 {
+    const bool is_anonymous = call->auth != NULL && call->auth->scheme == ACCESS_ANONYMOUS;
     char value[OVERRIDE_MAX];
     size_t len;
 
     for (size_t i = 0; i < N_OVERRIDES; i++) {
-        if (find_override(request, &overrides[i], value, &len) < 0)
-            return false;
+        int rc = find_override(call->request, &overrides[i], value, &len);
+
+        if (rc != 0 && is_anonymous) {
+            *message =
+                "Request specific response headers cannot be used for anonymous GET requests.";
+            return S3_INVALID_REQUEST;
+        }
+        if (rc < 0) {
+            *message = "A response-... parameter can be no header.";
+            return S3_INVALID_ARGUMENT;
+        }
     }
-    return true;
+    return S3_OK;
 }
 
 /* Adds those of the six headers that the query gives. Returns which, a bit each. */
@@ -380,10 +391,8 @@ static bool reading_init(struct reading *r, const struct call *call, const struc
     if (!check_conditions(r))
         return false;
     error = find_range(r, &message);
-    if (error == S3_OK && !overrides_are_good(call->request)) {
-        message = "A response-... parameter can be no header.";
-        error = S3_INVALID_ARGUMENT;
-    }
+    if (error == S3_OK)
+        error = check_overrides(call, &message);
     if (error != S3_OK)
         fail_range(r, error, message);
     return error == S3_OK;
@@ -433,6 +442,7 @@ static void search_copy(const struct call *call, const struct record *record)
         return;
     }
     op->call = *call;
+    op->call.auth = NULL; /* it was asked for before */
     op->search.data = op;
     if (copy_search_start(&op->search, call->s3->objects, &call->target.key, record,
                           tried_places(call, record), found_cb) < 0) {

@@ -54,10 +54,20 @@ static const char *const subresources[] = {
 
 enum level { SERVICE, BUCKET, OBJECT };
 
+/* What the caller must have a grant for. */
+enum need {
+    NOTHING, /* or the operation looks itself */
+    SIGHT,   /* anything in the bucket */
+    READ,
+    WRITE,
+    BUCKETS,
+};
+
 struct operation {
     enum http_method method;
     enum level level;
     const char *subresource; /* or NULL */
+    enum need need;
     operation_cb run;
 };
 
@@ -65,7 +75,10 @@ struct operation {
 
 static void run_list_buckets(const struct call *call)
 {
-    list_buckets(call->request, call->s3->objects->store, &call->ids);
+    if (call->auth != NULL && call->auth->scheme == ACCESS_ANONYMOUS)
+        call_fail(call, S3_ACCESS_DENIED, NULL);
+    else
+        list_buckets(call->request, call->s3->objects->store, &call->ids);
 }
 
 /* Answers for a bucket that isn't there. */
@@ -79,9 +92,24 @@ static bool check_bucket(const struct call *call)
     return false;
 }
 
+/* What is listed begins with the prefix, and so must the grant's. */
+static bool may_list(const struct call *call)
+{
+    size_t len;
+    const char *query = http_request_query(call->request, &len);
+    char prefix[S3_KEY_MAX];
+    size_t prefix_len;
+
+    if (query_find(query, len, "prefix", prefix, sizeof(prefix), &prefix_len) < 0)
+        prefix_len = 0;
+    return call_may(call, ACCESS_READ, call->target.bucket, prefix, prefix_len);
+}
+
 static void run_list_objects(const struct call *call)
 {
-    if (check_bucket(call))
+    if (!may_list(call))
+        call_fail(call, S3_ACCESS_DENIED, NULL);
+    else if (check_bucket(call))
         list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
                      call->target.bucket_len);
 }
@@ -90,26 +118,30 @@ static void run_list_objects(const struct call *call)
  */
 
 static const struct operation operations[] = {
-    {HTTP_METHOD_GET, SERVICE, NULL, run_list_buckets},
+    {HTTP_METHOD_GET, SERVICE, NULL, NOTHING, run_list_buckets},
 
-    {HTTP_METHOD_GET, BUCKET, NULL, run_list_objects},
-    {HTTP_METHOD_GET, BUCKET, "versions", run_list_objects},
-    {HTTP_METHOD_HEAD, BUCKET, NULL, head_bucket},
-    {HTTP_METHOD_PUT, BUCKET, NULL, create_bucket},
-    {HTTP_METHOD_DELETE, BUCKET, NULL, delete_bucket},
-    {HTTP_METHOD_GET, BUCKET, "location", get_location},
-    {HTTP_METHOD_GET, BUCKET, "acl", get_acl},
-    {HTTP_METHOD_PUT, BUCKET, "acl", put_acl},
-    {HTTP_METHOD_GET, BUCKET, "versioning", get_versioning},
-    {HTTP_METHOD_GET, BUCKET, "policy", get_policy},
-    {HTTP_METHOD_GET, BUCKET, "cors", get_cors},
-    {HTTP_METHOD_GET, BUCKET, "tagging", get_tagging},
+    {HTTP_METHOD_GET, BUCKET, NULL, NOTHING, run_list_objects},
+    {HTTP_METHOD_GET, BUCKET, "versions", NOTHING, run_list_objects},
+    {HTTP_METHOD_HEAD, BUCKET, NULL, SIGHT, head_bucket},
+    {HTTP_METHOD_GET, BUCKET, "location", SIGHT, get_location},
+    {HTTP_METHOD_GET, BUCKET, "acl", SIGHT, get_acl},
+    {HTTP_METHOD_PUT, BUCKET, "acl", WRITE, put_acl},
+    {HTTP_METHOD_GET, BUCKET, "versioning", SIGHT, get_versioning},
+    {HTTP_METHOD_GET, BUCKET, "policy", SIGHT, get_policy},
+    {HTTP_METHOD_GET, BUCKET, "cors", SIGHT, get_cors},
+    {HTTP_METHOD_GET, BUCKET, "tagging", SIGHT, get_tagging},
 
-    {HTTP_METHOD_GET, OBJECT, NULL, get_object},
-    {HTTP_METHOD_HEAD, OBJECT, NULL, get_object},
-    {HTTP_METHOD_GET, OBJECT, "acl", get_acl},
-    {HTTP_METHOD_PUT, OBJECT, "acl", put_acl},
-    {HTTP_METHOD_GET, OBJECT, "tagging", get_tagging},
+    {HTTP_METHOD_PUT, BUCKET, NULL, BUCKETS, create_bucket},
+    {HTTP_METHOD_DELETE, BUCKET, NULL, BUCKETS, delete_bucket},
+    {HTTP_METHOD_POST, BUCKET, "delete", NOTHING, delete_objects},
+
+    {HTTP_METHOD_GET, OBJECT, NULL, READ, get_object},
+    {HTTP_METHOD_HEAD, OBJECT, NULL, READ, get_object},
+    {HTTP_METHOD_PUT, OBJECT, NULL, WRITE, put_object},
+    {HTTP_METHOD_DELETE, OBJECT, NULL, WRITE, delete_object},
+    {HTTP_METHOD_GET, OBJECT, "acl", READ, get_acl},
+    {HTTP_METHOD_PUT, OBJECT, "acl", WRITE, put_acl},
+    {HTTP_METHOD_GET, OBJECT, "tagging", READ, get_tagging},
 };
 
 #define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
@@ -162,6 +194,22 @@ static enum s3_error check_version(const char *query, size_t query_len)
     return rc == 0 && len == 4 && memcmp(version, "null", 4) == 0 ? S3_OK : S3_NO_SUCH_VERSION;
 }
 
+static bool may_run(const struct call *call, enum need need)
+{
+    static const enum access_right rights[] = {
+        [READ] = ACCESS_READ, [WRITE] = ACCESS_WRITE, [BUCKETS] = ACCESS_BUCKETS};
+    const struct target *target = &call->target;
+
+    switch (need) {
+    case NOTHING:
+        return true;
+    case SIGHT:
+        return call_may_see(call, target->bucket);
+    default:
+        return call_may(call, rights[need], target->bucket, target_key(target), target->key_len);
+    }
+}
+
 void call_run(const struct call *call)
 {
     enum http_method method = http_request_method(call->request);
@@ -176,6 +224,8 @@ void call_run(const struct call *call)
     if (operation == NULL)
         error = subresource != NULL || method == HTTP_METHOD_POST ? S3_NOT_IMPLEMENTED
                                                                   : S3_METHOD_NOT_ALLOWED;
+    else if (!may_run(call, operation->need))
+        error = S3_ACCESS_DENIED;
     if (error == S3_OK)
         error = unsupported_headers(call->request, &message);
     if (error == S3_OK)

@@ -63,6 +63,24 @@ bool s3_is_wanted(const struct http_request *request)
 
 /* --- One of them ----------------------------------------------------------------------------- */
 
+/* Who calls comes before what is asked for: a stranger learns nothing. */
+static void handle(struct call *call)
+{
+    struct access_auth auth = {.who = NULL};
+    const char *message = NULL;
+    enum s3_error error = S3_OK;
+
+    if (call->s3->keys != NULL) {
+        error = call_authenticate(call, &auth, &message);
+        call->auth = &auth;
+    }
+    if (error != S3_OK)
+        call_fail(call, error, message);
+    else
+        call_run(call);
+    access_auth_deinit(&auth);
+}
+
 void s3_handle(struct s3 *s3, struct http_request *request)
 {
     struct call call = {.s3 = s3, .request = request};
@@ -76,7 +94,7 @@ void s3_handle(struct s3 *s3, struct http_request *request)
     if (error != S3_OK)
         call_fail(&call, error, NULL);
     else
-        call_run(&call);
+        handle(&call);
 }
 
 void call_fail(const struct call *call, enum s3_error error, const char *message)

@@ -9,8 +9,11 @@
 #include "index/http/http.h"
 #include "index/objects/objects.h"
 
+struct keys; /* index/access/keys.h */
+
 struct s3 {
     struct objects *objects;   /* borrowed */
+    struct keys *keys;         /* held; NULL: anybody may do anything */
     const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
     bool protect;              /* only unlinked keys can be deleted */
     uint64_t upload_expiry_ms; /* that a multipart upload is left alone before it is given up */

@@ -48,6 +48,10 @@ static const struct unsupported {
      S3_NOT_IMPLEMENTED,
      "Buckets have no owners here."},
     {"x-amz-write-offset-bytes", {NULL}, S3_NOT_IMPLEMENTED, "Nothing can be appended to objects."},
+    {"x-amz-if-match-",
+     {NULL},
+     S3_NOT_IMPLEMENTED,
+     "An object can be conditioned by its ETag alone."},
     {"x-amz-mfa", {NULL}, S3_NOT_IMPLEMENTED, "There are no devices for authentication here."},
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/access/keys.h"
 #include "index/server.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
@@ -19,6 +20,7 @@ struct index_options {
     struct address direct; /* port 0: not published */
     struct address s3;     /* likewise */
     const char *s3_domain;
+    const char *keys;
     uint64_t s3_upload_expiry_ms;
     const char *directory;
     const char *fallback;
@@ -96,6 +98,8 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, s3)},
     {"s3-domain", "NAME", NULL, "a bucket is also at the host BUCKET.NAME", option_set_domain,
      offsetof(struct index_options, s3_domain)},
+    {"keys", "FILE", NULL, "who may do what by S3, and the secrets; HUP reads it anew",
+     option_set_string, offsetof(struct index_options, keys)},
     {"s3-upload-expiry", "TIME", "7d", "when a multipart upload that is left alone is given up",
      option_set_duration, offsetof(struct index_options, s3_upload_expiry_ms)},
     COMMON_OPTIONS,
@@ -124,6 +128,7 @@ struct backend {
     struct listeners direct;
     int fds[LISTENERS_MAX + 1];
     struct index_server *server;
+    struct keys *keys; /* of the start, or NULL */
 };
 
 /* The volumes of the command line and of the file. NULL, or what is wrong with them. */
@@ -204,22 +209,19 @@ static int backend_start(uv_loop_t *loop, void *arg)
         return rc;
     forget_sockets(b);
     warn_of_fewer(b);
+    if (b->given->s3.port != 0 && b->given->keys == NULL)
+        log_warn("S3 is open to everybody who can connect: --keys FILE says who may do what");
     settings_write(b->options.directory, &b->options, b->volumes.entries, b->volumes.count);
     return 0;
 }
 
-/* A file that can't be read, or says nonsense, changes nothing. */
-static int backend_reload(void *arg)
+static int reload_volumes(struct backend *b)
 {
-    struct backend *b = arg;
     struct volume_list list = {0};
     char text[VOLUME_LIST_TEXT_MAX];
-    const char *problem;
+    const char *problem = gather_volumes(b, &list, text);
     int rc = 0;
 
-    if (b->given->volumes_file == NULL || b->server == NULL)
-        return 0;
-    problem = gather_volumes(b, &list, text);
     if (problem != NULL) {
         log_error("the volumes stay as they are: %s", problem);
         rc = -EINVAL;
@@ -232,6 +234,38 @@ static int backend_reload(void *arg)
     }
     volume_list_deinit(&list);
     return rc;
+}
+
+static int reload_keys(struct backend *b)
+{
+    struct keys *keys;
+    char why[KEYS_WHY_SIZE];
+    int rc = keys_read(b->given->keys, &keys, why);
+
+    if (rc < 0) {
+        log_error("the keys of S3 stay as they are: %s", why);
+        return rc;
+    }
+    index_server_set_keys(b->server, keys);
+    log_info("the index has %zu keys of S3", keys_count(keys));
+    keys_release(keys);
+    return 0;
+}
+
+/* A file that can't be read, or says nonsense, changes nothing. */
+static int backend_reload(void *arg)
+{
+    struct backend *b = arg;
+    int rc = 0;
+    int keys_rc = 0;
+
+    if (b->server == NULL)
+        return 0;
+    if (b->given->volumes_file != NULL)
+        rc = reload_volumes(b);
+    if (b->given->keys != NULL)
+        keys_rc = reload_keys(b);
+    return rc < 0 ? rc : keys_rc;
 }
 
 static void backend_drain(void *arg)
@@ -323,6 +357,7 @@ static void fill_server_options(struct backend *b, const char *directory)
         .fallback = o->fallback,
         .protect = o->protect,
         .s3_domain = o->s3_domain,
+        .keys = b->keys,
         .s3_upload_expiry_ms = o->s3_upload_expiry_ms,
         .grace_ms = o->grace_ms,
         .repair_after_ms = o->repair_after_ms,
@@ -381,6 +416,19 @@ static int resolve(struct backend *b, struct listeners *listeners)
     return rc;
 }
 
+static int read_keys(struct backend *b)
+{
+    char why[KEYS_WHY_SIZE];
+    int rc;
+
+    if (b->given->keys == NULL)
+        return 0;
+    rc = keys_read(b->given->keys, &b->keys, why);
+    if (rc < 0)
+        log_error("%s", why);
+    return rc;
+}
+
 static int serve_or_inspect(struct backend *b)
 {
     const struct common_options *common = &b->given->common;
@@ -389,7 +437,8 @@ static int serve_or_inspect(struct backend *b)
     struct site_options site;
     char text[32];
 
-    if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0)
+    if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0 ||
+        read_keys(b) < 0)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &account, &listeners);
@@ -419,5 +468,6 @@ int index_main(int argc, char **argv)
         exit_code = serve_or_inspect(&b);
     volume_list_deinit(&b.volumes);
     upstreams_deinit(&b.upstreams);
+    keys_release(b.keys);
     return exit_code;
 }

@@ -1,0 +1,50 @@
+/* The body of a request of S3, as its head announces it (access/payload.h): its bytes without their
+ * framing, with whatever was announced verified at its end: hash, signatures, the checksum of a
+ * header or a trailer, Content-MD5 where it is asked for here. */
+#ifndef MKV_S3_BODY_H
+#define MKV_S3_BODY_H
+
+#include "index/access/payload.h"
+#include "index/base/md5.h"
+#include "index/s3/call.h"
+#include "index/s3/checksum.h"
+
+/* Embedded in an operation. */
+struct body {
+    struct payload payload;
+    int64_t length; /* bytes without framing; -1: unknown */
+    bool has_md5;   /* Content-MD5 is given, */
+    unsigned char md5[MD5_SIZE];
+    /* The checksum that is announced; and the body's own after body_end(). */
+    enum checksum_kind kind; /* CHECKSUM_NONE: none is */
+    unsigned char checksum[CHECKSUM_SIZE_MAX];
+    /* The rest is body.c's. */
+    bool is_trailer; /* the checksum comes in the trailer, not in a header */
+    unsigned char announced[CHECKSUM_SIZE_MAX];
+    struct checksum running;
+    struct md5 running_md5;
+};
+
+enum body_use {
+    BODY_OF_OBJECT,  /* bytes to keep: whoever keeps them compares their MD5 */
+    BODY_OF_REQUEST, /* what the request says: of a streaming form it can't be */
+};
+
+/* Reads what the head announces. S3_OK, and *body, for body_deinit(); or what is wrong with it, and
+ * *message, static text or NULL. */
+enum s3_error body_init(struct body *body, const struct call *call, enum body_use use,
+                        const char **message);
+void body_deinit(struct body *body);
+
+/* As payload_next(): takes bytes off the front of *at, until there is a piece of the value, or
+ * nothing is left: *len is 0. S3_OK, or what is wrong, and *message. */
+enum s3_error body_next(struct body *body, const char **at, const char *end, const char **bytes,
+                        size_t *len, const char **message);
+
+/* It is over. S3_OK: it is what was announced. */
+enum s3_error body_end(struct body *body, const char **message);
+
+/* Adds the headers by which a client is told the checksum of what it sent, if it announced one. */
+void body_add_checksum(const struct body *body, struct http_request *request);
+
+#endif

@@ -1,0 +1,65 @@
+#include "index/s3/conditional.h"
+
+#include <errno.h>
+#include <strings.h>
+
+#include "index/http/conditions.h"
+#include "index/s3/meta.h"
+
+static bool has_conditions(const struct http_request *request)
+{
+    const char *name;
+
+    for (unsigned i = 0; http_request_header_at(request, i, &name) != NULL; i++) {
+        if (strncasecmp(name, "If-", 3) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool conditional_is_needed(const struct call *call)
+{
+    return call->s3->protect || has_conditions(call->request);
+}
+
+int conditional_check(const struct call *call, const struct record *record)
+{
+    struct conditions_target target = {.takes_bare_tags = true};
+    struct conditions conditions;
+    char etag[META_ETAG_SIZE];
+
+    if (record != NULL) {
+        meta_etag(record->meta, record->meta_len, record, etag);
+        target.etag = etag;
+        target.modified = (int64_t)(record->time / 1000);
+    }
+    conditions_init(&conditions, &target);
+    conditions_add_request(&conditions, call->request);
+    switch (conditions_outcome(&conditions, false)) {
+    case CONDITIONS_MALFORMED:
+        return UV_EINVAL;
+    case CONDITIONS_FAIL: /* as S3 says it of an object that isn't there */
+        return record == NULL && conditions.match.given ? UV_ENOENT : UV_ECANCELED;
+    case CONDITIONS_HOLD:
+    case CONDITIONS_NOT_MODIFIED:
+        break;
+    }
+    return record != NULL && call->s3->protect ? UV_EPERM : 0;
+}
+
+enum s3_error conditional_error_of(int rc)
+{
+    switch (rc) {
+    case UV_EPERM:
+        return S3_ACCESS_DENIED;
+    case UV_EINVAL:
+        return S3_INVALID_ARGUMENT;
+    case UV_ENOENT:
+        return S3_NO_SUCH_KEY;
+    case UV_ECANCELED:
+    case STORE_CONFLICT: /* a later value came: the condition was about another one */
+        return S3_PRECONDITION_FAILED;
+    default:
+        return call_error_of(rc);
+    }
+}

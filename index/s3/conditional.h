@@ -1,0 +1,18 @@
+/* What a key must have for it to be written or removed: the request's preconditions, and with
+ * --protect, that it was unlinked before. */
+#ifndef MKV_S3_CONDITIONAL_H
+#define MKV_S3_CONDITIONAL_H
+
+#include "index/s3/call.h"
+
+/* Whether there is anything to check. */
+bool conditional_is_needed(const struct call *call);
+
+/* Whether a key with that record, NULL for none, may get a value: 0, or a negative error that
+ * conditional_error_of() knows. */
+int conditional_check(const struct call *call, const struct record *record);
+
+/* Of conditional_check(), and of a write or change that was refused. */
+enum s3_error conditional_error_of(int rc);
+
+#endif
