@@ -60,9 +60,10 @@ static int append_query(const struct params *params, struct buf *out)
 
 /* A header that is missing has no value; but for one that a client may have signed and that the
  * server before us takes away, since it does what it asks for. */
-static int append_header(const struct access_request *request, const char *name, struct buf *out)
+static int append_header(const struct access_request *request, const char *name, bool collapse,
+                         struct buf *out)
 {
-    int rc = access_append_header(request, name, true, out);
+    int rc = access_append_header(request, name, collapse, out);
 
     if (rc == -ENOENT)
         rc = buf_append_string(out, strcmp(name, "expect") == 0 ? "100-continue" : "");
@@ -70,7 +71,8 @@ static int append_header(const struct access_request *request, const char *name,
 }
 
 /* "NAME:VALUE\n" of each signed header, in the list's order. */
-static int append_headers(const struct access_request *request, const char *list, struct buf *out)
+static int append_headers(const struct access_request *request, const char *list, bool collapse,
+                          struct buf *out)
 {
     char name[HEADER_MAX + 1];
     int rc = 0;
@@ -83,7 +85,7 @@ static int append_headers(const struct access_request *request, const char *list
         memcpy(name, at, len);
         name[len] = '\0';
         rc = buf_append_format(out, "%s:", name);
-        rc = rc < 0 ? rc : append_header(request, name, out);
+        rc = rc < 0 ? rc : append_header(request, name, collapse, out);
         rc = rc < 0 ? rc : buf_append(out, "\n", 1);
         if (at[len] == '\0')
             break;
@@ -93,7 +95,7 @@ static int append_headers(const struct access_request *request, const char *list
 }
 
 int canonical_append(const struct access_request *request, const struct params *params,
-                     const char *list, const char *payload, struct buf *out)
+                     const char *list, const char *payload, bool collapse, struct buf *out)
 {
     int rc = buf_append_format(out, "%s\n", request->method);
 
@@ -101,6 +103,6 @@ int canonical_append(const struct access_request *request, const struct params *
     rc = rc < 0 ? rc : buf_append(out, "\n", 1);
     rc = rc < 0 ? rc : append_query(params, out);
     rc = rc < 0 ? rc : buf_append(out, "\n", 1);
-    rc = rc < 0 ? rc : append_headers(request, list, out);
+    rc = rc < 0 ? rc : append_headers(request, list, collapse, out);
     return rc < 0 ? rc : buf_append_format(out, "\n%s\n%s", list, payload);
 }

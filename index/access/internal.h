@@ -49,9 +49,10 @@ bool access_same(const char *a, const char *b);
 /* Whether `list`, names separated by ';', has Host and each x-amz-... header that was sent. */
 bool canonical_signs_enough(const struct access_request *request, const char *list);
 
-/* Appends the canonical request of version 4. 0 or -ENOMEM. */
+/* Appends the canonical request of version 4; with `collapse`, one space stands for several in a
+ * header. 0 or -ENOMEM. */
 int canonical_append(const struct access_request *request, const struct params *params,
-                     const char *list, const char *payload, struct buf *out);
+                     const char *list, const char *payload, bool collapse, struct buf *out);
 
 /* --- The forms of a signature, each given the request's parameters --------------------------- */
 

@@ -212,12 +212,14 @@ static const unsigned char *signing_key(struct identity *who, const struct claim
 
 /* The signature that the claim should have. */
 static int sign(const struct access_request *request, const struct params *params,
-                const struct claim *claim, const unsigned char key[SHA256_SIZE], char signature[65])
+                const struct claim *claim, const unsigned char key[SHA256_SIZE], bool collapse,
+                char signature[65])
 {
     struct buf text = {0};
     char hash[SHA256_HEX_SIZE];
     unsigned char mac[SHA256_SIZE];
-    int rc = canonical_append(request, params, claim->signed_headers, claim->payload, &text);
+    int rc =
+        canonical_append(request, params, claim->signed_headers, claim->payload, collapse, &text);
 
     if (rc == 0) {
         sha256_hex(buf_bytes(&text), buf_size(&text), hash);
@@ -270,10 +272,14 @@ static enum access_result judge(struct keys *keys, const struct access_request *
     struct identity *who = keys_find(keys, claim->credential, &known);
     const unsigned char *key = signing_key(who, claim);
     char signature[65];
+    int rc;
 
     if (!canonical_signs_enough(request, claim->signed_headers))
         return ACCESS_UNSIGNED_HEADER;
-    if (sign(request, params, claim, key, signature) < 0)
+    rc = sign(request, params, claim, key, true, signature);
+    if (rc == 0 && !access_same(signature, claim->signature))
+        rc = sign(request, params, claim, key, false, signature); /* as s3cmd and curl have it */
+    if (rc < 0)
         return ACCESS_NO_MEMORY;
     if (!access_same(signature, claim->signature) && known && result == ACCESS_OK)
         result = ACCESS_MISMATCH;

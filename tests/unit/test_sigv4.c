@@ -233,6 +233,29 @@ static void test_params_are_sorted_and_encoded_anew(void **state)
     params_deinit(&params);
 }
 
+/* S3 makes one space of several; s3cmd and curl sign them as they are. */
+static void test_sigv4_takes_white_space_both_ways(void **state)
+{
+    static const char head[] =
+        "PUT /bucket/k HTTP/1.1\n"
+        "Host: h\n"
+        "x-amz-date: 20130524T000000Z\n"
+        "x-amz-meta-a: b  c\n"
+        "x-amz-content-sha256: UNSIGNED-PAYLOAD\n"
+        "Authorization: " CREDENTIAL
+        ", SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-a, "
+        "Signature=08118acd0df743d6cdee3fc8d72929c96536e8bd66ed1e06b945ab2e8dd33a0c\n";
+
+    (void)state;
+    expect(head, DAY_2013, ACCESS_OK);
+    expect(access_text_with(head,
+                            "08118acd0df743d6cdee3fc8d72929c96536e8bd66ed1e06b945ab2e8dd33a0c",
+                            "1aa0eaa32d23fac472aa79ecaa17bd997d8d54eb14bfde38c62dc383f5081ea3"),
+           DAY_2013, ACCESS_OK);
+    expect(access_text_with(head, "b  c", "b c"), DAY_2013, ACCESS_MISMATCH);
+    expect(access_text_with(head, "b  c", "b   c"), DAY_2013, ACCESS_MISMATCH);
+}
+
 /* nginx answers "Expect: 100-continue" and doesn't pass it on: signed, it counts as sent. */
 static void test_sigv4_knows_a_signed_expect_that_was_taken_away(void **state)
 {
@@ -432,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_sigv4_requests_of_boto3),
         cmocka_unit_test(test_sigv4_takes_other_spellings),
         cmocka_unit_test(test_params_are_sorted_and_encoded_anew),
+        cmocka_unit_test(test_sigv4_takes_white_space_both_ways),
         cmocka_unit_test(test_sigv4_knows_a_signed_expect_that_was_taken_away),
         cmocka_unit_test(test_sigv4_finds_what_was_changed),
         cmocka_unit_test(test_sigv4_wants_all_that_matters_signed),
