@@ -45,12 +45,13 @@ struct names {
 /* Adds it unless it is there. False when there is no room. */
 static bool add_name(struct names *names, const char *name, size_t len)
 {
-    char *out = names->at[names->n];
+    char *out;
 
     if (len < 6 || strncasecmp(name, "x-amz-", 6) != 0)
         return true;
     if (names->n == NAMES_MAX || len > NAME_MAX_LEN)
         return false;
+    out = names->at[names->n];
     for (size_t i = 0; i < len; i++)
         out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
     out[len] = '\0';
