@@ -313,7 +313,7 @@ motley() {
     { echo "$HEADER" && key a && end 1 0 0; } | no 'line 2 of .* has a key'
     { echo "$HEADER" && key /a | tr 5 x && end 1 0 0; } | no 'line 2 of .* no JSON object'
     { echo "$HEADER" && key /a | sed 's/time/Time/' && end 1 0 0; } | no 'line 2 of .* "time"'
-    { echo "$HEADER" && head -c 20000 /dev/zero | tr '\0' x; } | no 'line 2 of .* too long'
+    { echo "$HEADER" && head -c 60000 /dev/zero | tr '\0' x; } | no 'line 2 of .* too long'
     { echo "$HEADER" && head -c 20 /dev/zero; } | no 'line 2 of .* no JSON object'
 }
 
