@@ -36,6 +36,8 @@ struct parameters {
 struct list_op {
     struct xml_stream stream;
     struct store *store;
+    struct keys *keys;          /* held; NULL where all may know of all */
+    const struct identity *who; /* likewise */
     struct bucket_walk walk;
     enum half half;
     uint64_t left;
@@ -137,12 +139,23 @@ static void write_bucket(struct list_op *op, const char *name, size_t len, uint6
 
 /* --- The walks ------------------------------------------------------------------------------- */
 
+static bool may_see(const struct list_op *op, const char *name, size_t len)
+{
+    char bucket[BUCKET_NAME_MAX + 1];
+
+    if (op->who == NULL)
+        return true;
+    memcpy(bucket, name, len);
+    bucket[len] = '\0';
+    return access_may_see(op->who, bucket);
+}
+
 /* 1: the bucket is to be listed, 0: it isn't; or negative. */
 static int is_wanted(const struct list_op *op, const char *name, size_t len)
 {
     int rc;
 
-    if (!bucket_name_is_usable(name, len))
+    if (!bucket_name_is_usable(name, len) || !may_see(op, name, len))
         return 0;
     if (op->half == RECORDS)
         return 1;
@@ -219,7 +232,16 @@ static int go_on(void *arg)
     return 1;
 }
 
-static struct list_op *list_new(struct store *store, const struct parameters *p)
+static void list_free(void *arg)
+{
+    struct list_op *op = arg;
+
+    keys_release(op->keys);
+    free(op);
+}
+
+static struct list_op *list_new(struct store *store, const struct parameters *p,
+                                const struct access_auth *auth)
 {
     struct list_op *op = calloc(1, sizeof(*op));
 
@@ -229,13 +251,18 @@ static struct list_op *list_new(struct store *store, const struct parameters *p)
     op->left = p->max;
     memcpy(op->prefix, p->prefix, p->prefix_len);
     op->prefix_len = p->prefix_len;
-    xml_stream_init(&op->stream, go_on, free, op);
+    xml_stream_init(&op->stream, go_on, list_free, op);
+    if (auth != NULL) {
+        op->keys = keys_hold(auth->keys);
+        op->who = auth->who;
+    }
     begin_half(op, p->half, p->after, p->after_len);
     write_start(op);
     return op;
 }
 
-void list_buckets(struct http_request *request, struct store *store, const struct respond_ids *ids)
+void list_buckets(struct http_request *request, struct store *store, const struct respond_ids *ids,
+                  const struct access_auth *auth)
 {
     size_t len;
     const char *query = http_request_query(request, &len);
@@ -247,7 +274,7 @@ void list_buckets(struct http_request *request, struct store *store, const struc
         respond_error(request, ids, S3_INVALID_ARGUMENT, problem);
         return;
     }
-    op = list_new(store, &parameters);
+    op = list_new(store, &parameters, auth);
     if (op == NULL) {
         respond_error(request, ids, S3_SERVICE_UNAVAILABLE, NULL);
         return;

@@ -78,7 +78,7 @@ static void run_list_buckets(const struct call *call)
     if (call->auth != NULL && call->auth->scheme == ACCESS_ANONYMOUS)
         call_fail(call, S3_ACCESS_DENIED, NULL);
     else
-        list_buckets(call->request, call->s3->objects->store, &call->ids);
+        list_buckets(call->request, call->s3->objects->store, &call->ids, call->auth);
 }
 
 /* Answers for a bucket that isn't there. */

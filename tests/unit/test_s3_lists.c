@@ -30,7 +30,7 @@ static void handle(struct http_request *request, void *arg)
     respond_ids_make(&ids);
     http_request_path(request, &len);
     if (len == 1)
-        list_buckets(request, box.store, &ids);
+        list_buckets(request, box.store, &ids, NULL);
     else
         list_objects(request, box.store, &ids, "b", 1);
 }
