@@ -100,6 +100,7 @@ metadata_of() { # DUMP
 }
 
 @test "a backup has metadata of files that have lost it" {
+    local each directories=()
     start_with "$VOLUMES" --backup-every 0
     put_keys /k 20
     stop i
@@ -112,7 +113,10 @@ metadata_of() { # DUMP
     index_of_list "$VOLUMES" --backup-every 1s
     within 15 has_backup
     stop i
-    python3 - $(for each in $VOLUMES; do lookup data "$each"; done) <<'END'
+    for each in $VOLUMES; do
+        directories+=("$(lookup data "$each")")
+    done
+    python3 - "${directories[@]}" <<'END'
 import os, sys
 for root in sys.argv[1:]:
     for where, _, files in os.walk(root):
