@@ -22,7 +22,6 @@ static const struct ask {
     {"X-HTTP-Method-Override", NULL, 400, "the method can't be overridden by a header\n"},
     {"X-HTTP-Method", NULL, 400, "the method can't be overridden by a header\n"},
     {"X-Method-Override", NULL, 400, "the method can't be overridden by a header\n"},
-    {"X-Amz-Copy-Source", NULL, 400, "a value can't be copied by the index (X-Amz-Copy-Source)\n"},
     {"If", NULL, 400, "the header If of WebDAV is not understood\n"},
 };
 

@@ -79,7 +79,6 @@ refuses_writes() { # STATUS URL QUERY CURL-OPTIONS...
         same identity "$(header Accept-Encoding)"
         refuses_writes 415 "$u" '' -H 'Content-Encoding: identity' -H 'Content-Encoding: br'
         refuses_writes 400 "$u" '' -H 'X-HTTP-Method-Override: PATCH'
-        refuses_writes 400 "$u" '' -H 'x-amz-copy-source: /bucket/key'
         refuses_writes 400 "$u" '' -H 'If: (["other"])'
         want 501 PUT "$u/$K/none" -H 'Transfer-Encoding: gzip, chunked' -T - < <(printf value)
         want 404 GET "$u/$K/none"
