@@ -57,9 +57,14 @@ static bool is_plain(char c)
            (c != '\0' && strchr("-._~/=,+: ", c) != NULL);
 }
 
+#define MISSING "%%0D%%0Ax-amz-missing-meta: %u"
+
+/* There is always room for a line that says how many others there wasn't room for. */
 static bool put(struct read_lines *lines, const char *text, size_t len)
 {
-    if (len >= sizeof(lines->uri) - lines->len)
+    const size_t max = sizeof(lines->uri) - sizeof(MISSING) - 10;
+
+    if (len > max - lines->len)
         return false;
     memcpy(lines->uri + lines->len, text, len);
     lines->len += len;
@@ -132,13 +137,9 @@ void read_lines_add(struct read_lines *lines, const char *name, const char *valu
 
 void read_lines_redirect(struct read_lines *lines)
 {
-    char text[16];
-
-    if (lines->missing > 0) { /* as S3 says it of what a header can't hold */
-        snprintf(text, sizeof(text), "%u", lines->missing);
-        http_add_header(lines->request, "x-amz-missing-meta", text);
-    }
     lines->uri[lines->len] = '\0';
+    if (lines->missing > 0) /* as S3 says it of what a header can't hold */
+        snprintf(lines->uri + lines->len, sizeof(lines->uri) - lines->len, MISSING, lines->missing);
     http_add_header(lines->request, "X-Accel-Redirect", lines->uri);
     http_respond(lines->request, 200, "", 0);
 }

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# Who may do what by S3: --keys, signatures by curl, grants, what is told without keys.
+
+load ../support/lib
+load ../support/s3
+
+before_each() {
+    s3_cluster_with_keys 'v1 v2' 'reader secret-of-reader r:bucket/public/ rw:other
+- - r:bucket/public/'
+    as_admin s3_want 200 PUT /bucket
+    as_admin s3_want 200 PUT /bucket/public/a --data-binary hello
+    as_admin s3_want 200 PUT /bucket/private/a --data-binary hello
+}
+
+as_reader() { # COMMAND...
+    signed reader:secret-of-reader "$@"
+}
+
+@test "grants say who may read, write, list and create" {
+    as_reader s3_want 200 GET /bucket/public/a
+    same hello "$(cat "$T/body")"
+    as_reader s3_refused 403 AccessDenied GET /bucket/private/a
+    as_reader s3_refused 403 AccessDenied GET /bucket/private/none
+    as_reader s3_refused 403 AccessDenied PUT /bucket/public/b --data-binary x
+    as_reader s3_refused 403 AccessDenied DELETE /bucket/public/a
+    as_reader s3_want 200 GET '/bucket?prefix=public%2F'
+    as_reader s3_refused 403 AccessDenied GET '/bucket?prefix=pub'
+    as_reader s3_refused 403 AccessDenied GET /bucket
+    as_reader s3_refused 403 AccessDenied PUT /new-bucket
+    as_reader s3_refused 403 AccessDenied DELETE /bucket
+    as_reader s3_want 200 GET /
+    same bucket "$(elements Name | paste -sd' ')"
+    as_admin s3_want 200 PUT /third
+    as_admin s3_want 200 GET /
+    same 'bucket third' "$(elements Name | sort | paste -sd' ')"
+    as_reader s3_want 200 GET /
+    same bucket "$(elements Name | paste -sd' ')"
+    as_reader s3_want 200 POST '/bucket?delete=' --data-binary '<Delete><Object><Key>public/a</Key></Object></Delete>'
+    same AccessDenied "$(element Code)"
+    s3_want 200 GET /bucket/public/a # anonymous
+    s3_refused 403 AccessDenied GET /bucket/private/a
+    s3_refused 403 AccessDenied PUT /bucket/public/b --data-binary x
+    s3_refused 403 AccessDenied GET /
+    s3_refused 400 InvalidRequest GET '/bucket/public/a?response-content-type=text%2Fhtml'
+}
+
+@test "a wrong signature, and an unknown key, are refused before anything is read" {
+    signed admin:wrong-secret s3_refused 403 SignatureDoesNotMatch GET /bucket/public/a
+    signed nobody:secret-of-admin s3_refused 403 InvalidAccessKeyId GET /bucket/public/a
+    signed admin:wrong-secret s3_refused 403 SignatureDoesNotMatch PUT /bucket/x --data-binary x
+    as_admin s3_refused 403 RequestTimeTooSkewed GET /bucket/public/a -H 'x-amz-date: 20130524T000000Z'
+    # On the main port, too.
+    want 403 GET "$(url i)/bucket/public/a" -H 'Authorization: AWS a:b'
+}
+
+@test "with keys, buckets are there or not" {
+    as_admin s3_refused 404 NoSuchBucket PUT /not-there/a --data-binary x
+    as_admin s3_refused 404 NoSuchBucket DELETE /not-there/a
+    as_admin s3_want 204 DELETE /bucket/not-there
+    as_admin s3_refused 409 BucketNotEmpty DELETE /bucket
+    put "$(url i)/native/key" x
+    as_admin s3_want 200 PUT /native/other --data-binary x
+    as_reader s3_refused 404 NoSuchBucket PUT /other/x --data-binary x
+}
+
+@test "HUP reads the keys anew, and keeps them where the file is bad" {
+    s3_keys 'second secret-of-second r:*'
+    signal i HUP
+    within 10 logged i 'the index has 2 keys of S3'
+    signed second:secret-of-second s3_want 200 GET /bucket/private/a
+    as_reader s3_refused 403 InvalidAccessKeyId GET /bucket/public/a
+    echo 'nonsense' >>"$T/keys"
+    signal i HUP
+    within 10 logged i 'the keys of S3 stay as they are: .*keys:3'
+    signed second:secret-of-second s3_want 200 GET /bucket/private/a
+    s3_keys ''
+    chmod 644 "$T/keys"
+    signal i HUP
+    within 10 logged i 'the keys of S3 stay as they are: .*0644'
+    signed second:secret-of-second s3_want 200 GET /bucket/private/a
+    refute logged i 'secret-of'
+}
+
+@test "a keys file that others can read keeps the index from starting" {
+    s3_keys ''
+    chmod 640 "$T/keys"
+    refused 1 'keys: .*0640' index "$(at v1)" --index "$T/data/j" --port "$(at j)" --keys "$T/keys"
+    refused 1 'none: No such file' index "$(at v1)" --index "$T/data/j" --port "$(at j)" --keys "$T/none"
+    refused 2 'another port' index "$(at v1)" --index "$T/data/j" --port "$(at j)" --s3 "$(port j)"
+    refused 2 'name of a host' index "$(at v1)" --index "$T/data/j" --port "$(at j)" --s3-domain a_b
+}
+
+@test "with --protect nothing is overwritten or deleted by S3" {
+    stop i
+    index i 'v1 v2' --s3 "$(at i-s3)" --protect
+    within 5 logged i 'S3 is open to everybody'
+    s3_refused 403 AccessDenied PUT /bucket/public/a --data-binary other
+    s3_refused 403 AccessDenied DELETE /bucket/public/a
+    s3_want 200 POST '/bucket?delete' --data-binary '<Delete><Object><Key>public/a</Key></Object></Delete>'
+    same AccessDenied "$(element Code)"
+    s3_want 200 PUT /bucket/public/new --data-binary x
+    want 204 UNLINK "$(url i)/bucket/public/a"
+    s3_refused 404 NoSuchKey GET /bucket/public/a
+    s3_want 200 PUT /bucket/public/a --data-binary again
+    s3_want 200 GET /bucket/public/a
+    same again "$(cat "$T/body")"
+}
