@@ -85,6 +85,26 @@ static bool is_one_of(const char *at, const char *end, const char *const *names)
     return *names != NULL;
 }
 
+int query_find_number(const char *query, size_t len, const char *name, uint64_t *number)
+{
+    char digits[10];
+    size_t n;
+    uint64_t value = 0;
+    int rc = query_find(query, len, name, digits, sizeof(digits), &n);
+
+    if (rc < 0)
+        return rc == -ENOENT ? rc : -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return -EINVAL;
+        value = value * 10 + (uint64_t)(digits[i] - '0');
+    }
+    if (n == 0)
+        return -EINVAL;
+    *number = value;
+    return 0;
+}
+
 bool query_has_only(const char *query, size_t len, const char *const *names)
 {
     const char *end = query + len;

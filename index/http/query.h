@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Finds the first parameter `name` (not encoded, terminated) in the `len` bytes of `query`,
  * which may be NULL for none, and decodes its value into `value`, which has room for `size` bytes.
@@ -18,6 +19,9 @@
  * On failure *value_len is untouched, and what `value` holds is undefined. */
 int query_find(const char *query, size_t len, const char *name, char *value, size_t size,
                size_t *value_len);
+
+/* The same of a number: 1 to 10 decimal digits. Also -EINVAL for anything else. */
+int query_find_number(const char *query, size_t len, const char *name, uint64_t *number);
 
 /* Whether each parameter in the `len` bytes of `query` has one of the names, which end with NULL.
  * Empty ones ("&&") are none. */

@@ -138,6 +138,20 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
     return S3_OK;
 }
 
+enum s3_error body_require(struct body *body, enum checksum_kind kind, const char **message)
+{
+    if (kind == CHECKSUM_NONE || body->kind == kind)
+        return S3_OK;
+    if (body->kind != CHECKSUM_NONE) {
+        *message = "The checksum is of another algorithm than the upload was created with.";
+        return S3_INVALID_REQUEST;
+    }
+    body->kind = kind;
+    body->is_required = true;
+    checksum_begin(&body->running, kind);
+    return S3_OK;
+}
+
 void body_deinit(struct body *body)
 {
     payload_deinit(&body->payload);
@@ -173,6 +187,8 @@ static enum s3_error check_checksum(struct body *body, const char **message)
     if (body->kind == CHECKSUM_NONE)
         return S3_OK;
     checksum_finish(&body->running, body->checksum);
+    if (body->is_required)
+        return S3_OK;
     if (body->is_trailer &&
         (checksum_parse(body->kind, value, strlen(value), body->announced, &n_parts) < 0 ||
          n_parts != 0)) {

@@ -19,7 +19,8 @@ struct body {
     enum checksum_kind kind; /* CHECKSUM_NONE: none is */
     unsigned char checksum[CHECKSUM_SIZE_MAX];
     /* The rest is body.c's. */
-    bool is_trailer; /* the checksum comes in the trailer, not in a header */
+    bool is_trailer;  /* the checksum comes in the trailer, not in a header */
+    bool is_required; /* it isn't announced: body_require() */
     unsigned char announced[CHECKSUM_SIZE_MAX];
     struct checksum running;
     struct md5 running_md5;
@@ -36,6 +37,12 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
                         const char **message);
 void body_deinit(struct body *body);
 
+/* Has the checksum of that kind computed where none is announced; CHECKSUM_NONE does nothing.
+ * S3_OK; or S3_INVALID_REQUEST when one of another kind is announced, and *message. Before the
+ * first byte.
+ */
+enum s3_error body_require(struct body *body, enum checksum_kind kind, const char **message);
+
 /* As payload_next(): takes bytes off the front of *at, until there is a piece of the value, or
  * nothing is left: *len is 0. S3_OK, or what is wrong, and *message. */
 enum s3_error body_next(struct body *body, const char **at, const char *end, const char **bytes,
@@ -44,7 +51,8 @@ enum s3_error body_next(struct body *body, const char **at, const char *end, con
 /* It is over. S3_OK: it is what was announced. */
 enum s3_error body_end(struct body *body, const char **message);
 
-/* Adds the headers by which a client is told the checksum of what it sent, if it announced one. */
+/* Adds the headers by which a client is told the checksum of what it sent, if it announced one or
+ * had to have one. */
 void body_add_checksum(const struct body *body, struct http_request *request);
 
 #endif

@@ -2,12 +2,11 @@
  *
  * Removing one:
  *
- *     look for keys ──▶ uploads: record, parts ──▶ look again ──▶ the bucket's record ──▶ done
+ *     look for keys ──▶ uploads ──▶ look again ──▶ the bucket's record ──▶ done
  *
- * It looks twice, since parts take their time: nothing is aborted of a bucket that has keys, and a
- * key that came meanwhile still keeps its bucket. (One that comes after that: buckets.h.) The
- * record of an upload goes before its parts, so that none is added any more. What ends it before
- * its end leaves a bucket that can be removed again. */
+ * It looks twice, since uploads take their time: nothing is aborted of a bucket that has keys, and
+ * a key that came meanwhile still keeps its bucket. (One that comes after that: buckets.h.) What
+ * ends it before its end leaves a bucket that can be removed again. */
 #include "index/s3/bucket_change.h"
 
 #include <errno.h>
@@ -15,11 +14,11 @@
 #include <string.h>
 
 #include "index/objects/change.h"
-#include "index/objects/write.h"
 #include "index/s3/bucket_walk.h"
 #include "index/s3/buckets.h"
-#include "index/s3/sweep.h"
+#include "index/s3/mark.h"
 #include "index/s3/upload_key.h"
+#include "index/s3/upload_removal.h"
 
 #define PAUSE 1 /* ms, between slices of a walk */
 
@@ -28,7 +27,6 @@ enum state {
     LOOKING,       /* for keys; the timer runs */
     LOOKING_AGAIN, /* likewise */
     ABORTING,      /* the record of an upload is removed */
-    SWEEPING,      /* its parts are */
     REMOVING,      /* the record of the bucket is */
     ENDED
 };
@@ -45,7 +43,6 @@ struct bucket_change {
     uv_timer_t timer;
     struct bucket_walk walk;
     bool found;
-    struct sweep sweep;
 };
 
 static struct bucket_change *change_new(struct objects *o, const char *name, size_t len,
@@ -96,26 +93,15 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     end(c);
 }
 
-static void drained_cb(void *arg)
-{
-    (void)arg;
-}
-
 int bucket_create(struct objects *o, const char *name, size_t len, bucket_change_cb done, void *arg,
                   struct bucket_change **change)
 {
     struct bucket_change *c = change_new(o, name, len, CREATING, done, arg);
-    const struct write_options options = {
-        .size = 0, .allows_empty = true, .drained = drained_cb, .done = written_cb, .arg = c};
-    struct write *write;
-    char text[UPLOAD_TEXT_MAX];
     int rc;
 
     if (c == NULL)
         return UV_ENOMEM;
-    rc = write_start(o, &c->record_key, &options, &write, text);
-    if (rc == 0)
-        rc = write_end(write, text);
+    rc = mark_write(o, &c->record_key, &(struct mark_options){.done = written_cb, .arg = c});
     if (rc < 0)
         change_free(c);
     else
@@ -194,57 +180,29 @@ static int upload_cb(const void *key, size_t len, const struct record *record, v
     return 1;
 }
 
-static void swept_cb(struct sweep *sweep, int rc)
-{
-    struct bucket_change *c = sweep->data;
-
-    if (rc < 0)
-        finish(c, rc);
-    else
-        move_to(c, ABORTING);
-}
-
-static void sweep_parts(struct bucket_change *c)
-{
-    struct key parts;
-    size_t n = sizeof(UPLOAD_PARTS) - 1;
-    int rc;
-
-    if (c->upload.len < c->uploads.len + UPLOAD_ID_LENGTH) { /* no key of ours */
-        move_to(c, ABORTING);
-        return;
-    }
-    memcpy(parts.bytes, UPLOAD_PARTS, n);
-    memcpy(parts.bytes + n, c->upload.bytes + c->upload.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
-    parts.len = n + UPLOAD_ID_LENGTH;
-    parts.bytes[parts.len++] = '/';
-    c->sweep = (struct sweep){.data = c};
-    rc = sweep_start(&c->sweep, c->objects, &parts, swept_cb);
-    if (rc <= 0)
-        swept_cb(&c->sweep, rc);
-}
-
 /* The record of an upload is gone; or it has changed, and is looked at again. */
 static void aborted_cb(void *arg, int rc)
 {
     struct bucket_change *c = arg;
 
-    if (rc == 0)
-        move_to(c, SWEEPING);
-    else if (rc == STORE_CONFLICT)
+    if (rc == 0 || rc == STORE_CONFLICT)
         move_to(c, ABORTING);
     else
         finish(c, rc);
 }
 
+typedef int (*remove_fn)(struct objects *objects, const struct key *key,
+                         const struct record *record, change_done_cb done, void *arg);
+
 /* Removes a key that has a record of some kind. */
-static void remove_key(struct bucket_change *c, const struct key *key, change_done_cb done)
+static void remove_key(struct bucket_change *c, const struct key *key, remove_fn remove,
+                       change_done_cb done)
 {
     struct record record;
     int rc = objects_look_up(c->objects, key, &record);
 
     if (rc == 0)
-        rc = change_remove(c->objects, key, &record, done, c);
+        rc = remove(c->objects, key, &record, done, c);
     if (rc == UV_ENOENT)
         done(c, 0);
     else if (rc < 0)
@@ -261,7 +219,7 @@ static void abort_next(struct bucket_change *c)
         begin_to_look(c);
         move_to(c, LOOKING_AGAIN);
     } else {
-        remove_key(c, &c->upload, aborted_cb);
+        remove_key(c, &c->upload, upload_remove, aborted_cb);
     }
 }
 
@@ -289,11 +247,8 @@ static void turn_cb(uv_timer_t *timer)
     case ABORTING:
         abort_next(c);
         break;
-    case SWEEPING:
-        sweep_parts(c);
-        break;
     case REMOVING:
-        remove_key(c, &c->record_key, removed_cb);
+        remove_key(c, &c->record_key, change_remove, removed_cb);
         break;
     case CREATING:
     case ENDED:

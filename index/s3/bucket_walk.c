@@ -32,7 +32,8 @@ static bool is_utf8(const char *text, size_t len)
     return true;
 }
 
-/* Where the common prefix ends that a key, which begins with the prefix, belongs to; 0: to none. */
+/* Where the common prefix ends that a key without its tail, which begins with the prefix, belongs
+ * to; 0: to none. */
 static size_t group_end(const struct bucket_walk *w, const char *key, size_t len)
 {
     const char *found;
@@ -90,7 +91,7 @@ static int step_over(struct bucket_walk *w)
 
 static int take(struct bucket_walk *w, const char *key, size_t len, const struct record *record)
 {
-    size_t group = group_end(w, key, len);
+    size_t group = group_end(w, key, len - w->tail);
     size_t n = group > 0 ? group : len;
 
     if (!w->only_utf8 || is_utf8(key + w->root, n - w->root))
@@ -124,7 +125,8 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
         return BREAK;
     if (w->last_is_prefix && begins_with(key, len, &w->last))
         return step_over(w);
-    if ((record->flags & RECORD_UNLINKED) != 0 || len == w->root)
+    if ((record->flags & RECORD_UNLINKED) != 0 || (w->skips != NULL && w->skips(record)) ||
+        len <= w->root + w->tail || len < w->prefix.len + w->tail)
         return GO_ON;
     return take(w, key, len, record);
 }
@@ -162,31 +164,39 @@ static void append(struct key *key, const char *bytes, size_t len)
     key->len += len;
 }
 
-static void begin_after(struct bucket_walk *w, const char *after, size_t len, bool passes_prefix)
+static void begin_after(struct bucket_walk *w, const struct bucket_query *query)
 {
+    size_t name_len = w->root + query->after_len - query->after_tail;
     size_t group = 0;
 
     append(&w->next, w->prefix.bytes, w->root);
-    append(&w->next, after, len);
+    append(&w->next, query->after, query->after_len);
     w->is_past_next = true;
-    if (begins_with(w->next.bytes, w->next.len, &w->prefix))
-        group = group_end(w, w->next.bytes, w->next.len);
-    if (group > 0 && (passes_prefix || group == w->next.len))
+    if (name_len > w->next.len)
+        name_len = w->next.len;
+    if (begins_with(w->next.bytes, name_len, &w->prefix))
+        group = group_end(w, w->next.bytes, name_len);
+    if (group > 0 && (query->passes_prefix || group == name_len))
         pass_group(w, w->next.bytes, group);
 }
 
 void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct bucket_query *query,
                       bucket_entry_cb entry, void *arg)
 {
-    assert(query->prefix_len <= BUCKET_WALK_TEXT_MAX && query->after_len <= BUCKET_WALK_TEXT_MAX &&
+    const char *root = query->root != NULL ? query->root : "/";
+
+    assert(query->prefix_len <= BUCKET_WALK_TEXT_MAX && query->after_tail <= query->after_len &&
+           query->after_len - query->after_tail <= BUCKET_WALK_TEXT_MAX &&
            query->delimiter_len <= BUCKET_WALK_TEXT_MAX);
     *w = (struct bucket_walk){.store = store,
                               .entry = entry,
                               .arg = arg,
+                              .tail = query->tail,
+                              .skips = query->skips,
                               .only_utf8 = query->only_utf8,
                               .left = query->max,
                               .at_end = query->max == 0};
-    append(&w->prefix, "/", 1);
+    append(&w->prefix, root, strlen(root));
     if (query->bucket != NULL) {
         append(&w->prefix, query->bucket, query->bucket_len);
         append(&w->prefix, "/", 1);
@@ -198,7 +208,7 @@ void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct b
         memcpy(w->delimiter, query->delimiter, query->delimiter_len);
     w->delimiter_len = query->delimiter_len;
     if (query->after_len > 0)
-        begin_after(w, query->after, query->after_len, query->passes_prefix);
+        begin_after(w, query);
 }
 
 /* --- Is there any? --------------------------------------------------------------------------- */

@@ -25,14 +25,21 @@
 /* What a walk is to give. Prefix and `after` are of S3 keys: without the bucket. All is copied but
  * `entry`'s argument. */
 struct bucket_query {
+    const char *root;   /* what keys have before the bucket; NULL: "/" */
     const char *bucket; /* bucket_len bytes; NULL: all of the store is the bucket */
     size_t bucket_len;
     const char *prefix; /* prefix_len bytes, BUCKET_WALK_TEXT_MAX at most; as the next two */
     size_t prefix_len;
     const char *delimiter; /* none when it is empty */
     size_t delimiter_len;
-    const char *after; /* only what is greater; from the start when it is empty */
+    const char *after; /* only what is greater; from the start when it is empty. It may be longer
+                          by after_tail */
     size_t after_len;
+    size_t tail;       /* bytes at the end of keys that come after their names, say an upload's id;
+                          entries have them. 0 for objects */
+    size_t after_tail; /* the same of `after` */
+    bool (*skips)(
+        const struct record *record); /* keys that are as if they were unlinked; or NULL */
     bool passes_prefix; /* the common prefix that `after` lies in isn't given any more, as a V1
                            marker has it; else it is, if keys after `after` have it */
     bool only_utf8;     /* leave out what isn't UTF-8 */
@@ -41,7 +48,7 @@ struct bucket_query {
 
 /* What is given: a key, or a common prefix. */
 struct bucket_entry {
-    const char *name; /* without the bucket; `len` bytes */
+    const char *name; /* without the bucket, a key's with its tail; `len` bytes */
     size_t len;
     bool is_prefix;
     const struct record *record; /* of the key; or of the first key of the common prefix */
@@ -55,7 +62,9 @@ struct bucket_walk {
     struct store *store;
     bucket_entry_cb entry;
     void *arg;
-    size_t root;       /* bytes of keys before their S3 name */
+    size_t root; /* bytes of keys before their S3 name */
+    size_t tail; /* and after it */
+    bool (*skips)(const struct record *record);
     struct key prefix; /* of the store's keys, as `next` and `last` */
     struct key next;   /* where to go on */
     bool is_past_next; /* after `next`, rather than at it */
@@ -84,7 +93,7 @@ enum { BUCKET_WALK_END, BUCKET_WALK_MORE };
  * tells whether there is more than the page; or what the callback returned, UV_EIO or UV_ENOMEM. */
 int bucket_walk_on(struct bucket_walk *walk);
 
-/* The last entry that was given, without the bucket: what the next page comes after. */
+/* The last entry that was given, as it was given: what the next page comes after. */
 const char *bucket_walk_last(const struct bucket_walk *walk, size_t *len);
 
 /* Whether the bucket holds a key, unlinked ones aside. It looks at a bounded number of keys at

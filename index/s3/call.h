@@ -59,6 +59,10 @@ void get_object(const struct call *call); /* and HEAD */
 void put_object(const struct call *call);
 void delete_object(const struct call *call);
 void delete_objects(const struct call *call);
+void create_multipart_upload(const struct call *call);
+void upload_part(const struct call *call);
+void list_parts(const struct call *call);
+void abort_multipart_upload(const struct call *call);
 void create_bucket(const struct call *call); /* bucket_calls.c, as the next */
 void delete_bucket(const struct call *call);
 void head_bucket(const struct call *call); /* stubs.c, as those below */

@@ -15,4 +15,8 @@ int conditional_check(const struct call *call, const struct record *record);
 /* Of conditional_check(), and of a write or change that was refused. */
 enum s3_error conditional_error_of(int rc);
 
+/* Whether the request's target can be an object: its key is one, and its bucket is there. S3_OK, or
+ * why not. */
+enum s3_error conditional_check_target(const struct call *call);
+
 #endif

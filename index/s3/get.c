@@ -14,6 +14,7 @@
 #include "index/objects/copy_search.h"
 #include "index/s3/call.h"
 #include "index/s3/meta.h"
+#include "index/s3/multipart.h"
 #include "index/s3/parts.h"
 #include "index/s3/range.h"
 #include "index/s3/read_lines.h"
@@ -73,26 +74,6 @@ static bool range_is_wanted(const struct reading *r)
            strcmp(condition, r->modified) == 0;
 }
 
-/* 0 when none is asked for; or the number, or -EINVAL. */
-static int part_number(const struct http_request *request)
-{
-    size_t len;
-    const char *query = http_request_query(request, &len);
-    char digits[6];
-    size_t n;
-    int number = 0;
-    int rc = query_find(query, len, "partNumber", digits, sizeof(digits), &n);
-
-    if (rc == -ENOENT)
-        return 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (digits[i] < '0' || digits[i] > '9')
-            return -EINVAL;
-        number = number * 10 + digits[i] - '0';
-    }
-    return rc == 0 && number > 0 && number <= PART_NUMBER_MAX ? number : -EINVAL;
-}
-
 /* An object that wasn't made of parts is its only one. */
 static enum s3_error find_part(struct reading *r, unsigned number)
 {
@@ -120,7 +101,7 @@ static enum s3_error find_range(struct reading *r, const char **message)
 {
     const struct http_request *request = r->call->request;
     const char *header = http_request_header(request, "Range");
-    int number = part_number(request);
+    int number = multipart_part_number(request);
 
     *message = NULL;
     if (number < 0) {

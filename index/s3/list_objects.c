@@ -10,6 +10,7 @@
 #include "index/s3/bucket_walk.h"
 #include "index/s3/list_parameters.h"
 #include "index/s3/meta.h"
+#include "index/s3/multipart.h"
 #include "index/s3/owner.h"
 #include "index/s3/xml_stream.h"
 
@@ -58,24 +59,35 @@ static void write_markers(struct xml_out *xml, const struct list_parameters *p)
         write_name(xml, p->encode_url, "KeyMarker", p->marker.bytes, p->marker.len);
         xml_out_text(xml, "VersionIdMarker", p->version_marker.bytes, p->version_marker.len);
         break;
+    case LIST_UPLOADS:
+        write_name(xml, p->encode_url, "KeyMarker", p->marker.bytes, p->marker.len);
+        xml_out_text(xml, "UploadIdMarker", p->version_marker.bytes, p->version_marker.len);
+        break;
     }
 }
 
-static const char *root_element(enum list_form form)
-{
-    return form == LIST_VERSIONS ? "ListVersionsResult" : "ListBucketResult";
-}
+/* What the forms call the same thing. */
+static const struct form {
+    const char *root;
+    const char *bucket;
+    const char *max;
+} forms[] = {
+    [LIST_V1] = {"ListBucketResult", "Name", "MaxKeys"},
+    [LIST_V2] = {"ListBucketResult", "Name", "MaxKeys"},
+    [LIST_VERSIONS] = {"ListVersionsResult", "Name", "MaxKeys"},
+    [LIST_UPLOADS] = {"ListMultipartUploadsResult", "Bucket", "MaxUploads"},
+};
 
 /* What the client asked for. */
 static void write_start(struct xml_out *xml, const struct list_parameters *p, const char *bucket,
                         size_t bucket_len)
 {
     xml_out_declare(xml);
-    xml_out_root(xml, root_element(p->form));
-    xml_out_text(xml, "Name", bucket, bucket_len);
+    xml_out_root(xml, forms[p->form].root);
+    xml_out_text(xml, forms[p->form].bucket, bucket, bucket_len);
     write_name(xml, p->encode_url, "Prefix", p->prefix.bytes, p->prefix.len);
     write_markers(xml, p);
-    xml_out_number(xml, "MaxKeys", p->max_keys);
+    xml_out_number(xml, forms[p->form].max, p->max_keys);
     if (p->delimiter.len > 0)
         write_name(xml, p->encode_url, "Delimiter", p->delimiter.bytes, p->delimiter.len);
     if (p->encode_url)
@@ -111,6 +123,23 @@ static void write_key(struct list_op *op, const struct bucket_entry *entry)
     xml_out_close(&op->stream.xml, element);
 }
 
+static void write_upload(struct list_op *op, const struct bucket_entry *entry)
+{
+    const struct record *record = entry->record;
+    struct xml_out *xml = &op->stream.xml;
+    size_t key_len = entry->len - UPLOAD_TAIL;
+    bool is_composite;
+    enum checksum_kind kind = meta_algorithm(record->meta, record->meta_len, &is_composite);
+
+    xml_out_open(xml, "Upload");
+    write_name(xml, op->encode_url, "Key", entry->name, key_len);
+    xml_out_text(xml, "UploadId", entry->name + key_len + 1, UPLOAD_ID_LENGTH);
+    multipart_write_owner(xml);
+    xml_out_time(xml, "Initiated", record->time / 1000 * 1000);
+    multipart_write_algorithm(xml, kind, is_composite);
+    xml_out_close(xml, "Upload");
+}
+
 static int entry_cb(const struct bucket_entry *entry, void *arg)
 {
     struct list_op *op = arg;
@@ -118,6 +147,8 @@ static int entry_cb(const struct bucket_entry *entry, void *arg)
     op->n_entries++;
     if (entry->is_prefix)
         write_prefix(op, entry);
+    else if (op->form == LIST_UPLOADS)
+        write_upload(op, entry);
     else
         write_key(op, entry);
     if (op->stream.xml.failed)
@@ -134,6 +165,15 @@ static void write_token(struct list_op *op, const char *last, size_t len)
     size_t n = token_write(kind, last, len, token);
 
     xml_out_text(&op->stream.xml, "NextContinuationToken", token, n);
+}
+
+static void write_next_upload(struct list_op *op, const char *last, size_t len)
+{
+    size_t key_len = op->walk.last_is_prefix ? len : len - UPLOAD_TAIL;
+
+    write_name(&op->stream.xml, op->encode_url, "NextKeyMarker", last, key_len);
+    if (!op->walk.last_is_prefix)
+        xml_out_text(&op->stream.xml, "NextUploadIdMarker", last + key_len + 1, UPLOAD_ID_LENGTH);
 }
 
 static void write_next(struct list_op *op)
@@ -154,6 +194,9 @@ static void write_next(struct list_op *op)
         if (!op->walk.last_is_prefix)
             xml_out_string(&op->stream.xml, "NextVersionIdMarker", "null");
         break;
+    case LIST_UPLOADS:
+        write_next_upload(op, last, len);
+        break;
     }
 }
 
@@ -164,7 +207,7 @@ static void write_end(struct list_op *op)
     xml_out_bool(&op->stream.xml, "IsTruncated", op->walk.is_truncated);
     if (op->walk.is_truncated)
         write_next(op);
-    xml_out_close(&op->stream.xml, root_element(op->form));
+    xml_out_close(&op->stream.xml, forms[op->form].root);
 }
 
 /* --- The answer ------------------------------------------------------------------------------ */

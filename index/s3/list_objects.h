@@ -1,5 +1,5 @@
-/* GET of a bucket: ListObjects, ListObjectsV2, and ListObjectVersions, in which each object is its
- * only version, "null". */
+/* GET of a bucket: ListObjects, ListObjectsV2, ListObjectVersions, in which each object is its only
+ * version, "null", and ListMultipartUploads. */
 #ifndef MKV_S3_LIST_OBJECTS_H
 #define MKV_S3_LIST_OBJECTS_H
 

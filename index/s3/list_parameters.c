@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "index/http/query.h"
+#include "index/s3/meta.h"
 
 struct reading {
     const char *query;
@@ -36,7 +37,7 @@ static bool find(struct reading *r, const char *name, char *value, size_t size, 
 static void read_text(struct reading *r, const char *name, struct list_text *text)
 {
     text->len = 0;
-    text->is_given = find(r, name, text->bytes, sizeof(text->bytes), &text->len);
+    text->is_given = find(r, name, text->bytes, BUCKET_WALK_TEXT_MAX, &text->len);
 }
 
 static bool has(struct reading *r, const char *name)
@@ -66,22 +67,14 @@ static bool is_only(struct reading *r, const char *name, const char *wanted, con
     return as_wanted;
 }
 
-/* Decimal digits, up to what Amazon takes; more than a page can have are read as that. */
-static unsigned read_max_keys(struct reading *r)
+/* Up to what Amazon takes; more than a page can have are read as that. An empty one is none. */
+static unsigned read_max(struct reading *r, const char *name)
 {
-    char text[11];
-    size_t len = 0;
-    uint64_t n = 0;
-    bool is_number = true;
+    uint64_t n = LIST_KEYS_MAX;
+    int rc = is(r, name, "") ? -ENOENT : query_find_number(r->query, r->len, name, &n);
 
-    if (!find(r, "max-keys", text, sizeof(text), &len) || len == 0)
-        return LIST_KEYS_MAX;
-    for (size_t i = 0; i < len; i++) {
-        is_number &= text[i] >= '0' && text[i] <= '9';
-        n = n * 10 + (unsigned char)(text[i] - '0');
-    }
-    if (!is_number || n > INT_MAX)
-        refuse(r, "max-keys must be an integer between 0 and 2147483647");
+    if ((rc < 0 && rc != -ENOENT) || n > INT_MAX)
+        refuse(r, "the size of a page must be an integer between 0 and 2147483647");
     return n < LIST_KEYS_MAX ? (unsigned)n : LIST_KEYS_MAX;
 }
 
@@ -96,7 +89,7 @@ static void read_token(struct reading *r, struct list_parameters *p)
     if (!p->has_token || p->token_len == 0)
         return;
     if (token_read(p->token, p->token_len, &kind, key, &p->after.len) != S3_OK ||
-        p->after.len > sizeof(p->after.bytes)) {
+        p->after.len > BUCKET_WALK_TEXT_MAX) {
         refuse(r, wrong);
         return;
     }
@@ -110,6 +103,31 @@ static void read_v2(struct reading *r, struct list_parameters *p)
     read_text(r, "start-after", &p->marker);
     read_token(r, p);
     p->fetch_owner = is(r, "fetch-owner", "true");
+}
+
+static void set_after_upload(struct list_parameters *p)
+{
+    const struct list_text *key = &p->marker;
+    const struct list_text *id = &p->version_marker;
+    size_t id_len = id->len < UPLOAD_ID_LENGTH ? id->len : UPLOAD_ID_LENGTH;
+    char *at = p->after.bytes;
+
+    memcpy(at, key->bytes, key->len);
+    at[key->len] = (char)(id_len > 0 ? UPLOAD_SEPARATOR : UPLOAD_SEPARATOR + 1);
+    memcpy(at + key->len + 1, id->bytes, id_len);
+    p->after_tail = 1 + id_len;
+    p->after.len = key->len + p->after_tail;
+    p->after.is_given = true;
+}
+
+/* A marker is the key and the id of an upload, or a key, and then all of its uploads are passed. */
+static void read_uploads(struct reading *r, struct list_parameters *p)
+{
+    p->form = LIST_UPLOADS;
+    read_text(r, "key-marker", &p->marker);
+    read_text(r, "upload-id-marker", &p->version_marker);
+    if (p->marker.len > 0)
+        set_after_upload(p);
 }
 
 static void read_versions(struct reading *r, struct list_parameters *p)
@@ -127,9 +145,11 @@ enum s3_error list_parameters_read(const char *query, size_t len, struct list_pa
 {
     struct reading r = {.query = query, .len = len};
 
-    p->version_marker.len = p->after.len = p->token_len = 0;
+    p->version_marker.len = p->after.len = p->after_tail = p->token_len = 0;
     p->version_marker.is_given = p->after.is_given = p->has_token = false;
-    if (has(&r, "versions")) {
+    if (has(&r, "uploads")) {
+        read_uploads(&r, p);
+    } else if (has(&r, "versions")) {
         read_versions(&r, p);
     } else if (is_only(&r, "list-type", "2", "list-type must be 2")) {
         read_v2(&r, p);
@@ -140,11 +160,16 @@ enum s3_error list_parameters_read(const char *query, size_t len, struct list_pa
     }
     read_text(&r, "prefix", &p->prefix);
     read_text(&r, "delimiter", &p->delimiter);
-    p->max_keys = read_max_keys(&r);
+    p->max_keys = read_max(&r, p->form == LIST_UPLOADS ? "max-uploads" : "max-keys");
     p->encode_url =
         is_only(&r, "encoding-type", "url", "invalid encoding method specified in request");
     *message = r.message;
     return r.error;
+}
+
+static bool is_completed(const struct record *record)
+{
+    return meta_is_completed(record->meta, record->meta_len);
 }
 
 struct bucket_query list_parameters_query(const struct list_parameters *p, const char *bucket,
@@ -152,7 +177,13 @@ struct bucket_query list_parameters_query(const struct list_parameters *p, const
 {
     const struct list_text *after = p->after.is_given ? &p->after : &p->marker;
 
+    bool of_uploads = p->form == LIST_UPLOADS;
+
     return (struct bucket_query){
+        .root = of_uploads ? UPLOAD_RECORDS : NULL,
+        .tail = of_uploads ? UPLOAD_TAIL : 0,
+        .after_tail = p->after_tail,
+        .skips = of_uploads ? is_completed : NULL,
         .bucket = bucket,
         .bucket_len = bucket_len,
         .prefix = p->prefix.bytes,

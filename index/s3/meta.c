@@ -11,6 +11,7 @@
 #define USER_PREFIX     "x-amz-meta-"
 #define USER_PREFIX_LEN (sizeof(USER_PREFIX) - 1)
 #define WHITE           " \t"
+#define COMPOSITE       " composite" /* after the name of a checksum */
 
 /* Headers that are kept as they come, and the names of their lines. */
 static const struct {
@@ -286,6 +287,26 @@ void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n)
     meta->bytes[meta->len++] = '\n';
 }
 
+void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite)
+{
+    char text[32];
+
+    if (kind == CHECKSUM_NONE)
+        return;
+    snprintf(text, sizeof(text), "%s%s", checksum_line(kind), is_composite ? COMPOSITE : "");
+    add_text(meta, "algorithm", text);
+}
+
+void meta_add_completed(struct meta *meta)
+{
+    add_text(meta, "completed", "");
+}
+
+void meta_add_upload(struct meta *meta, const char *id)
+{
+    add_text(meta, "upload", id);
+}
+
 /* --- Reading --------------------------------------------------------------------------------- */
 
 bool meta_next(const char *bytes, size_t len, size_t *at, struct meta_line *line)
@@ -354,6 +375,28 @@ enum checksum_kind meta_checksum(const char *bytes, size_t len, struct meta_line
             return kind;
     }
     return CHECKSUM_NONE;
+}
+
+enum checksum_kind meta_algorithm(const char *bytes, size_t len, bool *is_composite)
+{
+    const size_t tail = sizeof(COMPOSITE) - 1;
+    struct meta_line line;
+
+    *is_composite = false;
+    if (!meta_find(bytes, len, "algorithm", &line))
+        return CHECKSUM_NONE;
+    if (line.value_len > tail && memcmp(line.value + line.value_len - tail, COMPOSITE, tail) == 0) {
+        *is_composite = true;
+        line.value_len -= tail;
+    }
+    return checksum_of_line(line.value, line.value_len);
+}
+
+bool meta_is_completed(const char *bytes, size_t len)
+{
+    struct meta_line line;
+
+    return meta_find(bytes, len, "completed", &line);
 }
 
 /* '-' is none of base64's digits. */

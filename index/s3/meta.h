@@ -3,9 +3,17 @@
  *
  *     type cache disposition     headers of the client's, as it sent them: Content-Type,
  *     encoding language expires  Cache-Control, Content-Disposition, -Encoding (without
- * aws-chunked), -Language, Expires x-NAME                     x-amz-meta-NAME, in lower case etag
- * the ETag, where it isn't the value's MD5: "HEX-N" of N parts parts                      their
- * sizes (s3/parts.h) crc32 crc32c crc64nvme     a checksum (s3/checksum.h) sha1 sha256
+ *                                aws-chunked), -Language, Expires
+ *     x-NAME                     x-amz-meta-NAME, in lower case
+ *     etag                       the ETag, where it isn't the value's MD5: "HEX-N" of N parts
+ *     parts                      their sizes (s3/parts.h)
+ *     crc32 crc32c crc64nvme     a checksum (s3/checksum.h)
+ *     sha1 sha256
+ *     upload                     the id of the upload that the object comes from
+ *
+ *     algorithm                  of an upload: the checksum that its object is to have,
+ *                                "crc32c", or "crc32c composite"
+ *     completed                  it is
  *
  * Names are lower-case letters, digits, '-', '_' and '.'; values hold any byte from 0x20 on but
  * 0x7f. A value of no bytes is one. */
@@ -51,6 +59,13 @@ void meta_add_checksum(struct meta *meta, enum checksum_kind kind,
                        const unsigned char bytes[CHECKSUM_SIZE_MAX], unsigned n_parts);
 void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n);
 
+/* The same, of an upload's own record: the checksum that its object is to have, CHECKSUM_NONE for
+ * none; and that it is completed, so that all other lines are those of its answer. Of the object
+ * that is made: which upload it comes from, by its id. */
+void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite);
+void meta_add_completed(struct meta *meta);
+void meta_add_upload(struct meta *meta, const char *id);
+
 /* --- Reading: `bytes` and `len` are a record's; what is found is borrowed from there ---------- */
 
 struct meta_line {
@@ -77,6 +92,12 @@ bool meta_header(const struct meta_line *line, char name[META_HEADER_MAX]);
  * none.
  */
 enum checksum_kind meta_checksum(const char *bytes, size_t len, struct meta_line *line);
+
+/* Likewise of an upload's record: which checksum its object is to have. */
+enum checksum_kind meta_algorithm(const char *bytes, size_t len, bool *is_composite);
+
+/* Whether it is completed. */
+bool meta_is_completed(const char *bytes, size_t len);
 
 /* Whether a checksum's text is that of a composite one: x-amz-checksum-type COMPOSITE, else
  * FULL_OBJECT. */

@@ -114,6 +114,16 @@ static void run_list_objects(const struct call *call)
                      call->target.bucket_len);
 }
 
+/* Where buckets are implicit, one has uploads before it has its first key. */
+static void run_list_uploads(const struct call *call)
+{
+    if (!may_list(call))
+        call_fail(call, S3_ACCESS_DENIED, NULL);
+    else if (call->s3->keys == NULL || check_bucket(call))
+        list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
+                     call->target.bucket_len);
+}
+
 /* --- The table ---------------------------------------------------------------------------------
  */
 
@@ -122,6 +132,7 @@ static const struct operation operations[] = {
 
     {HTTP_METHOD_GET, BUCKET, NULL, NOTHING, run_list_objects},
     {HTTP_METHOD_GET, BUCKET, "versions", NOTHING, run_list_objects},
+    {HTTP_METHOD_GET, BUCKET, "uploads", NOTHING, run_list_uploads},
     {HTTP_METHOD_HEAD, BUCKET, NULL, SIGHT, head_bucket},
     {HTTP_METHOD_GET, BUCKET, "location", SIGHT, get_location},
     {HTTP_METHOD_GET, BUCKET, "acl", SIGHT, get_acl},
@@ -139,6 +150,10 @@ static const struct operation operations[] = {
     {HTTP_METHOD_HEAD, OBJECT, NULL, READ, get_object},
     {HTTP_METHOD_PUT, OBJECT, NULL, WRITE, put_object},
     {HTTP_METHOD_DELETE, OBJECT, NULL, WRITE, delete_object},
+    {HTTP_METHOD_POST, OBJECT, "uploads", WRITE, create_multipart_upload},
+    {HTTP_METHOD_PUT, OBJECT, "uploadId", WRITE, upload_part},
+    {HTTP_METHOD_GET, OBJECT, "uploadId", WRITE, list_parts},
+    {HTTP_METHOD_DELETE, OBJECT, "uploadId", WRITE, abort_multipart_upload},
     {HTTP_METHOD_GET, OBJECT, "acl", READ, get_acl},
     {HTTP_METHOD_PUT, OBJECT, "acl", WRITE, put_acl},
     {HTTP_METHOD_GET, OBJECT, "tagging", READ, get_tagging},

@@ -1,0 +1,203 @@
+/* The head is judged, the body goes from the client's connection to a write (objects), without its
+ * framing, and what it was announced to be is verified before the last step of that. */
+#include "index/s3/receive.h"
+
+#include <stdlib.h>
+
+#include "index/objects/write.h"
+#include "index/s3/conditional.h"
+#include "index/s3/meta.h"
+
+struct receiving {
+    struct call call;
+    struct body body;
+    struct receive_options options;
+    struct meta meta;
+    struct write *write;
+};
+
+static void receiving_free(struct receiving *op)
+{
+    body_deinit(&op->body);
+    free(op);
+}
+
+/* The write is over, and no callback of the request fires any more. */
+static void fail(struct receiving *op, enum s3_error error, const char *message)
+{
+    const struct call call = op->call;
+
+    receiving_free(op);
+    call_fail(&call, error, message);
+}
+
+static int condition_cb(void *arg, const struct record *record)
+{
+    struct receiving *op = arg;
+
+    return op->options.condition(&op->call, record);
+}
+
+/* --- The body --------------------------------------------------------------------------------- */
+
+static void written_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct receiving *op = arg;
+    struct http_request *request = op->call.request;
+    enum s3_error error = rc < 0 ? conditional_error_of(rc) : S3_OK;
+    char etag[META_ETAG_SIZE];
+
+    (void)text;
+    if (error == S3_OK && op->options.stored != NULL)
+        error = op->options.stored(&op->call, record);
+    if (error != S3_OK) {
+        fail(op, error, NULL);
+        return;
+    }
+    meta_etag(record->meta, record->meta_len, record, etag);
+    http_add_header(request, "ETag", etag);
+    body_add_checksum(&op->body, request);
+    receiving_free(op);
+    http_respond(request, 200, "", 0);
+}
+
+static void drained_cb(void *arg)
+{
+    struct receiving *op = arg;
+
+    http_resume_body(op->call.request);
+}
+
+/* Gives the write what the bytes are without their framing. 1 to go on, 0 to wait; or negative, and
+ * it is answered. */
+static int feed(struct receiving *op, const char *bytes, size_t n)
+{
+    const char *end = bytes + n;
+    const char *message;
+    char text[UPLOAD_TEXT_MAX];
+    int go_on = 1;
+
+    for (;;) {
+        const char *piece;
+        size_t len;
+        enum s3_error error = body_next(&op->body, &bytes, end, &piece, &len, &message);
+        int rc;
+
+        if (error != S3_OK) {
+            write_forget(op->write);
+            fail(op, error, message);
+            return -1;
+        }
+        if (len == 0)
+            return go_on;
+        rc = write_data(op->write, piece, len, text);
+        if (rc < 0) {
+            fail(op, conditional_error_of(rc), NULL);
+            return -1;
+        }
+        go_on &= rc;
+    }
+}
+
+static void data_cb(struct http_request *request, const char *bytes, size_t n)
+{
+    if (feed(http_request_data(request), bytes, n) == 0)
+        http_pause_body(request);
+}
+
+static void end_cb(struct http_request *request)
+{
+    struct receiving *op = http_request_data(request);
+    char text[UPLOAD_TEXT_MAX];
+    const char *message;
+    enum s3_error error = body_end(&op->body, &message);
+    int rc;
+
+    if (error != S3_OK) {
+        write_forget(op->write);
+        fail(op, error, message);
+        return;
+    }
+    if (op->body.kind != CHECKSUM_NONE)
+        meta_add_checksum(&op->meta, op->body.kind, op->body.checksum, 0);
+    rc = write_end_with(op->write, op->meta.bytes, op->meta.len, text);
+    if (rc < 0)
+        fail(op, conditional_error_of(rc), NULL);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    struct receiving *op = http_request_data(request);
+
+    write_forget(op->write);
+    receiving_free(op);
+}
+
+static const struct http_body_reader reader = {
+    .data = data_cb,
+    .end = end_cb,
+    .closed = closed_cb,
+};
+
+/* --- The head --------------------------------------------------------------------------------- */
+
+static int start_write(struct receiving *op)
+{
+    char text[UPLOAD_TEXT_MAX];
+
+    return write_start(op->call.s3->objects, op->options.key,
+                       &(struct write_options){
+                           .size = op->body.length,
+                           .md5 = op->body.has_md5 ? op->body.md5 : NULL,
+                           .needs_md5 = true,
+                           .allows_empty = true,
+                           .replaces = true,
+                           .condition = op->options.condition != NULL ? condition_cb : NULL,
+                           .drained = drained_cb,
+                           .done = written_cb,
+                           .arg = op,
+                       },
+                       &op->write, text);
+}
+
+static enum s3_error read_head(struct receiving *op, const char **message)
+{
+    enum s3_error error = body_require(&op->body, op->options.kind, message);
+
+    if (error == S3_OK && op->options.keeps_headers)
+        error = meta_add_request(&op->meta, op->call.request);
+    return error;
+}
+
+void receive(const struct call *call, const struct receive_options *options)
+{
+    struct receiving *op = malloc(sizeof(*op));
+    const char *message = NULL;
+    enum s3_error error;
+    int rc;
+
+    if (op == NULL) {
+        call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
+        return;
+    }
+    op->call = *call;
+    op->options = *options;
+    op->meta.len = 0;
+    error = body_init(&op->body, call, BODY_OF_OBJECT, &message);
+    op->call.auth = NULL;
+    if (error != S3_OK) {
+        free(op);
+        call_fail(call, error, message);
+        return;
+    }
+    error = read_head(op, &message);
+    rc = error == S3_OK ? start_write(op) : 0;
+    if (rc < 0)
+        error = conditional_error_of(rc);
+    if (error != S3_OK) {
+        fail(op, error, message);
+        return;
+    }
+    http_request_set_data(call->request, op);
+    http_read_body(call->request, &reader);
+}

@@ -1,0 +1,25 @@
+/* Receives a value that is a request's body: PutObject and UploadPart. */
+#ifndef MKV_S3_RECEIVE_H
+#define MKV_S3_RECEIVE_H
+
+#include "index/s3/body.h"
+#include "index/s3/call.h"
+
+struct receive_options {
+    const struct key *key; /* what it is the value of; copied */
+    bool keeps_headers;    /* the metadata has what the request's headers say */
+    enum checksum_kind
+        kind; /* the checksum that the value is to have, whether the request announces
+                 it or not; CHECKSUM_NONE: what it announces, if anything */
+    /* What the key must have, NULL for no record: 0, or what conditional_error_of() knows. NULL: no
+     * matter. */
+    int (*condition)(const struct call *call, const struct record *record);
+    /* It is stored, as this record. Answers 200, after it has added headers, unless it returns an
+     * error; ETag and checksum are added already. */
+    enum s3_error (*stored)(const struct call *call, const struct record *record);
+};
+
+/* Receives and stores the body, and answers, now or later. */
+void receive(const struct call *call, const struct receive_options *options);
+
+#endif
