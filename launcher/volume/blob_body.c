@@ -16,7 +16,7 @@ void blob_body_respond(struct http_request *http, int status, const char *text, 
     http_respond(http, status, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-static void refuse(struct blob_body *body, int status, const char *text)
+void blob_body_refuse(struct blob_body *body, int status, const char *text)
 {
     struct http_request *http = body->http;
 
@@ -33,27 +33,39 @@ static void refuse_line(struct blob_body *body, int rc)
     snprintf(text, sizeof(text),
              rc == -EINVAL ? "line %zu is no blob's path" : "line %zu has no attribute to be set",
              body->lines.n + 1);
-    refuse(body, 400, text);
+    blob_body_refuse(body, 400, text);
+}
+
+static size_t max_of(const struct blob_body *body)
+{
+    return body->owner->max > 0 ? body->owner->max : BLOB_BODY_MAX;
+}
+
+static void refuse_size(struct blob_body *body)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "the body is over %zu KiB", max_of(body) / 1024);
+    blob_body_refuse(body, 413, text);
 }
 
 static void data_cb(struct http_request *http, const char *bytes, size_t len)
 {
     struct blob_body *body = http_request_data(http);
 
-    if (buf_size(&body->bytes) + len > BLOB_BODY_MAX)
-        refuse(body, 413, "the body is over 64 KiB");
+    if (buf_size(&body->bytes) + len > max_of(body))
+        refuse_size(body);
     else if (buf_append(&body->bytes, bytes, len) < 0)
-        refuse(body, 503, "out of memory");
+        blob_body_refuse(body, 503, "out of memory");
 }
 
-static void end_cb(struct http_request *http)
+static void make_lines(struct blob_body *body)
 {
-    struct blob_body *body = http_request_data(http);
     int rc = blob_lines_parse(buf_bytes(&body->bytes), buf_size(&body->bytes), body->owner->form,
                               &body->lines);
 
     if (rc == -ENOMEM) {
-        refuse(body, 503, "out of memory");
+        blob_body_refuse(body, 503, "out of memory");
     } else if (rc < 0) {
         refuse_line(body, rc);
     } else {
@@ -61,6 +73,18 @@ static void end_cb(struct http_request *http)
         body->is_whole = true;
         body->owner->whole(body);
     }
+}
+
+static void end_cb(struct http_request *http)
+{
+    struct blob_body *body = http_request_data(http);
+
+    if (body->owner->bytes == NULL) {
+        make_lines(body);
+        return;
+    }
+    body->is_whole = true;
+    body->owner->bytes(body);
 }
 
 static void closed_cb(struct http_request *http)
@@ -81,8 +105,8 @@ void blob_body_read(struct blob_body *body, struct http_request *http,
         .data = data_cb, .end = end_cb, .closed = closed_cb};
 
     *body = (struct blob_body){.http = http, .owner = owner};
-    if (http_request_content_length(http) > BLOB_BODY_MAX) {
-        refuse(body, 413, "the body is over 64 KiB");
+    if (http_request_content_length(http) > (int64_t)max_of(body)) {
+        refuse_size(body);
         return;
     }
     http_request_set_data(http, body);

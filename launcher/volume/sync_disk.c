@@ -25,9 +25,6 @@
  * disk that seeks. */
 #define DIRTY_PER_FILE (1 << 20)
 
-/* Bytes of a file that are written before it is said that it gets on. */
-#define PIECE (32LL << 20)
-
 /* One step of the walk below: the next component of *path. The descriptor or a -errno. */
 static int open_component(int at, const char **path, int flags)
 {
@@ -130,27 +127,33 @@ static int sync_and_close(int fd)
     return rc;
 }
 
-static int write_piece(int fd, off_t at, unsigned how)
+static int sync_piece(int fd, off_t at, unsigned how)
 {
-    if (sync_file_range(fd, at, PIECE, how) == 0)
+    if (sync_file_range(fd, at, SYNC_DISK_PIECE, how) == 0)
         return 0;
     return errno == EIO || disk_is_full(errno) ? -errno : 0; /* else fsync will do */
 }
 
-/* Writes a huge file piece by piece, the next one begun before the last one is waited for: one
- * fsync(2) of all may take minutes on a disk that is merely slow. A failure that is told here is
- * not told again by fsync(2). */
+int sync_disk_write_piece(int fd, off_t at)
+{
+    int rc = sync_piece(fd, at, SYNC_FILE_RANGE_WRITE);
+
+    if (rc == 0 && at > 0)
+        rc = sync_piece(fd, at - SYNC_DISK_PIECE, SYNC_FILE_RANGE_WAIT_BEFORE);
+    return rc;
+}
+
+/* Writes a huge file piece by piece: one fsync(2) of all may take minutes on a disk that is merely
+ * slow. */
 static int write_back(int fd, sync_moved_cb moved, void *arg)
 {
     struct stat st;
     int rc = 0;
 
-    if (fstat(fd, &st) < 0 || st.st_size <= PIECE)
+    if (fstat(fd, &st) < 0 || st.st_size <= SYNC_DISK_PIECE)
         return 0;
-    for (off_t at = 0; rc == 0 && at < st.st_size; at += PIECE) {
-        rc = write_piece(fd, at, SYNC_FILE_RANGE_WRITE);
-        if (rc == 0 && at > 0)
-            rc = write_piece(fd, at - PIECE, SYNC_FILE_RANGE_WAIT_BEFORE);
+    for (off_t at = 0; rc == 0 && at < st.st_size; at += SYNC_DISK_PIECE) {
+        rc = sync_disk_write_piece(fd, at);
         moved(arg);
     }
     return rc;

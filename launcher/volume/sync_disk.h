@@ -38,6 +38,13 @@ void sync_disk_file(int directory, struct sync_file *file, sync_moved_cb moved, 
  * -errno. */
 int sync_disk_directory(int directory, const char *path, size_t len);
 
+#define SYNC_DISK_PIECE (32LL << 20) /* bytes of a file that are written before it gets on */
+
+/* Begins to write the SYNC_DISK_PIECE bytes from `at` on to disk, and waits for the piece before
+ * it, so that an fsync(2) at the end has little to do. 0, or the -errno of a disk that fails or is
+ * full, which fsync(2) may not tell again. */
+int sync_disk_write_piece(int fd, off_t at);
+
 #define SYNC_DISK_GROUP 128 /* files that are held open at once */
 
 /* Makes `n` files, SYNC_DISK_GROUP at most, and all their directories durable, by one syncfs(2).
