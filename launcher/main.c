@@ -74,7 +74,7 @@ int main(int argc, char **argv)
     bus_error_init();
     /* libuv's four could all be waiting for one disk to sync, with questions about it behind them.
      */
-    setenv("UV_THREADPOOL_SIZE", "8", 0);
+    setenv("UV_THREADPOOL_SIZE", "10", 0);
     if (strcmp(name, "--version") == 0) {
         puts("mkv " MKV_VERSION);
         return EXIT_SUCCESS;

@@ -1,8 +1,8 @@
 /* Each target has its own file; here is the table that leads to them.
  *
  * Stop order: HTTP, whose exchanges wait for what is at the disk; then, one after the other, what
- * nobody waits for any more: listings, hashes, attributes, the trials, the flush; then the
- * deadline's timer. */
+ * nobody waits for any more: listings, hashes, assemblies, attributes, the trials, the flush; then
+ * the deadline's timer. */
 #include "launcher/volume/volume_server.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "index/base/local_socket.h"
 #include "index/base/log.h"
 #include "index/http/http.h"
+#include "launcher/volume/assemble.h"
 #include "launcher/volume/attribute_server.h"
 #include "launcher/volume/blob_body.h"
 #include "launcher/volume/hash.h"
@@ -34,6 +35,7 @@ struct volume_server {
     struct attribute_server *attributes;
     struct pieces *lists;
     struct pieces *hashes;
+    struct assembler *assembler;
     struct volume_health *health;
     struct http_server *http; /* NULL once it has stopped */
     uv_timer_t deadline;      /* of the drain */
@@ -100,6 +102,11 @@ static void answer_hash(struct volume_server *server, struct http_request *http)
     hash_post(server->hashes, server->directory, http);
 }
 
+static void answer_assemble(struct volume_server *server, struct http_request *http)
+{
+    assembler_post(server->assembler, http);
+}
+
 struct target {
     const char *path;
     enum http_method method;
@@ -113,6 +120,7 @@ static const struct target targets[] = {
     {"/_mkv/attributes", HTTP_METHOD_POST, "POST", answer_attributes},
     {"/_mkv/list", HTTP_METHOD_GET, "GET", answer_list},
     {"/_mkv/hash", HTTP_METHOD_POST, "POST", answer_hash},
+    {"/_mkv/assemble", HTTP_METHOD_POST, "POST", answer_assemble},
 };
 
 #define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
@@ -145,7 +153,7 @@ static void nothing_cb(void *arg)
 }
 
 /* What works at the disk when it is asked to. */
-static int make_workers(struct volume_server *s)
+static int make_workers(struct volume_server *s, const struct volume_dir *dir)
 {
     int rc = attribute_server_new(s->loop, s->directory, &s->attributes);
 
@@ -153,6 +161,8 @@ static int make_workers(struct volume_server *s)
         rc = pieces_new(s->loop, LIST_PLACES, LIST_THREADS, &s->lists);
     if (rc == 0)
         rc = pieces_new(s->loop, HASH_PLACES, HASH_THREADS, &s->hashes);
+    if (rc == 0)
+        rc = assembler_new(s->loop, dir, &s->assembler);
     if (rc == 0)
         rc = sync_new(s->loop, s->directory, HANG_MS, &s->sync);
     return rc;
@@ -163,6 +173,8 @@ static void drop_workers(struct volume_server *s)
 {
     if (s->sync != NULL)
         sync_stop(s->sync, nothing_cb, NULL);
+    if (s->assembler != NULL)
+        assembler_stop(s->assembler, nothing_cb, NULL);
     if (s->hashes != NULL)
         pieces_stop(s->hashes, nothing_cb, NULL);
     if (s->lists != NULL)
@@ -181,7 +193,7 @@ int volume_server_start(uv_loop_t *loop, int socket, const struct volume_dir *di
         goto fail;
     s->loop = loop;
     s->directory = dir->fd;
-    rc = make_workers(s);
+    rc = make_workers(s, dir);
     if (rc < 0)
         goto fail_workers;
     rc = volume_health_start(loop, dir, s->sync, &s->health);
@@ -235,11 +247,18 @@ static void attributes_stopped_cb(void *arg)
     volume_health_stop(s->health, tried_cb, s);
 }
 
-static void hashes_stopped_cb(void *arg)
+static void assembler_stopped_cb(void *arg)
 {
     struct volume_server *s = arg;
 
     attribute_server_stop(s->attributes, attributes_stopped_cb, s);
+}
+
+static void hashes_stopped_cb(void *arg)
+{
+    struct volume_server *s = arg;
+
+    assembler_stop(s->assembler, assembler_stopped_cb, s);
 }
 
 static void lists_stopped_cb(void *arg)

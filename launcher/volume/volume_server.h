@@ -2,7 +2,7 @@
  *
  *     POST /_mkv/sync         sync_server.h         POST /_mkv/hash   hash.h
  *     POST /_mkv/attributes   attribute_server.h    GET /_mkv/list    list.h
- *     GET /_mkv/space         space.h
+ *     POST /_mkv/assemble     assemble.h            GET /_mkv/space   space.h
  */
 #ifndef MKV_LAUNCHER_VOLUME_SERVER_H
 #define MKV_LAUNCHER_VOLUME_SERVER_H

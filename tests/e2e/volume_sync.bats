@@ -239,7 +239,7 @@ sync_64() { # URL
 }
 
 @test "a template without the location works on" {
-    sed -E -e '/upstream mkv_sync/,/^    }/d' -e '/location = .*_mkv.(attributes|hash|list|space|sync) \{/,/^        }/d' \
+    sed -E -e '/upstream mkv_sync/,/^    }/d' -e '/location = .*_mkv.(assemble|attributes|hash|list|space|sync) \{/,/^        }/d' \
         "$BATS_TEST_DIRNAME/../../templates/volume.conf.in" >"$T/template"
     refute grep -q mkv_sync "$T/template"
     volume w --template "$T/template"
