@@ -11,6 +11,7 @@ enum { ROOT = 1, VALUE };
 
 struct body_location {
     struct body_xml xml;
+    char text[BODY_LOCATION_MAX + 1];
 };
 
 static int begin(void *arg, unsigned depth, const char *name)
@@ -27,11 +28,15 @@ static int begin(void *arg, unsigned depth, const char *name)
 /* Any region will do. */
 static int end(void *arg, unsigned depth, const char *name, const char *text, size_t len)
 {
-    (void)arg;
-    (void)depth;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    struct body_location *body = arg;
+
     (void)name;
-    (void)text;
-    (void)len;
+    if (depth != VALUE)
+        return 0;
+    if (len > BODY_LOCATION_MAX || strspn(text, allowed) != len)
+        return body_xml_refuse(&body->xml, S3_ILLEGAL_LOCATION_CONSTRAINT);
+    memcpy(body->text, text, len + 1);
     return 0;
 }
 
@@ -58,6 +63,11 @@ enum s3_error body_location_end(struct body_location *body)
     enum s3_error error = body_xml_end(&body->xml);
 
     return error == S3_MISSING_REQUEST_BODY ? S3_OK : error;
+}
+
+const char *body_location_text(const struct body_location *body)
+{
+    return body->text;
 }
 
 void body_location_free(struct body_location *body)

@@ -111,8 +111,8 @@ static void create_end_cb(struct http_request *request)
         op_fail(op, error, message);
         return;
     }
-    rc = bucket_create(op->call.s3->objects, target->bucket, target->bucket_len, created_cb, op,
-                       &op->change);
+    rc = bucket_create(op->call.s3->objects, target->bucket, target->bucket_len,
+                       body_location_text(op->location), created_cb, op, &op->change);
     if (rc == UV_EEXIST)
         respond_created(op);
     else if (rc < 0)

@@ -17,6 +17,7 @@
 #include "index/s3/bucket_walk.h"
 #include "index/s3/buckets.h"
 #include "index/s3/mark.h"
+#include "index/s3/meta.h"
 #include "index/s3/upload_key.h"
 #include "index/s3/upload_removal.h"
 
@@ -93,15 +94,19 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     end(c);
 }
 
-int bucket_create(struct objects *o, const char *name, size_t len, bucket_change_cb done, void *arg,
-                  struct bucket_change **change)
+int bucket_create(struct objects *o, const char *name, size_t len, const char *location,
+                  bucket_change_cb done, void *arg, struct bucket_change **change)
 {
     struct bucket_change *c = change_new(o, name, len, CREATING, done, arg);
+    struct meta meta = {.len = 0};
     int rc;
 
     if (c == NULL)
         return UV_ENOMEM;
-    rc = mark_write(o, &c->record_key, &(struct mark_options){.done = written_cb, .arg = c});
+    if (*location != '\0')
+        meta_add_location(&meta, location);
+    rc = mark_write(o, &c->record_key,
+                    &(struct mark_options){.meta = &meta, .done = written_cb, .arg = c});
     if (rc < 0)
         change_free(c);
     else

@@ -10,11 +10,12 @@ struct bucket_change;
  * starts the change, which is gone then. */
 typedef void (*bucket_change_cb)(void *arg, int rc);
 
-/* Creates a bucket. 0 and *change; UV_EEXIST, it has a record already; or as bucket_change_cb,
- * which has what write_done_cb says, but 0 for a bucket that somebody else has created meanwhile.
+/* Creates a bucket, at a location that its client is told again, "" for none. 0 and *change;
+ * UV_EEXIST, it has a record already; or as bucket_change_cb, which has what write_done_cb says,
+ * but 0 for a bucket that somebody else has created meanwhile.
  */
-int bucket_create(struct objects *objects, const char *name, size_t len, bucket_change_cb done,
-                  void *arg, struct bucket_change **change);
+int bucket_create(struct objects *objects, const char *name, size_t len, const char *location,
+                  bucket_change_cb done, void *arg, struct bucket_change **change);
 
 /* Removes a bucket without keys. Uploads to it that are open are aborted first. 0 and *change; or
  * as bucket_change_cb, which has: UV_ENOENT, there is no such bucket; -ENOTEMPTY, it has keys; or

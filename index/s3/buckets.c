@@ -16,17 +16,23 @@ void bucket_record_key(const char *name, size_t len, struct key *key)
     key->len = n + len;
 }
 
-int bucket_has_record(struct store *store, const char *name, size_t len)
+int bucket_find_record(struct store *store, const char *name, size_t len, struct record *record)
 {
-    struct record record;
     struct key key;
     int rc;
 
     bucket_record_key(name, len, &key);
-    rc = store_get(store, key.bytes, key.len, &record);
+    rc = store_get(store, key.bytes, key.len, record);
     if (rc == UV_ENOENT)
         return 0;
-    return rc < 0 ? rc : (record.flags & RECORD_UNLINKED) == 0;
+    return rc < 0 ? rc : (record->flags & RECORD_UNLINKED) == 0;
+}
+
+int bucket_has_record(struct store *store, const char *name, size_t len)
+{
+    struct record record;
+
+    return bucket_find_record(store, name, len, &record);
 }
 
 int bucket_exists(struct store *store, const char *name, size_t len)

@@ -25,4 +25,7 @@ int bucket_exists(struct store *store, const char *name, size_t len);
 /* Whether it has a record. The same, but for UV_ENOMEM. */
 int bucket_has_record(struct store *store, const char *name, size_t len);
 
+/* The same of a bucket with a record, and *record if it is 1. */
+int bucket_find_record(struct store *store, const char *name, size_t len, struct record *record);
+
 #endif

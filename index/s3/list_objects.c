@@ -43,6 +43,27 @@ static void write_if_given(struct xml_out *xml, bool encode_url, const char *ele
         write_name(xml, encode_url, element, text->bytes, text->len);
 }
 
+/* Whether these bytes are what they are to a client that decodes them, and to one that doesn't. */
+static bool is_its_own_url(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+
+        if (byte == '%' || byte == '+' || byte >= 0x7f ||
+            (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r'))
+            return false;
+    }
+    return true;
+}
+
+/* boto3 asks for encoding-type=url on its own, and decodes all but the prefix of V1. */
+static void write_asked_prefix(struct xml_out *xml, const struct list_parameters *p)
+{
+    bool is_plain = p->form == LIST_V1 && is_its_own_url(p->prefix.bytes, p->prefix.len);
+
+    write_name(xml, p->encode_url && !is_plain, "Prefix", p->prefix.bytes, p->prefix.len);
+}
+
 /* Each form names what it was asked to begin after in its own way. */
 static void write_markers(struct xml_out *xml, const struct list_parameters *p)
 {
@@ -85,7 +106,7 @@ static void write_start(struct xml_out *xml, const struct list_parameters *p, co
     xml_out_declare(xml);
     xml_out_root(xml, forms[p->form].root);
     xml_out_text(xml, forms[p->form].bucket, bucket, bucket_len);
-    write_name(xml, p->encode_url, "Prefix", p->prefix.bytes, p->prefix.len);
+    write_asked_prefix(xml, p);
     write_markers(xml, p);
     xml_out_number(xml, forms[p->form].max, p->max_keys);
     if (p->delimiter.len > 0)

@@ -265,6 +265,11 @@ void meta_add_etag(struct meta *meta, const unsigned char md5[RECORD_MD5_SIZE], 
     add_text(meta, "etag", text);
 }
 
+void meta_add_location(struct meta *meta, const char *location)
+{
+    add_text(meta, "location", location);
+}
+
 void meta_add_checksum(struct meta *meta, enum checksum_kind kind,
                        const unsigned char bytes[CHECKSUM_SIZE_MAX], unsigned n_parts)
 {

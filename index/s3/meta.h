@@ -15,6 +15,8 @@
  *                                "crc32c", or "crc32c composite"
  *     completed                  it is
  *
+ *     location                   of a bucket: the region that its client wanted
+ *
  * Names are lower-case letters, digits, '-', '_' and '.'; values hold any byte from 0x20 on but
  * 0x7f. A value of no bytes is one. */
 #ifndef MKV_S3_META_H
@@ -65,6 +67,9 @@ void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n);
 void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite);
 void meta_add_completed(struct meta *meta);
 void meta_add_upload(struct meta *meta, const char *id);
+
+/* And of a bucket: the region that its client wanted, 63 characters at most. */
+void meta_add_location(struct meta *meta, const char *location);
 
 /* --- Reading: `bytes` and `len` are a record's; what is found is borrowed from there ---------- */
 

@@ -4,6 +4,7 @@
 
 #include "index/s3/buckets.h"
 #include "index/s3/call.h"
+#include "index/s3/meta.h"
 #include "index/s3/owner.h"
 
 /* Whether the bucket, or the object, is there; if not, it has answered so. */
@@ -49,11 +50,17 @@ void get_location(const struct call *call)
 {
     struct buf body = {.data = NULL};
     struct xml_out xml = {.buf = &body};
+    struct meta_line location = {.value_len = 0};
+    struct record record;
 
     if (!is_there(call))
         return;
+    if (bucket_find_record(call->s3->objects->store, call->target.bucket, call->target.bucket_len,
+                           &record) == 1)
+        meta_find(record.meta, record.meta_len, "location", &location);
     xml_out_declare(&xml);
     xml_out_root(&xml, "LocationConstraint");
+    xml_out_content(&xml, location.value, location.value_len);
     xml_out_close(&xml, "LocationConstraint");
     respond(call, &body, &xml);
 }

@@ -87,9 +87,8 @@ static size_t append_special(struct xml_out *out, const char *text, size_t len)
     return length;
 }
 
-void xml_out_text(struct xml_out *out, const char *name, const char *text, size_t len)
+void xml_out_content(struct xml_out *out, const char *text, size_t len)
 {
-    xml_out_open(out, name);
     while (len > 0) {
         size_t n = count_plain(text, len);
 
@@ -99,6 +98,12 @@ void xml_out_text(struct xml_out *out, const char *name, const char *text, size_
         text += n;
         len -= n;
     }
+}
+
+void xml_out_text(struct xml_out *out, const char *name, const char *text, size_t len)
+{
+    xml_out_open(out, name);
+    xml_out_content(out, text, len);
     xml_out_close(out, name);
 }
 

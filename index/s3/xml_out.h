@@ -31,6 +31,7 @@ void xml_out_close(struct xml_out *out, const char *name);
  * bytes as "&#xN;" (which no XML 1.0 parser takes, as from Amazon: hence encoding-type=url), and
  * bytes that aren't UTF-8 as U+FFFD. */
 void xml_out_text(struct xml_out *out, const char *name, const char *text, size_t len);
+void xml_out_content(struct xml_out *out, const char *text, size_t len); /* without tags */
 void xml_out_string(struct xml_out *out, const char *name, const char *text);
 void xml_out_number(struct xml_out *out, const char *name, uint64_t number);
 void xml_out_bool(struct xml_out *out, const char *name, bool value);

@@ -41,6 +41,8 @@ has_bucket() { # NAME
 
 @test "a bucket may be created with a location, and with nothing else" {
     want 200 PUT "$U" --data '<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>'
+    want 200 GET "$U?location"
+    grep -q '<LocationConstraint xmlns="[^"]*">eu-west-1</LocationConstraint>' "$T/body"
     refuses 400 MalformedXML PUT "$U-2" --data '<CreateBucketConfiguration>'
     want 404 HEAD "$U-2"
 }

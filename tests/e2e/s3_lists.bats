@@ -119,7 +119,7 @@ fill() { # KEY...
     list "$U?list-type=2&encoding-type=url"
     same '%26%3C%3E a%20b%2Bc x%FF y%0Az %C3%A4' "${LISTED[*]}"
     same url "$(said EncodingType)"
-    list "$U?encoding-type=url&prefix=a%20&delimiter=%2B"
+    list "$U?list-type=2&encoding-type=url&prefix=a%20&delimiter=%2B"
     same 'a%20b%2B' "${LISTED[*]}"
     same 'a%20' "$(said Prefix)"
     same '%2B' "$(said Delimiter)"

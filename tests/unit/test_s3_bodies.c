@@ -413,6 +413,9 @@ static void test_body_location(void **state)
     assert_int_equal(read_location("<CreateBucketConfiguration><Bucket><Type>Directory</Type>"
                                    "</Bucket></CreateBucketConfiguration>"),
                      S3_NOT_IMPLEMENTED);
+    assert_int_equal(read_location("<CreateBucketConfiguration><LocationConstraint>a=\n"
+                                   "</LocationConstraint></CreateBucketConfiguration>"),
+                     S3_ILLEGAL_LOCATION_CONSTRAINT);
     assert_int_equal(read_location("<LocationConstraint/>"), S3_MALFORMED_XML);
     assert_int_equal(read_location("<CreateBucketConfiguration>"), S3_MALFORMED_XML);
     assert_int_equal(read_location("x"), S3_MALFORMED_XML);

@@ -38,7 +38,7 @@ static int create(struct fixture *f, const char *name)
 {
     struct outcome outcome = {.ended = false};
     struct bucket_change *change;
-    int rc = bucket_create(&f->objects, name, strlen(name), done_cb, &outcome, &change);
+    int rc = bucket_create(&f->objects, name, strlen(name), "", done_cb, &outcome, &change);
 
     return rc < 0 ? rc : wait_for(f, &outcome);
 }
@@ -125,7 +125,7 @@ static void test_bucket_create_twice_at_once(void **state)
 
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(
-            bucket_create(&f->objects, NAME, strlen(NAME), done_cb, &outcomes[i], &change), 0);
+            bucket_create(&f->objects, NAME, strlen(NAME), "", done_cb, &outcomes[i], &change), 0);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(wait_for(f, &outcomes[i]), 0);
     assert_int_equal(exists(f, NAME), 1);
@@ -137,7 +137,7 @@ static void test_bucket_change_forget(void **state)
     struct fixture *f = *state;
     struct bucket_change *change;
 
-    assert_int_equal(bucket_create(&f->objects, NAME, strlen(NAME), done_cb, NULL, &change), 0);
+    assert_int_equal(bucket_create(&f->objects, NAME, strlen(NAME), "", done_cb, NULL, &change), 0);
     bucket_change_forget(change);
     WAIT_UNTIL(f, f->objects.n_running == 0);
     assert_int_equal(exists(f, NAME), 1);

@@ -202,6 +202,10 @@ static void test_list_objects_any_bytes(void **state)
     assert_int_equal(count(f->answers, "<Key>%01%0A</Key>"), 1);
     assert_int_equal(count(f->answers, "<Key>a%25%2B%FF</Key>"), 1);
     assert_int_equal(count(f->answers, "<Key>%C3%A4%3C</Key>"), 1);
+    get(f, "/b?encoding-type=url&prefix=%0A%20", 200);
+    assert_int_equal(count(f->answers, "<Prefix>&#xA; </Prefix>"), 1);
+    get(f, "/b?list-type=2&encoding-type=url&prefix=%0A%20", 200);
+    assert_int_equal(count(f->answers, "<Prefix>%0A%20</Prefix>"), 1);
     get(f, "/b?encoding-type=url&prefix=a%25%2B%FF&delimiter=%0A", 200);
     assert_int_equal(count(f->answers, "<Prefix>a%25%2B%FF</Prefix>"), 1);
     assert_int_equal(count(f->answers, "<Delimiter>%0A</Delimiter>"), 1);
