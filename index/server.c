@@ -1,8 +1,8 @@
 /* Start order: store, transfers, places, HTTP, jobs, admin socket, reclaiming, counting, healing,
- * backups; requests and jobs wait until each volume was asked how it is. Stop order, each step in
- * the callback of the one before: HTTP and admin socket, and jobs are told to end; jobs, once
- * nobody watches them, healing, backups, reclaiming, counting, the operations that outlive their
- * requests, places, transfers, the store. */
+ * backups, expiry of uploads; requests and jobs wait until each volume was asked how it is. Stop
+ * order, each step in the callback of the one before: HTTP and admin socket, and jobs are told to
+ * end; jobs, once nobody watches them, healing, backups, expiry, reclaiming, counting, the
+ * operations that outlive their requests, places, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -20,6 +20,7 @@
 #include "index/objects/reclaim.h"
 #include "index/objects/spread.h"
 #include "index/s3/s3.h"
+#include "index/s3/upload_expiry.h"
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -34,6 +35,7 @@ struct index_server {
     struct jobs *jobs;
     struct healer_options healing;
     struct backup *backup; /* NULL once it has stopped */
+    struct upload_expiry *upload_expiry;
     char *fallback;
     char *s3_domain;
     uv_timer_t deadline; /* of the drain */
@@ -195,8 +197,13 @@ static int start_background(struct index_server *s, uint64_t backup_ms)
     rc = backup_start(&s->objects, backup_ms, &s->backup);
     if (rc < 0)
         goto err_healer;
+    rc = upload_expiry_start(s->loop, &s->s3, &s->upload_expiry);
+    if (rc < 0)
+        goto err_backup;
     return 0;
 
+err_backup:
+    backup_stop(s->backup, ignore_cb, NULL);
 err_healer:
     healer_stop(s->objects.healer, ignore_cb, NULL);
 err_spread:
@@ -341,12 +348,19 @@ static void reclaimer_stopped_cb(void *arg)
     spread_stop(s->objects.spread, spread_stopped_cb, s);
 }
 
+static void expiry_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+}
+
 static void backup_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
     s->backup = NULL;
-    reclaimer_stop(s->objects.reclaimer, reclaimer_stopped_cb, s);
+    upload_expiry_stop(s->upload_expiry, expiry_stopped_cb, s);
 }
 
 static void healer_stopped_cb(void *arg)

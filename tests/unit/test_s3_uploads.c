@@ -1,0 +1,217 @@
+/* Uploads that are left alone, and parts without one; keys of uploads. */
+#include "tests/unit/objects_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "index/s3/bucket_name.h"
+#include "index/s3/copy_source.h"
+#include "index/s3/mark.h"
+#include "index/s3/upload_expiry.h"
+#include "index/s3/upload_key.h"
+
+#define OBJECT "/bucket/a/key"
+#define ID     "0123456789abcdef0123456789abcdef"
+#define HOUR   3600000
+#define OTHER  "fedcba9876543210fedcba9876543210"
+
+static struct key key_of(const char *text)
+{
+    struct key key = {.len = strlen(text)};
+
+    memcpy(key.bytes, text, key.len);
+    return key;
+}
+
+/* --- Keys ------------------------------------------------------------------------------------ */
+
+static void test_upload_key_there_and_back(void **state)
+{
+    struct key object = key_of(OBJECT);
+    struct key back;
+    struct key key;
+
+    (void)state;
+    upload_key_of_record(&object, ID, &key);
+    assert_int_equal(key.len, strlen("/_mkv/s3/upload/bucket/a/key.") + UPLOAD_ID_LENGTH);
+    assert_memory_equal(key.bytes, "/_mkv/s3/upload/bucket/a/key\001" ID, key.len);
+    assert_true(upload_key_object(key.bytes, key.len, &back));
+    assert_int_equal(back.len, object.len);
+    assert_memory_equal(back.bytes, object.bytes, object.len);
+    assert_false(upload_key_object(key.bytes, key.len - 1, &back));
+    assert_false(upload_key_object(key.bytes + 1, key.len - 1, &back));
+    assert_false(upload_key_object(key.bytes, strlen(UPLOAD_RECORDS), &back));
+}
+
+static void test_upload_key_of_the_longest_object(void **state)
+{
+    struct key object = {.len = 1 + BUCKET_NAME_MAX + 1 + S3_KEY_MAX};
+    struct key key;
+
+    (void)state;
+    memset(object.bytes, 'x', object.len);
+    object.bytes[0] = '/';
+    upload_key_of_record(&object, ID, &key);
+    assert_true(key.len <= KEY_MAX);
+}
+
+static void test_upload_key_of_parts(void **state)
+{
+    static const char *const none[] = {"", "1", "0001", "000001", "0000x", "0000:"};
+    struct key parts;
+    struct key key;
+
+    (void)state;
+    upload_key_of_parts(ID, &parts);
+    upload_key_of_part(ID, 10000, &key);
+    assert_memory_equal(key.bytes, "/_mkv/s3/part/" ID "/10000", key.len);
+    assert_int_equal(upload_key_part_number(key.bytes, key.len, &parts), 10000);
+    upload_key_of_part(ID, 7, &key);
+    assert_int_equal(upload_key_part_number(key.bytes, key.len, &parts), 7);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        memcpy(key.bytes + parts.len, none[i], strlen(none[i]));
+        assert_int_equal(upload_key_part_number(key.bytes, parts.len + strlen(none[i]), &parts), 0);
+    }
+}
+
+/* --- Expiry ---------------------------------------------------------------------------------- */
+
+static void done_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    int *out = arg;
+
+    (void)text;
+    (void)record;
+    *out = rc;
+}
+
+static void put_upload(struct fixture *f, const char *id, bool is_completed, unsigned parts)
+{
+    struct key object = key_of(OBJECT);
+    struct meta meta = {.len = 0};
+    char part[128];
+    struct key key;
+    int rc = 1;
+
+    if (is_completed)
+        meta_add_completed(&meta);
+    upload_key_of_record(&object, id, &key);
+    assert_int_equal(mark_write(&f->objects, &key,
+                                &(struct mark_options){.meta = &meta, .done = done_cb, .arg = &rc}),
+                     0);
+    WAIT_UNTIL(f, rc <= 0);
+    assert_int_equal(rc, 0);
+    for (unsigned i = 1; i <= parts; i++) {
+        snprintf(part, sizeof(part), UPLOAD_PARTS "%s/%05u", id, i);
+        assert_int_equal(fixture_put(f, part, "part"), 0);
+    }
+}
+
+static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
+{
+    unsigned *n = arg;
+
+    (void)key;
+    (void)len;
+    (void)record;
+    ++*n;
+    return 0;
+}
+
+static unsigned count(struct fixture *f, const char *prefix)
+{
+    unsigned n = 0;
+
+    assert_int_equal(store_list(f->box.store, prefix, strlen(prefix), "", 0, count_cb, &n), 0);
+    return n;
+}
+
+static void stopped_cb(void *arg)
+{
+    bool *stopped = arg;
+
+    *stopped = true;
+}
+
+static void stop(struct fixture *f, struct upload_expiry *expiry)
+{
+    bool stopped = false;
+
+    upload_expiry_stop(expiry, stopped_cb, &stopped);
+    WAIT_UNTIL(f, stopped);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+}
+
+static void test_upload_expiry_gives_up_what_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
+    struct upload_expiry *expiry;
+
+    put_upload(f, ID, false, 40);
+    put_upload(f, OTHER, true, 0); /* an answer is kept for longer */
+    assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
+    fixture_pass_time(f, 2 * HOUR);
+    WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 1);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 0);
+    fixture_pass_time(f, UPLOAD_ANSWER_KEPT);
+    WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 0);
+    stop(f, expiry);
+}
+
+static void test_upload_expiry_spares_what_is_added_to(void **state)
+{
+    struct fixture *f = *state;
+    struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
+    struct upload_expiry *expiry;
+
+    put_upload(f, ID, false, 2);
+    put_upload(f, OTHER, false, 0);
+    assert_int_equal(fixture_put(f, UPLOAD_PARTS "0000000000000000000000000000000a/00001", "x"), 0);
+    assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
+    fixture_pass_time(f, HOUR / 2);
+    assert_int_equal(fixture_put(f, UPLOAD_PARTS ID "/00003", "x"), 0);
+    fixture_pass_time(f, HOUR * 3 / 4);
+    WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 1); /* that has got no part since */
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 3);
+    fixture_pass_time(f, HOUR / 8);
+    stop(f, expiry);
+    assert_int_equal(count(f, UPLOAD_RECORDS), 1);
+    assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 3);
+}
+
+/* As many ids that they don't go into one comparison; one has a record that is kept. */
+static void test_upload_expiry_finds_parts_without_an_upload(void **state)
+{
+    struct fixture *f = *state;
+    struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
+    struct upload_expiry *expiry;
+    char part[128];
+
+    put_upload(f, ID, true, 1);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(part, sizeof(part), UPLOAD_PARTS "%032x/00001", i);
+        assert_int_equal(fixture_put(f, part, "part"), 0);
+    }
+    assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
+    fixture_pass_time(f, 2 * HOUR);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 1);
+    stop(f, expiry);
+    assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_upload_key_there_and_back),
+        cmocka_unit_test(test_upload_key_of_the_longest_object),
+        cmocka_unit_test(test_upload_key_of_parts),
+        TEST(upload_expiry_gives_up_what_is_left_alone),
+        TEST(upload_expiry_spares_what_is_added_to),
+        TEST(upload_expiry_finds_parts_without_an_upload),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
