@@ -19,7 +19,7 @@
 #define LIST_BUCKETS_MAX 10000 /* that a client may ask for; one that doesn't ask gets all */
 
 /* Both walks go through the whole store, where keys begin behind their slash. */
-#define RECORDS_PREFIX (BUCKET_RECORDS + 1)
+#define RECORDS_PREFIX (&BUCKET_RECORDS[1])
 
 enum half { RECORDS, COMPONENTS };
 
