@@ -7,6 +7,7 @@
  * caller cancels. */
 #include "index/cluster/transfer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,12 +93,20 @@ static int64_t length_of(const struct transfer *t)
     return length;
 }
 
+/* Whether what comes is what was asked for: all of it, or a range. */
+static bool has_body(const struct transfer *t)
+{
+    long status = status_of(t);
+
+    return status == 200 || status == 206;
+}
+
 static size_t write_cb(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
 
     t->progress = uv_now(t->engine->loop);
-    if (t->write != NULL && status_of(t) == 200) {
+    if (t->write != NULL && has_body(t)) {
         if (t->write(t, bytes, size * n))
             return size * n;
         t->starved = true;
@@ -308,6 +317,22 @@ int transfer_get(struct transfers *engine, struct transfer *t, const char *url, 
         curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)timeout);
     else /* it may be long */
         curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, DOWNLOAD_BUFFER);
+    return start(engine, t);
+}
+
+int transfer_get_range(struct transfers *engine, struct transfer *t, const char *url,
+                       uint64_t offset, uint64_t length, transfer_write_cb write,
+                       transfer_done_cb done)
+{
+    char range[2 * 20 + 2];
+    int rc = prepare(engine, t, url, done);
+
+    if (rc < 0)
+        return rc;
+    t->write = write;
+    snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, offset, offset + length - 1);
+    curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
+    curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, DOWNLOAD_BUFFER);
     return start(engine, t);
 }
 

@@ -28,9 +28,9 @@ typedef void (*transfer_done_cb)(struct transfer *transfer, int rc, int status);
  * nothing right now; transfer_wake() then asks again. Must not call into this module. */
 typedef ssize_t (*transfer_read_cb)(struct transfer *transfer, char *bytes, size_t n);
 
-/* Takes bytes of the answer's body, as long as its status is 200 (those of others are dropped).
- * False leaves them all, and they come again after transfer_wake(). Must not call into this
- * module, but for transfer_wake_soon(). */
+/* Takes bytes of the answer's body, as long as its status is 200 or 206 (those of others are
+ * dropped). False leaves them all, and they come again after transfer_wake(). Must not call into
+ * this module, but for transfer_wake_soon(). */
 typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, size_t n);
 
 #define TRANSFER_VOLUME_ID_MAX   63
@@ -124,6 +124,12 @@ int transfer_head(struct transfers *engine, struct transfer *transfer, const cha
 /* Starts a GET, likewise. `timeout`: ms that it may take in all, 0 for any time. */
 int transfer_get(struct transfers *engine, struct transfer *transfer, const char *url,
                  unsigned timeout, transfer_write_cb write, transfer_done_cb done);
+
+/* The same of `length` bytes, more than none, from `offset` on: RFC 9110, section 14.2. The status
+ * is 206 then. */
+int transfer_get_range(struct transfers *engine, struct transfer *transfer, const char *url,
+                       uint64_t offset, uint64_t length, transfer_write_cb write,
+                       transfer_done_cb done);
 
 /* Starts a POST of a text, which is borrowed until `done` has fired; likewise. `size`: bytes that
  * the volume is to bring to disk for it. `write` may be NULL: nobody reads the answer. */

@@ -1,0 +1,378 @@
+/* Happy path: a write is started, and each source in turn is got from a volume that has it. What
+ * comes within libcurl waits in a window; pump_cb(), from the loop, gives it to the write, as fast
+ * as that takes it. After the last source the write ends, and tells how.
+ *
+ * Failures: a copy that can't be read, or breaks off, is gone on with from another one. When none
+ * is left the source is looked up anew, once; then the write is forgotten, which leaves the key as
+ * it was. */
+#include "index/objects/compose.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW_HIGH (256 * 1024) /* bytes that pause the source ... */
+#define WINDOW_LOW  (64 * 1024)  /* ... until the write has taken all but so many */
+
+/* Where a compose waits, and for whom. */
+enum compose_state {
+    COMPOSE_NEXT,    /* the loop: the next source is to be begun */
+    COMPOSE_READING, /* the volume and the write */
+    COMPOSE_ENDING,  /* the write, which has all */
+    COMPOSE_FAILING, /* the volume: its request was broken off */
+    COMPOSE_ENDED,
+};
+
+struct compose {
+    struct objects *objects;
+    struct compose_options options; /* `done` NULL once nobody wants to know */
+    enum compose_state state;
+    struct write *write; /* NULL once it has ended */
+    char *meta;
+    size_t at; /* of the sources */
+    struct compose_source source;
+    bool is_again;     /* it was looked up anew */
+    unsigned tried;    /* bits of its record's places */
+    uint64_t received; /* bytes of it */
+    struct transfer get;
+    struct volume *from;
+    bool is_getting;
+    bool is_full; /* the write has no room */
+    struct buf window;
+    uv_idle_t pump; /* runs while there is something to do in the loop */
+    int rc;         /* of the failure */
+    char text[UPLOAD_TEXT_MAX];
+};
+
+static void begin_source(struct compose *c);
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct compose *c = handle->data;
+
+    free(c);
+}
+
+/* Tells how it ended, which is the last that is done with it. */
+static void end(struct compose *c, int rc, const char *text, const struct record *record)
+{
+    struct objects *o = c->objects;
+    write_done_cb done = c->options.done;
+    void *arg = c->options.arg;
+
+    assert(c->state != COMPOSE_ENDED && !c->is_getting);
+    c->state = COMPOSE_ENDED;
+    buf_deinit(&c->window);
+    free(c->meta);
+    if (done != NULL)
+        done(arg, rc, text, record);
+    uv_close((uv_handle_t *)&c->pump, closed_cb);
+    objects_end(o);
+}
+
+/* Breaks off what goes on; `text` is c->text already. */
+static void fail(struct compose *c, int rc)
+{
+    c->rc = rc;
+    if (c->write != NULL)
+        write_forget(c->write);
+    c->write = NULL;
+    uv_idle_stop(&c->pump);
+    c->state = COMPOSE_FAILING;
+    if (c->is_getting)
+        transfer_cancel(&c->get);
+    else
+        end(c, rc, c->text, NULL);
+}
+
+static void fail_with(struct compose *c, int rc, const char *text)
+{
+    strcpy(c->text, text);
+    fail(c, rc);
+}
+
+/* --- The write -------------------------------------------------------------------------------- */
+
+static void pump_cb(uv_idle_t *idle);
+
+static void go_on(struct compose *c)
+{
+    uv_idle_start(&c->pump, pump_cb);
+}
+
+static void drained_cb(void *arg)
+{
+    struct compose *c = arg;
+
+    c->is_full = false;
+    go_on(c);
+}
+
+static void written_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct compose *c = arg;
+
+    c->write = NULL;
+    if (c->state == COMPOSE_ENDING) {
+        uv_idle_stop(&c->pump);
+        end(c, rc, text, record);
+        return;
+    }
+    strcpy(c->text, text);
+    fail(c, rc);
+}
+
+static int condition_cb(void *arg, const struct record *record)
+{
+    struct compose *c = arg;
+
+    return c->options.condition(c->options.arg, record);
+}
+
+static void end_write(struct compose *c)
+{
+    int rc;
+
+    c->state = COMPOSE_ENDING;
+    rc = write_end_with(c->write, c->meta, c->options.meta_len, c->text);
+    if (rc < 0) {
+        c->write = NULL;
+        fail(c, rc);
+    }
+}
+
+/* Gives the write what has come. False when it is over. */
+static bool empty_window(struct compose *c)
+{
+    size_t n = buf_size(&c->window);
+    int rc;
+
+    if (n == 0 || c->is_full)
+        return true;
+    rc = write_data(c->write, buf_bytes(&c->window), n, c->text);
+    if (rc < 0) {
+        c->write = NULL;
+        fail(c, rc);
+        return false;
+    }
+    buf_clear(&c->window);
+    c->is_full = rc == 0;
+    return true;
+}
+
+static void pump_cb(uv_idle_t *idle)
+{
+    struct compose *c = idle->data;
+
+    uv_idle_stop(&c->pump);
+    if ((c->state != COMPOSE_NEXT && c->state != COMPOSE_READING) || !empty_window(c))
+        return;
+    if (c->is_getting) {
+        if (buf_size(&c->window) <= WINDOW_LOW)
+            transfer_wake(&c->get);
+    } else if (c->state == COMPOSE_NEXT && buf_size(&c->window) == 0) {
+        begin_source(c);
+    }
+}
+
+/* --- The volumes ------------------------------------------------------------------------------ */
+
+static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
+{
+    struct compose *c = get->data;
+
+    if (c->state != COMPOSE_READING)
+        return true;
+    if (buf_size(&c->window) >= WINDOW_HIGH)
+        return false;
+    if (n > c->source.length - c->received || buf_append(&c->window, bytes, n) < 0)
+        c->rc = UV_EILSEQ; /* get_done_cb() sees it */
+    else
+        c->received += n;
+    go_on(c);
+    return true;
+}
+
+static int get_from(struct compose *c, const struct place *place);
+
+/* Goes on with a copy that wasn't tried yet. False when there is none. */
+static bool try_another(struct compose *c)
+{
+    const struct record *record = &c->source.record;
+
+    for (unsigned i = 0; i < record->n_places; i++) {
+        if (c->tried >> i & 1U)
+            continue;
+        c->tried |= 1U << i;
+        if (get_from(c, &record->places[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Looks at the source, and begins to read it from where it is. */
+static void read_source(struct compose *c)
+{
+    uint64_t generation = c->source.record.generation;
+    int rc;
+
+    for (;;) {
+        if (try_another(c))
+            return;
+        if (c->is_again)
+            break;
+        c->is_again = true;
+        c->tried = 0;
+        rc = c->options.next(c->options.arg, c->at, &c->source);
+        if (rc < 0) {
+            fail_with(c, rc, "what the value is made of is gone\n");
+            return;
+        }
+        if (c->received > 0 && c->source.record.generation != generation)
+            break;
+    }
+    fail_with(c, UV_EREMOTEIO, "no copy of what the value is made of can be read\n");
+}
+
+static void get_done_cb(struct transfer *get, int rc, int status)
+{
+    struct compose *c = get->data;
+    bool right = transfer_succeeded(rc, status) && volume_has_answered(c->from, get);
+
+    c->is_getting = false;
+    if (c->state == COMPOSE_FAILING) {
+        end(c, c->rc, c->text, NULL);
+        return;
+    }
+    if (c->rc == UV_EILSEQ) {
+        fail_with(c, UV_EILSEQ, "what the value is made of isn't what it was\n");
+        return;
+    }
+    if (right && c->received == c->source.length) {
+        c->at++;
+        c->state = COMPOSE_NEXT;
+        go_on(c);
+        return;
+    }
+    read_source(c);
+}
+
+/* 0, or UV_ENOENT or another negative UV_E* when it can't be asked. */
+static int get_from(struct compose *c, const struct place *place)
+{
+    const struct compose_source *s = &c->source;
+    uint64_t left = s->length - c->received;
+    char path[PLACEMENT_PATH_MAX];
+    char url[PLACEMENT_URL_MAX];
+    int rc;
+
+    c->from = place_live(c->objects->places, place);
+    if (c->from == NULL)
+        return UV_ENOENT;
+    placement_path(s->key.bytes, s->key.len, s->record.generation, path);
+    placement_url(c->from->name, place, path, url);
+    c->get = (struct transfer){.data = c, .volume = c->from};
+    c->state = COMPOSE_READING;
+    if (left == s->record.size)
+        rc = transfer_get(c->objects->transfers, &c->get, url, 0, get_write_cb, get_done_cb);
+    else
+        rc = transfer_get_range(c->objects->transfers, &c->get, url, s->offset + c->received, left,
+                                get_write_cb, get_done_cb);
+    c->is_getting = rc == 0;
+    return rc;
+}
+
+static void begin_source(struct compose *c)
+{
+    int rc;
+
+    do {
+        if (c->at == c->options.n_sources) {
+            end_write(c);
+            return;
+        }
+        rc = c->options.next(c->options.arg, c->at, &c->source);
+        if (rc < 0) {
+            fail_with(c, rc, "what the value is made of is gone\n");
+            return;
+        }
+        assert(c->source.offset + c->source.length <= c->source.record.size);
+    } while (c->source.length == 0 && ++c->at > 0);
+    c->is_again = false;
+    c->tried = 0;
+    c->received = 0;
+    read_source(c);
+}
+
+/* --- The start -------------------------------------------------------------------------------- */
+
+static struct compose *compose_new(struct objects *o, const struct compose_options *options)
+{
+    struct compose *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->objects = o;
+    c->options = *options;
+    c->options.md5 = NULL;
+    c->options.meta = NULL;
+    if (options->meta_len > 0) {
+        c->meta = malloc(options->meta_len);
+        if (c->meta == NULL) {
+            free(c);
+            return NULL;
+        }
+        memcpy(c->meta, options->meta, options->meta_len);
+    }
+    return c;
+}
+
+int compose_start(struct objects *o, const struct key *key, const struct compose_options *options,
+                  struct compose **compose, char text[UPLOAD_TEXT_MAX])
+{
+    struct compose *c = compose_new(o, options);
+    int rc;
+
+    if (c == NULL) {
+        strcpy(text, "out of memory\n");
+        return UV_ENOMEM;
+    }
+    rc = write_start(o, key,
+                     &(struct write_options){
+                         .size = (int64_t)options->size,
+                         .md5 = options->md5,
+                         .needs_md5 = options->wants_md5,
+                         .allows_empty = true,
+                         .replaces = options->replaces,
+                         .condition = options->condition != NULL ? condition_cb : NULL,
+                         .drained = drained_cb,
+                         .done = written_cb,
+                         .arg = c,
+                     },
+                     &c->write, text);
+    if (rc < 0) {
+        free(c->meta);
+        free(c);
+        return rc;
+    }
+    objects_begin(o);
+    uv_idle_init(o->loop, &c->pump);
+    c->pump.data = c;
+    c->state = COMPOSE_NEXT;
+    go_on(c);
+    *compose = c;
+    return 0;
+}
+
+void compose_forget(struct compose *c)
+{
+    c->options.done = NULL;
+    if (c->state == COMPOSE_ENDING) {
+        write_forget(c->write);
+        c->write = NULL;
+        uv_idle_stop(&c->pump);
+        end(c, UV_ECANCELED, "", NULL);
+    } else if (c->state != COMPOSE_FAILING) {
+        fail_with(c, UV_ECANCELED, "");
+    }
+}

@@ -1,0 +1,49 @@
+/* Makes a value out of others that are stored already, or of ranges of them, one after the other:
+ * an object's copy, or the parts of an upload. */
+#ifndef MKV_OBJECTS_COMPOSE_H
+#define MKV_OBJECTS_COMPOSE_H
+
+#include "index/objects/write.h"
+
+struct compose;
+
+/* Bytes of a key's value. */
+struct compose_source {
+    struct key key;
+    struct record record; /* of the key, which names the blob */
+    uint64_t offset;
+    uint64_t length; /* offset + length <= record.size; 0: none of it */
+};
+
+/* Gives source `i`, from 0: 0 and *source, or a negative UV_E*, with which the compose fails;
+ * UV_ENOENT when it isn't there any more. Asked for one after the other, and for the same one once
+ * more when none of its copies could be read: the key may have been moved. Must not call this
+ * module. */
+typedef int (*compose_next_cb)(void *arg, size_t i, struct compose_source *source);
+
+struct compose_options {
+    size_t n_sources;
+    compose_next_cb next;
+    uint64_t size;                 /* the sum of the lengths; may be 0 */
+    const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    bool wants_md5;                /* the record is to have the MD5, also where values have none */
+    bool replaces;                 /* as in struct write_options, as the next */
+    making_condition_cb condition; /* asked with `arg`; or NULL */
+    const char *meta;              /* of the value, copied; NULL: none */
+    size_t meta_len;
+    write_done_cb done; /* also UV_EREMOTEIO when a source can't be read, UV_EILSEQ when it isn't
+                           what it was, and what `next` has failed with */
+    void *arg;
+};
+
+/* Starts. 0 and *compose, which is gone when `done` fires: once, from the loop, and never inside a
+ * call of this module. Or, with `text`, as write_done_cb. */
+int compose_start(struct objects *objects, const struct key *key,
+                  const struct compose_options *options, struct compose **compose,
+                  char text[UPLOAD_TEXT_MAX]);
+
+/* Nobody wants to know any more: no callback fires. A value that has been read as a whole is stored
+ * all the same, any other one is broken off. */
+void compose_forget(struct compose *compose);
+
+#endif
