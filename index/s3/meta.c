@@ -92,14 +92,14 @@ struct value {
     char bytes[META_MAX];
 };
 
-static enum s3_error join(struct value *value, const char *text, size_t len)
+static enum s3_error join(struct value *value, const char *comma, const char *text, size_t len)
 {
-    const size_t comma = value->len > 0 ? 1 : 0;
+    const size_t comma_len = value->len > 0 ? strlen(comma) : 0;
 
-    if (len + comma > sizeof(value->bytes) - value->len)
+    if (len + comma_len > sizeof(value->bytes) - value->len)
         return S3_METADATA_TOO_LARGE;
-    if (comma)
-        value->bytes[value->len++] = ',';
+    memcpy(value->bytes + value->len, comma, comma_len);
+    value->len += comma_len;
     memcpy(value->bytes + value->len, text, len);
     value->len += len;
     return S3_OK;
@@ -121,7 +121,7 @@ static enum s3_error join_encodings(struct value *value, const char *list)
         while (len > 0 && strchr(WHITE, list[len - 1]) != NULL)
             len--;
         if (len > 0 && (len != sizeof(framing) - 1 || strncasecmp(list, framing, len) != 0))
-            error = join(value, list, len);
+            error = join(value, ", ", list, len);
         list = next;
     }
     return error;
@@ -201,7 +201,7 @@ static enum s3_error add_user_line(struct meta *meta, const struct http_request 
         const char *other = user_name(request, i, &text);
 
         if (other != NULL && strcasecmp(other, name) == 0)
-            error = join(&value, text, strlen(text));
+            error = join(&value, ",", text, strlen(text));
     }
     if (len == 0)
         return S3_INVALID_ARGUMENT;

@@ -58,8 +58,9 @@ static void test_meta_add_request_leaves_framing_out(void **state)
     expect_lines("Content-Encoding:aws-chunked\n", "");
     expect_lines("Content-Encoding:aws-chunked,gzip\n", "encoding=gzip\n");
     expect_lines("Content-Encoding:gzip, AWS-Chunked\n", "encoding=gzip\n");
-    expect_lines("Content-Encoding: gzip ,,br , aws-chunked \n", "encoding=gzip,br\n");
+    expect_lines("Content-Encoding: gzip ,,br , aws-chunked \n", "encoding=gzip, br\n");
     expect_lines("Content-Encoding:aws-chunked\ncontent-encoding:gzip\n", "encoding=gzip\n");
+    expect_lines("Content-Encoding:deflate, gzip\n", "encoding=deflate, gzip\n");
     expect_lines("Content-Encoding:aws-chunked2\n", "encoding=aws-chunked2\n");
 }
 
