@@ -45,6 +45,12 @@ tool iptables               iptables
 tool python3                python3
 tool strace                 strace
 tool wrk                    wrk
+tool /usr/bin/aws           awscli
+tool s3cmd                  s3cmd
+tool rclone                 rclone
+tool restic                 restic
+python boto3                python3-boto3
+python venv                 python3-venv
 header cmocka.h             libcmocka-dev"
 
 usage()
@@ -70,6 +76,7 @@ has()
         tool) command -v "$2" >/dev/null ;;
         header) has_header "$2" ;;
         llhttp) has_llhttp ;;
+        python) /usr/bin/python3 -c "import $2, ensurepip" 2>/dev/null ;;
     esac
 }
 
@@ -199,6 +206,23 @@ provide()
     [ -z "$lines" ] || die "still missing after the installation: $(awk '{ print $2 }' <<<"$lines")"
 }
 
+# The S3 clients that Debian lacks or has in an old version, in a Python environment of their own, which
+# is made anew when their list changes.
+provide_s3_clients()
+{
+    local venv=${MKV_S3_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/mkv/s3-clients}
+    local list
+
+    list=$(dirname "$0")/../tests/support/s3_clients.txt
+    if cmp -s "$list" "$venv/installed"; then
+        return
+    fi
+    echo "deps.sh: installing S3 clients for Python in $venv"
+    /usr/bin/python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --requirement "$list"
+    cp "$list" "$venv/installed"
+}
+
 check_cmake()
 {
     local version
@@ -222,6 +246,7 @@ main()
     if [ "${1-}" = --test ]; then
         provide unmet "$build_needs$test_needs"
         provide unmet_clang_runtime
+        provide_s3_clients
     else
         provide unmet "$build_needs"
     fi
