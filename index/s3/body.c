@@ -179,6 +179,25 @@ enum s3_error body_next(struct body *body, const char **at, const char *end, con
     return S3_OK;
 }
 
+enum s3_error body_feed(struct body *body, const char *bytes, size_t n,
+                        enum s3_error (*add)(void *arg, const char *bytes, size_t n), void *arg,
+                        const char **message)
+{
+    const char *end = bytes + n;
+    const char *piece;
+    size_t len;
+    enum s3_error error;
+
+    do {
+        error = body_next(body, &bytes, end, &piece, &len, message);
+        if (error != S3_OK || len == 0)
+            return error;
+        *message = NULL;
+        error = add(arg, piece, len);
+    } while (error == S3_OK);
+    return error;
+}
+
 static enum s3_error check_checksum(struct body *body, const char **message)
 {
     const char *value = body->payload.value;

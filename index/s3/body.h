@@ -48,6 +48,12 @@ enum s3_error body_require(struct body *body, enum checksum_kind kind, const cha
 enum s3_error body_next(struct body *body, const char **at, const char *end, const char **bytes,
                         size_t *len, const char **message);
 
+/* Gives all of these bytes to `add`, without their framing. S3_OK, or what is wrong, also by what
+ * `add` says, and *message. */
+enum s3_error body_feed(struct body *body, const char *bytes, size_t n,
+                        enum s3_error (*add)(void *arg, const char *bytes, size_t n), void *arg,
+                        const char **message);
+
 /* It is over. S3_OK: it is what was announced. */
 enum s3_error body_end(struct body *body, const char **message);
 

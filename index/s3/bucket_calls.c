@@ -77,22 +77,17 @@ static void created_cb(void *arg, int rc)
         respond_created(op);
 }
 
+static enum s3_error add_cb(void *arg, const char *bytes, size_t n)
+{
+    return body_location_add(arg, bytes, n);
+}
+
 static void create_data_cb(struct http_request *request, const char *bytes, size_t n)
 {
     struct bucket_op *op = http_request_data(request);
-    const char *end = bytes + n;
-    const char *piece;
     const char *message;
-    size_t len;
-    enum s3_error error;
+    enum s3_error error = body_feed(&op->body, bytes, n, add_cb, op->location, &message);
 
-    while ((error = body_next(&op->body, &bytes, end, &piece, &len, &message)) == S3_OK &&
-           len > 0) {
-        message = NULL;
-        error = body_location_add(op->location, piece, len);
-        if (error != S3_OK)
-            break;
-    }
     if (error != S3_OK)
         op_fail(op, error, message);
 }

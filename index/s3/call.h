@@ -31,6 +31,9 @@ void call_fail(const struct call *call, enum s3_error error, const char *message
 /* What an operation on objects has failed with. */
 enum s3_error call_error_of(int rc);
 
+/* Whether the bucket is there, or the object; if not, it has answered so. */
+bool call_finds_target(const struct call *call);
+
 /* Answers that the object isn't there, or its bucket. */
 void call_fail_missing(const struct call *call);
 
@@ -68,7 +71,7 @@ void delete_bucket(const struct call *call);
 void head_bucket(const struct call *call); /* stubs.c, as those below */
 void get_location(const struct call *call);
 void get_acl(const struct call *call);
-void put_acl(const struct call *call);
+void put_acl(const struct call *call); /* put_acl.c */
 void get_versioning(const struct call *call);
 void get_policy(const struct call *call);
 void get_cors(const struct call *call);

@@ -199,22 +199,17 @@ static void go_on(struct delete_objects_op *op)
 
 /* --- The body --------------------------------------------------------------------------------- */
 
+static enum s3_error add_cb(void *arg, const char *bytes, size_t n)
+{
+    return body_delete_add(arg, bytes, n);
+}
+
 static void data_cb(struct http_request *request, const char *bytes, size_t n)
 {
     struct delete_objects_op *op = http_request_data(request);
-    const char *end = bytes + n;
-    const char *piece;
     const char *message;
-    size_t len;
-    enum s3_error error;
+    enum s3_error error = body_feed(&op->body, bytes, n, add_cb, op->list, &message);
 
-    while ((error = body_next(&op->body, &bytes, end, &piece, &len, &message)) == S3_OK &&
-           len > 0) {
-        message = NULL;
-        error = body_delete_add(op->list, piece, len);
-        if (error != S3_OK)
-            break;
-    }
     if (error != S3_OK)
         op_fail(op, error, message);
 }

@@ -276,3 +276,27 @@ void call_fail_missing(const struct call *call)
     if (check_bucket(call))
         call_fail(call, S3_NO_SUCH_KEY, NULL);
 }
+
+bool call_finds_target(const struct call *call)
+{
+    struct objects *o = call->s3->objects;
+    const struct target *target = &call->target;
+    struct record record;
+    int rc;
+
+    if (target->key_len == 0) {
+        rc = bucket_exists(o->store, target->bucket, target->bucket_len);
+        if (rc == 0)
+            call_fail(call, S3_NO_SUCH_BUCKET, NULL);
+    } else {
+        rc = objects_look_up(o, &target->key, &record);
+        if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
+            call_fail_missing(call);
+            return false;
+        }
+        rc = rc == 0 ? 1 : rc;
+    }
+    if (rc < 0)
+        call_fail(call, call_error_of(rc), NULL);
+    return rc > 0;
+}

@@ -7,31 +7,6 @@
 #include "index/s3/meta.h"
 #include "index/s3/owner.h"
 
-/* Whether the bucket, or the object, is there; if not, it has answered so. */
-static bool is_there(const struct call *call)
-{
-    struct objects *o = call->s3->objects;
-    const struct target *target = &call->target;
-    struct record record;
-    int rc;
-
-    if (target->key_len == 0) {
-        rc = bucket_exists(o->store, target->bucket, target->bucket_len);
-        if (rc == 0)
-            call_fail(call, S3_NO_SUCH_BUCKET, NULL);
-    } else {
-        rc = objects_look_up(o, &target->key, &record);
-        if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
-            call_fail_missing(call);
-            return false;
-        }
-        rc = rc == 0 ? 1 : rc;
-    }
-    if (rc < 0)
-        call_fail(call, call_error_of(rc), NULL);
-    return rc > 0;
-}
-
 static void respond(const struct call *call, struct buf *body, const struct xml_out *xml)
 {
     respond_xml(call->request, 200, xml);
@@ -40,7 +15,7 @@ static void respond(const struct call *call, struct buf *body, const struct xml_
 
 void head_bucket(const struct call *call)
 {
-    if (!is_there(call))
+    if (!call_finds_target(call))
         return;
     http_add_header(call->request, "x-amz-bucket-region", "us-east-1");
     http_respond(call->request, 200, "", 0);
@@ -53,7 +28,7 @@ void get_location(const struct call *call)
     struct meta_line location = {.value_len = 0};
     struct record record;
 
-    if (!is_there(call))
+    if (!call_finds_target(call))
         return;
     if (bucket_find_record(call->s3->objects->store, call->target.bucket, call->target.bucket_len,
                            &record) == 1)
@@ -81,7 +56,7 @@ void get_acl(const struct call *call)
     struct buf body = {.data = NULL};
     struct xml_out xml = {.buf = &body};
 
-    if (!is_there(call))
+    if (!call_finds_target(call))
         return;
     xml_out_declare(&xml);
     xml_out_root(&xml, "AccessControlPolicy");
@@ -93,26 +68,13 @@ void get_acl(const struct call *call)
     respond(call, &body, &xml);
 }
 
-/* That of the header x-amz-acl is private, or the request would have been refused. An ACL in the
- * body could say anything. */
-void put_acl(const struct call *call)
-{
-    if (http_request_content_length(call->request) != 0) {
-        call_fail(call, S3_NOT_IMPLEMENTED,
-                  "Rights are given in the keys file: of ACLs there is only private.");
-        return;
-    }
-    if (is_there(call))
-        http_respond(call->request, 200, "", 0);
-}
-
 /* An element without anything in it. */
 static void respond_empty(const struct call *call, const char *name, const char *inside)
 {
     struct buf body = {.data = NULL};
     struct xml_out xml = {.buf = &body};
 
-    if (!is_there(call))
+    if (!call_finds_target(call))
         return;
     xml_out_declare(&xml);
     xml_out_root(&xml, name);
@@ -136,12 +98,12 @@ void get_tagging(const struct call *call)
 
 void get_policy(const struct call *call)
 {
-    if (is_there(call))
+    if (call_finds_target(call))
         call_fail(call, S3_NO_SUCH_BUCKET_POLICY, NULL);
 }
 
 void get_cors(const struct call *call)
 {
-    if (is_there(call))
+    if (call_finds_target(call))
         call_fail(call, S3_NO_SUCH_CORS_CONFIGURATION, NULL);
 }

@@ -267,7 +267,7 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
         s3_refused 501 NotImplemented PUT /bucket/refused --data-binary x -H "$each"
     done
     s3_refused 400 InvalidStorageClass PUT /bucket/refused --data-binary x -H 'x-amz-storage-class: GLACIER'
-    for each in tagging retention legal-hold acl=x torrent restore select; do
+    for each in tagging retention legal-hold torrent restore select; do
         s3_refused 501 NotImplemented PUT "/bucket/plain?$each" --data-binary x
     done
     for each in lifecycle object-lock encryption website replication logging notification policy cors versioning; do
@@ -285,6 +285,16 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     same FULL_CONTROL "$(element Permission)"
     s3_want 200 GET '/bucket/stub?acl'
     s3_want 200 PUT '/bucket/stub?acl' -H 'x-amz-acl: private' -H 'Content-Length: 0'
+    s3_want 200 GET '/bucket/stub?acl' # as it is, it may be put back
+    cp "$T/body" "$T/acl"
+    s3_want 200 PUT '/bucket/stub?acl' --data-binary "@$T/acl"
+    s3_want 200 PUT '/bucket?acl' --data-binary "@$T/acl"
+    sed -i 's/FULL_CONTROL/READ/' "$T/acl"
+    s3_refused 501 NotImplemented PUT '/bucket/stub?acl' --data-binary "@$T/acl"
+    s3_refused 501 NotImplemented PUT '/bucket?acl' --data-binary \
+        '<AccessControlPolicy><AccessControlList><Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>'
+    s3_refused 400 MalformedXML PUT '/bucket?acl' --data-binary '<Delete/>'
+    s3_refused 404 NoSuchKey PUT '/bucket/none?acl' --data-binary "@$T/acl"
     s3_want 200 GET '/bucket?versioning'
     s3_want 200 GET '/bucket?location'
     s3_want 200 GET '/bucket/stub?tagging'

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/s3/body_acl.h"
 #include "index/s3/body_complete.h"
 #include "index/s3/body_delete.h"
 #include "index/s3/body_location.h"
@@ -95,6 +96,17 @@ static void check_location(const char *bytes, size_t n)
     body_location_free(body);
 }
 
+static void check_acl(const char *bytes, size_t n)
+{
+    struct body_acl body;
+
+    if (body_acl_init(&body) < 0)
+        abort();
+    if (body_acl_add(&body, bytes, n) == S3_OK)
+        body_acl_end(&body);
+    body_acl_deinit(&body);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *bytes = (const char *)data + 1;
@@ -104,5 +116,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_complete(bytes, size - 1, (size_t)data[0] + 1);
     check_delete(bytes, size - 1, (size_t)data[0] + 1);
     check_location(bytes, size - 1);
+    check_acl(bytes, size - 1);
     return 0;
 }
