@@ -13,7 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define START "/_mkv/object/10.0.0.1:3001/aa/bb/Yg==.0000000000000001"
+#define ADDRESS "10.0.0.1:3001"
+#define PATH    "/aa/bb/Yg==.0000000000000001"
+#define START   "/_mkv/object/" ADDRESS PATH
 
 static struct read_lines lines;
 static char decoded[READ_LINES_MAX];
@@ -92,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n_wanted = 0;
     size_t n;
 
-    read_lines_begin(&lines, NULL, "10.0.0.1:3001", strchr(START + 13, '/'));
+    read_lines_begin(&lines, NULL, ADDRESS, PATH);
     while (at < end && n_wanted < sizeof(wanted) / 2) {
         const char *next = memchr(at, '\n', (size_t)(end - at));
         const char *stop = next != NULL ? next : end;
