@@ -91,10 +91,13 @@ static enum s3_error check_algorithm(const struct body *body, const struct http_
     return S3_INVALID_REQUEST;
 }
 
-static enum s3_error read_head(struct body *body, const struct call *call, const char **message)
+static enum s3_error read_head(struct body *body, const struct call *call, enum body_use use,
+                               const char **message)
 {
     enum s3_error error = read_md5(body, call->request);
 
+    if (use == BODY_OF_PARTS)
+        return error;
     if (error == S3_OK)
         error = read_checksum(body, call->request, message);
     if (error == S3_OK)
@@ -119,8 +122,8 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
         *message = access_result_text(result);
         return call_error_of_access(result);
     }
-    error = read_head(body, call, message);
-    if (error == S3_OK && use == BODY_OF_REQUEST && body->payload.is_streaming) {
+    error = read_head(body, call, use, message);
+    if (error == S3_OK && use != BODY_OF_OBJECT && body->payload.is_streaming) {
         *message = "A streaming x-amz-content-sha256 is for uploads alone.";
         error = S3_INVALID_REQUEST;
     }
@@ -133,7 +136,7 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
                                             : http_request_content_length(call->request);
     if (body->kind != CHECKSUM_NONE)
         checksum_begin(&body->running, body->kind);
-    if (body->has_md5 && use == BODY_OF_REQUEST)
+    if (body->has_md5 && use != BODY_OF_OBJECT)
         md5_begin(&body->running_md5);
     return S3_OK;
 }

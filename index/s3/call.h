@@ -60,11 +60,13 @@ enum s3_error call_error_of_access(enum access_result result);
 
 void get_object(const struct call *call); /* and HEAD */
 void put_object(const struct call *call);
+void copy_object(const struct call *call); /* by put_object() */
 void delete_object(const struct call *call);
 void delete_objects(const struct call *call);
 void create_multipart_upload(const struct call *call);
 void upload_part(const struct call *call);
 void list_parts(const struct call *call);
+void complete_multipart_upload(const struct call *call);
 void abort_multipart_upload(const struct call *call);
 void create_bucket(const struct call *call); /* bucket_calls.c, as the next */
 void delete_bucket(const struct call *call);

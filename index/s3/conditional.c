@@ -1,18 +1,24 @@
 #include "index/s3/conditional.h"
 
 #include <errno.h>
+#include <string.h>
 #include <strings.h>
 
 #include "index/http/conditions.h"
 #include "index/s3/buckets.h"
 #include "index/s3/meta.h"
 
+static bool is_condition(const char *name)
+{
+    return strncasecmp(name, "If-", 3) == 0;
+}
+
 static bool has_conditions(const struct http_request *request)
 {
     const char *name;
 
     for (unsigned i = 0; http_request_header_at(request, i, &name) != NULL; i++) {
-        if (strncasecmp(name, "If-", 3) == 0)
+        if (is_condition(name))
             return true;
     }
     return false;
@@ -23,7 +29,9 @@ bool conditional_is_needed(const struct call *call)
     return call->s3->protect || has_conditions(call->request);
 }
 
-int conditional_check(const struct call *call, const struct record *record)
+typedef void (*add_fn)(struct conditions *conditions, const void *arg);
+
+static int check(const struct record *record, bool protect, add_fn add, const void *arg)
 {
     struct conditions_target target = {.takes_bare_tags = true};
     struct conditions conditions;
@@ -35,7 +43,7 @@ int conditional_check(const struct call *call, const struct record *record)
         target.modified = (int64_t)(record->time / 1000);
     }
     conditions_init(&conditions, &target);
-    conditions_add_request(&conditions, call->request);
+    add(&conditions, arg);
     switch (conditions_outcome(&conditions, false)) {
     case CONDITIONS_MALFORMED:
         return UV_EINVAL;
@@ -45,7 +53,59 @@ int conditional_check(const struct call *call, const struct record *record)
     case CONDITIONS_NOT_MODIFIED:
         break;
     }
-    return record != NULL && call->s3->protect ? UV_EPERM : 0;
+    return record != NULL && protect ? UV_EPERM : 0;
+}
+
+static void add_request(struct conditions *conditions, const void *arg)
+{
+    conditions_add_request(conditions, arg);
+}
+
+int conditional_check(const struct call *call, const struct record *record)
+{
+    return check(record, call->s3->protect, add_request, call->request);
+}
+
+/* --- Kept ones ------------------------------------------------------------------------------- */
+
+int conditional_keep(const struct call *call, struct conditional *kept)
+{
+    const char *name;
+    const char *value;
+
+    *kept = (struct conditional){.protect = call->s3->protect};
+    for (unsigned i = 0; (value = http_request_header_at(call->request, i, &name)) != NULL; i++) {
+        if (is_condition(name) && (buf_append(&kept->headers, name, strlen(name) + 1) < 0 ||
+                                   buf_append(&kept->headers, value, strlen(value) + 1) < 0)) {
+            conditional_deinit(kept);
+            return UV_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void conditional_deinit(struct conditional *kept)
+{
+    buf_deinit(&kept->headers);
+}
+
+static void add_kept(struct conditions *conditions, const void *arg)
+{
+    const struct buf *headers = arg;
+    const char *at = buf_bytes(headers);
+    const char *end = at + buf_size(headers);
+
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+
+        conditions_add(conditions, at, value);
+        at = value + strlen(value) + 1;
+    }
+}
+
+int conditional_check_kept(const struct conditional *kept, const struct record *record)
+{
+    return check(record, kept->protect, add_kept, &kept->headers);
 }
 
 enum s3_error conditional_error_of(int rc)

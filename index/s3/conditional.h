@@ -12,6 +12,19 @@ bool conditional_is_needed(const struct call *call);
  * conditional_error_of() knows. */
 int conditional_check(const struct call *call, const struct record *record);
 
+/* The preconditions of a request that may be gone when they are asked about. */
+struct conditional {
+    bool protect;
+    struct buf headers; /* a name and a value each, with their NULs */
+};
+
+/* Keeps those of the request. 0, and `kept` is for conditional_deinit(), or UV_ENOMEM. */
+int conditional_keep(const struct call *call, struct conditional *kept);
+void conditional_deinit(struct conditional *kept);
+
+/* As conditional_check(). */
+int conditional_check_kept(const struct conditional *kept, const struct record *record);
+
 /* Of conditional_check(), and of a write or change that was refused. */
 enum s3_error conditional_error_of(int rc);
 

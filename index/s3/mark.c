@@ -9,6 +9,7 @@ int mark_write(struct objects *objects, const struct key *key, const struct mark
 {
     const struct write_options write_options = {
         .size = 0,
+        .needs_md5 = true,
         .allows_empty = true,
         .replaces = options->replaces,
         .condition = options->condition,

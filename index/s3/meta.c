@@ -50,6 +50,11 @@ static bool is_value(const char *value, size_t len)
     return true;
 }
 
+static bool has_name(const struct meta_line *line, const char *name)
+{
+    return line->name_len == strlen(name) && memcmp(line->name, name, line->name_len) == 0;
+}
+
 /* Appends a piece of a line, as long as `max` bytes aren't reached. */
 static bool append(struct meta *meta, const char *bytes, size_t n, size_t max)
 {
@@ -292,6 +297,21 @@ void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n)
     meta->bytes[meta->len++] = '\n';
 }
 
+void meta_add_answer(struct meta *meta, const char *bytes, size_t len)
+{
+    struct meta_line line;
+    size_t at = 0;
+
+    while (meta_next(bytes, len, &at, &line)) {
+        bool added = true;
+
+        if (has_name(&line, "etag") || checksum_of_line(line.name, line.name_len) != CHECKSUM_NONE)
+            added = append_line(meta, &line, META_MAX);
+        assert(added);
+        (void)added;
+    }
+}
+
 void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite)
 {
     char text[32];
@@ -335,11 +355,6 @@ bool meta_next(const char *bytes, size_t len, size_t *at, struct meta_line *line
         return true;
     }
     return false;
-}
-
-static bool has_name(const struct meta_line *line, const char *name)
-{
-    return line->name_len == strlen(name) && memcmp(line->name, name, line->name_len) == 0;
 }
 
 bool meta_find(const char *bytes, size_t len, const char *name, struct meta_line *line)

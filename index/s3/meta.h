@@ -61,6 +61,9 @@ void meta_add_checksum(struct meta *meta, enum checksum_kind kind,
                        const unsigned char bytes[CHECKSUM_SIZE_MAX], unsigned n_parts);
 void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n);
 
+/* Adds the ETag and the checksum of other metadata, as far as they are there. */
+void meta_add_answer(struct meta *meta, const char *bytes, size_t len);
+
 /* The same, of an upload's own record: the checksum that its object is to have, CHECKSUM_NONE for
  * none; and that it is completed, so that all other lines are those of its answer. Of the object
  * that is made: which upload it comes from, by its id. */

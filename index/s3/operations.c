@@ -153,6 +153,7 @@ static const struct operation operations[] = {
     {HTTP_METHOD_POST, OBJECT, "uploads", WRITE, create_multipart_upload},
     {HTTP_METHOD_PUT, OBJECT, "uploadId", WRITE, upload_part},
     {HTTP_METHOD_GET, OBJECT, "uploadId", WRITE, list_parts},
+    {HTTP_METHOD_POST, OBJECT, "uploadId", WRITE, complete_multipart_upload},
     {HTTP_METHOD_DELETE, OBJECT, "uploadId", WRITE, abort_multipart_upload},
     {HTTP_METHOD_GET, OBJECT, "acl", READ, get_acl},
     {HTTP_METHOD_PUT, OBJECT, "acl", WRITE, put_acl},

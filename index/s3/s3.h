@@ -5,11 +5,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "index/http/http.h"
 #include "index/objects/objects.h"
 
 struct keys; /* index/access/keys.h */
+
+struct completion;
 
 struct s3 {
     struct objects *objects;   /* borrowed */
@@ -17,6 +20,7 @@ struct s3 {
     const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
     bool protect;              /* only unlinked keys can be deleted */
     uint64_t upload_expiry_ms; /* that a multipart upload is left alone before it is given up */
+    LIST_HEAD(, completion) completions; /* those that run: s3/completion.h */
 };
 
 /* Whether it is a request of S3: it came to the port of S3, or to another one with what no request

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "index/base/clock.h"
+#include "index/s3/completion.h"
 #include "index/s3/meta.h"
 #include "index/s3/upload_key.h"
 #include "index/s3/upload_removal.h"
@@ -101,15 +102,19 @@ static int part_cb(const void *key, size_t len, const struct record *record, voi
     return !is_past(record->time, e->s3->upload_expiry_ms);
 }
 
-/* Whether none was added to the upload of late. */
+/* Whether none was added to the upload of late, and nobody completes it. */
 static bool is_left_alone(struct upload_expiry *e)
 {
+    char id[UPLOAD_ID_SIZE] = "";
     struct key object;
     struct key parts;
 
     if (!upload_key_object(e->next.bytes, e->next.len, &object))
         return true;
-    upload_key_of_parts(e->next.bytes + e->next.len - UPLOAD_ID_LENGTH, &parts);
+    memcpy(id, e->next.bytes + e->next.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
+    if (completion_find(e->s3, id) != NULL)
+        return false;
+    upload_key_of_parts(id, &parts);
     return store_list(e->s3->objects->store, parts.bytes, parts.len, "", 0, part_cb, e) == 0;
 }
 

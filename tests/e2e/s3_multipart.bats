@@ -4,6 +4,7 @@
 
 load ../support/lib
 load ../support/s3
+load ../support/s3_multipart
 
 before_all() {
     s3_cluster 'v1 v2 v3' --replicas 2 --grace 0
@@ -11,25 +12,6 @@ before_all() {
 
 before_each() {
     B=bucket-$BATS_TEST_NUMBER
-}
-
-# Creates an upload, and sets ID.
-create() { # KEY [CURL-OPTIONS...]
-    local key=$1
-    shift
-    s3_want 200 POST "/$B/$key?uploads" "$@"
-    same "$B" "$(element Bucket)" Bucket
-    ID=$(element UploadId)
-    [[ $ID =~ ^[0-9a-f]{32}$ ]] || fail "no upload id: $ID"
-}
-
-# Uploads a part, and sets ETAG.
-part() { # KEY NUMBER VALUE [CURL-OPTIONS...]
-    local key=$1 number=$2 value=$3
-    shift 3
-    s3_want 200 PUT "/$B/$key?uploadId=$ID&partNumber=$number" --data-binary "$value" "$@"
-    ETAG=$(header ETag)
-    same "\"$(printf %s "$value" | md5_of)\"" "$ETAG" 'ETag of a part'
 }
 
 list_parts() { # KEY [QUERY]
@@ -187,20 +169,15 @@ list_uploads() { # [QUERY]
     s3_refused 400 InvalidArgument GET "/$B?uploads&max-uploads=-1"
 }
 
-# Files of parts, whose names begin with the base64 of "/_mkv/s3/part/".
-files_of_parts() {
-    find "$F"/data/v? -type f -path '*/L19ta3YvczMvcGFydC*' | grep -vxFf "$T/before"
-}
-
 @test "an abort leaves no part's file" {
-    : >"$T/before"
-    files_of_parts >"$T/parts" && mv "$T/parts" "$T/before"
+    new_files() { files_of_parts | grep -vxFf "$T/before"; }
+    no_files() { [[ $(new_files) == '' ]]; }
+    files_of_parts >"$T/before"
     create k
     part k 1 value
     part k 2 value
-    same 4 "$(files_of_parts | wc -l)" 'files of two parts'
+    same 4 "$(new_files | wc -l)" 'files of two parts'
     s3_want 204 DELETE "/$B/k?uploadId=$ID"
-    no_files() { [[ $(files_of_parts) == '' ]]; }
     within 10 no_files
 }
 

@@ -1,0 +1,291 @@
+#include "index/s3/completion.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/objects/compose.h"
+#include "index/s3/mark.h"
+#include "index/s3/parts_check.h"
+#include "index/s3/upload_removal.h"
+
+#define SLICE_NS 1000000 /* that parts are looked at, before others have their turn */
+
+struct completion {
+    struct s3 *s3;
+    LIST_ENTRY(completion) link;
+    LIST_HEAD(, completion_waiter) waiters;
+    struct multipart upload;
+    struct key object;
+    struct body_complete *list;
+    struct parts_check check;
+    struct conditional conditional;
+    struct meta meta;   /* of the object */
+    struct meta answer; /* of the upload's record, once it is completed */
+    uv_timer_t timer;
+    int refused; /* by the conditions: the error */
+};
+
+struct completion *completion_find(struct s3 *s3, const char *id)
+{
+    struct completion *c;
+
+    LIST_FOREACH(c, &s3->completions, link)
+    {
+        if (strcmp(c->upload.id, id) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* --- Who waits ------------------------------------------------------------------------------- */
+
+void completion_wait(struct completion *c, struct completion_waiter *waiter)
+{
+    LIST_INSERT_HEAD(&c->waiters, waiter, link);
+}
+
+void completion_leave(struct completion_waiter *waiter)
+{
+    LIST_REMOVE(waiter, link);
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static void completion_free(struct completion *c)
+{
+    struct objects *o = c->s3->objects;
+
+    body_complete_free(c->list);
+    parts_check_deinit(&c->check);
+    conditional_deinit(&c->conditional);
+    free(c);
+    objects_end(o);
+}
+
+static void closed_cb(uv_handle_t *handle)
+{
+    completion_free(handle->data);
+}
+
+static void end(struct completion *c, enum s3_error error, const char *message)
+{
+    struct completion_waiter *waiter;
+
+    LIST_REMOVE(c, link);
+    while ((waiter = LIST_FIRST(&c->waiters)) != NULL) {
+        LIST_REMOVE(waiter, link);
+        waiter->done(waiter, error, message, &c->answer);
+    }
+    uv_close((uv_handle_t *)&c->timer, closed_cb);
+}
+
+/* --- The answer ------------------------------------------------------------------------------ */
+
+static int is_open_cb(void *arg, const struct record *record)
+{
+    (void)arg;
+    return record != NULL && !meta_is_completed(record->meta, record->meta_len) ? 0 : UV_ECANCELED;
+}
+
+/* The object is there, whether that is recorded or not: else the next who asks finds the mark. */
+static void recorded_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct completion *c = arg;
+
+    (void)text;
+    (void)record;
+    if (rc == 0)
+        upload_remove_parts(c->s3->objects, c->upload.id);
+    end(c, S3_OK, NULL);
+}
+
+static void record_answer(struct completion *c)
+{
+    struct meta meta = c->answer;
+    int rc;
+
+    meta_add_completed(&meta);
+    rc = mark_write(c->s3->objects, &c->upload.key,
+                    &(struct mark_options){.meta = &meta,
+                                           .replaces = true,
+                                           .condition = is_open_cb,
+                                           .done = recorded_cb,
+                                           .arg = c});
+    if (rc < 0)
+        recorded_cb(c, rc, NULL, NULL);
+}
+
+/* --- The object ------------------------------------------------------------------------------ */
+
+static int condition_cb(void *arg, const struct record *record)
+{
+    struct completion *c = arg;
+
+    c->refused = conditional_check_kept(&c->conditional, record);
+    return c->refused;
+}
+
+/* Part `i` of the list, as it was when it was checked. */
+static int source_cb(void *arg, size_t i, struct compose_source *source)
+{
+    struct completion *c = arg;
+    int rc;
+
+    upload_key_of_part(c->upload.id, c->check.listed[i].number, &source->key);
+    rc = objects_look_up(c->s3->objects, &source->key, &source->record);
+    if (rc == 0 && source->record.generation != c->check.generations[i])
+        rc = UV_ENOENT;
+    source->offset = 0;
+    source->length = c->check.sizes[i];
+    return rc;
+}
+
+/* What the volumes, or the store, have failed with; `text` is a line for people. */
+static enum s3_error error_of_compose(int rc)
+{
+    return rc == UV_ENOENT ? S3_INVALID_PART : call_error_of(rc);
+}
+
+static void composed_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct completion *c = arg;
+
+    (void)text;
+    (void)record;
+    if (rc == 0)
+        record_answer(c);
+    else if (c->refused < 0 || rc == STORE_CONFLICT)
+        end(c, conditional_error_of(rc), NULL);
+    else
+        end(c, error_of_compose(rc), NULL);
+}
+
+static void compose(struct completion *c)
+{
+    struct compose *compose;
+    char text[UPLOAD_TEXT_MAX];
+    int rc = compose_start(c->s3->objects, &c->object,
+                           &(struct compose_options){
+                               .n_sources = c->check.n,
+                               .next = source_cb,
+                               .size = c->check.size,
+                               .replaces = true,
+                               .condition = condition_cb,
+                               .meta = c->meta.bytes,
+                               .meta_len = c->meta.len,
+                               .done = composed_cb,
+                               .arg = c,
+                           },
+                           &compose, text);
+
+    if (rc < 0)
+        composed_cb(c, rc, text, NULL);
+}
+
+/* --- The check ------------------------------------------------------------------------------- */
+
+static enum s3_error make_meta(struct completion *c)
+{
+    const struct record *record = &c->upload.record;
+    enum s3_error error = meta_add_client_lines(&c->meta, record->meta, record->meta_len);
+
+    if (error != S3_OK)
+        return error;
+    parts_check_add_meta(&c->check, &c->answer);
+    meta_add_answer(&c->meta, c->answer.bytes, c->answer.len);
+    meta_add_upload(&c->meta, c->upload.id);
+    meta_add_parts(&c->meta, c->check.sizes, c->check.n);
+    return S3_OK;
+}
+
+static void check_cb(uv_timer_t *timer)
+{
+    struct completion *c = timer->data;
+    enum s3_error error = parts_check_on(&c->check, uv_hrtime() + SLICE_NS);
+
+    if (error == S3_OK && c->check.at < c->check.n) {
+        uv_timer_start(timer, check_cb, 0, 0);
+        return;
+    }
+    if (error == S3_OK)
+        error = make_meta(c);
+    if (error != S3_OK)
+        end(c, error, NULL);
+    else
+        compose(c);
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+/* Whether the object comes from this upload already: then its metadata has the answer. */
+static bool is_done(struct completion *c)
+{
+    struct record record;
+    struct meta_line line;
+
+    if (objects_look_up(c->s3->objects, &c->object, &record) < 0 ||
+        !meta_find(record.meta, record.meta_len, "upload", &line) ||
+        line.value_len != UPLOAD_ID_LENGTH ||
+        memcmp(line.value, c->upload.id, UPLOAD_ID_LENGTH) != 0)
+        return false;
+    meta_add_answer(&c->answer, record.meta, record.meta_len);
+    return true;
+}
+
+static void done_cb(uv_timer_t *timer)
+{
+    record_answer(timer->data);
+}
+
+static struct completion *completion_new(const struct call *call, const struct multipart *upload)
+{
+    struct completion *c = calloc(1, sizeof(*c));
+
+    if (c == NULL || conditional_keep(call, &c->conditional) < 0) {
+        free(c);
+        return NULL;
+    }
+    c->s3 = call->s3;
+    c->upload = *upload;
+    c->object = call->target.key;
+    c->timer.data = c;
+    return c;
+}
+
+static enum s3_error init_check(struct completion *c, const struct completion_wanted *wanted)
+{
+    struct parts_check *check = &c->check;
+
+    check->objects = c->s3->objects;
+    memcpy(check->id, c->upload.id, sizeof(check->id));
+    check->listed = body_complete_parts(c->list, &check->n);
+    check->kind = c->upload.kind;
+    check->is_composite = c->upload.is_composite;
+    check->wanted_kind = wanted->kind;
+    memcpy(check->wanted, wanted->checksum, sizeof(check->wanted));
+    check->has_wanted_size = wanted->has_size;
+    check->wanted_size = wanted->size;
+    return parts_check_init(check);
+}
+
+enum s3_error completion_start(const struct call *call, const struct multipart *upload,
+                               struct body_complete *list, const struct completion_wanted *wanted,
+                               struct completion **completion)
+{
+    struct completion *c = completion_new(call, upload);
+
+    if (c == NULL)
+        return S3_SERVICE_UNAVAILABLE;
+    objects_begin(c->s3->objects);
+    c->list = list;
+    if (init_check(c, wanted) != S3_OK) {
+        c->list = NULL;
+        completion_free(c);
+        return S3_SERVICE_UNAVAILABLE;
+    }
+    LIST_INSERT_HEAD(&c->s3->completions, c, link);
+    uv_timer_init(c->s3->objects->loop, &c->timer);
+    uv_timer_start(&c->timer, is_done(c) ? done_cb : check_cb, 0, 0);
+    *completion = c;
+    return S3_OK;
+}

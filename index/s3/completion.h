@@ -1,0 +1,49 @@
+/* Makes an object of an upload's parts: what CompleteMultipartUpload asks for, and what goes on
+ * when its client is gone.
+ *
+ *     check the list ──▶ join the parts at the volumes, commit ──▶ record the answer ──▶ parts go
+ *
+ * The object's metadata has the upload's id. So a completion that was cut off after the commit is
+ * known for one that was done when its client asks again, and one that was cut off before it has
+ * left an upload as it was. While one runs, others who want to complete the same upload wait for
+ * its end, as do those who want to abort it: of the two, the one that began first wins. */
+#ifndef MKV_S3_COMPLETION_H
+#define MKV_S3_COMPLETION_H
+
+#include "index/s3/conditional.h"
+#include "index/s3/meta.h"
+#include "index/s3/multipart.h"
+
+struct completion;
+
+/* Somebody who waits for the end: embedded in an operation, which sets `done`. It fires once,
+ * unless completion_leave(): the object is there, and `answer` has its ETag and checksum; or what
+ * is wrong, and `message`, static text or NULL for the error's own. */
+struct completion_waiter {
+    void (*done)(struct completion_waiter *waiter, enum s3_error error, const char *message,
+                 const struct meta *answer);
+    LIST_ENTRY(completion_waiter) link;
+};
+
+/* What the object is to be, by the request's headers. */
+struct completion_wanted {
+    enum checksum_kind kind; /* CHECKSUM_NONE: any */
+    unsigned char checksum[CHECKSUM_SIZE_MAX];
+    bool has_size;
+    uint64_t size;
+};
+
+/* The completion of that upload, if one runs, or NULL. */
+struct completion *completion_find(struct s3 *s3, const char *id);
+
+/* Starts to complete the upload by a list of parts that was read whole. S3_OK and *completion,
+ * which takes `list` over; or S3_SERVICE_UNAVAILABLE. The request may go afterwards. */
+enum s3_error completion_start(const struct call *call, const struct multipart *multipart,
+                               struct body_complete *list, const struct completion_wanted *wanted,
+                               struct completion **completion);
+
+/* Waits for its end; and doesn't any more. */
+void completion_wait(struct completion *completion, struct completion_waiter *waiter);
+void completion_leave(struct completion_waiter *waiter);
+
+#endif
