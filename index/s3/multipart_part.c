@@ -1,6 +1,8 @@
-/* UploadPart: the value of a key of S3's own. One that is sent again replaces it. The upload may be
- * aborted or completed while the body comes: what was stored then belongs to nobody, and goes. */
+/* UploadPart and UploadPartCopy: the value of a key of S3's own. One that is sent again replaces
+ * it. The upload may be aborted or completed meanwhile: what was stored then belongs to nobody, and
+ * goes. */
 #include "index/objects/change.h"
+#include "index/s3/copy_operation.h"
 #include "index/s3/multipart.h"
 #include "index/s3/receive.h"
 
@@ -23,6 +25,50 @@ static enum s3_error stored_cb(const struct call *call, const struct record *rec
     return error;
 }
 
+/* The checksum of a whole object that is copied is the part's. */
+static void add_checksum(struct meta *meta, const struct multipart *multipart,
+                         const struct record *source)
+{
+    unsigned char bytes[CHECKSUM_SIZE_MAX];
+    struct meta_line line;
+    unsigned n_parts;
+
+    if (multipart->kind != CHECKSUM_NONE &&
+        meta_checksum(source->meta, source->meta_len, &line) == multipart->kind &&
+        checksum_parse(multipart->kind, line.value, line.value_len, bytes, &n_parts) == 0 &&
+        n_parts == 0)
+        meta_add_checksum(meta, multipart->kind, bytes, 0);
+}
+
+/* UploadPartCopy. */
+static void copy_part(const struct call *call, const struct multipart *multipart,
+                      const struct key *key)
+{
+    struct meta meta = {.len = 0};
+    const char *message = NULL;
+    struct range range;
+    struct copy source;
+    enum s3_error error = copy_find(call, &source, &message);
+
+    if (error == S3_OK)
+        error = copy_source_range(http_request_header(call->request, "x-amz-copy-source-range"),
+                                  source.record.size, &range);
+    if (error != S3_OK) {
+        call_fail(call, error, message);
+        return;
+    }
+    if (range.length == source.record.size)
+        add_checksum(&meta, multipart, &source.record);
+    copy_run(call, &(struct copy_options){
+                       .source = &source,
+                       .range = range,
+                       .key = key,
+                       .meta = &meta,
+                       .result = "CopyPartResult",
+                       .stored = stored_cb,
+                   });
+}
+
 void upload_part(const struct call *call)
 {
     struct multipart multipart;
@@ -35,13 +81,14 @@ void upload_part(const struct call *call)
         return;
     }
     error = multipart_find(call, false, &multipart);
-    if (error == S3_OK && http_request_header(call->request, "x-amz-copy-source") != NULL)
-        error = S3_NOT_IMPLEMENTED;
     if (error != S3_OK) {
         call_fail(call, error, NULL);
         return;
     }
     upload_key_of_part(multipart.id, (unsigned)number, &key);
-    receive(call,
-            &(struct receive_options){.key = &key, .kind = multipart.kind, .stored = stored_cb});
+    if (copy_is_wanted(call->request))
+        copy_part(call, &multipart, &key);
+    else
+        receive(call, &(struct receive_options){
+                          .key = &key, .kind = multipart.kind, .stored = stored_cb});
 }

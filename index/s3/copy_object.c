@@ -1,0 +1,80 @@
+/* CopyObject. */
+#include <string.h>
+#include <strings.h>
+
+#include "index/s3/conditional.h"
+#include "index/s3/copy_operation.h"
+
+/* "COPY", which it is unless something is said, or "REPLACE". */
+static enum s3_error read_directive(const struct call *call, bool *replaces, const char **message)
+{
+    const char *directive = http_request_header(call->request, "x-amz-metadata-directive");
+
+    *replaces = directive != NULL && strcasecmp(directive, "REPLACE") == 0;
+    if (directive == NULL || *replaces || strcasecmp(directive, "COPY") == 0)
+        return S3_OK;
+    *message = "Unknown metadata directive.";
+    return S3_INVALID_ARGUMENT;
+}
+
+static bool is_same(const struct key *a, const struct key *b)
+{
+    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* A checksum of all bytes is that of the copy as well. One that is asked for and isn't there can't
+ * be given: the bytes don't come by here. */
+static void add_checksum(struct meta *meta, const struct record *source)
+{
+    unsigned char bytes[CHECKSUM_SIZE_MAX];
+    struct meta_line line;
+    enum checksum_kind kind = meta_checksum(source->meta, source->meta_len, &line);
+    unsigned n_parts;
+
+    if (kind != CHECKSUM_NONE &&
+        checksum_parse(kind, line.value, line.value_len, bytes, &n_parts) == 0 && n_parts == 0)
+        meta_add_checksum(meta, kind, bytes, 0);
+}
+
+static enum s3_error make_meta(const struct call *call, const struct record *source, bool replaces,
+                               struct meta *meta)
+{
+    enum s3_error error = replaces ? meta_add_request(meta, call->request)
+                                   : meta_add_client_lines(meta, source->meta, source->meta_len);
+
+    if (error == S3_OK)
+        add_checksum(meta, source);
+    return error;
+}
+
+void copy_object(const struct call *call)
+{
+    struct meta meta = {.len = 0};
+    const char *message = NULL;
+    bool replaces = false;
+    struct copy source;
+    enum s3_error error = read_directive(call, &replaces, &message);
+
+    if (error == S3_OK)
+        error = copy_find(call, &source, &message);
+    if (error == S3_OK && !replaces && is_same(&source.key, &call->target.key)) {
+        message = "This copy request is illegal because it is trying to copy an object to itself "
+                  "without changing the object's metadata, storage class, website redirect "
+                  "location or encryption attributes.";
+        error = S3_INVALID_REQUEST;
+    }
+    if (error == S3_OK)
+        error = make_meta(call, &source.record, replaces, &meta);
+    if (error != S3_OK) {
+        call_fail(call, error, message);
+        return;
+    }
+    copy_run(call, &(struct copy_options){
+                       .source = &source,
+                       .range = {.first = 0, .length = source.record.size},
+                       .key = &call->target.key,
+                       .meta = &meta,
+                       .is_conditional = true,
+                       .result = "CopyObjectResult",
+                   });
+}
