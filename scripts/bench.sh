@@ -4,6 +4,7 @@
 #
 #     scripts/bench.sh [--seconds N] [--base MKV]
 #     scripts/bench.sh --maintenance [--files N] [--cold]
+#     scripts/bench.sh --s3 [--seconds N] [--files N] [--large MIB]
 #
 # Each measurement takes N seconds (5), three times. MKV is another build of mkv, to compare the
 # DELETEs of this one with.
@@ -11,6 +12,9 @@
 # --maintenance measures what goes through all files instead, with N of them (1,000,000, which take
 # 5 GB of /var/tmp and some minutes to be made and removed); with --cold also with none of them in
 # memory: as root, for it makes the kernel forget what it has of any file.
+#
+# --s3 measures S3 next to the native API: small values, one of MIB (1024), a multipart upload, and
+# lists of N keys (1,000,000).
 #
 # Needs wrk, which `scripts/deps.sh --test` installs. Its data and ports are temporary.
 set -euo pipefail
@@ -20,9 +24,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/scripts/cluster.sh"
 # shellcheck source=scripts/bench_maintenance.sh
 source "$root/scripts/bench_maintenance.sh"
+# shellcheck source=scripts/bench_s3.sh
+source "$root/scripts/bench_s3.sh"
 seconds=5
 other=
 maintenance=
+s3=
+large=1024
 files=1000000
 cold=
 while [ $# -gt 0 ]; do
@@ -30,6 +38,8 @@ while [ $# -gt 0 ]; do
         --seconds) seconds=${2:?} && shift ;;
         --base) other=$(realpath -e "${2:?}") && shift ;;
         --maintenance) maintenance=yes ;;
+        --s3) s3=yes ;;
+        --large) large=${2:?} && shift ;;
         --files) files=${2:?} && shift ;;
         --cold) cold=yes ;;
         -h | --help) help && exit 0 ;;
@@ -53,7 +63,7 @@ pids=()
 finish()
 {
     local cluster
-    for cluster in cluster unsynced triple base; do
+    for cluster in cluster unsynced triple base s3; do
         "$root/scripts/teardown.sh" --dir "$dir/$cluster" >/dev/null || true
     done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
@@ -358,6 +368,10 @@ main()
     port=$(free_ports)
     if [ -n "$maintenance" ]; then
         bench_maintenance "$port"
+        return
+    fi
+    if [ -n "$s3" ]; then
+        bench_s3 "$port"
         return
     fi
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
