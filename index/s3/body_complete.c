@@ -100,8 +100,12 @@ static enum s3_error keep_part(struct body_complete *body)
 
     if (!body->has_number || !body->has_etag)
         return S3_MALFORMED_XML;
-    if (body->part.number <= last)
+    if (body->part.number < last)
         return S3_INVALID_PART_ORDER;
+    if (body->part.number == last) { /* a client that sent it twice lists it twice */
+        body->n_parts--;
+        buf_truncate(&body->parts, body->n_parts * sizeof(body->part));
+    }
     if (buf_append(&body->parts, &body->part, sizeof(body->part)) < 0)
         return S3_INTERNAL_ERROR;
     body->n_parts++;
@@ -141,7 +145,10 @@ enum s3_error body_complete_add(struct body_complete *body, const char *bytes, s
 
 enum s3_error body_complete_end(struct body_complete *body)
 {
-    return body_xml_end(&body->xml);
+    enum s3_error error = body_xml_end(&body->xml);
+
+    /* SDKs send nothing for an empty list. */
+    return error == S3_MISSING_REQUEST_BODY ? S3_MALFORMED_XML : error;
 }
 
 const struct complete_part *body_complete_parts(const struct body_complete *body, unsigned *n)

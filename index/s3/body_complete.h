@@ -27,7 +27,7 @@ struct body_complete *body_complete_new(void);
 /* Reads some bytes of the body, and its end. S3_OK, or what is wrong, and the same from then on:
  *   S3_MALFORMED_XML       it isn't that, or has no part;
  *   S3_INVALID_ARGUMENT    a part number is out of bounds;
- *   S3_INVALID_PART_ORDER  they don't ascend;
+ *   S3_INVALID_PART_ORDER  they don't ascend. Of one that is listed twice in a row the last counts;
  *   S3_INTERNAL_ERROR      memory is short. */
 enum s3_error body_complete_add(struct body_complete *body, const char *bytes, size_t n);
 enum s3_error body_complete_end(struct body_complete *body);

@@ -37,7 +37,6 @@ static const struct s3_error_form forms[S3_ERRORS] = {
                            "The Content-MD5 or checksum you specified is not valid."},
     [S3_INVALID_PART] = {"InvalidPart", 400,
                          "A part was not found, or its entity tag is another than its own."},
-    [S3_INVALID_PART_NUMBER] = {"InvalidPartNumber", 416, "The object has no part of that number."},
     [S3_INVALID_PART_ORDER] = {"InvalidPartOrder", 400,
                                "The list of parts is not in ascending order of part numbers."},
     [S3_INVALID_RANGE] = {"InvalidRange", 416, "The requested range is not satisfiable."},

@@ -24,7 +24,6 @@ enum s3_error {
     S3_INVALID_BUCKET_NAME,
     S3_INVALID_DIGEST,
     S3_INVALID_PART,
-    S3_INVALID_PART_NUMBER, /* of a GET: a part that the object hasn't */
     S3_INVALID_PART_ORDER,
     S3_INVALID_RANGE,
     S3_INVALID_REQUEST,

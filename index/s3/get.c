@@ -74,7 +74,8 @@ static bool range_is_wanted(const struct reading *r)
            strcmp(condition, r->modified) == 0;
 }
 
-/* An object that wasn't made of parts is its only one. */
+/* An object that wasn't made of parts is its only one. (For a part that there isn't Amazon answers
+ * 416 InvalidPartNumber; Ceph, whose suite many servers are held to, 400 InvalidPart.) */
 static enum s3_error find_part(struct reading *r, unsigned number)
 {
     const struct record *record = r->record;
@@ -84,7 +85,7 @@ static enum s3_error find_part(struct reading *r, unsigned number)
     r->is_part = true;
     if (!meta_find(record->meta, record->meta_len, "parts", &parts)) {
         r->range = (struct range){0, record->size};
-        return number == 1 ? S3_OK : S3_INVALID_PART_NUMBER;
+        return number == 1 ? S3_OK : S3_INVALID_PART;
     }
     r->n_parts = parts_count(parts.value, parts.value_len);
     rc = parts_find(parts.value, parts.value_len, number, &r->range);
@@ -93,7 +94,7 @@ static enum s3_error find_part(struct reading *r, unsigned number)
         rc = -EINVAL;
     if (rc == -ENODATA)
         return S3_NOT_IMPLEMENTED;
-    return rc == 0 ? S3_OK : rc == -ENOENT ? S3_INVALID_PART_NUMBER : S3_INTERNAL_ERROR;
+    return rc == 0 ? S3_OK : rc == -ENOENT ? S3_INVALID_PART : S3_INTERNAL_ERROR;
 }
 
 /* S3_OK, or what is wrong, and *message. */

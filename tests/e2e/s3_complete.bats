@@ -53,7 +53,7 @@ before_each() {
     s3_want 206 HEAD "/$B/k?partNumber=3"
     same 7 "$(header Content-Length)"
     same 3 "$(header x-amz-mp-parts-count)"
-    s3_refused 416 InvalidPartNumber GET "/$B/k?partNumber=4"
+    s3_refused 400 InvalidPart GET "/$B/k?partNumber=4"
 }
 
 @test "a list is refused that names parts which aren't there, or are others (VG#153, VG#1774)" {

@@ -107,7 +107,7 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     s3_want 200 GET /bucket/ten -H 'Range: bytes=0-1' -H 'If-Range: "other"'
     s3_want 206 GET '/bucket/ten?partNumber=1'
     same 'bytes 0-9/10' "$(header Content-Range)"
-    s3_refused 416 InvalidPartNumber GET '/bucket/ten?partNumber=2'
+    s3_refused 400 InvalidPart GET '/bucket/ten?partNumber=2'
     s3_refused 400 InvalidArgument GET '/bucket/ten?partNumber=0'
     s3_refused 400 InvalidRequest GET '/bucket/ten?partNumber=1' -H 'Range: bytes=0-1'
 }
