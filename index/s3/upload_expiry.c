@@ -18,13 +18,14 @@
 #include "index/s3/upload_key.h"
 #include "index/s3/upload_removal.h"
 
-#define SLICE_NS       1000000 /* that a slice takes, more or less */
-#define SLICE_KEYS     32      /* between looks at the clock */
-#define SLICE_INTERVAL 20      /* ms from one to the next */
-#define ROUNDS         8       /* in the time that an upload may be left alone, but a round */
-#define REST_MIN       500     /* follows the last one after this at least, */
-#define REST_MAX       3600000 /* and this at most */
-#define IDS_MAX        256     /* that are compared at once */
+#define SLICE_NS        1000000 /* that a slice takes, more or less */
+#define SLICE_KEYS      32      /* between looks at the clock */
+#define SLICE_INTERVAL  20      /* ms from one to the next */
+#define ANSWER_INTERVAL 1       /* ms from one answer to the next */
+#define ROUNDS          8       /* in the time that an upload may be left alone, but a round */
+#define REST_MIN        500     /* follows the last one after this at least, */
+#define REST_MAX        3600000 /* and this at most */
+#define IDS_MAX         256     /* that are compared at once */
 
 enum phase { RECORDS, IDS, STRIKING };
 
@@ -32,6 +33,7 @@ struct upload_expiry {
     struct s3 *s3;
     uv_timer_t timer;
     enum phase phase;
+    bool is_first;   /* round */
     struct key next; /* where the walk goes on; len 0 at its start */
     uint64_t slice_until;
     unsigned looked_at; /* in this slice */
@@ -85,7 +87,8 @@ static int record_cb(const void *key, size_t len, const struct record *record, v
     if (is_slice_over(e, key, len))
         return 1;
     is_completed = meta_is_completed(record->meta, record->meta_len);
-    if (!is_past(record->time, is_completed ? UPLOAD_ANSWER_KEPT : e->s3->upload_expiry_ms))
+    if (!(is_completed && e->is_first) &&
+        !is_past(record->time, is_completed ? UPLOAD_ANSWER_KEPT : e->s3->upload_expiry_ms))
         return 0;
     e->is_found = true;
     set_key(&e->next, key, len);
@@ -132,19 +135,40 @@ static void removed_cb(void *arg, int rc)
         go_on_in(e, SLICE_INTERVAL);
 }
 
+static void go_on_after(struct key *key)
+{
+    if (key->len < KEY_MAX)
+        key->bytes[key->len++] = '\x01';
+    else
+        key->bytes[KEY_MAX - 1]++;
+}
+
+/* Of one that is completed and stays, parts may be left, since mkv died before they were removed.
+ */
+static void look_at_answer(struct upload_expiry *e)
+{
+    char id[UPLOAD_ID_SIZE] = "";
+
+    memcpy(id, e->next.bytes + e->next.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
+    upload_remove_parts(e->s3->objects, id);
+    go_on_after(&e->next);
+    go_on_in(e, ANSWER_INTERVAL);
+}
+
 /* The upload at `next`, unless it isn't left alone. Goes on after it. */
 static void look_at_found(struct upload_expiry *e)
 {
-    struct key key = e->next;
-    bool removes = meta_is_completed(e->record.meta, e->record.meta_len) || is_left_alone(e);
+    const struct key key = e->next;
+    bool is_completed = meta_is_completed(e->record.meta, e->record.meta_len);
 
     e->is_found = false;
-    if (removes)
+    if (is_completed && !is_past(e->record.time, UPLOAD_ANSWER_KEPT)) {
+        look_at_answer(e);
+        return;
+    }
+    if (is_completed || is_left_alone(e))
         e->is_removing = upload_remove(e->s3->objects, &key, &e->record, removed_cb, e) == 0;
-    if (e->next.len < KEY_MAX)
-        e->next.bytes[e->next.len++] = '\x01';
-    else
-        e->next.bytes[KEY_MAX - 1]++;
+    go_on_after(&e->next);
     if (!e->is_removing)
         go_on_in(e, SLICE_INTERVAL);
 }
@@ -232,6 +256,7 @@ static void rest(struct upload_expiry *e)
 {
     uint64_t ms = e->s3->upload_expiry_ms / ROUNDS;
 
+    e->is_first = false;
     begin(e, RECORDS);
     go_on_in(e, ms < REST_MIN ? REST_MIN : ms > REST_MAX ? REST_MAX : ms);
 }
@@ -302,6 +327,7 @@ int upload_expiry_start(uv_loop_t *loop, struct s3 *s3, struct upload_expiry **e
     e->s3 = s3;
     uv_timer_init(loop, &e->timer);
     e->timer.data = e;
+    e->is_first = true;
     begin(e, RECORDS);
     *expiry = e;
     return 0;

@@ -1,12 +1,14 @@
-/* Uploads that are left alone, and parts without one; keys of uploads. */
+/* Uploads that are left alone, parts without one, and the check of many; keys of uploads. */
 #include "tests/unit/objects_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "index/s3/bucket_name.h"
 #include "index/s3/copy_source.h"
 #include "index/s3/mark.h"
+#include "index/s3/parts_check.h"
 #include "index/s3/upload_expiry.h"
 #include "index/s3/upload_key.h"
 
@@ -188,16 +190,71 @@ static void test_upload_expiry_finds_parts_without_an_upload(void **state)
     struct upload_expiry *expiry;
     char part[128];
 
-    put_upload(f, ID, true, 1);
+    put_upload(f, ID, false, 1);
+    put_upload(f, OTHER, true, 40); /* as a crash leaves them */
     for (unsigned i = 0; i < 300; i++) {
         snprintf(part, sizeof(part), UPLOAD_PARTS "%032x/00001", i);
         assert_int_equal(fixture_put(f, part, "part"), 0);
     }
     assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
-    fixture_pass_time(f, 2 * HOUR);
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 1);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 301);
+    fixture_pass_time(f, HOUR * 3 / 4);
+    assert_int_equal(fixture_put(f, UPLOAD_PARTS ID "/00002", "x"), 0);
+    fixture_pass_time(f, HOUR / 2);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 2);
     stop(f, expiry);
-    assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 1);
+    assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 2);
+}
+
+/* --- More parts than a page of any list has (scality/cloudserver#444) ---------------------------
+ */
+
+static void put_record(struct fixture *f, unsigned number)
+{
+    struct record record = {.flags = RECORD_MD5,
+                            .size = PARTS_SIZE_MIN + number,
+                            .time = 1,
+                            .generation = number,
+                            .n_places = 1};
+    struct key key;
+
+    memcpy(record.md5, &number, sizeof(number));
+    upload_key_of_part(ID, number, &key);
+    assert_int_equal(storebox_put(&f->box, key.bytes, key.len, &record), 0);
+}
+
+static void test_parts_check_of_many_parts(void **state)
+{
+    enum { PARTS = 1100 };
+
+    struct fixture *f = *state;
+    struct complete_part *listed = calloc(PARTS, sizeof(*listed));
+    struct parts_check check = {.objects = &f->objects, .id = ID, .listed = listed, .n = PARTS};
+    struct meta meta = {.len = 0};
+    struct meta_line line;
+
+    assert_non_null(listed);
+    for (unsigned i = 0; i < PARTS; i++) {
+        put_record(f, i + 1);
+        listed[i].number = i + 1;
+        listed[i].has_md5 = true;
+        memcpy(listed[i].md5, &listed[i].number, sizeof(listed[i].number));
+    }
+    assert_int_equal(parts_check_init(&check), S3_OK);
+    while (check.at < check.n)
+        assert_int_equal(parts_check_on(&check, 0), S3_OK);
+    assert_true(check.size == (uint64_t)PARTS * PARTS_SIZE_MIN + PARTS * (PARTS + 1) / 2);
+    assert_int_equal(check.generations[PARTS - 1], PARTS);
+    parts_check_add_meta(&check, &meta);
+    assert_true(meta_find(meta.bytes, meta.len, "etag", &line));
+    assert_memory_equal(line.value + line.value_len - 5, "-1100", 5);
+    parts_check_deinit(&check);
+    listed[PARTS - 2].md5[0]++;
+    check = (struct parts_check){.objects = &f->objects, .id = ID, .listed = listed, .n = PARTS};
+    assert_int_equal(parts_check_init(&check), S3_OK);
+    assert_int_equal(parts_check_on(&check, UINT64_MAX), S3_INVALID_PART);
+    parts_check_deinit(&check);
+    free(listed);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
@@ -211,6 +268,7 @@ int main(void)
         TEST(upload_expiry_gives_up_what_is_left_alone),
         TEST(upload_expiry_spares_what_is_added_to),
         TEST(upload_expiry_finds_parts_without_an_upload),
+        TEST(parts_check_of_many_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
