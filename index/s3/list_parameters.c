@@ -124,6 +124,7 @@ static void set_after_upload(struct list_parameters *p)
 static void read_uploads(struct reading *r, struct list_parameters *p)
 {
     p->form = LIST_UPLOADS;
+    p->fetch_owner = true;
     read_text(r, "key-marker", &p->marker);
     read_text(r, "upload-id-marker", &p->version_marker);
     if (p->marker.len > 0)
