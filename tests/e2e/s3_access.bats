@@ -105,3 +105,26 @@ as_reader() { # COMMAND...
     s3_want 200 GET /bucket/public/a
     same again "$(cat "$T/body")"
 }
+
+@test "a copy needs to read its source, and an upload to write its key, at each step" {
+    local id request
+    as_admin s3_want 200 PUT /other
+    as_reader s3_want 200 PUT /other/a --data-binary mine
+    as_reader s3_want 200 PUT /other/copy -H 'x-amz-copy-source: bucket/public/a'
+    as_reader s3_refused 403 AccessDenied PUT /other/copy -H 'x-amz-copy-source: bucket/private/a'
+    as_reader s3_refused 403 AccessDenied PUT /other/copy -H 'x-amz-copy-source: bucket/private/none'
+    as_reader s3_refused 403 AccessDenied PUT /bucket/public/b -H 'x-amz-copy-source: other/a'
+    as_reader s3_want 200 POST '/other/k?uploads='
+    id=$(element UploadId)
+    as_reader s3_want 200 PUT "/other/k?partNumber=1&uploadId=$id" -H 'x-amz-copy-source: bucket/public/a'
+    as_reader s3_refused 403 AccessDenied PUT "/other/k?partNumber=1&uploadId=$id" -H 'x-amz-copy-source: bucket/private/a'
+    for request in PUT GET POST DELETE; do
+        s3_refused 403 AccessDenied $request "/other/k?partNumber=1&uploadId=$id" --data-binary x
+    done
+    s3_refused 403 AccessDenied GET '/other?uploads'
+    as_reader s3_refused 403 AccessDenied POST '/bucket/public/k?uploads='
+    as_reader s3_want 200 POST "/other/k?uploadId=$id" \
+        --data-binary '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>5d41402abc4b2a76b9719d911017c592</ETag></Part></CompleteMultipartUpload>'
+    as_reader s3_want 200 GET /other/k
+    same hello "$(cat "$T/body")"
+}
