@@ -1,6 +1,6 @@
 /* Gives up multipart uploads that were left alone: nothing was added to them for some time. Answers
- * of those that are completed are kept for a day. And parts that have no open upload any more, since
- * mkv died while they were made or removed, go as well. */
+ * of those that are completed are kept for a day. And parts that have no open upload any more,
+ * since mkv died while they were made or removed, go as well. */
 #ifndef MKV_S3_UPLOAD_EXPIRY_H
 #define MKV_S3_UPLOAD_EXPIRY_H
 

@@ -11,7 +11,7 @@ after_each() {
 }
 
 start() {
-    s3_cluster "$VOLUMES" --replicas $COPIES
+    s3_cluster "$VOLUMES" --replicas "$COPIES"
     value blob 100000
     s3_want 200 PUT /bucket/key -T "$T/blob" -H 'x-amz-meta-a: b'
     read -r A B C < <(holders /bucket/key | paste -sd' ')
@@ -45,7 +45,7 @@ start() {
 
 @test "a signed read is tried again with its signature" {
     local n
-    s3_cluster_with_keys "$VOLUMES" '' --replicas $COPIES
+    s3_cluster_with_keys "$VOLUMES" '' --replicas "$COPIES"
     as_admin s3_want 200 PUT /bucket
     value blob 1000
     as_admin s3_want 200 PUT /bucket/key -T "$T/blob"
