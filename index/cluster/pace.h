@@ -25,7 +25,7 @@ struct pace {
     bool is_asked;     /* if there was one */
     uint64_t given_at; /* loop time */
     int64_t left;      /* bytes of this tick; negative: of those to come */
-    TAILQ_HEAD(, paced) waiting;
+    TAILQ_HEAD(paced_queue, paced) waiting;
 };
 
 void pace_init(struct pace *pace, uv_loop_t *loop);

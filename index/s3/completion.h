@@ -38,7 +38,7 @@ struct completion *completion_find(struct s3 *s3, const char *id);
 
 /* Starts to complete the upload by a list of parts that was read whole. S3_OK and *completion,
  * which takes `list` over; or S3_SERVICE_UNAVAILABLE. The request may go afterwards. */
-enum s3_error completion_start(const struct call *call, const struct multipart *multipart,
+enum s3_error completion_start(const struct call *call, const struct multipart *upload,
                                struct body_complete *list, const struct completion_wanted *wanted,
                                struct completion **completion);
 

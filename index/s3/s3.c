@@ -78,6 +78,7 @@ static void handle(struct call *call)
         call_fail(call, error, message);
     else
         call_run(call);
+    call->auth = NULL;
     access_auth_deinit(&auth);
 }
 
