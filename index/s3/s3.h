@@ -20,7 +20,7 @@ struct s3 {
     const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
     bool protect;              /* only unlinked keys can be deleted */
     uint64_t upload_expiry_ms; /* that a multipart upload is left alone before it is given up */
-    LIST_HEAD(, completion) completions; /* those that run: s3/completion.h */
+    LIST_HEAD(completion_list, completion) completions; /* those that run: s3/completion.h */
 };
 
 /* Whether it is a request of S3: it came to the port of S3, or to another one with what no request
