@@ -13,7 +13,7 @@
 struct completion {
     struct s3 *s3;
     LIST_ENTRY(completion) link;
-    LIST_HEAD(, completion_waiter) waiters;
+    LIST_HEAD(waiter_list, completion_waiter) waiters;
     struct multipart upload;
     struct key object;
     struct body_complete *list;

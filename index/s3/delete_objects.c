@@ -263,10 +263,10 @@ void delete_objects(const struct call *call)
 
     if (call_may_see(call, call->target.bucket))
         error = check_bucket(call);
-    if (error == S3_OK && (op = calloc(1, sizeof(*op))) == NULL)
-        error = S3_SERVICE_UNAVAILABLE;
-    if (error != S3_OK) {
-        call_fail(call, error, NULL);
+    if (error == S3_OK)
+        op = calloc(1, sizeof(*op));
+    if (op == NULL) {
+        call_fail(call, error != S3_OK ? error : S3_SERVICE_UNAVAILABLE, NULL);
         return;
     }
     op->call = *call;
