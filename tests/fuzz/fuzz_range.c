@@ -7,6 +7,7 @@
 
 #include "index/s3/copy_source.h"
 #include "index/s3/range.h"
+#include "tests/support/text_copy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,9 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < sizeof(value_size))
         return 0;
     memcpy(&value_size, data, sizeof(value_size));
-    header = strndup((const char *)data + sizeof(value_size), size - sizeof(value_size));
-    if (header == NULL)
-        return 0;
+    header = text_copy(data + sizeof(value_size), size - sizeof(value_size));
     outcome = range_of(header, value_size, &range);
     if (outcome == RANGE_PART)
         check_part(&range, value_size);

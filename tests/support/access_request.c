@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/text_copy.h"
+
 static const char *header_at(const void *arg, unsigned index, const char **name)
 {
     const struct access_head *head = arg;
@@ -52,9 +54,7 @@ bool access_head_init(struct access_head *head, const char *text, size_t len, in
     char *line;
 
     memset(head, 0, sizeof(*head));
-    head->text = strndup(text, len);
-    if (head->text == NULL)
-        abort();
+    head->text = text_copy(text, len);
     line = strtok_r(head->text, "\n", &rest);
     if (line == NULL || !read_target(head, line))
         return false;
