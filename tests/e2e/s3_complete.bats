@@ -71,7 +71,7 @@ before_each() {
     create k
     part_file k 1 "$F/five"
     s3_refused 400 MalformedXML POST "/$B/k?uploadId=$ID" -d '<CompleteMultipartUpload></CompleteMultipartUpload>'
-    s3_refused 400 MissingRequestBodyError POST "/$B/k?uploadId=$ID" -d ''
+    s3_refused 400 MalformedXML POST "/$B/k?uploadId=$ID" -d ''
     s3_refused 400 MalformedXML POST "/$B/k?uploadId=$ID" -d 'x'
     s3_refused 400 MalformedXML POST "/$B/k?uploadId=$ID" -d '<CompleteMultipartUpload><Part><PartNumber>1'
     s3_refused 400 BadDigest POST "/$B/k?uploadId=$ID" -d "$(list_of 1 "$(md5_of <"$F/five")")" -H 'Content-MD5: XUFAKrxLKna5cZ2REBfFkg=='
