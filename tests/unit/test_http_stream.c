@@ -467,7 +467,7 @@ static void test_http_stream_stalled_one_makes_room_for_a_patient_one(void **sta
     fill_up(f);
     ask(f, WAITING);
     expect(f, "xxxxx\r\n0\r\n\r\n", 1);
-    assert_int_equal(f->closed, 1);
+    expect_closed(f, 1);
     close_crowd(f, crowd);
 }
 
