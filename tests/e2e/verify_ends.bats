@@ -99,9 +99,9 @@ slow_down() { # [BYTES-PER-SECOND]
     volume v1
     stop i
     slow_down
-    begin_job 'verify?deep=1&repair=1&rate=1200'
+    begin_job 'verify?deep=1&repair=1&rate=400'
     within 10 is_in reading
-    within 10 job_is '.bytes > 500'
+    within 10 job_is '.bytes > 300'
     crash v1
     await_job
     ended_as 'done false' "away=$(job .counts.away)"
