@@ -166,7 +166,7 @@ static void test_move_to_the_best_volumes(void **state)
     assert_int_equal(after.generation, before.generation);
     assert_int_equal(after.time, before.time);
     assert_true(places_are_best(f->objects.places, &key, &after));
-    fixture_pass_time(f, GRACE - 1000);
+    fixture_pass_time(f, GRACE / 2);
     assert_true(has_blob(f, KEY, 2, after.generation));
     assert_clean(f);
     assert_false(has_blob(f, KEY, 2, after.generation));

@@ -56,7 +56,7 @@ static void test_replace_of_a_value(void **state)
     assert_true(record.generation > old.generation);
     assert_true(record.time / 1000 > old.time / 1000);
     placement_path(KEY, strlen(KEY), old.generation, path);
-    fixture_pass_time(f, GRACE - 1000);
+    fixture_pass_time(f, GRACE / 2);
     assert_non_null(volume_server_find(fixture_server(f, KEY, 0), path));
     assert_clean(f);
     assert_null(volume_server_find(fixture_server(f, KEY, 0), path));
