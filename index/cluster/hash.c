@@ -124,7 +124,7 @@ static void send_waiting(struct hasher *h);
 /* It was another disk that has answered. */
 static void distrust(struct hash_request *r)
 {
-    r->answer.is_bad = true;
+    r->answer.lines.is_bad = true;
     for (unsigned i = 0; i < r->answer.n; i++)
         r->files[i]->is_found = false;
 }
@@ -134,7 +134,7 @@ static int reason(const struct hash_request *r, int status)
 {
     if (status == 404 || status == 405)
         return UV_ENOTSUP;
-    return status == 503 ? UV_EBUSY : r->answer.is_bad ? UV_EPROTO : UV_EREMOTEIO;
+    return status == 503 ? UV_EBUSY : r->answer.lines.is_bad ? UV_EPROTO : UV_EREMOTEIO;
 }
 
 static void answered_cb(struct transfer *transfer, int rc, int status)

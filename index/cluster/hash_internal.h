@@ -2,16 +2,15 @@
 #ifndef MKV_CLUSTER_HASH_INTERNAL_H
 #define MKV_CLUSTER_HASH_INTERNAL_H
 
-#include "index/base/buf.h"
+#include "index/cluster/answer_lines.h"
 #include "index/cluster/hash.h"
 
 /* What a volume says about these files, in their order. Set the first two, and zero the rest. */
 struct hash_answer {
     struct hash **files; /* borrowed */
     unsigned n;
-    unsigned at;     /* the one whose line comes next */
-    bool is_bad;     /* it makes no sense, from some line on */
-    struct buf line; /* the beginning of one whose rest is to come */
+    unsigned at; /* the one whose line comes next */
+    struct answer_lines lines;
 };
 
 /* Takes the next bytes: each file that has its line by then is_found. */

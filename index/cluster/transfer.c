@@ -343,6 +343,8 @@ int transfer_post(struct transfers *engine, struct transfer *t, const char *url,
 
     if (rc == 0)
         rc = set_header(engine, t, "Content-Type: text/plain");
+    if (rc == 0) /* as for a PUT, where the text is long */
+        rc = set_header(engine, t, "Expect:");
     if (rc < 0)
         return rc;
     t->write = write;

@@ -88,6 +88,8 @@ void upload_trim(struct upload *u)
     uint64_t taken = slowest(u);
     size_t n = (size_t)(taken - u->base);
 
+    if (u->recipe != NULL) /* nothing is streamed */
+        return;
     if (n > 0 && (u->received > KEEP || u->options.budget->used > BUDGET)) {
         buf_consume(&u->window, n);
         u->base = taken;
@@ -219,6 +221,7 @@ int upload_start(struct upload *u)
         u->copies[i].upload = u;
     for (unsigned i = 0; i < u->n_copies && !u->ending; i++)
         copy_begin(&u->copies[i]);
+    copy_relay_waiting(u); /* those that can't make the value, if none can */
     /* What was started tells when it has ended. */
     return u->ending && u->n_busy == 0 ? u->rc : 0;
 }
@@ -249,6 +252,22 @@ void upload_end(struct upload *u, const char *note, size_t note_len)
         copy_set_deadline(&u->copies[i]);
     for (unsigned i = 0; i < u->n_copies; i++)
         copy_wake(&u->copies[i]);
+}
+
+bool upload_can_make(const struct upload *u, const struct recipe *recipe)
+{
+    for (size_t i = 0; i < u->n_targets && i < u->options.copies; i++) {
+        if (recipe_is_for(recipe, u->targets[i].volume))
+            return true;
+    }
+    return false;
+}
+
+void upload_make(struct upload *u, struct recipe *recipe, const char *note, size_t note_len)
+{
+    u->recipe = recipe;
+    u->received = recipe->size;
+    upload_end(u, note, note_len);
 }
 
 void upload_abort(struct upload *u)

@@ -7,12 +7,17 @@
  *                                     ├──▶ PUT ──▶ failed ──▶ next candidate
  *                                     └──▶ PUT ──▶ ...
  *
- * The slowest sets the pace: the buffer is bounded, and the caller is told to pause. */
+ * The slowest sets the pace: the buffer is bounded, and the caller is told to pause.
+ *
+ * Or the value is made at the volumes, out of what they have: upload_make(). There is no buffer
+ * then, and a volume that doesn't have it all gets a copy of what another one has made. */
 #ifndef MKV_CLUSTER_UPLOAD_H
 #define MKV_CLUSTER_UPLOAD_H
 
 #include "index/base/buf.h"
+#include "index/base/md5.h"
 #include "index/cluster/placement.h"
+#include "index/cluster/recipe.h"
 #include "index/cluster/relay.h"
 #include "index/cluster/transfer.h"
 #include "index/cluster/volumes.h"
@@ -35,13 +40,19 @@ struct upload_target {
 
 /* Fires once, never inside upload_start(), and no transfer runs any more. 0: `copies` targets hold
  * the value. Else, with the reason in upload->text: UV_EAGAIN (too few volumes are up, or will do
- * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it); or UV_ECANCELED after
- * upload_abort(). */
+ * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it, or can't make it); what `made`
+ * has said; or UV_ECANCELED after upload_abort(). */
 typedef void (*upload_done_cb)(struct upload *upload, int rc);
 
 /* The buffer has room again, after upload_write() has returned 0. May fire within libcurl: must
  * not call this module. */
 typedef void (*upload_drained_cb)(struct upload *upload);
+
+/* A volume has made the value, and this is its MD5; only with upload_make(), where the recipe wants
+ * it, once, and before any copy counts. 0 and *note, as upload_end() has it; or negative, with
+ * upload->text, which the upload ends with. Must not call this module. */
+typedef int (*upload_made_cb)(struct upload *upload, const unsigned char *md5, const char **note,
+                              size_t *note_len);
 
 /* What all uploads share. */
 struct upload_budget {
@@ -62,6 +73,7 @@ struct upload_options {
     unsigned copies;              /* at least 1 */
     bool sync;
     upload_drained_cb drained;
+    upload_made_cb made; /* may be NULL without recipe */
     upload_done_cb done;
 };
 
@@ -87,6 +99,9 @@ struct upload {
     uint64_t until; /* loop time to be done by; 0 before all was written, as the next */
     const char *note;
     size_t note_len;
+    struct recipe *recipe; /* that it is made by; NULL: it is streamed */
+    bool has_md5;          /* a volume has told it: */
+    unsigned char md5[MD5_SIZE];
     bool is_counted; /* its connections are in the budget */
     unsigned n_busy; /* transfers and relays that run */
 };
@@ -106,6 +121,15 @@ int upload_write(struct upload *upload, const char *bytes, size_t n);
 /* All was written, perhaps nothing. From now on the upload has until transfers_durable_by(). With
  * `sync`, each copy gets `note`, borrowed until `done`, as its attribute (flush.h). */
 void upload_end(struct upload *upload, const char *note, size_t note_len);
+
+/* Whether any of the first `copies` targets can make the value by the recipe. */
+bool upload_can_make(const struct upload *upload, const struct recipe *recipe);
+
+/* In place of upload_write() and upload_end(), and before the start: volumes that can make the
+ * value by the recipe, which is borrowed until `done`. `note` as for upload_end(), where `made`
+ * gives none.
+ */
+void upload_make(struct upload *upload, struct recipe *recipe, const char *note, size_t note_len);
 
 /* Breaks it off; `done` fires with UV_ECANCELED, unless it is about to. */
 void upload_abort(struct upload *upload);

@@ -10,15 +10,15 @@
 #define RELAYS_MAX 4 /* tries of one copy */
 
 static const bool legal_moves[COPY_STATES][COPY_STATES] = {
-    [COPY_IDLE] = {[COPY_STREAMING] = true, [COPY_WAITING] = true},
+    [COPY_IDLE] = {[COPY_STREAMING] = true, [COPY_MAKING] = true, [COPY_WAITING] = true},
     [COPY_STREAMING] = {[COPY_IDLE] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
+    [COPY_MAKING] =
+        {[COPY_IDLE] = true, [COPY_WAITING] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
     [COPY_WAITING] = {[COPY_RELAYING] = true},
     [COPY_RELAYING] =
         {[COPY_IDLE] = true, [COPY_WAITING] = true, [COPY_SYNCING] = true, [COPY_DONE] = true},
     [COPY_SYNCING] = {[COPY_IDLE] = true, [COPY_DONE] = true},
 };
-
-static void relay_waiting(struct upload *u);
 
 static void set_state(struct upload_copy *c, enum copy_state state)
 {
@@ -82,7 +82,7 @@ static ssize_t read_cb(struct transfer *transfer, char *bytes, size_t n)
 static void copy_done(struct upload_copy *c)
 {
     set_state(c, COPY_DONE);
-    relay_waiting(c->upload);
+    copy_relay_waiting(c->upload);
     upload_end_if_all_done(c->upload);
 }
 
@@ -184,6 +184,105 @@ static int stream(struct upload_copy *c)
     return 0;
 }
 
+/* --- Values that volumes make ---------------------------------------------------------------- */
+
+/* The volumes must have made the same. False when the upload is over by that. */
+static bool take_md5(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+    const struct assemble *a = &c->assemble;
+    int rc;
+
+    if (!u->recipe->wants_md5 || u->ending)
+        return true;
+    if (u->has_md5 || !a->has_md5) {
+        if (a->has_md5 && memcmp(a->md5, u->md5, MD5_SIZE) == 0)
+            return true;
+        snprintf(u->text, sizeof(u->text), "volume %s has made something else\n", a->volume->name);
+        upload_stop(u, UV_EREMOTEIO);
+        return false;
+    }
+    u->has_md5 = true;
+    memcpy(u->md5, a->md5, MD5_SIZE);
+    rc = u->options.made(u, u->md5, &u->note, &u->note_len);
+    if (rc < 0)
+        upload_stop(u, rc);
+    return rc == 0;
+}
+
+/* The volume can still have a copy of what another one makes. */
+static void copy_unmade(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+
+    if (u->ending)
+        return;
+    u->failure = UV_EREMOTEIO;
+    snprintf(u->text, sizeof(u->text), "volume %s can't make the value\n", c->target->volume->name);
+    set_state(c, COPY_WAITING);
+    copy_relay_waiting(u);
+}
+
+static void made_cb(struct assemble *assemble, int rc, int status)
+{
+    struct upload_copy *c = assemble->data;
+    struct upload *u = c->upload;
+
+    u->n_busy--;
+    if (assemble->is_unable)
+        volume_report(c->target->volume, rc, status);
+    else
+        volume_report_store(c->target->volume, rc, status);
+    c->target->may_hold |= assemble->may_hold;
+    c->target->is_late |= assemble->is_late;
+    if (assemble->is_unable)
+        copy_unmade(c);
+    else if (!upload_target_succeeded(c->target, &assemble->transfer, rc, status))
+        copy_failed(c, rc, status);
+    else if (take_md5(c))
+        copy_stored(c);
+    upload_end_if_idle(u);
+}
+
+static int make(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+    int rc;
+
+    c->assemble.data = c;
+    c->assemble.until = u->until;
+    rc = assemble_start(&c->assemble, u->options.transfers, c->target->volume, u->recipe,
+                        &(struct recipe_target){.place = &c->target->place,
+                                                .path = u->options.path,
+                                                .time = u->options.time,
+                                                .sync = u->options.sync},
+                        made_cb);
+    if (rc < 0)
+        return rc;
+    u->n_busy++;
+    set_state(c, COPY_MAKING);
+    return 0;
+}
+
+/* --- The beginning --------------------------------------------------------------------------- */
+
+/* Whether the volume can get the value only from another one. */
+static bool needs_relay(const struct upload_copy *c)
+{
+    const struct upload *u = c->upload;
+
+    return u->recipe != NULL ? !recipe_is_for(u->recipe, c->target->volume) : u->base > 0;
+}
+
+static bool all_have_begun(const struct upload *u)
+{
+    for (unsigned i = 0; i < u->n_copies; i++) {
+        if (u->copies[i].target == NULL)
+            return false;
+    }
+    return true;
+}
+
 void copy_begin(struct upload_copy *c)
 {
     struct upload *u = c->upload;
@@ -195,12 +294,13 @@ void copy_begin(struct upload_copy *c)
         upload_stop(u, upload_refuse(u));
         return;
     }
-    if (u->base > 0) {
+    if (needs_relay(c)) {
         set_state(c, COPY_WAITING);
-        relay_waiting(u);
+        if (all_have_begun(u))
+            copy_relay_waiting(u);
         return;
     }
-    rc = stream(c);
+    rc = u->recipe != NULL ? make(c) : stream(c);
     if (rc < 0) {
         snprintf(u->text, sizeof(u->text), "the value can't be sent to a volume\n");
         upload_stop(u, UV_EAGAIN);
@@ -226,7 +326,7 @@ static void relayed_cb(struct relay *relay, int rc, int status)
     } else if (relay->source_failed && ++c->relays < RELAYS_MAX && !u->ending) {
         note_failure(u, relay->from, rc, status);
         set_state(c, COPY_WAITING);
-        relay_waiting(u);
+        copy_relay_waiting(u);
     } else {
         copy_failed(c, rc, status);
     }
@@ -277,14 +377,16 @@ static struct upload_copy *source(struct upload *u, unsigned skip)
 static bool any_under_way(const struct upload *u)
 {
     for (unsigned i = 0; i < u->n_copies; i++) {
-        if (u->copies[i].state == COPY_STREAMING || u->copies[i].state == COPY_SYNCING)
+        enum copy_state state = u->copies[i].state;
+
+        if (state == COPY_STREAMING || state == COPY_MAKING || state == COPY_SYNCING)
             return true;
     }
     return false;
 }
 
 /* Starts the relays that wait, if there is a copy to relay from, or there may still be. */
-static void relay_waiting(struct upload *u)
+void copy_relay_waiting(struct upload *u)
 {
     for (unsigned i = 0; i < u->options.copies && !u->ending; i++) {
         struct upload_copy *c = &u->copies[i];
@@ -311,13 +413,16 @@ void copy_wake(struct upload_copy *c)
 
 void copy_set_deadline(struct upload_copy *c)
 {
-    c->transfer.until = c->relay.get.until = c->relay.put.until = c->upload->until;
+    c->transfer.until = c->assemble.transfer.until = c->upload->until;
+    c->relay.get.until = c->relay.put.until = c->upload->until;
 }
 
 void copy_cancel(struct upload_copy *c)
 {
     if (c->state == COPY_STREAMING)
         transfer_cancel(&c->transfer);
+    else if (c->state == COPY_MAKING)
+        assemble_cancel(&c->assemble);
     else if (c->state == COPY_SYNCING)
         flush_cancel(&c->flush);
     else if (c->state == COPY_RELAYING)

@@ -3,12 +3,14 @@
 #ifndef MKV_CLUSTER_UPLOAD_INTERNAL_H
 #define MKV_CLUSTER_UPLOAD_INTERNAL_H
 
+#include "index/cluster/assemble.h"
 #include "index/cluster/flush.h"
 #include "index/cluster/upload.h"
 
 enum copy_state {
     COPY_IDLE,
     COPY_STREAMING, /* the client, and the volume */
+    COPY_MAKING,    /* the volume, which makes the value itself */
     COPY_WAITING,   /* another copy, to be relayed from */
     COPY_RELAYING,
     COPY_SYNCING,
@@ -24,6 +26,7 @@ struct upload_copy {
     unsigned relays;              /* tried */
     bool announced;               /* flush_expect(): the volume has all, and owes the answer */
     struct transfer transfer;
+    struct assemble assemble;
     struct relay relay;
     struct flush flush;
 };
@@ -32,6 +35,8 @@ struct upload_copy {
 
 /* Takes a candidate; without one the upload has failed. */
 void copy_begin(struct upload_copy *c);
+/* Copies wait for others that have the value: where one has, or none may come to have it. */
+void copy_relay_waiting(struct upload *u);
 /* There is more to send, or the end. */
 void copy_wake(struct upload_copy *c);
 void copy_cancel(struct upload_copy *c);

@@ -1,6 +1,11 @@
-/* Happy path: a write is started, and each source in turn is got from a volume that has it. What
- * comes within libcurl waits in a window; pump_cb(), from the loop, gives it to the write, as fast
- * as that takes it. After the last source the write ends, and tells how.
+/* Happy path: a write is started. The sources are looked up, a few in a turn of the loop, and make
+ * a recipe for the volumes that have them all. If one of those is to have the value, the write has
+ * the volumes make it, and tells how that ended.
+ *
+ * If none is, or what they were asked to make has failed, the bytes go through here: each source in
+ * turn is got from a volume that has it. What comes within libcurl waits in a window; pump_cb(),
+ * from the loop, gives it to the write, as fast as that takes it. After the last source the write
+ * ends.
  *
  * Failures: a copy that can't be read, or breaks off, is gone on with from another one. When none
  * is left the source is looked up anew, once; then the write is forgotten, which leaves the key as
@@ -13,9 +18,13 @@
 
 #define WINDOW_HIGH (256 * 1024) /* bytes that pause the source ... */
 #define WINDOW_LOW  (64 * 1024)  /* ... until the write has taken all but so many */
+#define TURN_NS     1000000      /* that sources are looked up, before others have their turn */
 
 /* Where a compose waits, and for whom. */
 enum compose_state {
+    COMPOSE_LISTING, /* the loop: the next sources are to be looked up */
+    COMPOSE_MAKING,  /* the write, which has the volumes make the value */
+    COMPOSE_RETRY,   /* the loop: that has failed, and a new write is to be begun */
     COMPOSE_NEXT,    /* the loop: the next source is to be begun */
     COMPOSE_READING, /* the volume and the write */
     COMPOSE_ENDING,  /* the write, which has all */
@@ -25,9 +34,15 @@ enum compose_state {
 
 struct compose {
     struct objects *objects;
+    struct key key;
+    struct key placed_as;
     struct compose_options options; /* `done` NULL once nobody wants to know */
     enum compose_state state;
     struct write *write; /* NULL once it has ended */
+    struct recipe recipe;
+    bool has_md5; /* the value's is that of its only source: */
+    unsigned char md5[MD5_SIZE];
+    unsigned char wanted_md5[MD5_SIZE];
     char *meta;
     size_t at; /* of the sources */
     struct compose_source source;
@@ -45,6 +60,7 @@ struct compose {
 };
 
 static void begin_source(struct compose *c);
+static void list_sources(struct compose *c);
 
 static void closed_cb(uv_handle_t *handle)
 {
@@ -63,6 +79,7 @@ static void end(struct compose *c, int rc, const char *text, const struct record
     assert(c->state != COMPOSE_ENDED && !c->is_getting);
     c->state = COMPOSE_ENDED;
     buf_deinit(&c->window);
+    recipe_deinit(&c->recipe);
     free(c->meta);
     if (done != NULL)
         done(arg, rc, text, record);
@@ -91,6 +108,18 @@ static void fail_with(struct compose *c, int rc, const char *text)
     fail(c, rc);
 }
 
+/* Gets the source that is next. 0, or negative and over. */
+static int look_up(struct compose *c)
+{
+    int rc = c->options.next(c->options.arg, c->at, &c->source);
+
+    if (rc < 0)
+        fail_with(c, rc, "what the value is made of is gone\n");
+    else
+        assert(c->source.offset + c->source.length <= c->source.record.size);
+    return rc;
+}
+
 /* --- The write -------------------------------------------------------------------------------- */
 
 static void pump_cb(uv_idle_t *idle);
@@ -113,13 +142,16 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     struct compose *c = arg;
 
     c->write = NULL;
-    if (c->state == COMPOSE_ENDING) {
+    if (c->state == COMPOSE_MAKING && (rc == UV_EREMOTEIO || rc == UV_EAGAIN)) {
+        c->state = COMPOSE_RETRY;
+        go_on(c);
+    } else if (c->state == COMPOSE_MAKING || c->state == COMPOSE_ENDING) {
         uv_idle_stop(&c->pump);
         end(c, rc, text, record);
-        return;
+    } else {
+        strcpy(c->text, text);
+        fail(c, rc);
     }
-    strcpy(c->text, text);
-    fail(c, rc);
 }
 
 static int condition_cb(void *arg, const struct record *record)
@@ -160,11 +192,49 @@ static bool empty_window(struct compose *c)
     return true;
 }
 
+/* Begins a write of the value. 0; or negative, with `text`. */
+static int begin_write(struct compose *c, char text[UPLOAD_TEXT_MAX])
+{
+    const struct compose_options *options = &c->options;
+
+    return write_start(c->objects, &c->key,
+                       &(struct write_options){
+                           .size = (int64_t)options->size,
+                           .md5 = options->md5,
+                           .needs_md5 = options->wants_md5,
+                           .allows_empty = true,
+                           .replaces = options->replaces,
+                           .placed_as = &c->placed_as,
+                           .condition = options->condition != NULL ? condition_cb : NULL,
+                           .drained = drained_cb,
+                           .done = written_cb,
+                           .arg = c,
+                       },
+                       &c->write, text);
+}
+
+static void retry(struct compose *c)
+{
+    int rc = begin_write(c, c->text);
+
+    if (rc < 0) {
+        fail(c, rc);
+        return;
+    }
+    c->state = COMPOSE_NEXT;
+    c->at = 0;
+    go_on(c);
+}
+
 static void pump_cb(uv_idle_t *idle)
 {
     struct compose *c = idle->data;
 
     uv_idle_stop(&c->pump);
+    if (c->state == COMPOSE_LISTING)
+        list_sources(c);
+    else if (c->state == COMPOSE_RETRY)
+        retry(c);
     if ((c->state != COMPOSE_NEXT && c->state != COMPOSE_READING) || !empty_window(c))
         return;
     if (c->is_getting) {
@@ -214,7 +284,6 @@ static bool try_another(struct compose *c)
 static void read_source(struct compose *c)
 {
     uint64_t generation = c->source.record.generation;
-    int rc;
 
     for (;;) {
         if (try_another(c))
@@ -223,11 +292,8 @@ static void read_source(struct compose *c)
             break;
         c->is_again = true;
         c->tried = 0;
-        rc = c->options.next(c->options.arg, c->at, &c->source);
-        if (rc < 0) {
-            fail_with(c, rc, "what the value is made of is gone\n");
+        if (look_up(c) < 0)
             return;
-        }
         if (c->received > 0 && c->source.record.generation != generation)
             break;
     }
@@ -284,19 +350,13 @@ static int get_from(struct compose *c, const struct place *place)
 
 static void begin_source(struct compose *c)
 {
-    int rc;
-
     do {
         if (c->at == c->options.n_sources) {
             end_write(c);
             return;
         }
-        rc = c->options.next(c->options.arg, c->at, &c->source);
-        if (rc < 0) {
-            fail_with(c, rc, "what the value is made of is gone\n");
+        if (look_up(c) < 0)
             return;
-        }
-        assert(c->source.offset + c->source.length <= c->source.record.size);
     } while (c->source.length == 0 && ++c->at > 0);
     c->is_again = false;
     c->tried = 0;
@@ -304,18 +364,101 @@ static void begin_source(struct compose *c)
     read_source(c);
 }
 
+/* --- The recipe ------------------------------------------------------------------------------- */
+
+static void begin_reading(struct compose *c)
+{
+    recipe_deinit(&c->recipe);
+    c->state = COMPOSE_NEXT;
+    c->at = 0;
+    begin_source(c);
+}
+
+static void add_source(struct compose *c)
+{
+    const struct record *record = &c->source.record;
+    char path[PLACEMENT_PATH_MAX];
+    struct recipe_source source = {
+        .path = path,
+        .size = record->size,
+        .offset = c->source.offset,
+        .length = c->source.length,
+    };
+
+    placement_path(c->source.key.bytes, c->source.key.len, record->generation, path);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        struct volume *volume = place_live(c->objects->places, &record->places[i]);
+
+        if (volume != NULL)
+            source.copies[source.n_copies++] =
+                (struct recipe_copy){.volume = volume, .place = record->places[i]};
+    }
+    recipe_add(&c->recipe, &source);
+    c->has_md5 = (record->flags & RECORD_MD5) && source.length == c->options.size &&
+                 source.length == source.size;
+    if (c->has_md5)
+        memcpy(c->md5, record->md5, MD5_SIZE);
+}
+
+/* Has volumes make the value, if those that are to have it can. */
+static void make(struct compose *c)
+{
+    int rc;
+
+    if (c->recipe.n > 0 && c->recipe.size != c->options.size) {
+        fail_with(c, UV_EILSEQ, "what the value is made of isn't what it was\n");
+        return;
+    }
+    rc = write_make(c->write, &c->recipe, c->has_md5 ? c->md5 : NULL, c->meta, c->options.meta_len,
+                    c->text);
+
+    if (rc == UV_ENOTSUP) {
+        begin_reading(c);
+    } else if (rc < 0) {
+        c->write = NULL;
+        fail(c, rc);
+    } else {
+        c->state = COMPOSE_MAKING;
+    }
+}
+
+static void list_sources(struct compose *c)
+{
+    uint64_t until = uv_hrtime() + TURN_NS;
+
+    for (; c->at < c->options.n_sources && uv_hrtime() < until; c->at++) {
+        if (look_up(c) < 0)
+            return;
+        if (c->source.length == 0)
+            continue;
+        add_source(c);
+        if (c->recipe.n == 0)
+            break;
+    }
+    if (c->recipe.n_sources > 0 && c->recipe.n == 0)
+        begin_reading(c);
+    else if (c->at < c->options.n_sources)
+        go_on(c);
+    else
+        make(c);
+}
+
 /* --- The start -------------------------------------------------------------------------------- */
 
-static struct compose *compose_new(struct objects *o, const struct compose_options *options)
+static struct compose *compose_new(struct objects *o, const struct key *key,
+                                   const struct compose_options *options)
 {
     struct compose *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
         return NULL;
     c->objects = o;
+    c->key = *key;
+    c->placed_as = options->placed_as != NULL ? *options->placed_as : *key;
     c->options = *options;
-    c->options.md5 = NULL;
     c->options.meta = NULL;
+    if (options->md5 != NULL)
+        c->options.md5 = memcpy(c->wanted_md5, options->md5, MD5_SIZE);
     if (options->meta_len > 0) {
         c->meta = malloc(options->meta_len);
         if (c->meta == NULL) {
@@ -330,26 +473,14 @@ static struct compose *compose_new(struct objects *o, const struct compose_optio
 int compose_start(struct objects *o, const struct key *key, const struct compose_options *options,
                   struct compose **compose, char text[UPLOAD_TEXT_MAX])
 {
-    struct compose *c = compose_new(o, options);
+    struct compose *c = compose_new(o, key, options);
     int rc;
 
     if (c == NULL) {
         strcpy(text, "out of memory\n");
         return UV_ENOMEM;
     }
-    rc = write_start(o, key,
-                     &(struct write_options){
-                         .size = (int64_t)options->size,
-                         .md5 = options->md5,
-                         .needs_md5 = options->wants_md5,
-                         .allows_empty = true,
-                         .replaces = options->replaces,
-                         .condition = options->condition != NULL ? condition_cb : NULL,
-                         .drained = drained_cb,
-                         .done = written_cb,
-                         .arg = c,
-                     },
-                     &c->write, text);
+    rc = begin_write(c, text);
     if (rc < 0) {
         free(c->meta);
         free(c);
@@ -358,7 +489,7 @@ int compose_start(struct objects *o, const struct key *key, const struct compose
     objects_begin(o);
     uv_idle_init(o->loop, &c->pump);
     c->pump.data = c;
-    c->state = COMPOSE_NEXT;
+    c->state = COMPOSE_LISTING;
     go_on(c);
     *compose = c;
     return 0;
@@ -367,7 +498,7 @@ int compose_start(struct objects *o, const struct key *key, const struct compose
 void compose_forget(struct compose *c)
 {
     c->options.done = NULL;
-    if (c->state == COMPOSE_ENDING) {
+    if (c->state == COMPOSE_ENDING || c->state == COMPOSE_MAKING) {
         write_forget(c->write);
         c->write = NULL;
         uv_idle_stop(&c->pump);

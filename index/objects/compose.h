@@ -1,5 +1,6 @@
 /* Makes a value out of others that are stored already, or of ranges of them, one after the other:
- * an object's copy, or the parts of an upload. */
+ * an object's copy, or the parts of an upload. Volumes that have them all make it themselves; where
+ * none of those that are to have the value can, its bytes are read, and written anew. */
 #ifndef MKV_OBJECTS_COMPOSE_H
 #define MKV_OBJECTS_COMPOSE_H
 
@@ -16,18 +17,21 @@ struct compose_source {
 };
 
 /* Gives source `i`, from 0: 0 and *source, or a negative UV_E*, with which the compose fails;
- * UV_ENOENT when it isn't there any more. Asked for one after the other, and for the same one once
- * more when none of its copies could be read: the key may have been moved. Must not call this
- * module. */
+ * UV_ENOENT when it isn't there any more. Asked for one after the other, perhaps a second time from
+ * the first one on, and for the same one once more when none of its copies could be read: the key
+ * may have been moved. Must not call this module. */
 typedef int (*compose_next_cb)(void *arg, size_t i, struct compose_source *source);
 
 struct compose_options {
     size_t n_sources;
     compose_next_cb next;
-    uint64_t size;                 /* the sum of the lengths; may be 0 */
-    const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
-    bool wants_md5;                /* the record is to have the MD5, also where values have none */
-    bool replaces;                 /* as in struct write_options, as the next */
+    uint64_t size;            /* the sum of the lengths; may be 0 */
+    const unsigned char *md5; /* MD5_SIZE bytes that the value must have, copied; NULL: any. Of what
+                                 is one value as a whole, its record's counts */
+    bool wants_md5; /* the record is to have the MD5. Else it may have none: a volume would
+                       have to read all of the value for it */
+    bool replaces;  /* as in struct write_options, as the next two */
+    const struct key *placed_as;
     making_condition_cb condition; /* asked with `arg`; or NULL */
     const char *meta;              /* of the value, copied; NULL: none */
     size_t meta_len;
@@ -42,8 +46,8 @@ int compose_start(struct objects *objects, const struct key *key,
                   const struct compose_options *options, struct compose **compose,
                   char text[UPLOAD_TEXT_MAX]);
 
-/* Nobody wants to know any more: no callback fires. A value that has been read as a whole is stored
- * all the same, any other one is broken off. */
+/* Nobody wants to know any more: no callback fires. A value that has been read as a whole, or that
+ * volumes are making, is stored all the same; any other one is broken off. */
 void compose_forget(struct compose *compose);
 
 #endif

@@ -51,8 +51,10 @@ struct write {
     struct md5 md5;
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
+    struct key placed_as;
     char path[PLACEMENT_PATH_MAX];
-    char note[NOTE_MAX]; /* once the value is whole */
+    char note[NOTE_MAX];  /* once the value is whole */
+    struct recipe recipe; /* by which volumes make it; without volumes: there is none */
     struct upload upload;
 };
 
@@ -68,6 +70,7 @@ static void write_free(struct write *w)
 
     set_state(w, WRITE_ENDED);
     upload_deinit(&w->upload);
+    recipe_deinit(&w->recipe);
     free(w);
     objects_end(o);
 }
@@ -227,20 +230,37 @@ int write_data(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TE
     return rc;
 }
 
-/* Whether the value is the one that the caller announced. */
-static bool finish_md5(struct write *w)
+/* 0, or UV_EILSEQ when the value isn't the one that the caller has announced. */
+static int take_md5(struct write *w, const unsigned char *md5, char text[UPLOAD_TEXT_MAX])
 {
     struct record *record = &w->making.record;
-    unsigned char md5[MD5_SIZE];
 
-    if (!w->md5.is_begun)
-        return true;
-    md5_finish(&w->md5, md5);
     if (w->objects->md5 || w->options.needs_md5) {
         record->flags |= RECORD_MD5;
         memcpy(record->md5, md5, MD5_SIZE);
     }
-    return !w->check_md5 || memcmp(md5, w->wanted_md5, MD5_SIZE) == 0;
+    if (!w->check_md5 || memcmp(md5, w->wanted_md5, MD5_SIZE) == 0)
+        return 0;
+    strcpy(text, "the value's MD5 is not the one in Content-MD5\n");
+    return UV_EILSEQ;
+}
+
+static int finish_md5(struct write *w, char text[UPLOAD_TEXT_MAX])
+{
+    unsigned char md5[MD5_SIZE];
+
+    if (!w->md5.is_begun)
+        return 0;
+    md5_finish(&w->md5, md5);
+    return take_md5(w, md5, text);
+}
+
+static int check_meta(const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX])
+{
+    if (note_meta_is_valid(meta, meta_len))
+        return 0;
+    strcpy(text, "the metadata can't be kept\n");
+    return UV_EINVAL;
 }
 
 static void set_meta(struct write *w, const char *meta, size_t meta_len)
@@ -260,15 +280,13 @@ int write_end_with(struct write *w, const char *meta, size_t meta_len, char text
     if (is_empty && !w->options.allows_empty) {
         strcpy(text, "an empty value can't be stored\n");
         rc = -ENODATA;
-    } else if (!finish_md5(w)) {
-        strcpy(text, "the value's MD5 is not the one in Content-MD5\n");
-        rc = UV_EILSEQ;
-    } else if (!note_meta_is_valid(meta, meta_len)) {
-        strcpy(text, "the metadata can't be kept\n");
-        rc = UV_EINVAL;
-    } else if (is_empty) {
-        rc = begin(w, text);
+    } else {
+        rc = finish_md5(w, text);
     }
+    if (rc == 0)
+        rc = check_meta(meta, meta_len, text);
+    if (rc == 0 && is_empty)
+        rc = begin(w, text);
     if (rc < 0) {
         write_abort(w);
         return rc;
@@ -281,6 +299,43 @@ int write_end_with(struct write *w, const char *meta, size_t meta_len, char text
 int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
 {
     return write_end_with(w, NULL, 0, text);
+}
+
+static int made_cb(struct upload *upload, const unsigned char *md5, const char **note,
+                   size_t *note_len)
+{
+    struct write *w = upload->data;
+    int rc = take_md5(w, md5, upload->text);
+
+    if (rc < 0)
+        return rc;
+    *note = w->note;
+    *note_len = note_of_record(&w->making.record, w->note);
+    return 0;
+}
+
+int write_make(struct write *w, struct recipe *recipe, const unsigned char *md5, const char *meta,
+               size_t meta_len, char text[UPLOAD_TEXT_MAX])
+{
+    int rc = check_meta(meta, meta_len, text);
+
+    if (!upload_can_make(&w->upload, recipe))
+        return UV_ENOTSUP;
+    if (rc == 0 && md5 != NULL)
+        rc = take_md5(w, md5, text);
+    if (rc == 0)
+        rc = begin(w, text);
+    if (rc < 0) {
+        write_abort(w);
+        return rc;
+    }
+    w->making.record.size = recipe->size;
+    set_meta(w, meta, meta_len);
+    w->recipe = *recipe;
+    w->recipe.wants_md5 = md5 == NULL && (w->check_md5 || w->options.needs_md5);
+    *recipe = (struct recipe){.n = 0};
+    upload_make(&w->upload, &w->recipe, w->note, note_of_record(&w->making.record, w->note));
+    return 0;
 }
 
 void write_forget(struct write *w)
@@ -309,7 +364,7 @@ static int choose_volumes(struct write *w)
     struct objects *o = w->objects;
     struct record *record = &w->making.record;
     struct upload_target candidates[PLACES_MAX];
-    size_t n = places_choose(o->places, &w->making.key, candidates, PLACES_MAX);
+    size_t n = places_choose(o->places, &w->placed_as, candidates, PLACES_MAX);
     bool best = true; /* of all volumes; else of those that take the value now */
     int rc;
 
@@ -325,6 +380,7 @@ static int choose_volumes(struct write *w)
                          .copies = o->copies,
                          .sync = o->sync,
                          .drained = drained_cb,
+                         .made = made_cb,
                          .done = uploaded_cb,
                      },
                      candidates, n);
@@ -354,6 +410,7 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
         return rc;
     }
     start_md5(w);
+    w->placed_as = w->options.placed_as != NULL ? *w->options.placed_as : *key;
     rc = choose_volumes(w);
     if (rc < 0) {
         strcpy(text, w->upload.text);

@@ -19,6 +19,7 @@ struct write;
  *   UV_EAGAIN     too few volumes take it now;
  *   UV_EREMOTEIO  volumes refuse it;
  *   UV_ENOSPC     they are full, or the index's own disk is;
+ *   UV_EILSEQ     volumes have made it, and it hasn't the MD5 that was announced;
  *   UV_EIO, UV_ENOBUFS, UV_ENOMEM  the index can't be changed. */
 typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct record *record);
 
@@ -27,11 +28,13 @@ typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct 
 typedef void (*write_drained_cb)(void *arg);
 
 struct write_options {
-    int64_t size;                  /* -1: unknown */
-    const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
-    bool needs_md5;                /* the record is to have the MD5, also where values have none */
-    bool allows_empty;             /* else an empty value is refused */
-    bool replaces;                 /* a value that the key has is replaced */
+    int64_t size;                /* -1: unknown */
+    const unsigned char *md5;    /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    bool needs_md5;              /* the record is to have the MD5, also where values have none */
+    bool allows_empty;           /* else an empty value is refused */
+    bool replaces;               /* a value that the key has is replaced */
+    const struct key *placed_as; /* it goes where this key's value would, which is to be made of it
+                                    perhaps; copied; NULL: the key itself */
     making_condition_cb condition; /* asked with `arg`, also in write_start(), what the key must
                                       have now; not after write_forget(). What it refuses with is
                                       told to the caller. NULL: nothing */
@@ -57,6 +60,14 @@ int write_end(struct write *write, char text[UPLOAD_TEXT_MAX]);
  * UV_EINVAL for other bytes. */
 int write_end_with(struct write *write, const char *meta, size_t meta_len,
                    char text[UPLOAD_TEXT_MAX]);
+
+/* In place of write_data() and write_end_with(): volumes make the value by the recipe, which is the
+ * write's from then on. `md5`: the one that the value is known to have; NULL: the volumes tell it,
+ * where the caller has announced one or needs one, and else the record has none. UV_ENOTSUP, and
+ * nothing has changed, when no volume that is to have the value can make it; else 0, or negative
+ * and over, as write_end_with() has it. */
+int write_make(struct write *write, struct recipe *recipe, const unsigned char *md5,
+               const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX]);
 
 /* Nobody wants to know any more: no callback fires. A value that has come whole is stored all the
  * same, any other one is broken off. */

@@ -38,7 +38,7 @@ static void read_it(struct said *said, const uint8_t *data, size_t size, size_t 
         hash_answer_add(&said->answer, bytes, n);
         free(bytes);
     }
-    buf_deinit(&said->answer.line);
+    answer_lines_deinit(&said->answer.lines);
 }
 
 static void check_file(const struct said *said, unsigned i, const uint8_t *data, size_t size)
@@ -49,7 +49,7 @@ static void check_file(const struct said *said, unsigned i, const uint8_t *data,
 
     if (file->is_found && i >= said->answer.at)
         abort();
-    if (!file->is_found && i < said->answer.at && !said->answer.is_bad)
+    if (!file->is_found && i < said->answer.at && !said->answer.lines.is_bad)
         abort();
     if (!file->is_found || file->found != HASH_READ)
         return;
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
              memcmp(whole.files[i].md5, cut.files[i].md5, MD5_SIZE) != 0))
             abort();
     }
-    if (whole.answer.at != cut.answer.at || whole.answer.is_bad != cut.answer.is_bad)
+    if (whole.answer.at != cut.answer.at || whole.answer.lines.is_bad != cut.answer.lines.is_bad)
         abort();
     return 0;
 }

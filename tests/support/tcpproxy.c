@@ -3,9 +3,9 @@
  * BYTES a second, without that or with 0 as fast as they go. One process: SIGSTOP makes it a link
  * that takes connections and moves no byte, SIGKILL one that refuses them.
  *
- * HOLD is a file's name. While it is there, it holds PUTs and DELETEs back that begin to come, of
- * 16 KiB at most, and prints "held METHOD PATH". Once HOLD.go is there, it passes them on, though
- * their clients may have gone long ago. */
+ * HOLD is a file's name. While it is there, it holds requests back that begin to come and change
+ * what there is (PUT, DELETE, POST /_mkv/assemble), of 16 KiB at most, and prints "held METHOD
+ * PATH". Once HOLD.go is there, it passes them on, though their clients may have gone long ago. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -122,14 +122,20 @@ static bool may_write(const struct side *from)
     return from->n > 0 && !from->is_held;
 }
 
+static bool begins(const struct side *from, const char *text)
+{
+    return from->n >= strlen(text) && memcmp(from->bytes, text, strlen(text)) == 0;
+}
+
 /* Begins to hold what was just read, or ends it. */
 static void hold_or_let_go(struct side *from)
 {
-    if (hold == NULL || !from->is_client || from->n < 8)
+    if (hold == NULL || !from->is_client)
         return;
     if (from->is_held) {
         from->is_held = access(go, F_OK) != 0;
-    } else if ((memcmp(from->bytes, "PUT ", 4) == 0 || memcmp(from->bytes, "DELETE ", 7) == 0) &&
+    } else if ((begins(from, "PUT ") || begins(from, "DELETE ") ||
+                begins(from, "POST /_mkv/assemble ")) &&
                access(hold, F_OK) == 0) {
         from->is_held = true;
         printf("held %.*s\n", (int)strcspn(from->bytes, "\r"), from->bytes);

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "index/base/hex.h"
+#include "index/base/md5.h"
 #include "tests/support/storebox.h"
 
 #define BODY_MAX 65536 /* bytes of a request but a PUT */
@@ -98,7 +100,88 @@ static int sync_files(struct volume_server *server, const struct buf *body)
     return 204;
 }
 
-/* Does it, and returns the status. For a read the body becomes the blob. */
+/* Adds what a source's line says to the blob. False when it isn't there, or of another size. */
+static bool add_source(struct volume_server *server, const char *line, struct buf *blob)
+{
+    char path[PLACEMENT_FULL_PATH_MAX];
+    size_t tab = strcspn(line, "\t");
+    unsigned long long size = 0;
+    unsigned long long offset = 0;
+    unsigned long long length;
+    int n = sscanf(line + tab, "\t%llu\t%llu\t%llu", &size, &offset, &length);
+    const struct volume_blob *source;
+
+    STOREBOX_CHECK(n == 1 || n == 3, "no source: %s", line);
+    snprintf(path, sizeof(path), "%.*s", (int)tab, line);
+    source = volume_server_find(server, path);
+    if (source == NULL || buf_size(&source->bytes) != size)
+        return false;
+    STOREBOX_CHECK(n == 1 || offset + length <= size, "no range: %s", line);
+    STOREBOX_CHECK(buf_append(blob, buf_bytes(&source->bytes) + offset, n == 1 ? size : length) ==
+                       0,
+                   "out of memory");
+    return true;
+}
+
+static void say(struct buf *answer, bool done, const char *words, const struct buf *blob)
+{
+    unsigned char md5[MD5_SIZE];
+    char hex[2 * MD5_SIZE + 1];
+
+    if (!done) {
+        buf_append_string(answer, "\n/aa/bb/source\tmissing\nnone\n");
+    } else if (strncmp(words, "md5", 3) == 0) {
+        md5_of(buf_bytes(blob), buf_size(blob), md5);
+        hex_write(md5, MD5_SIZE, hex);
+        buf_append_format(answer, "\ndone\t%s\n", hex);
+    } else {
+        buf_append_string(answer, "\ndone\n");
+    }
+}
+
+/* Makes the blob that the body asks for, and turns the body into the answer. */
+static void assemble(struct volume_server *server, struct buf *body)
+{
+    struct buf blob = {0};
+    char path[PLACEMENT_FULL_PATH_MAX];
+    unsigned long long size;
+    char words[16] = "";
+    bool done = true;
+    char *line;
+    char *rest;
+
+    STOREBOX_CHECK(buf_append(body, "", 1) == 0, "out of memory");
+    line = strtok_r(body->data + body->head, "\n", &rest);
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(line, "\t"), line);
+    STOREBOX_CHECK(sscanf(line + strlen(path), "\t%llu\t%*u\t%15s", &size, words) == 2,
+                   "no target: %s", line);
+    while ((line = strtok_r(NULL, "\n", &rest)) != NULL)
+        done = done && add_source(server, line, &blob);
+    STOREBOX_CHECK(!done || buf_size(&blob) == size, "sources don't add up");
+    if (done)
+        volume_server_store(server, path, buf_bytes(&blob), buf_size(&blob));
+    buf_clear(body);
+    say(body, done, words, &blob);
+    buf_deinit(&blob);
+}
+
+/* Reads the blob, or its range that is asked for. The status. */
+static int read_blob(struct volume_exchange *e, const struct volume_blob *blob)
+{
+    const char *range = http_request_header(e->request, "Range");
+    size_t first = 0;
+    size_t last = buf_size(&blob->bytes) - 1;
+
+    STOREBOX_CHECK(range == NULL || (sscanf(range, "bytes=%zu-%zu", &first, &last) == 2 &&
+                                     first <= last && last < buf_size(&blob->bytes)),
+                   "a range of %s", range);
+    STOREBOX_CHECK(buf_append(&e->body, buf_bytes(&blob->bytes) + first, last + 1 - first) == 0,
+                   "out of memory");
+    return range != NULL ? 206 : 200;
+}
+
+/* Does it, and returns the status. For a read the body becomes the blob, and for an assembly the
+ * answer. */
 static int do_it(struct volume_exchange *e)
 {
     struct volume_server *server = e->server;
@@ -110,6 +193,9 @@ static int do_it(struct volume_exchange *e)
         return 201;
     case VOLUME_SYNC:
         return sync_files(server, &e->body);
+    case VOLUME_ASSEMBLE:
+        assemble(server, &e->body);
+        return 200;
     case VOLUME_DELETE:
         if (blob == NULL)
             return 404;
@@ -118,9 +204,7 @@ static int do_it(struct volume_exchange *e)
     default:
         if (blob == NULL)
             return 404;
-        STOREBOX_CHECK(buf_append(&e->body, buf_bytes(&blob->bytes), buf_size(&blob->bytes)) == 0,
-                       "out of memory");
-        return 200;
+        return read_blob(e, blob);
     }
 }
 
@@ -139,8 +223,11 @@ static void close_it(struct http_request *request)
 
 static void finish(struct volume_exchange *e, enum volume_fate fate)
 {
-    static const int said[] = {
-        [VOLUME_PUT] = 201, [VOLUME_SYNC] = 204, [VOLUME_DELETE] = 204, [VOLUME_READ] = 200};
+    static const int said[] = {[VOLUME_PUT] = 201,
+                               [VOLUME_SYNC] = 204,
+                               [VOLUME_ASSEMBLE] = 200,
+                               [VOLUME_DELETE] = 204,
+                               [VOLUME_READ] = 200};
     struct http_request *request = e->request;
     struct buf answer = {0};
     int status = e->server->refusal;
@@ -149,7 +236,11 @@ static void finish(struct volume_exchange *e, enum volume_fate fate)
         status = do_it(e);
     else if (fate == FATE_LIE)
         status = said[e->kind];
-    if (e->kind == VOLUME_READ && status == 200) {
+    if (fate == FATE_LIE && e->kind == VOLUME_ASSEMBLE) {
+        buf_clear(&e->body);
+        buf_append_string(&e->body, e->server->assembled);
+    }
+    if (status == 200 || status == 206) {
         answer = e->body;
         e->body = (struct buf){0};
     }
@@ -211,13 +302,12 @@ bool volume_server_holds(const struct volume_server *server)
     return false;
 }
 
-/* It reads no blobs itself. */
-static bool is_hash(const struct http_request *request)
+static bool is_for(const struct http_request *request, const char *target)
 {
     size_t n;
     const char *path = http_request_path(request, &n);
 
-    return n == strlen("/_mkv/hash") && memcmp(path, "/_mkv/hash", n) == 0;
+    return n == strlen(target) && memcmp(path, target, n) == 0;
 }
 
 static bool is_probe(const struct http_request *request)
@@ -237,7 +327,7 @@ static enum volume_request kind_of(const struct http_request *request)
     case HTTP_METHOD_DELETE:
         return VOLUME_DELETE;
     case HTTP_METHOD_POST:
-        return VOLUME_SYNC;
+        return is_for(request, "/_mkv/assemble") ? VOLUME_ASSEMBLE : VOLUME_SYNC;
     default:
         return VOLUME_READ;
     }
@@ -247,13 +337,13 @@ static void request_cb(struct http_request *request, void *arg)
 {
     static const struct http_body_reader reader = {
         .data = data_cb, .end = end_cb, .closed = closed_cb};
-    static const char space[] = "{\"total\":100000,\"free\":50000}";
+    static const char space[] = "{\"total\":10000000,\"free\":5000000}";
     struct volume_server *server = arg;
     struct volume_exchange *e;
     const char *path;
     size_t n;
 
-    if (is_hash(request)) {
+    if (is_for(request, "/_mkv/hash")) { /* it reads no blobs itself */
         http_respond(request, 404, NULL, 0);
         return;
     }
@@ -302,6 +392,7 @@ void volume_server_start(struct volume_server *server, uv_loop_t *loop, const ch
     LIST_INIT(&server->blobs);
     LIST_INIT(&server->exchanges);
     server->refusal = 500;
+    server->assembled = "done\n";
     snprintf(server->identity, sizeof(server->identity), "%s", identity);
     fd = listen_on_loopback(server->name);
     STOREBOX_CHECK(http_server_start(loop, &fd, 1, &http_default_limits, "GET", request_cb, server,

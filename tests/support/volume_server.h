@@ -14,7 +14,8 @@
 
 enum volume_request {
     VOLUME_PUT,
-    VOLUME_SYNC, /* POST /_mkv/sync */
+    VOLUME_SYNC,     /* POST /_mkv/sync */
+    VOLUME_ASSEMBLE, /* POST /_mkv/assemble */
     VOLUME_DELETE,
     VOLUME_READ, /* GET of a blob */
     VOLUME_REQUESTS
@@ -22,7 +23,8 @@ enum volume_request {
 
 /* What becomes of a request, once all of it is there. Probes are always answered. */
 enum volume_fate {
-    FATE_DO,           /* does it, and says so: PUT 201, sync 204, DELETE 204, or 404 */
+    FATE_DO,           /* does it, and says so: PUT 201, sync 204, DELETE 204, or 404; assemble 200,
+                          and how that ended */
     FATE_REFUSE,       /* nothing is done, and `refusal` is the status */
     FATE_HOLD,         /* nothing, until volume_server_release() */
     FATE_CLOSE,        /* closes the connection in mid-answer, with nothing done */
@@ -48,6 +50,7 @@ struct volume_server {
     char identity[16]; /* may be changed: another disk then */
     enum volume_fate fates[VOLUME_REQUESTS];
     int refusal;                     /* 500 at first */
+    const char *assembled;           /* how an assembly ends by a lie; "done\n" at first */
     unsigned begun[VOLUME_REQUESTS]; /* requests whose head has come, */
     unsigned whole[VOLUME_REQUESTS]; /* and those that came to their end */
     /* Fires when the head of a PUT has come; may be NULL. */

@@ -1,0 +1,210 @@
+/* What volumes are asked to make, as they read it; and how their answers are read. */
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/cluster/assemble.h"
+#include "launcher/volume/assembly_lines.h"
+
+static struct volume volumes[3];
+
+/* A source of which these volumes, as bits, have a copy: each in a subvolume of its own. */
+static struct recipe_source source_at(unsigned bits, const char *path)
+{
+    struct recipe_source source = {.path = path, .size = 10, .offset = 2, .length = 5};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (bits >> i & 1U)
+            source.copies[source.n_copies++] = (struct recipe_copy){
+                .volume = &volumes[i], .place = {.has_subvolume = true, .subvolume = 10 + i}};
+    }
+    return source;
+}
+
+static void add(struct recipe *recipe, unsigned bits, const char *path)
+{
+    const struct recipe_source source = source_at(bits, path);
+
+    recipe_add(recipe, &source);
+}
+
+static void parse(struct recipe *recipe, unsigned volume, bool sync, struct assembly_lines *lines)
+{
+    static const struct place place = {.volume = 7};
+    static char body[1 << 20];
+    const struct recipe_target target = {
+        .place = &place, .path = "/5d/41/aGVsbG8=", .time = 1234567890123, .sync = sync};
+    size_t line = 0;
+
+    assert_true(snprintf(body, sizeof(body), "%s", recipe_body(recipe, &volumes[volume], &target)) <
+                (int)sizeof(body));
+    assert_int_equal(assembly_lines_parse(body, strlen(body), lines, &line), 0);
+    assert_string_equal(lines->path, "5d/41/aGVsbG8=");
+    assert_int_equal(lines->time, target.time);
+    assert_int_equal(lines->size, recipe->size);
+    assert_int_equal(lines->will_sync, sync);
+    assert_int_equal(lines->wants_md5, recipe->wants_md5);
+    assert_false(lines->may_link);
+}
+
+static void test_recipe_is_for_volumes_that_have_all(void **state)
+{
+    struct recipe recipe = {.size = 0};
+
+    (void)state;
+    add(&recipe, 7, "/aa/aa/YQ==");
+    add(&recipe, 6, "/bb/bb/Yg==");
+    assert_false(recipe_is_for(&recipe, &volumes[0]));
+    assert_true(recipe_is_for(&recipe, &volumes[1]));
+    assert_true(recipe_is_for(&recipe, &volumes[2]));
+    add(&recipe, 5, "/cc/cc/Yw==");
+    assert_false(recipe_is_for(&recipe, &volumes[0]));
+    assert_false(recipe_is_for(&recipe, &volumes[1]));
+    assert_true(recipe_is_for(&recipe, &volumes[2]));
+    assert_int_equal(recipe.n, 1);
+    assert_int_equal(recipe.size, 15);
+    add(&recipe, 3, "/dd/dd/ZA==");
+    assert_int_equal(recipe.n, 0);
+    assert_null(recipe_body(&recipe, &volumes[2], &(struct recipe_target){.time = 0}));
+    recipe_deinit(&recipe);
+}
+
+static void test_recipe_body_is_what_volumes_read(void **state)
+{
+    struct recipe_source whole = source_at(3, "/bb/bb/Yg==.0000000000000001");
+    struct recipe recipe = {.size = 0};
+    struct assembly_lines lines;
+
+    (void)state;
+    whole.offset = 0;
+    whole.length = whole.size;
+    add(&recipe, 3, "/aa/aa/YQ==.00000000000000ff");
+    recipe_add(&recipe, &whole);
+    for (unsigned i = 0; i < 4; i++) {
+        recipe.wants_md5 = i / 2;
+        parse(&recipe, i % 2, i / 2, &lines);
+        assert_int_equal(lines.n, 2);
+        assert_string_equal(lines.sources[0].path, i % 2 == 0 ? "sv0A/aa/aa/YQ==.00000000000000ff"
+                                                              : "sv0B/aa/aa/YQ==.00000000000000ff");
+        assert_int_equal(lines.sources[0].size, 10);
+        assert_int_equal(lines.sources[0].offset, 2);
+        assert_int_equal(lines.sources[0].length, 5);
+        assert_int_equal(lines.sources[1].length, 10);
+        free(lines.sources);
+    }
+    recipe_deinit(&recipe);
+}
+
+/* A path at a volume is as long as a key's can be, and numbers as large as they get. */
+static void test_recipe_body_of_the_longest_lines(void **state)
+{
+    struct recipe recipe = {.wants_md5 = true};
+    struct recipe_source source = {.size = UINT64_MAX, .offset = 1, .length = UINT64_MAX - 1};
+    const struct place place = {.has_subvolume = true, .subvolume = 255};
+    char path[PLACEMENT_PATH_MAX];
+    const char *body;
+
+    (void)state;
+    memset(path, 'a', sizeof(path));
+    path[0] = '/';
+    path[sizeof(path) - 1] = '\0';
+    source.path = path;
+    source.copies[source.n_copies++] = (struct recipe_copy){.volume = volumes, .place = place};
+    recipe_add(&recipe, &source);
+    body = recipe_body(
+        &recipe, volumes,
+        &(struct recipe_target){.place = &place, .path = path, .time = UINT64_MAX, .sync = true});
+    assert_int_equal(strncmp(body, "/svFF/", 6), 0);
+    assert_non_null(strstr(body, "\t18446744073709551614\t18446744073709551615\tmd5,sync\n/svFF/"));
+    recipe_deinit(&recipe);
+}
+
+static void test_recipe_is_bounded(void **state)
+{
+    struct recipe recipe = {.size = 0};
+
+    (void)state;
+    for (unsigned i = 0; i < RECIPE_SOURCES_MAX; i++)
+        add(&recipe, 1, "/aa/aa/YQ==");
+    assert_int_equal(recipe.n, 1);
+    add(&recipe, 1, "/aa/aa/YQ==");
+    assert_int_equal(recipe.n, 0);
+    recipe_deinit(&recipe);
+    {
+        char path[2048];
+
+        memset(path, 'a', sizeof(path));
+        path[sizeof(path) - 1] = '\0';
+        for (size_t bytes = 0; bytes < RECIPE_BYTES_MAX; bytes += sizeof(path))
+            add(&recipe, 1, path);
+        assert_int_equal(recipe.n, 0);
+    }
+    recipe_deinit(&recipe);
+}
+
+/* --- Answers --------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *answer;
+    int verdict;
+    bool is_bad;
+    bool has_md5;
+} answers[] = {
+    {"done\n", 201, false, false},
+    {"\n\n\ndone\t00112233445566778899aabbccddeeff\n", 201, false, true},
+    {"/a\tmissing\n\n/b\tdiffers\nnone\n", 409, false, false},
+    {"full\tthe disk is full\n", 507, false, false},
+    {"\nerror\tInput/output error\n", 500, false, false},
+    {"", 0, false, false},
+    {"\n", 0, false, false},
+    {"done", 0, false, false},
+    {"/a\tmissing\n", 0, false, false},
+    {"done\nmore\n", 201, true, false},
+    {"done\t0011\n", 0, true, false},
+    {"done\t00112233445566778899aabbccddeeff0\n", 0, true, false},
+    {"done \n", 0, true, false},
+    {"/a\tthere\n", 0, true, false},
+    {"a\tmissing\n", 0, true, false},
+    {"error\n", 0, true, false},
+};
+
+static void test_assemble_read_of_answers(void **state)
+{
+    static struct volume volume = {.name = "a:1"};
+
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        const char *answer = answers[i].answer;
+
+        for (size_t piece = 1; piece <= strlen(answer) + 1; piece++) {
+            struct assemble a = {.volume = &volume};
+
+            for (size_t at = 0; at < strlen(answer); at += piece)
+                assemble_read(&a, answer + at, strnlen(answer + at, piece));
+            assert_int_equal(a.verdict, answers[i].verdict);
+            assert_int_equal(a.lines.is_bad, answers[i].is_bad);
+            if (!a.lines.is_bad)
+                assert_int_equal(a.has_md5, answers[i].has_md5);
+            if (answers[i].has_md5)
+                assert_int_equal(a.md5[15], 0xff);
+            answer_lines_deinit(&a.lines);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recipe_is_for_volumes_that_have_all),
+        cmocka_unit_test(test_recipe_body_is_what_volumes_read),
+        cmocka_unit_test(test_recipe_body_of_the_longest_lines),
+        cmocka_unit_test(test_recipe_is_bounded),
+        cmocka_unit_test(test_assemble_read_of_answers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
