@@ -1,4 +1,5 @@
-/* The bytes are copied by objects/compose.h, which sees whether they are those of the source. */
+/* The bytes are copied by objects/compose.h, which sees whether they are those of the source, where
+ * it reads them. */
 #include "index/s3/copy_operation.h"
 
 #include <assert.h>
@@ -116,6 +117,7 @@ static int start(struct copy_op *op, const struct copy_options *options)
                              .md5 = is_whole && (record->flags & RECORD_MD5) ? record->md5 : NULL,
                              .wants_md5 = true,
                              .replaces = true,
+                             .placed_as = options->placed_as,
                              .condition = condition_cb,
                              .meta = options->meta->bytes,
                              .meta_len = options->meta->len,

@@ -1,6 +1,6 @@
-/* UploadPart and UploadPartCopy: the value of a key of S3's own. One that is sent again replaces
- * it. The upload may be aborted or completed meanwhile: what was stored then belongs to nobody, and
- * goes. */
+/* UploadPart and UploadPartCopy: the value of a key of S3's own, which lies where the object will,
+ * so that the volumes can make that of it. One that is sent again replaces it. The upload may be
+ * aborted or completed meanwhile: what was stored then belongs to nobody, and goes. */
 #include "index/objects/change.h"
 #include "index/s3/copy_operation.h"
 #include "index/s3/multipart.h"
@@ -63,6 +63,7 @@ static void copy_part(const struct call *call, const struct multipart *multipart
                        .source = &source,
                        .range = range,
                        .key = key,
+                       .placed_as = &call->target.key,
                        .meta = &meta,
                        .result = "CopyPartResult",
                        .stored = stored_cb,
@@ -90,5 +91,9 @@ void upload_part(const struct call *call)
         copy_part(call, &multipart, &key);
     else
         receive(call, &(struct receive_options){
-                          .key = &key, .kind = multipart.kind, .stored = stored_cb});
+                          .key = &key,
+                          .placed_as = &call->target.key,
+                          .kind = multipart.kind,
+                          .stored = stored_cb,
+                      });
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A Complete that takes long, at a volume behind a slow link.
+# A Complete that takes long, at a volume that is asked late to make the object.
 
 load ../support/lib
 load ../support/s3
@@ -8,15 +8,42 @@ load ../support/s3_multipart
 before_each() {
     B=bucket
     volume v
-    link slow v 2000000
+    link slow v 0 "$T/hold"
     index i slow --s3 "$(at i-s3)"
     head -c 7000000 /dev/urandom >"$T/seven"
     create k
     part_file k 1 "$T/seven"
+    touch "$T/hold"
+}
+
+# Begins to complete the upload, in COMPLETE, and waits until there is the beginning of an answer.
+begin() {
+    local has_begun
+    has_begun() { grep -q '<?xml' "$T/first"; }
+    LIST=$(list_of 1 "$(md5_of <"$T/seven")")
+    curl -q -sS -N --noproxy '*' -D "$T/head" -o "$T/first" -X POST --data-binary "$LIST" "$(url i-s3)/$B/k?uploadId=$ID" 3>&- &
+    COMPLETE=$!
+    within 10 has_begun
+    grep -q '^held POST /_mkv/assemble ' "$(log_of slow)"
+}
+
+let_go() {
+    rm "$T/hold"
+    touch "$T/hold.go"
+}
+
+again() {
+    s3_want 200 POST "/$B/k?uploadId=$ID" --data-binary "$LIST"
+    s3_want 200 GET "/$B/k"
+    cmp "$T/seven" "$T/body"
 }
 
 @test "it begins to answer before it is done" {
-    s3_want 200 POST "/$B/k?uploadId=$ID" --data-binary "$(list_of 1 "$(md5_of <"$T/seven")")"
+    begin
+    let_go
+    wait $COMPLETE
+    cp "$T/first" "$T/body"
+    grep -q '^HTTP/1.1 200 ' "$T/head"
     same application/xml "$(header Content-Type)"
     same chunked "$(header Transfer-Encoding)"
     tr -d '\n' <"$T/body" | grep -Eq '^<\?xml [^>]*\?> *<CompleteMultipartUploadResult .*</CompleteMultipartUploadResult>$'
@@ -26,33 +53,23 @@ before_each() {
 }
 
 @test "an error that comes later is in the body, and the upload is as it was" {
-    local complete list
-    has_begun() { grep -q '<?xml' "$T/first"; }
-    list=$(list_of 1 "$(md5_of <"$T/seven")")
-    curl -q -sS -N --noproxy '*' -o "$T/first" -X POST --data-binary "$list" "$(url i-s3)/$B/k?uploadId=$ID" 3>&- &
-    complete=$!
-    within 10 has_begun
+    begin
     crash v
-    wait $complete
+    let_go
+    wait $COMPLETE
     grep -q '<Error><Code>[A-Za-z]*</Code>.*</Error>$' "$T/first"
     volume v
     within 20 sees i slow up
     s3_want 404 GET "/$B/k"
-    s3_want 200 POST "/$B/k?uploadId=$ID" --data-binary "$list"
-    s3_want 200 GET "/$B/k"
-    cmp "$T/seven" "$T/body"
+    again
 }
 
 @test "a client that goes doesn't end it" {
-    local complete list
     is_there() { [[ $(curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}' -I "$(url i-s3)/$B/k") == 200 ]]; }
-    has_begun() { grep -q '<?xml' "$T/first"; }
-    list=$(list_of 1 "$(md5_of <"$T/seven")")
-    curl -q -sS -N --noproxy '*' -o "$T/first" -X POST --data-binary "$list" "$(url i-s3)/$B/k?uploadId=$ID" 3>&- &
-    complete=$!
-    within 10 has_begun
-    kill $complete
-    wait $complete || true
+    begin
+    kill $COMPLETE
+    wait $COMPLETE || true
+    let_go
     within 30 is_there
-    s3_want 200 POST "/$B/k?uploadId=$ID" --data-binary "$list"
+    again
 }
