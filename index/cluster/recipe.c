@@ -97,6 +97,8 @@ static const char *words_of(const struct recipe *r, const struct recipe_target *
 {
     if (r->wants_md5)
         return target->sync ? "md5,sync" : "md5";
+    if (r->may_link)
+        return target->sync ? "link,sync" : "link";
     return target->sync ? "sync" : "-";
 }
 
@@ -121,9 +123,7 @@ const char *recipe_body(struct recipe *r, const struct volume *volume,
 
 void recipe_deinit(struct recipe *r)
 {
-    bool wants_md5 = r->wants_md5;
-
     while (r->n > 0)
         drop_volume(r, r->n - 1);
-    *r = (struct recipe){.wants_md5 = wants_md5};
+    *r = (struct recipe){.wants_md5 = r->wants_md5, .may_link = r->may_link};
 }

@@ -40,6 +40,7 @@ struct recipe {
     uint64_t size;    /* of the value, as far as was added */
     size_t n_sources; /* that were added */
     bool wants_md5;   /* the caller's to set, before it is used: volumes tell the value's MD5 */
+    bool may_link;    /* and: it is all of one blob, which may get the path as another name */
     struct recipe_volume volumes[PLACES_MAX];
     unsigned n; /* volumes that have all sources; may come to be 0 */
 };

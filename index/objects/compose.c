@@ -377,25 +377,11 @@ static void begin_reading(struct compose *c)
 static void add_source(struct compose *c)
 {
     const struct record *record = &c->source.record;
-    char path[PLACEMENT_PATH_MAX];
-    struct recipe_source source = {
-        .path = path,
-        .size = record->size,
-        .offset = c->source.offset,
-        .length = c->source.length,
-    };
 
-    placement_path(c->source.key.bytes, c->source.key.len, record->generation, path);
-    for (unsigned i = 0; i < record->n_places; i++) {
-        struct volume *volume = place_live(c->objects->places, &record->places[i]);
-
-        if (volume != NULL)
-            source.copies[source.n_copies++] =
-                (struct recipe_copy){.volume = volume, .place = record->places[i]};
-    }
-    recipe_add(&c->recipe, &source);
-    c->has_md5 = (record->flags & RECORD_MD5) && source.length == c->options.size &&
-                 source.length == source.size;
+    objects_add_to_recipe(c->objects, &c->recipe, &c->source.key, record, c->source.offset,
+                          c->source.length);
+    c->has_md5 = (record->flags & RECORD_MD5) && c->source.length == c->options.size &&
+                 c->source.length == record->size;
     if (c->has_md5)
         memcpy(c->md5, record->md5, MD5_SIZE);
 }

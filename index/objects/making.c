@@ -5,8 +5,8 @@
  * Failures: the blob is given up, the commit fails, or the key has got another record. That is
  * looked at as the first one was: it was a DELETE or UNLINK perhaps, and the blob can have its
  * place all the same. A later value than ours isn't replaced. Where values may replace each other,
- * ours then counts as replaced by it; with a condition it doesn't, for nobody knows whether the
- * condition held just before that value came. */
+ * ours is then superseded; with a condition it has lost, for nobody knows whether the condition
+ * held just before that value came. */
 #include "index/objects/making.h"
 
 #include "index/base/clock.h"
@@ -140,7 +140,7 @@ static void conflict(struct making *m)
     if (rc < 0)
         fail(m, rc, text_of(rc));
     else if (m->is_superseded)
-        fail(m, 0, "");
+        m->options.done(m, 0, "");
     else
         making_commit(m);
 }

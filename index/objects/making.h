@@ -22,10 +22,10 @@ struct making;
 typedef int (*making_condition_cb)(void *arg, const struct record *record);
 
 /* Fires once, from the loop, with how a commit ended; `text` is "" or a line that says why not.
- * 0: the blob is the key's value, or was for an instant before one of a later generation, which is
- * there now (only with `replaces`). Negative, and the key is as it was: UV_EEXIST when it has a
- * value that can't be replaced, what the condition said, STORE_CONFLICT when a later value came and
- * there is a condition, or as store_commit_cb. */
+ * 0: the blob is the key's value; or, with `is_superseded`, may count as what one of a later
+ * generation has replaced, which is there now (only with `replaces`). Negative, and the key is as
+ * it was: UV_EEXIST when it has a value that can't be replaced, what the condition said,
+ * STORE_CONFLICT when a later value came and there is a condition, or as store_commit_cb. */
 typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
 
 /* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
@@ -58,7 +58,7 @@ struct making {
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
     bool leaves;                         /* a blob where the record doesn't name it */
-    bool is_superseded;                  /* by a value of a later generation */
+    bool is_superseded;                  /* by a value of a later generation; readable in `done` */
     struct store_commit commit;
 };
 
@@ -75,7 +75,8 @@ void making_deinit(struct making *making);
 int making_announce(struct making *making, const struct upload_target *targets, size_t n);
 
 /* Makes the blob the key's value, by `record`. `done` will fire, from the loop or inside this call,
- * and then `ended`. */
+ * and then `ended`; but of a blob that is superseded only after making_settle(), until when it
+ * stays where it is. */
 void making_commit(struct making *making);
 
 /* Gives the blob up. `ended` will fire, from the loop or inside this call. */

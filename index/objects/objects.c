@@ -4,6 +4,28 @@
 #include <search.h>
 #include <string.h>
 
+void objects_add_to_recipe(struct objects *o, struct recipe *recipe, const struct key *key,
+                           const struct record *record, uint64_t offset, uint64_t length)
+{
+    char path[PLACEMENT_PATH_MAX];
+    struct recipe_source source = {
+        .path = path,
+        .size = record->size,
+        .offset = offset,
+        .length = length,
+    };
+
+    placement_path(key->bytes, key->len, record->generation, path);
+    for (unsigned i = 0; i < record->n_places; i++) {
+        struct volume *volume = place_live(o->places, &record->places[i]);
+
+        if (volume != NULL)
+            source.copies[source.n_copies++] =
+                (struct recipe_copy){.volume = volume, .place = record->places[i]};
+    }
+    recipe_add(recipe, &source);
+}
+
 bool objects_has(const struct objects *o, const struct key *key, const struct record *record)
 {
     struct record now;

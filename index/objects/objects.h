@@ -70,6 +70,11 @@ void objects_changed(struct objects *objects, const struct key *key, bool had, b
  * *hidden, or UV_EIO or UV_ENOMEM. */
 int objects_hidden(struct objects *objects, uint64_t *hidden);
 
+/* Adds these bytes, at least 1, of the value that the record names; copies whose volume can't be
+ * asked now are left out. */
+void objects_add_to_recipe(struct objects *objects, struct recipe *recipe, const struct key *key,
+                           const struct record *record, uint64_t offset, uint64_t length);
+
 /* Whether this very record is the key's, still. */
 bool objects_has(const struct objects *objects, const struct key *key, const struct record *record);
 

@@ -3,6 +3,9 @@
  * (upload.h); it tells when the caller is to pause. At the end the MD5 is checked. When enough
  * volumes hold the blob durably, it is made the key's value.
  *
+ * Where one that began later and ended sooner has replaced the key's value, this one is made anew
+ * at the volumes, of itself: it needs a generation later than that.
+ *
  * Failures: the caller forgets it before the end, the value is empty or another one than was
  * announced (the upload is aborted, and the volumes, which saw half a request, store nothing); too
  * few volumes take it; the key has got another value, or the store can't be changed. */
@@ -19,6 +22,8 @@
 #include "index/objects/making.h"
 #include "index/objects/note.h"
 
+#define RENEWALS_MAX 8 /* of a value; others come faster */
+
 static_assert(NOTE_MAX <= FLUSH_NOTE_MAX, "a volume takes it");
 
 /* Where a write waits, and for whom. */
@@ -27,6 +32,7 @@ enum write_state {
     WRITE_ANNOUNCING, /* the store, which is to know the orphan-to-be; the caller goes on */
     WRITE_UPLOADING,  /* the caller and the volumes */
     WRITE_COMMITTING, /* the store; and then perhaps the store again, as the last but one */
+    WRITE_RENEWING,   /* another write, of the same value by a later generation */
     WRITE_ABORTING,   /* the end of an announcement or of an aborted upload */
     WRITE_SETTLING,   /* the store, which is to know what is left */
     WRITE_ENDED,
@@ -38,7 +44,8 @@ static const bool legal_moves[WRITE_STATES][WRITE_STATES] = {
     [WRITE_ANNOUNCING] = {[WRITE_UPLOADING] = true, [WRITE_ABORTING] = true, [WRITE_ENDED] = true},
     [WRITE_UPLOADING] =
         {[WRITE_COMMITTING] = true, [WRITE_ABORTING] = true, [WRITE_SETTLING] = true},
-    [WRITE_COMMITTING] = {[WRITE_ENDED] = true},
+    [WRITE_COMMITTING] = {[WRITE_RENEWING] = true, [WRITE_ENDED] = true},
+    [WRITE_RENEWING] = {[WRITE_SETTLING] = true},
     [WRITE_ABORTING] = {[WRITE_SETTLING] = true, [WRITE_ENDED] = true},
     [WRITE_SETTLING] = {[WRITE_ENDED] = true},
 };
@@ -48,6 +55,7 @@ struct write {
     struct write_options options; /* `done` NULL once nobody wants to know */
     enum write_state state;
     struct making making;
+    unsigned renewals; /* that led to this one */
     struct md5 md5;
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
@@ -76,18 +84,18 @@ static void write_free(struct write *w)
 }
 
 /* Tells, unless nobody wants to know, with perhaps some work still to be done. */
-static void tell(struct write *w, int rc, const char *text)
+static void tell_of(struct write *w, int rc, const char *text, const struct record *record)
 {
     write_done_cb done = w->options.done;
 
     w->options.done = NULL;
     if (done != NULL)
-        done(w->options.arg, rc, text, rc == 0 ? &w->making.record : NULL);
+        done(w->options.arg, rc, text, record);
 }
 
-static void done_cb(struct making *making, int rc, const char *text)
+static void tell(struct write *w, int rc, const char *text)
 {
-    tell(making->data, rc, text);
+    tell_of(w, rc, text, rc == 0 ? &w->making.record : NULL);
 }
 
 static void ended_cb(struct making *making)
@@ -106,6 +114,16 @@ static void write_drop(struct write *w)
 {
     making_deinit(&w->making);
     write_free(w);
+}
+
+static void renew(struct write *w);
+
+static void done_cb(struct making *making, int rc, const char *text)
+{
+    if (making->is_superseded)
+        renew(making->data);
+    else
+        tell(making->data, rc, text);
 }
 
 /* Breaks off what goes on; nobody wants to know any more. */
@@ -344,6 +362,67 @@ void write_forget(struct write *w)
     making_forget(&w->making);
     if (!w->upload.ended)
         write_abort(w);
+}
+
+/* --- A value that is superseded -------------------------------------------------------------- */
+
+/* Where that has failed, the value counts as one that was replaced. */
+static void renewed_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct write *w = arg;
+
+    (void)text;
+    tell_of(w, 0, "", rc == 0 ? record : &w->making.record);
+    settle(w);
+}
+
+/* Has `again` make what w has made. 0; or negative, and `again` is over. */
+static int make_again(struct write *w, struct write *again, char text[UPLOAD_TEXT_MAX])
+{
+    const struct record *record = &w->making.record;
+    const unsigned char *md5 = record->flags & RECORD_MD5 ? record->md5 : NULL;
+    struct recipe recipe = {.may_link = true};
+    int rc;
+
+    if (record->size == 0)
+        return write_end_with(again, record->meta, record->meta_len, text);
+    objects_add_to_recipe(w->objects, &recipe, &w->making.key, record, 0, record->size);
+    rc = write_make(again, &recipe, md5, record->meta, record->meta_len, text);
+    recipe_deinit(&recipe);
+    if (rc == UV_ENOTSUP)
+        write_abort(again);
+    return rc;
+}
+
+static int begin_again(struct write *w)
+{
+    const struct write_options options = {
+        .size = (int64_t)w->making.record.size,
+        .needs_md5 = w->making.record.flags & RECORD_MD5,
+        .allows_empty = true,
+        .replaces = true,
+        .placed_as = &w->placed_as,
+        .done = renewed_cb,
+        .arg = w,
+    };
+    char text[UPLOAD_TEXT_MAX];
+    struct write *again;
+    int rc;
+
+    if (w->renewals == RENEWALS_MAX)
+        return UV_EBUSY;
+    rc = write_start(w->objects, &w->making.key, &options, &again, text);
+    if (rc < 0)
+        return rc;
+    again->renewals = w->renewals + 1;
+    return make_again(w, again, text);
+}
+
+static void renew(struct write *w)
+{
+    set_state(w, WRITE_RENEWING);
+    if (w->options.done == NULL || begin_again(w) < 0)
+        renewed_cb(w, UV_ECANCELED, "", NULL);
 }
 
 /* --- The start ------------------------------------------------------------------------------- */

@@ -11,9 +11,9 @@
 struct write;
 
 /* How it ended; fires once, from the loop, and never inside a call of this module. The write is
- * gone then. 0: the value is stored, durably, as *record; or was, for an instant, and another one
- * of a later generation has replaced it (only with `replaces`). Else `text` has a line that says
- * why not:
+ * gone then. 0: the value is stored, durably, as *record. Of writes that replace each other the one
+ * that is stored last stays; only where no volume can make such a value anew (write_make()), a
+ * later one that was stored sooner does. Else `text` has a line that says why not:
  *   UV_EEXIST     the key has got a value meanwhile;
  *   STORE_CONFLICT  with a condition, the key has got a later value meanwhile;
  *   UV_EAGAIN     too few volumes take it now;

@@ -1,4 +1,4 @@
-/* Writes that replace values: the later one wins, whichever ends first; conditions, which let one
+/* Writes that replace values: the one that ends last stays; conditions, which let one
  * of several writers through; values of no bytes; and metadata. */
 #include "tests/unit/objects_fixture.h"
 
@@ -37,7 +37,7 @@ static int put_as(struct fixture *f, const char *value, const struct write_optio
     return task_wait(&task);
 }
 
-/* --- The later one wins ---------------------------------------------------------------------- */
+/* --- The one that ends last stays ------------------------------------------------------------ */
 
 /* Readers who were sent to the old one find it for a while. */
 static void test_replace_of_a_value(void **state)
@@ -92,7 +92,7 @@ static void begin_until(struct fixture *f, struct task *task, enum wait wait)
         f->servers[i].fates[VOLUME_PUT] = f->servers[i].fates[VOLUME_SYNC] = FATE_DO;
 }
 
-/* Both are told that theirs was stored. */
+/* Both are told that theirs was stored, and the one that was stored last stays. */
 static void test_replace_meets_a_later_one(void **state)
 {
     struct fixture *f = *state;
@@ -102,6 +102,7 @@ static void test_replace_meets_a_later_one(void **state)
         struct task first;
         struct task second;
         struct record record;
+        bool is_first;
 
         begin_until(f, &first, wait);
         begin_all(f, &second, "second", &replacing);
@@ -115,53 +116,130 @@ static void test_replace_meets_a_later_one(void **state)
         release_all(f);
         assert_int_equal(task_wait(&first), 0);
         assert_int_equal(task_wait(&second), 0);
-        assert_true(first.record.generation < second.record.generation);
+        is_first = first.record.generation > second.record.generation;
+        if (wait != SYNCING)
+            assert_true(is_first == (wait < SYNCING));
         assert_int_equal(first.record.size, 5);
-        assert_value(f, KEY, "second");
+        assert_value(f, KEY, is_first ? "first" : "second");
         assert_int_equal(fixture_look_up(f, KEY, &record), 0);
-        assert_true(record.generation == second.record.generation);
+        assert_true(record_equal(&record, is_first ? &first.record : &second.record));
         WAIT_UNTIL(f, f->objects.n_running == 0);
         assert_named(f);
+    }
+    assert_clean(f);
+}
+
+/* The second one is stored while the first one comes. */
+static int overtake(struct fixture *f, const char *value, const struct write_options *options,
+                    struct record *record)
+{
+    struct task first;
+    int rc;
+
+    task_begin_write_as(f, &first, KEY, options);
+    assert_int_equal(put_as(f, "second", &replacing), 0);
+    if (*value != '\0')
+        task_add(&first, value);
+    task_end(&first);
+    rc = task_wait(&first);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+    *record = first.record;
+    return rc;
+}
+
+/* It is the same file, by another name. */
+static void test_replace_is_renewed_with_all_it_has(void **state)
+{
+    static const char meta[] = "type=text/plain\n";
+    struct write_options options = replacing;
+    struct fixture *f = *state;
+    struct record record;
+    struct task task;
+
+    options.needs_md5 = true;
+    options.allows_empty = true;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *value = i == 0 ? "first" : "";
+        unsigned puts = fixture_count(f, VOLUME_PUT);
+
+        task_begin_write_as(f, &task, KEY, &options);
+        assert_int_equal(put_as(f, "second", &replacing), 0);
+        if (i == 0)
+            task_add(&task, value);
+        assert_int_equal(write_end_with(task.write, meta, strlen(meta), task.text), 0);
+        assert_int_equal(task_wait(&task), 0);
+        assert_value(f, KEY, value);
+        assert_int_equal(fixture_look_up(f, KEY, &record), 0);
+        assert_true(record_equal(&record, &task.record));
+        assert_true(record.flags & RECORD_MD5);
+        assert_int_equal(record.meta_len, strlen(meta));
+        assert_int_equal(fixture_count(f, VOLUME_PUT) - puts, (i == 0 ? 2 : 3) * COPIES);
+        assert_int_equal(fixture_count(f, VOLUME_ASSEMBLE), COPIES);
+        WAIT_UNTIL(f, f->objects.n_running == 0);
+        assert_named(f);
+    }
+    assert_clean(f);
+    assert_value(f, KEY, "");
+}
+
+static void refuse_to_make(struct fixture *f, int status)
+{
+    for (unsigned i = 0; i < VOLUMES; i++)
+        f->servers[i].refusal = status;
+    fixture_set_fates(f, VOLUME_ASSEMBLE, status != 0 ? FATE_REFUSE : FATE_DO);
+}
+
+/* Volumes that are nginx alone. The value has no readers: it goes at once, not after the grace. */
+static void test_replace_that_cannot_be_renewed(void **state)
+{
+    struct fixture *f = *state;
+    struct orphan orphan;
+    struct record record;
+
+    refuse_to_make(f, 405);
+    assert_int_equal(overtake(f, "first", &replacing, &record), 0);
+    assert_int_equal(store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
+                     0);
+    assert_int_equal(orphan.until, 0);
+    assert_int_equal(orphan.n_places, COPIES);
+    assert_value(f, KEY, "second");
+    assert_clean(f);
+    assert_value(f, KEY, "second");
+}
+
+static void test_replace_whose_renewal_fails(void **state)
+{
+    static const enum volume_fate bad[] = {FATE_REFUSE, FATE_CLOSE, FATE_DO_AND_CLOSE};
+    struct fixture *f = *state;
+    struct record record;
+
+    for (unsigned i = 0; i < COUNT_OF(bad); i++) {
+        fixture_set_fates(f, VOLUME_ASSEMBLE, bad[i]);
+        assert_int_equal(overtake(f, "first", &replacing, &record), 0);
+        assert_value(f, KEY, "second");
+        fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_DO);
+        fixture_wait_until_up(f);
     }
     assert_clean(f);
     assert_value(f, KEY, "second");
 }
 
-/* A value that was superseded has no readers: it goes at once, not after the grace. */
-static void test_replace_leaves_nothing_of_the_loser(void **state)
-{
-    struct fixture *f = *state;
-    struct task first;
-    struct orphan orphan;
-
-    task_begin_write_as(f, &first, KEY, &replacing);
-    assert_int_equal(put_as(f, "second", &replacing), 0);
-    task_add(&first, "first");
-    task_end(&first);
-    assert_int_equal(task_wait(&first), 0);
-    WAIT_UNTIL(f, f->objects.n_running == 0);
-    assert_int_equal(
-        store_get_orphan(f->box.store, KEY, strlen(KEY), first.record.generation, &orphan), 0);
-    assert_int_equal(orphan.until, 0);
-    assert_int_equal(orphan.n_places, COPIES);
-    assert_value(f, KEY, "second");
-    assert_clean(f);
-}
-
-/* It counts as replaced, and then the later one was removed, or unlinked; or only moved. */
+/* The later one was removed, or unlinked, before the first one was stored. */
 static void test_replace_after_a_later_one_has_changed(void **state)
 {
     struct fixture *f = *state;
     struct task first;
 
-    task_begin_write_as(f, &first, KEY, &replacing);
-    assert_int_equal(put_as(f, "second", &replacing), 0);
-    assert_int_equal(fixture_unlink(f, KEY), 0);
-    task_add(&first, "first");
-    task_end(&first);
-    assert_int_equal(task_wait(&first), 0);
-    assert_value(f, KEY, NULL);
-
+    for (unsigned i = 0; i < 2; i++) {
+        refuse_to_make(f, i == 0 ? 0 : 405);
+        task_begin_write_as(f, &first, KEY, &replacing);
+        assert_int_equal(put_as(f, "second", &replacing), 0);
+        assert_int_equal(fixture_unlink(f, KEY), 0);
+        task_add(&first, "first");
+        task_end(&first);
+        assert_int_equal(task_wait(&first), 0);
+        assert_value(f, KEY, i == 0 ? "first" : NULL);
+    }
     task_begin_write_as(f, &first, KEY, &replacing);
     assert_int_equal(fixture_remove(f, KEY), 0);
     task_add(&first, "third");
@@ -636,7 +714,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         REPLACE_TEST(test_replace_of_a_value),
         REPLACE_TEST(test_replace_meets_a_later_one),
-        REPLACE_TEST(test_replace_leaves_nothing_of_the_loser),
+        REPLACE_TEST(test_replace_is_renewed_with_all_it_has),
+        REPLACE_TEST(test_replace_that_cannot_be_renewed),
+        REPLACE_TEST(test_replace_whose_renewal_fails),
         REPLACE_TEST(test_replace_after_a_later_one_has_changed),
         REPLACE_TEST(test_many_replaces_of_one_key),
         REPLACE_TEST(test_replace_meets_a_write_that_does_not),

@@ -47,7 +47,7 @@ static void parse(struct recipe *recipe, unsigned volume, bool sync, struct asse
     assert_int_equal(lines->size, recipe->size);
     assert_int_equal(lines->will_sync, sync);
     assert_int_equal(lines->wants_md5, recipe->wants_md5);
-    assert_false(lines->may_link);
+    assert_int_equal(lines->may_link, recipe->may_link);
 }
 
 static void test_recipe_is_for_volumes_that_have_all(void **state)
@@ -93,6 +93,24 @@ static void test_recipe_body_is_what_volumes_read(void **state)
         assert_int_equal(lines.sources[0].offset, 2);
         assert_int_equal(lines.sources[0].length, 5);
         assert_int_equal(lines.sources[1].length, 10);
+        free(lines.sources);
+    }
+    recipe_deinit(&recipe);
+}
+
+static void test_recipe_of_another_name(void **state)
+{
+    struct recipe_source whole = source_at(3, "/bb/bb/Yg==.0000000000000001");
+    struct recipe recipe = {.may_link = true};
+    struct assembly_lines lines;
+
+    (void)state;
+    whole.offset = 0;
+    whole.length = whole.size;
+    recipe_add(&recipe, &whole);
+    for (unsigned i = 0; i < 2; i++) {
+        parse(&recipe, 0, i > 0, &lines);
+        assert_int_equal(lines.n, 1);
         free(lines.sources);
     }
     recipe_deinit(&recipe);
@@ -201,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recipe_is_for_volumes_that_have_all),
         cmocka_unit_test(test_recipe_body_is_what_volumes_read),
+        cmocka_unit_test(test_recipe_of_another_name),
         cmocka_unit_test(test_recipe_body_of_the_longest_lines),
         cmocka_unit_test(test_recipe_is_bounded),
         cmocka_unit_test(test_assemble_read_of_answers),
