@@ -47,3 +47,16 @@ bool key_is_reserved(const void *key, size_t len)
 
     return len >= n && memcmp(key, prefix, n) == 0 && (len == n || ((const char *)key)[n] == '/');
 }
+
+const void *key_to_place(const void *key, size_t len, size_t *n)
+{
+    const size_t before = sizeof(KEY_PARTS) - 1 + KEY_PART_ID;
+    const char *bytes = key;
+
+    *n = len;
+    if (len <= before || memcmp(bytes, KEY_PARTS, sizeof(KEY_PARTS) - 1) != 0 ||
+        bytes[before] != '/')
+        return key;
+    *n = len - before;
+    return bytes + before;
+}

@@ -248,6 +248,7 @@ void placement_choose(const void *key, size_t key_len, const struct placement_li
 
     assert(count <= list->n && count <= PLACES_MAX && count > 0 && list->n <= VOLUMES_MAX);
     assert(list->subvolumes > 0);
+    key = key_to_place(key, key_len, &key_len);
     contest.n = 0;
     contest.max = count;
     contest.zones = list->zones != NULL;

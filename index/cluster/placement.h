@@ -86,7 +86,9 @@ struct placement_list {
  * With zones the best volume of each zone comes first, by score, then the second best of each zone,
  * and so on: any first R of them are in as many zones as there are, and evenly so.
  *
- * The subvolume is the last four bytes of the md5, big-endian, modulo `subvolumes`. */
+ * The subvolume is the last four bytes of the md5, big-endian, modulo `subvolumes`.
+ *
+ * For `key` stand the bytes that key_to_place() gives. */
 void placement_choose(const void *key, size_t key_len, const struct placement_list *list,
                       size_t count, struct placement *out);
 

@@ -35,7 +35,6 @@ enum compose_state {
 struct compose {
     struct objects *objects;
     struct key key;
-    struct key placed_as;
     struct compose_options options; /* `done` NULL once nobody wants to know */
     enum compose_state state;
     struct write *write; /* NULL once it has ended */
@@ -204,7 +203,6 @@ static int begin_write(struct compose *c, char text[UPLOAD_TEXT_MAX])
                            .needs_md5 = options->wants_md5,
                            .allows_empty = true,
                            .replaces = options->replaces,
-                           .placed_as = &c->placed_as,
                            .condition = options->condition != NULL ? condition_cb : NULL,
                            .drained = drained_cb,
                            .done = written_cb,
@@ -440,7 +438,6 @@ static struct compose *compose_new(struct objects *o, const struct key *key,
         return NULL;
     c->objects = o;
     c->key = *key;
-    c->placed_as = options->placed_as != NULL ? *options->placed_as : *key;
     c->options = *options;
     c->options.meta = NULL;
     if (options->md5 != NULL)

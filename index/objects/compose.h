@@ -30,8 +30,7 @@ struct compose_options {
                                  is one value as a whole, its record's counts */
     bool wants_md5; /* the record is to have the MD5. Else it may have none: a volume would
                        have to read all of the value for it */
-    bool replaces;  /* as in struct write_options, as the next two */
-    const struct key *placed_as;
+    bool replaces;  /* as in struct write_options, as the next */
     making_condition_cb condition; /* asked with `arg`; or NULL */
     const char *meta;              /* of the value, copied; NULL: none */
     size_t meta_len;

@@ -59,7 +59,6 @@ struct write {
     struct md5 md5;
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
-    struct key placed_as;
     char path[PLACEMENT_PATH_MAX];
     char note[NOTE_MAX];  /* once the value is whole */
     struct recipe recipe; /* by which volumes make it; without volumes: there is none */
@@ -401,7 +400,6 @@ static int begin_again(struct write *w)
         .needs_md5 = w->making.record.flags & RECORD_MD5,
         .allows_empty = true,
         .replaces = true,
-        .placed_as = &w->placed_as,
         .done = renewed_cb,
         .arg = w,
     };
@@ -443,7 +441,7 @@ static int choose_volumes(struct write *w)
     struct objects *o = w->objects;
     struct record *record = &w->making.record;
     struct upload_target candidates[PLACES_MAX];
-    size_t n = places_choose(o->places, &w->placed_as, candidates, PLACES_MAX);
+    size_t n = places_choose(o->places, &w->making.key, candidates, PLACES_MAX);
     bool best = true; /* of all volumes; else of those that take the value now */
     int rc;
 
@@ -489,7 +487,6 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
         return rc;
     }
     start_md5(w);
-    w->placed_as = w->options.placed_as != NULL ? *w->options.placed_as : *key;
     rc = choose_volumes(w);
     if (rc < 0) {
         strcpy(text, w->upload.text);

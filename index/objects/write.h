@@ -28,13 +28,11 @@ typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct 
 typedef void (*write_drained_cb)(void *arg);
 
 struct write_options {
-    int64_t size;                /* -1: unknown */
-    const unsigned char *md5;    /* MD5_SIZE bytes that the value must have, copied; NULL: any */
-    bool needs_md5;              /* the record is to have the MD5, also where values have none */
-    bool allows_empty;           /* else an empty value is refused */
-    bool replaces;               /* a value that the key has is replaced */
-    const struct key *placed_as; /* it goes where this key's value would, which is to be made of it
-                                    perhaps; copied; NULL: the key itself */
+    int64_t size;                  /* -1: unknown */
+    const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
+    bool needs_md5;                /* the record is to have the MD5, also where values have none */
+    bool allows_empty;             /* else an empty value is refused */
+    bool replaces;                 /* a value that the key has is replaced */
     making_condition_cb condition; /* asked with `arg`, also in write_start(), what the key must
                                       have now; not after write_forget(). What it refuses with is
                                       told to the caller. NULL: nothing */

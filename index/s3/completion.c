@@ -131,7 +131,7 @@ static int source_cb(void *arg, size_t i, struct compose_source *source)
     struct completion *c = arg;
     int rc;
 
-    upload_key_of_part(c->upload.id, c->check.listed[i].number, &source->key);
+    upload_key_of_part(&c->object, c->upload.id, c->check.listed[i].number, &source->key);
     rc = objects_look_up(c->s3->objects, &source->key, &source->record);
     if (rc == 0 && source->record.generation != c->check.generations[i])
         rc = UV_ENOENT;
@@ -257,6 +257,7 @@ static enum s3_error init_check(struct completion *c, const struct completion_wa
     struct parts_check *check = &c->check;
 
     check->objects = c->s3->objects;
+    check->object = &c->object;
     memcpy(check->id, c->upload.id, sizeof(check->id));
     check->listed = body_complete_parts(c->list, &check->n);
     check->kind = c->upload.kind;

@@ -117,7 +117,6 @@ static int start(struct copy_op *op, const struct copy_options *options)
                              .md5 = is_whole && (record->flags & RECORD_MD5) ? record->md5 : NULL,
                              .wants_md5 = true,
                              .replaces = true,
-                             .placed_as = options->placed_as,
                              .condition = condition_cb,
                              .meta = options->meta->bytes,
                              .meta_len = options->meta->len,

@@ -8,12 +8,11 @@
 
 struct copy_options {
     const struct copy *source;
-    struct range range;          /* of it */
-    const struct key *key;       /* what gets them; copied, as the next */
-    const struct key *placed_as; /* as in struct write_options */
-    const struct meta *meta;     /* and this; copied */
-    bool is_conditional;         /* the request's preconditions are about the key */
-    const char *result;          /* the element of the answer */
+    struct range range;      /* of it */
+    const struct key *key;   /* what gets them; copied */
+    const struct meta *meta; /* and this; copied */
+    bool is_conditional;     /* the request's preconditions are about the key */
+    const char *result;      /* the element of the answer */
     /* It is done: what to answer. NULL: no matter. */
     enum s3_error (*stored)(const struct call *call, const struct record *record);
 };

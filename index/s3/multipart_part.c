@@ -1,6 +1,7 @@
-/* UploadPart and UploadPartCopy: the value of a key of S3's own, which lies where the object will,
- * so that the volumes can make that of it. One that is sent again replaces it. The upload may be
- * aborted or completed meanwhile: what was stored then belongs to nobody, and goes. */
+/* UploadPart and UploadPartCopy: the value of a key of S3's own, which lies where the object will
+ * (key_to_place()), so that the volumes can make that of it. One that is sent again replaces it.
+ * The upload may be aborted or completed meanwhile: what was stored then belongs to nobody, and
+ * goes. */
 #include "index/objects/change.h"
 #include "index/s3/copy_operation.h"
 #include "index/s3/multipart.h"
@@ -20,7 +21,8 @@ static enum s3_error stored_cb(const struct call *call, const struct record *rec
 
     if (error != S3_NO_SUCH_UPLOAD)
         return error;
-    upload_key_of_part(multipart.id, (unsigned)multipart_part_number(call->request), &key);
+    upload_key_of_part(&call->target.key, multipart.id,
+                       (unsigned)multipart_part_number(call->request), &key);
     change_remove(call->s3->objects, &key, record, removed_cb, NULL);
     return error;
 }
@@ -63,7 +65,6 @@ static void copy_part(const struct call *call, const struct multipart *multipart
                        .source = &source,
                        .range = range,
                        .key = key,
-                       .placed_as = &call->target.key,
                        .meta = &meta,
                        .result = "CopyPartResult",
                        .stored = stored_cb,
@@ -86,14 +87,10 @@ void upload_part(const struct call *call)
         call_fail(call, error, NULL);
         return;
     }
-    upload_key_of_part(multipart.id, (unsigned)number, &key);
+    upload_key_of_part(&call->target.key, multipart.id, (unsigned)number, &key);
     if (copy_is_wanted(call->request))
         copy_part(call, &multipart, &key);
     else
         receive(call, &(struct receive_options){
-                          .key = &key,
-                          .placed_as = &call->target.key,
-                          .kind = multipart.kind,
-                          .stored = stored_cb,
-                      });
+                          .key = &key, .kind = multipart.kind, .stored = stored_cb});
 }

@@ -127,8 +127,8 @@ static void start(const struct call *call, const struct multipart *m, unsigned m
     op->store = call->s3->objects->store;
     op->left = max < PARTS_MAX ? max : PARTS_MAX;
     upload_key_of_parts(m->id, &op->prefix);
-    upload_key_of_part(m->id, marker < PART_NUMBER_MAX ? marker + 1 : PART_NUMBER_MAX + 1,
-                       &op->from);
+    upload_key_of_parts_from(m->id, marker < PART_NUMBER_MAX ? marker + 1 : PART_NUMBER_MAX + 1,
+                             &op->from);
     write_start(&op->stream.xml, call, m, marker, op->left);
     xml_stream_start(&op->stream, call->request, &call->ids);
 }

@@ -75,7 +75,7 @@ static enum s3_error look_at(struct parts_check *c, const struct complete_part *
     struct key key;
     int rc;
 
-    upload_key_of_part(c->id, listed->number, &key);
+    upload_key_of_part(c->object, c->id, listed->number, &key);
     rc = objects_look_up(c->objects, &key, &record);
     if (rc < 0)
         return rc == UV_ENOENT ? S3_INVALID_PART : S3_SERVICE_UNAVAILABLE;

@@ -13,6 +13,7 @@
 struct parts_check {
     /* What is asked for, set before the start. */
     struct objects *objects;            /* borrowed */
+    const struct key *object;           /* "/BUCKET/KEY"; borrowed */
     char id[UPLOAD_ID_SIZE];            /* of the upload */
     const struct complete_part *listed; /* borrowed; n of them, */
     unsigned n;                         /* at least 1 */

@@ -152,7 +152,6 @@ static int start_write(struct receiving *op)
                            .needs_md5 = true,
                            .allows_empty = true,
                            .replaces = true,
-                           .placed_as = op->options.placed_as,
                            .condition = op->options.condition != NULL ? condition_cb : NULL,
                            .drained = drained_cb,
                            .done = written_cb,

@@ -6,9 +6,8 @@
 #include "index/s3/call.h"
 
 struct receive_options {
-    const struct key *key;       /* what it is the value of; copied, as the next */
-    const struct key *placed_as; /* as in struct write_options */
-    bool keeps_headers;          /* the metadata has what the request's headers say */
+    const struct key *key; /* what it is the value of; copied */
+    bool keeps_headers;    /* the metadata has what the request's headers say */
     enum checksum_kind
         kind; /* the checksum that the value is to have, whether the request announces
                  it or not; CHECKSUM_NONE: what it announces, if anything */

@@ -10,8 +10,10 @@
 #define RECORDS_LEN (sizeof(UPLOAD_RECORDS) - 1)
 #define DIGITS      5 /* of a part's number */
 
-static_assert(RECORDS_LEN + BUCKET_NAME_MAX + 1 + S3_KEY_MAX + UPLOAD_TAIL <= KEY_MAX,
+static_assert(RECORDS_LEN + BUCKET_NAME_MAX + 1 + S3_KEY_MAX + UPLOAD_TAIL <= KEY_MAX &&
+                  sizeof(UPLOAD_PARTS) + KEY_PART_ID + BUCKET_NAME_MAX + 1 + S3_KEY_MAX <= KEY_MAX,
               "each object can have uploads");
+static_assert(UPLOAD_ID_LENGTH + 1 + DIGITS == KEY_PART_ID, "parts have their place");
 
 static void append(struct key *key, const char *bytes, size_t n)
 {
@@ -54,7 +56,7 @@ void upload_key_of_parts(const char *id, struct key *key)
     append(key, "/", 1);
 }
 
-void upload_key_of_part(const char *id, unsigned number, struct key *key)
+void upload_key_of_parts_from(const char *id, unsigned number, struct key *key)
 {
     char digits[16];
     int n = snprintf(digits, sizeof(digits), "%0*u", DIGITS, number);
@@ -64,12 +66,18 @@ void upload_key_of_part(const char *id, unsigned number, struct key *key)
     append(key, digits, (size_t)n);
 }
 
+void upload_key_of_part(const struct key *object, const char *id, unsigned number, struct key *key)
+{
+    upload_key_of_parts_from(id, number, key);
+    append(key, object->bytes, object->len);
+}
+
 unsigned upload_key_part_number(const void *key, size_t len, const struct key *parts)
 {
     const char *digits = (const char *)key + parts->len;
     unsigned number = 0;
 
-    if (len != parts->len + DIGITS)
+    if (len <= parts->len + DIGITS || digits[DIGITS] != '/')
         return 0;
     for (size_t i = 0; i < DIGITS; i++) {
         if (digits[i] < '0' || digits[i] > '9')

@@ -137,7 +137,7 @@ has_backup() {
 }
 
 @test "keys of mkv's own come back, are kept whole, and are nobody's to see" {
-    local part=/_mkv/s3/part/0123456789abcdef0123456789abcdef/00001 each
+    local part=/_mkv/s3/part/0123456789abcdef0123456789abcdef/00001/b/key each
     for each in $VOLUMES; do
         volume "$each"
     done

@@ -85,13 +85,39 @@ static void test_key_decode_length_limit(void **state)
 }
 
 /* What KEY_MAX says of itself. */
-static void test_key_of_the_longest_upload_fits(void **state)
+static void test_key_of_the_longest_part_fits(void **state)
 {
     char text[2 * KEY_MAX];
-    int len = snprintf(text, sizeof(text), "/_mkv/s3/upload/%063d/%01024d/%032d", 1, 2, 3);
+    int len = snprintf(text, sizeof(text), KEY_PARTS "%032d/%05d/%063d/%01024d", 1, 2, 3, 4);
 
     (void)state;
     assert_int_equal(len, KEY_MAX);
+}
+
+#define ID KEY_PARTS "0123456789abcdef0123456789abcdef"
+
+/* Nothing that only looks like a part is one. */
+static void test_key_to_place_of_parts(void **state)
+{
+    static const char *const keys[][2] = {
+        {ID "/00001/bucket/key", "/bucket/key"},
+        {ID "/00001//", "//"},
+        {ID "/00001/", "/"},
+        {ID "/00001", NULL},
+        {ID "/000001/b/k", NULL},
+        {"/b" ID "/00001/b/k", NULL},
+        {"/key", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const char *wanted = keys[i][1] != NULL ? keys[i][1] : keys[i][0];
+        size_t n;
+        const char *got = key_to_place(keys[i][0], strlen(keys[i][0]), &n);
+
+        assert_int_equal(n, strlen(wanted));
+        assert_memory_equal(got, wanted, n);
+    }
 }
 
 int main(void)
@@ -100,7 +126,8 @@ int main(void)
         cmocka_unit_test(test_key_decode_takes_any_byte_but_nul),
         cmocka_unit_test(test_key_decode_refuses_with_a_reason),
         cmocka_unit_test(test_key_decode_length_limit),
-        cmocka_unit_test(test_key_of_the_longest_upload_fits),
+        cmocka_unit_test(test_key_of_the_longest_part_fits),
+        cmocka_unit_test(test_key_to_place_of_parts),
     };
 
     return cmocka_run_group_tests_name("key", tests, NULL, NULL);

@@ -8,8 +8,9 @@
 #include "index/objects/compose.h"
 
 #define KEY    "/key"
-#define ONE    "/one"
-#define TWO    "/two"
+#define PARTS  KEY_PARTS "0123456789abcdef0123456789abcdef/"
+#define ONE    PARTS "00001" KEY
+#define TWO    PARTS "00002" KEY
 #define RESULT "nefirst" /* bytes 1 and 2 of what ONE has, and all of TWO */
 
 static struct key key_of(const char *text)
@@ -98,22 +99,10 @@ static int compose_as(struct fixture *f, struct composing *c, const struct compo
 
 static const struct compose_options plain = {.size = 0};
 
-/* Stores a value where KEY's would be. */
-static void put_near(struct fixture *f, const char *key, const char *value)
-{
-    const struct key near = key_of(KEY);
-    struct task task;
-
-    task_begin_write_as(f, &task, key, &(struct write_options){.size = -1, .placed_as = &near});
-    task_add(&task, value);
-    task_end(&task);
-    assert_int_equal(task_wait(&task), 0);
-}
-
 static void put_sources(struct fixture *f)
 {
-    put_near(f, ONE, "one");
-    put_near(f, TWO, "first");
+    assert_int_equal(fixture_put(f, ONE, "one"), 0);
+    assert_int_equal(fixture_put(f, TWO, "first"), 0);
 }
 
 /* What volumes were asked for since. */
@@ -255,10 +244,10 @@ static void test_compose_where_no_volume_has_all(void **state)
     struct counts before;
 
     fixture_list_without(f, KEY, 0);
-    put_near(f, ONE, "one");
+    assert_int_equal(fixture_put(f, ONE, "one"), 0);
     fixture_list_all(f);
     fixture_list_without(f, KEY, 1);
-    put_near(f, TWO, "first");
+    assert_int_equal(fixture_put(f, TWO, "first"), 0);
     fixture_list_all(f);
     before = count_all(f);
     assert_int_equal(compose_as(f, &c, &plain), 0);
@@ -367,8 +356,8 @@ static void test_compose_of_much_where_a_volume_fails(void **state)
 
     memset(value, 'x', sizeof(value) - 1);
     memcpy(value, "ne", 2);
-    put_near(f, ONE, "one");
-    put_near(f, TWO, value + 2);
+    assert_int_equal(fixture_put(f, ONE, "one"), 0);
+    assert_int_equal(fixture_put(f, TWO, value + 2), 0);
     fixture_server(f, KEY, 0)->fates[VOLUME_ASSEMBLE] = FATE_CLOSE;
     assert_int_equal(compose_as(f, &c, &plain), 0);
     assert_value(f, KEY, value);

@@ -17,6 +17,8 @@
 #define HOUR   3600000
 #define OTHER  "fedcba9876543210fedcba9876543210"
 
+static const struct key of_parts = {.len = 4, .bytes = "/b/k"};
+
 static struct key key_of(const char *text)
 {
     struct key key = {.len = strlen(text)};
@@ -59,16 +61,18 @@ static void test_upload_key_of_the_longest_object(void **state)
 
 static void test_upload_key_of_parts(void **state)
 {
-    static const char *const none[] = {"", "1", "0001", "000001", "0000x", "0000:"};
+    static const char *const none[] = {"",          "1/b/k",     "0001/b/k", "000001/b/k",
+                                       "0000x/b/k", "0000:/b/k", "00001",    "00001.b/k"};
     struct key parts;
     struct key key;
 
     (void)state;
     upload_key_of_parts(ID, &parts);
-    upload_key_of_part(ID, 10000, &key);
-    assert_memory_equal(key.bytes, "/_mkv/s3/part/" ID "/10000", key.len);
+    upload_key_of_part(&of_parts, ID, 10000, &key);
+    assert_int_equal(key.len, 14 + UPLOAD_ID_LENGTH + 6 + of_parts.len);
+    assert_memory_equal(key.bytes, "/_mkv/s3/part/" ID "/10000/b/k", key.len);
     assert_int_equal(upload_key_part_number(key.bytes, key.len, &parts), 10000);
-    upload_key_of_part(ID, 7, &key);
+    upload_key_of_part(&of_parts, ID, 7, &key);
     assert_int_equal(upload_key_part_number(key.bytes, key.len, &parts), 7);
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         memcpy(key.bytes + parts.len, none[i], strlen(none[i]));
@@ -219,7 +223,7 @@ static void put_record(struct fixture *f, unsigned number)
     struct key key;
 
     memcpy(record.md5, &number, sizeof(number));
-    upload_key_of_part(ID, number, &key);
+    upload_key_of_part(&of_parts, ID, number, &key);
     assert_int_equal(storebox_put(&f->box, key.bytes, key.len, &record), 0);
 }
 
@@ -229,7 +233,8 @@ static void test_parts_check_of_many_parts(void **state)
 
     struct fixture *f = *state;
     struct complete_part *listed = calloc(PARTS, sizeof(*listed));
-    struct parts_check check = {.objects = &f->objects, .id = ID, .listed = listed, .n = PARTS};
+    struct parts_check check = {
+        .objects = &f->objects, .object = &of_parts, .id = ID, .listed = listed, .n = PARTS};
     struct meta meta = {.len = 0};
     struct meta_line line;
 
@@ -250,7 +255,8 @@ static void test_parts_check_of_many_parts(void **state)
     assert_memory_equal(line.value + line.value_len - 5, "-1100", 5);
     parts_check_deinit(&check);
     listed[PARTS - 2].md5[0]++;
-    check = (struct parts_check){.objects = &f->objects, .id = ID, .listed = listed, .n = PARTS};
+    check = (struct parts_check){
+        .objects = &f->objects, .object = &of_parts, .id = ID, .listed = listed, .n = PARTS};
     assert_int_equal(parts_check_init(&check), S3_OK);
     assert_int_equal(parts_check_on(&check, UINT64_MAX), S3_INVALID_PART);
     parts_check_deinit(&check);
