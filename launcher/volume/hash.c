@@ -1,9 +1,10 @@
-/* A file is read and hashed a slice at a time, and stays open from one piece to the next, so that a
- * long one holds up neither other requests nor a stop. */
+/* A file is read and hashed a slice at a time, gives way to others after each, and stays open from
+ * one piece to the next, so that a long one holds up neither other requests nor a stop. */
 #include "launcher/volume/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "launcher/volume/blob_body.h"
 #include "launcher/volume/sync_disk.h"
 
-#define SLICE  (256 * 1024)
+#define SLICE  (64 * 1024) /* a tenth of a millisecond's work */
 #define LARGE  (8LL << 20) /* bytes of a file that would push others out of the page cache */
 #define WINDOW (4LL << 20) /* bytes after which those read are given up, in a large one */
 
@@ -128,6 +129,7 @@ static int read_slice(struct hash *h, struct buf *out)
     /* A short read is the end, but of a file that somebody cuts. */
     is_over = n <= 0 || (n < SLICE && h->size == h->whole);
     give_up_cache(h, is_over);
+    sched_yield(); /* else readers wait for as long as the kernel lets a thread run: milliseconds */
     return is_over ? end_file(h, n < 0 ? -errno : 0, out) : 0;
 }
 
