@@ -46,11 +46,20 @@ check()
     fi
 }
 
-# One process a file: two in one make clang-tidy 14 forget a va_start (its bug 41311).
+# One process a file: two in one make clang-tidy 14 forget a va_start (its bug 41311). The analyzer
+# takes ten times as long as all other checks: what is under tests/ runs with sanitizers instead.
 run_clang_tidy()
 {
+    local file
+
     cmake --preset dev >/dev/null || return 1
-    printf '%s\0' "$@" | xargs -0 -n 1 -P "$jobs" clang-tidy -p build/dev --quiet 2>&1 |
+    for file in "$@"; do
+        if [[ $file == tests/* ]]; then
+            printf '%s\0%s\0' '--checks=-clang-analyzer-*' "$file"
+        else
+            printf '%s\0%s\0' '--checks=' "$file"
+        fi
+    done | xargs -0 -n 2 -P "$jobs" clang-tidy -p build/dev --quiet 2>&1 |
         sed '/^[0-9]* warnings\{0,1\} generated\.$/d'
 }
 

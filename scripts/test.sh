@@ -4,6 +4,8 @@
 #     scripts/test.sh            dependencies, lint, then every test: on the release build, fuzzing
 #                                with libFuzzer, and once more under AddressSanitizer and UBSan
 #     scripts/test.sh --quick    the unit tests on the release build
+#     scripts/test.sh --long     as without, but with tests of many keys and rounds at full length,
+#                                the longest under sanitizers too, and a minute for each fuzz target
 #
 # A failing step doesn't stop the ones after it, but for the dependencies: one run names all that is
 # wrong, and what was skipped. CTest runs twice as many tests at once as there are processors, since
@@ -42,7 +44,8 @@ step()
 
 build()
 {
-    cmake --preset "$1" >/dev/null && cmake --build --preset "$1"
+    cmake --preset "$1" ${MKV_FUZZ_SECONDS:+-D "MKV_FUZZ_SECONDS=$MKV_FUZZ_SECONDS"} >/dev/null &&
+        cmake --build --preset "$1"
 }
 
 # run_tests PRESET [CTEST OPTION...]: a run that finds no tests has failed.
@@ -78,6 +81,11 @@ has_fuzzers()
 
 everything()
 {
+    local sanitized=(-L 'unit|e2e')
+
+    if [ -z "${MKV_TEST_LONG-}" ]; then
+        sanitized+=(-LE long)
+    fi
     dependencies
     step "lint" scripts/lint.sh
     step "build: asan" build asan
@@ -86,13 +94,17 @@ everything()
         step "build: fuzz" build fuzz
         step "test: libFuzzer" run_tests fuzz -L fuzz
     fi
-    step "test: ASan and UBSan" run_tests asan -L 'unit|e2e'
+    step "test: ASan and UBSan" run_tests asan "${sanitized[@]}"
     # Last, so that what CTest says about the build that users run is what a reader sees first.
     step "test: release" run_tests release
 }
 
 case ${1-} in
     '') everything ;;
+    --long)
+        export MKV_TEST_LONG=1 MKV_FUZZ_SECONDS=60
+        everything
+        ;;
     --quick)
         dependencies
         step "build: release" build release

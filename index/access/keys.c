@@ -235,6 +235,7 @@ static int find_doubles(const struct keys *keys, const char *path, char why[KEYS
 
 static int parse_lines(struct keys *keys, const char *path, char why[KEYS_WHY_SIZE])
 {
+    const char *text_end = keys->text + keys->size - 1;
     unsigned number = 0;
     char *end;
 
@@ -246,9 +247,11 @@ static int parse_lines(struct keys *keys, const char *path, char why[KEYS_WHY_SI
         const char *wrong;
 
         number++;
-        end = line + strcspn(line, "\n");
-        if (*end != '\0')
+        end = memchr(line, '\n', (size_t)(text_end - line));
+        if (end != NULL)
             *end++ = '\0';
+        else
+            end = line + strlen(line);
         wrong = parse_line(keys, line, number);
         if (wrong != NULL) {
             snprintf(why, KEYS_WHY_SIZE, "%s:%u: %s", path, number, wrong);

@@ -9,7 +9,7 @@
 
 /* A part of an S3 upload is KEY_PARTS, KEY_PART_ID bytes and the object's key, "/BUCKET/KEY". */
 #define KEY_PARTS   "/_mkv/s3/part/"
-#define KEY_PART_ID (32 + 1 + 5) /* the upload's id, '/' and the part's number */
+#define KEY_PART_ID 38 /* an id of 32 bytes, '/', and the part's number in 5 digits */
 
 /* Bytes of any key. The longest are those of parts: a bucket has up to 63 bytes, a key of S3
  * 1,024. */

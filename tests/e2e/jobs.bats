@@ -126,17 +126,17 @@ moves() { # a key was moved
 
 @test "a job goes on when its command is killed" {
     grown 60
-    begin_mkv victim rebalance --rate 100
+    begin_mkv victim rebalance --rate 10
     within 10 moves
     crash victim
     job_is running
-    within 20 job_is 'done'
+    within 30 job_is 'done'
     same 0 "$(unbalanced 60)"
 }
 
 @test "an index that is killed in mid-job takes nothing along" {
     grown 60
-    begin_mkv watcher rebalance --rate 20
+    begin_mkv watcher rebalance --rate 10
     within 10 moves
     crash i
     await_end watcher

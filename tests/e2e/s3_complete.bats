@@ -192,3 +192,18 @@ before_each() {
         -d "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$(md5_of <"$F/end")</ETag><ChecksumCRC32>NhCmhg==</ChecksumCRC32></Part></CompleteMultipartUpload>"
     s3_refused 400 InvalidRequest POST "/$B/k?uploadId=$ID" -d "$(list_of 1 "$(md5_of <"$F/end")")" -H 'x-amz-mp-object-size: 8'
 }
+
+@test "an object with the longest names can be made of parts" {
+    local key
+    B=$(printf 'b%.0s' {1..63})
+    key=$(printf '%%C3%%BF%.0s' {1..512})
+    s3_want 200 POST "/$B/$key?uploads"
+    ID=$(element UploadId)
+    part_file "$key" 10000 "$F/end"
+    part_file "$key" 1 "$F/five"
+    complete "$key" 1 10000
+    s3_want 200 GET "/$B/$key"
+    cmp <(cat "$F/five" "$F/end") "$T/body"
+    no_parts() { [[ -z $(files_of_parts) ]]; }
+    within 20 no_parts
+}

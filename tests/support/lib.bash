@@ -22,6 +22,7 @@
 SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of the programs in tests/support}
 LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
 ASAN=${MKV_E2E_ASAN:-}
+LONG=${MKV_TEST_LONG:-} # tests of many keys and rounds run at full length
 SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
 export LC_ALL=C        # a key is bytes
 
