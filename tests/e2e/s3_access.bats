@@ -128,3 +128,49 @@ as_reader() { # COMMAND...
     as_reader s3_want 200 GET /other/k
     same hello "$(cat "$T/body")"
 }
+
+# As README says it: what speaks TLS passes Host on as it came.
+tls_front() { # NAME
+    local dir=$T/$1
+    mkdir "$dir"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key" -out "$dir/cert" -days 2 -subj /CN=localhost 2>/dev/null
+    cat >"$dir/conf" <<EOF
+daemon off;
+pid $dir/pid;
+error_log stderr error;
+$( ((UID != 0)) || echo 'user root;')
+events {
+}
+http {
+    access_log off;
+    client_max_body_size 0;
+    client_body_temp_path $dir/body;
+    proxy_temp_path $dir/proxy;
+    fastcgi_temp_path $dir/fastcgi;
+    uwsgi_temp_path $dir/uwsgi;
+    scgi_temp_path $dir/scgi;
+    server {
+        listen $(at "$1") ssl;
+        ssl_certificate $dir/cert;
+        ssl_certificate_key $dir/key;
+        location / {
+            proxy_pass $(url i-s3);
+            proxy_set_header Host \$http_host;
+            proxy_request_buffering off;
+        }
+    }
+}
+EOF
+    PATH=$PATH:/usr/local/sbin:/usr/sbin hatch "$1" nginx -e stderr -c "$dir/conf" -p "$dir"
+    within 10 curl -q -sk --noproxy '*' -o /dev/null "https://$(at "$1")/"
+}
+
+@test "clients come through a front that speaks TLS" {
+    local asks
+    tls_front tls
+    asks=(curl -q -sSk --noproxy '*' --fail-with-body -m 20 --aws-sigv4 aws:amz:us-east-1:s3 --user admin:secret-of-admin)
+    "${asks[@]}" -X PUT --data-binary secret -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "https://$(at tls)/bucket/by%20tls"
+    same secret "$("${asks[@]}" "https://$(at tls)/bucket/by%20tls")"
+    same '<Key>by%20tls' "$("${asks[@]}" "https://$(at tls)/bucket?encoding-type=url&list-type=2&prefix=by" | grep -o '<Key>[^<]*')"
+    refute curl -q -sSk --noproxy '*' --fail -o /dev/null "https://$(at tls)/bucket/by%20tls"
+}
