@@ -162,6 +162,7 @@ static void composed_cb(void *arg, int rc, const char *text, const struct record
 
 static void compose(struct completion *c)
 {
+    bool is_conditional = conditional_is_needed_kept(&c->conditional);
     struct compose *compose;
     char text[UPLOAD_TEXT_MAX];
     int rc = compose_start(c->s3->objects, &c->object,
@@ -170,7 +171,7 @@ static void compose(struct completion *c)
                                .next = source_cb,
                                .size = c->check.size,
                                .replaces = true,
-                               .condition = condition_cb,
+                               .condition = is_conditional ? condition_cb : NULL,
                                .meta = c->meta.bytes,
                                .meta_len = c->meta.len,
                                .done = composed_cb,

@@ -103,6 +103,11 @@ static void add_kept(struct conditions *conditions, const void *arg)
     }
 }
 
+bool conditional_is_needed_kept(const struct conditional *kept)
+{
+    return kept->protect || buf_size(&kept->headers) > 0;
+}
+
 int conditional_check_kept(const struct conditional *kept, const struct record *record)
 {
     return check(record, kept->protect, add_kept, &kept->headers);

@@ -22,7 +22,8 @@ struct conditional {
 int conditional_keep(const struct call *call, struct conditional *kept);
 void conditional_deinit(struct conditional *kept);
 
-/* As conditional_check(). */
+/* As conditional_is_needed() and conditional_check(). */
+bool conditional_is_needed_kept(const struct conditional *kept);
 int conditional_check_kept(const struct conditional *kept, const struct record *record);
 
 /* Of conditional_check(), and of a write or change that was refused. */

@@ -106,6 +106,7 @@ static int start(struct copy_op *op, const struct copy_options *options)
 {
     const struct record *record = &op->source.record;
     bool is_whole = options->range.length == record->size;
+    bool is_conditional = conditional_is_needed_kept(&op->conditional);
     struct compose *compose;
     char text[UPLOAD_TEXT_MAX];
 
@@ -117,7 +118,7 @@ static int start(struct copy_op *op, const struct copy_options *options)
                              .md5 = is_whole && (record->flags & RECORD_MD5) ? record->md5 : NULL,
                              .wants_md5 = true,
                              .replaces = true,
-                             .condition = condition_cb,
+                             .condition = is_conditional ? condition_cb : NULL,
                              .meta = options->meta->bytes,
                              .meta_len = options->meta->len,
                              .done = done_cb,
