@@ -24,6 +24,19 @@ void client_pause(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
+void client_watch(const char *stop_file)
+{
+    unsigned long told = 0;
+
+    while (access(stop_file, F_OK) != 0) {
+        if (tally.ops >= told + 100) {
+            told = tally.ops;
+            printf("ops %lu\n", told);
+        }
+        client_pause(50);
+    }
+}
+
 static void __attribute__((format(printf, 3, 4)))
 complain(const struct model_key *key, const struct wire_answer *answer, const char *format, ...)
 {

@@ -30,6 +30,9 @@ void client_act(struct client *client, struct model_key *key);
 /* When all is well again: the key is what it may be, on as many volumes as it should be. */
 void client_look_at(struct client *client, struct model_key *key);
 
+/* Prints "ops N" now and then, of all clients, until there is that file. */
+void client_watch(const char *stop_file);
+
 /* --- For what all clients share (shared.h) -------------------------------------------------- */
 
 /* Asks the index; the answer is client->wire.answer. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/rng.h"
+
 #define OPEN_MAX 64 /* operations */
 
 /* A state that the key can be in. */
@@ -19,10 +21,12 @@ struct possibility {
     uint64_t happened; /* of the open operations, a bit each */
 };
 
+/* A set of them. */
 struct possibilities {
     struct possibility *all;
     size_t n;
     size_t room;
+    unsigned *slots; /* 2 * room, each the number of one, from 1, or 0: by hash, or one after */
 };
 
 struct check {
@@ -55,6 +59,9 @@ static bool can_happen(const struct possibility *p, const struct history_op *op)
 {
     if (!(op->needs >> p->kind & 1))
         return false;
+    if ((op->matches != 0 && p->kind != ABSENT && op->matches != p->version) ||
+        (op->differs != 0 && op->differs == p->version))
+        return false;
     return op->effect != HISTORY_READS || op->version == 0 || op->version == p->version;
 }
 
@@ -77,27 +84,53 @@ static void make_happen(struct possibility *p, const struct history_op *op)
     }
 }
 
+/* The slot that has it, or that is free for it. */
+static unsigned *slot_of(const struct possibilities *all, const struct possibility *p)
+{
+    struct rng rng = {.state = p->happened ^ (uint64_t)p->version << 8 ^ p->kind};
+
+    for (size_t i = rng_next(&rng) % (2 * all->room);; i = (i + 1) % (2 * all->room)) {
+        const struct possibility *q = all->slots[i] == 0 ? p : &all->all[all->slots[i] - 1];
+
+        if (q->kind == p->kind && q->version == p->version && q->happened == p->happened)
+            return &all->slots[i];
+    }
+}
+
+static void grow(struct possibilities *all)
+{
+    all->room = all->room == 0 ? 64 : 2 * all->room;
+    all->all = realloc(all->all, all->room * sizeof(*all->all));
+    free(all->slots);
+    all->slots = calloc(2 * all->room, sizeof(*all->slots));
+    if (all->all == NULL || all->slots == NULL)
+        abort();
+    for (size_t i = 0; i < all->n; i++)
+        *slot_of(all, &all->all[i]) = (unsigned)i + 1;
+}
+
+static void possibilities_free(struct possibilities *all)
+{
+    free(all->all);
+    free(all->slots);
+}
+
 /* Adds what is possible, once. What only reads can as well happen as soon as it can. */
 static void add(struct check *c, struct possibility p)
 {
     struct possibilities *now = &c->now;
+    unsigned *slot;
 
     for (unsigned i = 0; i < OPEN_MAX; i++) {
         if (c->open[i] != NULL && c->open[i]->effect == HISTORY_READS && can_happen(&p, c->open[i]))
             p.happened |= UINT64_C(1) << i;
     }
-    for (size_t i = 0; i < now->n; i++) {
-        const struct possibility *q = &now->all[i];
-
-        if (q->kind == p.kind && q->version == p.version && q->happened == p.happened)
-            return;
-    }
-    if (now->n == now->room) {
-        now->room = now->room == 0 ? 64 : 2 * now->room;
-        now->all = realloc(now->all, now->room * sizeof(*now->all));
-        if (now->all == NULL)
-            abort();
-    }
+    if (now->n == now->room)
+        grow(now);
+    slot = slot_of(now, &p);
+    if (*slot != 0)
+        return;
+    *slot = (unsigned)now->n + 1;
     now->all[now->n++] = p;
 }
 
@@ -128,7 +161,7 @@ static void begin(struct check *c, const struct history_op *op)
     c->now = (struct possibilities){.n = 0};
     for (size_t k = 0; k < before.n; k++)
         add(c, before.all[k]);
-    free(before.all);
+    possibilities_free(&before);
 }
 
 /* False when nothing is possible any more. */
@@ -156,7 +189,7 @@ static bool end(struct check *c, const struct history_op *op)
         p.happened &= ~bit;
         add(c, p);
     }
-    free(before.all);
+    possibilities_free(&before);
     return c->now.n > 0;
 }
 
@@ -182,11 +215,16 @@ static void print_op(const struct history_op *op, double since)
 {
     static const char *const effects[] = {"read", "PUT", "DELETE", "UNLINK"};
 
-    printf("    %.6f to %.6f: %s%s %u, with the key%s%s%s\n", op->start - since, op->end - since,
+    printf("    %.6f to %.6f: %s%s %u, with the key%s%s%s", op->start - since, op->end - since,
            op->maybe ? "perhaps " : "", effects[op->effect], op->version,
            op->needs & HISTORY_ABSENT ? " absent" : "",
            op->needs & HISTORY_PRESENT ? " present" : "",
            op->needs & HISTORY_UNLINKED ? " unlinked" : "");
+    if (op->matches != 0)
+        printf(" as %u", op->matches);
+    if (op->differs != 0)
+        printf(" not as %u", op->differs);
+    printf("\n");
 }
 
 static void print_failure(const struct event *events, size_t at, const char *path)
@@ -216,7 +254,7 @@ static bool follow(const struct event *events, size_t n, const char *path)
         if (!fits)
             print_failure(events, i, path);
     }
-    free(c.now.all);
+    possibilities_free(&c.now);
     return fits;
 }
 

@@ -1,6 +1,7 @@
 /* What clients have seen of one key that they share: operations, each with its start and its end.
  * Their answers must fit one order, in which each operation has its moment between the two: the key
- * is a register that a PUT sets when it is absent or unlinked, and UNLINK and DELETE change. */
+ * is a register that a PUT sets, and UNLINK and DELETE change. What each operation says of the key
+ * at its moment must hold: that it was absent, or had a certain value, or had not. */
 #ifndef MKV_TESTS_MODEL_HISTORY_H
 #define MKV_TESTS_MODEL_HISTORY_H
 
@@ -24,6 +25,8 @@ struct history_op {
     unsigned needs; /* HISTORY_... */
     enum history_effect effect;
     unsigned version; /* that a PUT makes it, or that a GET has seen; 0 of a GET: any */
+    unsigned matches; /* the version that the key must have then, unless absent; 0: any */
+    unsigned differs; /* the version that it must not have then; 0: none */
     bool maybe;       /* no answer came: it has happened by its end, or never does */
 };
 

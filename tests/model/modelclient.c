@@ -93,21 +93,6 @@ static void check_shared(struct client *c)
     printf("history: %u keys, %zu operations\n", n_shared, n);
 }
 
-/* Tells of the progress until it is enough. */
-static void watch(const char *stop_file)
-{
-    unsigned long told = 0;
-
-    while (access(stop_file, F_OK) != 0) {
-        if (tally.ops >= told + 100) {
-            told = tally.ops;
-            printf("ops %lu\n", told);
-        }
-        client_pause(50);
-    }
-    stopping = true;
-}
-
 static void print_tally(void)
 {
     printf("ops %lu: put %lu get %lu delete %lu unlink %lu rebalance %lu cut %lu; refused %lu "
@@ -137,7 +122,8 @@ int main(int argc, char **argv)
     start_shared();
     for (unsigned i = 0; i < n_workers; i++)
         start_worker(&workers[i], i, atoi(argv[1 + i % 2]), strtoull(argv[7], NULL, 10));
-    watch(argv[8]);
+    client_watch(argv[8]);
+    stopping = true;
     pthread_barrier_wait(&barrier);
     printf("waiting\n");
     while (access(argv[9], F_OK) != 0)

@@ -14,7 +14,7 @@ void shared_init(struct shared_key *s, unsigned number)
     history_init(&s->history);
 }
 
-static size_t make_value(const struct shared_key *s, unsigned version, char *bytes)
+size_t shared_value(const struct shared_key *s, unsigned version, char *bytes)
 {
     char digits[VERSION_DIGITS + 1];
     size_t n = model_value(&s->key, version, bytes);
@@ -24,8 +24,7 @@ static size_t make_value(const struct shared_key *s, unsigned version, char *byt
     return n > VERSION_DIGITS ? n : VERSION_DIGITS;
 }
 
-/* The version whose value the answer's body is, all of it; 0 for none. */
-static unsigned version_of(struct client *c, const struct shared_key *s)
+unsigned shared_version(struct client *c, const struct shared_key *s)
 {
     const struct wire_answer *a = &c->wire.answer;
     char digits[VERSION_DIGITS + 1] = "";
@@ -35,7 +34,7 @@ static unsigned version_of(struct client *c, const struct shared_key *s)
         return 0;
     memcpy(digits, a->body, VERSION_DIGITS);
     version = (unsigned)strtoul(digits, NULL, 10);
-    if (version == 0 || version > s->last || make_value(s, version, c->value) != a->n_body ||
+    if (version == 0 || version > s->last || shared_value(s, version, c->value) != a->n_body ||
         memcmp(c->value, a->body, a->n_body) != 0)
         return 0;
     return version;
@@ -80,7 +79,7 @@ static void put(struct client *c, struct shared_key *s)
 {
     unsigned version = ++s->last;
     struct history_op op = {.needs = HISTORY_GONE, .effect = HISTORY_PUTS, .version = version};
-    size_t n = make_value(s, version, c->value);
+    size_t n = shared_value(s, version, c->value);
 
     tally.puts++;
     ask(c, s, "PUT", &op, c->value, n);
@@ -104,7 +103,7 @@ static bool follow(struct client *c, struct shared_key *s, struct history_op *op
 
     op->needs = HISTORY_PRESENT;
     if (status == 200) {
-        op->version = version_of(c, s);
+        op->version = shared_version(c, s);
         if (op->version == 0)
             client_complain(c, &s->key, "a value that nobody has put");
     }

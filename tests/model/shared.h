@@ -14,6 +14,12 @@ struct shared_key {
 
 void shared_init(struct shared_key *shared, unsigned number);
 
+/* Writes the value that a version has, at most MODEL_VALUE_MAX bytes: how many. */
+size_t shared_value(const struct shared_key *shared, unsigned version, char *bytes);
+
+/* The version whose value the answer's body is, all of it; 0 for none. */
+unsigned shared_version(struct client *client, const struct shared_key *shared);
+
 /* Does something to the key, at random. */
 void shared_act(struct client *client, struct shared_key *shared);
 

@@ -63,12 +63,51 @@ const char *wire_header(const struct wire_answer *a, const char *name)
     return NULL;
 }
 
-/* False when the answer is not whole. */
-static bool read_answer(int fd, struct wire_answer *a, bool has_body)
+static bool receive(int fd, struct wire_answer *a, size_t most)
 {
-    const char *length;
+    ssize_t n = recv(fd, a->body + a->n_body, most, 0);
+
+    if (n <= 0)
+        return false;
+    a->n_body += (size_t)n;
+    a->body[a->n_body] = '\0';
+    return true;
+}
+
+/* Reads what is missing of a body in chunks, and leaves their sizes in it: this is for texts that
+ * are searched. */
+static bool read_chunked(int fd, struct wire_answer *a)
+{
+    static const char last[] = "0\r\n\r\n";
+    const size_t n_last = sizeof(last) - 1;
+
+    while (a->n_body < n_last || memcmp(a->body + a->n_body - n_last, last, n_last) != 0) {
+        if (a->n_body >= MODEL_VALUE_MAX || !receive(fd, a, MODEL_VALUE_MAX - a->n_body))
+            return false;
+    }
+    return true;
+}
+
+static bool read_body(int fd, struct wire_answer *a)
+{
+    const char *length = wire_header(a, "Content-Length");
+    size_t body = length != NULL ? strtoul(length, NULL, 10) : 0;
+
+    if (length == NULL && wire_header(a, "Transfer-Encoding") != NULL)
+        return read_chunked(fd, a);
+    if (body > MODEL_VALUE_MAX)
+        return false;
+    while (a->n_body < body) {
+        if (!receive(fd, a, body - a->n_body))
+            return false;
+    }
+    return true;
+}
+
+/* False when the answer is not whole. */
+static bool read_answer(int fd, struct wire_answer *a)
+{
     size_t have = 0;
-    size_t body;
     char *end;
 
     a->status = 0;
@@ -87,18 +126,9 @@ static bool read_answer(int fd, struct wire_answer *a, bool has_body)
     a->n_body = have - (size_t)(end - a->head);
     memcpy(a->body, end, a->n_body);
     *end = '\0';
-    length = wire_header(a, "Content-Length");
-    body = has_body && length != NULL ? strtoul(length, NULL, 10) : 0;
-    if (body > MODEL_VALUE_MAX)
-        return false;
-    while (a->n_body < body) {
-        ssize_t n = recv(fd, a->body + a->n_body, body - a->n_body, 0);
-
-        if (n <= 0)
-            return false;
-        a->n_body += (size_t)n;
-    }
     a->body[a->n_body] = '\0';
+    if (!read_body(fd, a))
+        return false;
     return sscanf(a->head, "HTTP/1.1 %d", &a->status) == 1;
 }
 
@@ -112,8 +142,9 @@ void wire_hang_up(struct wire *w)
 void wire_ask(struct wire *w, const char *method, const char *path, const char *value, size_t n,
               bool chunked)
 {
+    const char *headers = w->headers != NULL ? w->headers : "";
     const char *connection;
-    char head[256];
+    char head[1024];
     char tail[] = "\r\n0\r\n\r\n";
     int len;
     bool fresh = w->fd < 0;
@@ -125,19 +156,21 @@ void wire_ask(struct wire *w, const char *method, const char *path, const char *
     if (w->fd < 0)
         return;
     if (value == NULL)
-        len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: x\r\n\r\n", method, path);
+        len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, path,
+                       headers);
     else if (chunked)
         len = snprintf(head, sizeof(head),
-                       "%s %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
-                       method, path, n);
+                       "%s %s HTTP/1.1\r\nHost: x\r\n%sTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                       method, path, headers, n);
     else
         len = snprintf(head, sizeof(head),
-                       "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", method, path, n);
+                       "%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n", method, path,
+                       headers, n);
     if (wire_send(w->fd, head, (size_t)len) && value != NULL && wire_send(w->fd, value, n) &&
         chunked)
         wire_send(w->fd, tail, sizeof(tail) - 1);
     /* Whatever was not sent: the answer may be there. */
-    if (!read_answer(w->fd, &w->answer, true))
+    if (!read_answer(w->fd, &w->answer))
         w->answer.status = 0;
     connection = wire_header(&w->answer, "Connection");
     if (w->answer.status == 0 || (connection != NULL && strncasecmp(connection, "close", 5) == 0))
@@ -163,7 +196,7 @@ int wire_fetch(struct wire *w, const char *url)
         return 0;
     len = snprintf(head, sizeof(head), "GET %.*s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
                    (int)strcspn(path, "\r\n"), path);
-    if (!wire_send(fd, head, (size_t)len) || !read_answer(fd, &w->answer, true))
+    if (!wire_send(fd, head, (size_t)len) || !read_answer(fd, &w->answer))
         w->answer.status = 0;
     close(fd);
     return w->answer.status;

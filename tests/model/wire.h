@@ -17,8 +17,9 @@ struct wire_answer {
 };
 
 struct wire {
-    int port; /* of the index */
-    int fd;   /* to it, or -1 */
+    int port;            /* of the index */
+    int fd;              /* to it, or -1 */
+    const char *headers; /* that its requests have besides, each with its CRLF, or NULL */
     struct wire_answer answer;
 };
 
