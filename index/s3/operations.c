@@ -243,7 +243,7 @@ void call_run(const struct call *call)
     else if (!may_run(call, operation->need))
         error = S3_ACCESS_DENIED;
     if (error == S3_OK)
-        error = unsupported_headers(call->request, &message);
+        error = unsupported_check(call->request, &message);
     if (error == S3_OK)
         error = check_version(query, len);
     if (error != S3_OK)

@@ -1,15 +1,20 @@
 #include "index/s3/unsupported.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
+#include "index/access/params.h"
+
 /* A name that ends in '-' stands for all that begin with it. */
-static const struct unsupported {
+struct unsupported {
     const char *name;
     const char *harmless[3]; /* values that ask for nothing that isn't so */
     enum s3_error error;
     const char *message;
-} table[] = {
+};
+
+static const struct unsupported table[] = {
     {"x-amz-acl",
      {"private", "bucket-owner-full-control"},
      S3_NOT_IMPLEMENTED,
@@ -55,6 +60,29 @@ static const struct unsupported {
     {"x-amz-mfa", {NULL}, S3_NOT_IMPLEMENTED, "There are no devices for authentication here."},
 };
 
+/* Those that are done as headers, and not as parameters: without its source a copy would be a PUT
+ * of nothing. */
+static const struct unsupported parameters[] = {
+    {"x-amz-copy-source",
+     {NULL},
+     S3_NOT_IMPLEMENTED,
+     "The source of a copy must be a header: in the query it is not implemented."},
+    {"x-amz-copy-source-",
+     {NULL},
+     S3_NOT_IMPLEMENTED,
+     "What a copy depends on must be a header: in the query it is not implemented."},
+    {"x-amz-meta-",
+     {NULL},
+     S3_NOT_IMPLEMENTED,
+     "Metadata must be headers: in the query it is not implemented."},
+    {"x-amz-metadata-directive",
+     {NULL},
+     S3_NOT_IMPLEMENTED,
+     "x-amz-metadata-directive must be a header: in the query it is not implemented."},
+};
+
+#define VALUE_MAX 64 /* bytes; no harmless value is longer */
+
 static bool is_named(const struct unsupported *entry, const char *name)
 {
     size_t len = strlen(entry->name);
@@ -77,20 +105,73 @@ static bool is_harmless(const struct unsupported *entry, const char *value)
     return false;
 }
 
-enum s3_error unsupported_headers(const struct http_request *request, const char **message)
+static const struct unsupported *find(const struct unsupported *entries, size_t n, const char *name,
+                                      const char *value)
 {
+    if (strncasecmp(name, "x-amz-", 6) != 0)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (is_named(&entries[i], name) && !is_harmless(&entries[i], value))
+            return &entries[i];
+    }
+    return NULL;
+}
+
+static const struct unsupported *find_header(const struct http_request *request)
+{
+    const struct unsupported *found = NULL;
     const char *name;
     const char *value;
 
-    for (unsigned i = 0; (value = http_request_header_at(request, i, &name)) != NULL; i++) {
-        if (strncasecmp(name, "x-amz-", 6) != 0)
-            continue;
-        for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
-            if (is_named(&table[k], name) && !is_harmless(&table[k], value)) {
-                *message = table[k].message;
-                return table[k].error;
-            }
-        }
+    for (unsigned i = 0; found == NULL; i++) {
+        value = http_request_header_at(request, i, &name);
+        if (value == NULL)
+            break;
+        found = find(table, sizeof(table) / sizeof(table[0]), name, value);
     }
+    return found;
+}
+
+/* What is too long for these is none that is known, and no harmless one. */
+static const struct unsupported *find_parameter(const struct param *param)
+{
+    const struct unsupported *found;
+    char name[VALUE_MAX];
+    char value[VALUE_MAX];
+    size_t len = param->name_len < sizeof(name) ? param->name_len : sizeof(name) - 1;
+
+    memcpy(name, param->name, len);
+    name[len] = '\0';
+    if (param_decode(param->value, param->value_len, value, sizeof(value)) < 0)
+        strcpy(value, "?");
+    found = find(parameters, sizeof(parameters) / sizeof(parameters[0]), name, value);
+    return found != NULL ? found : find(table, sizeof(table) / sizeof(table[0]), name, value);
+}
+
+static enum s3_error find_in_query(const char *query, size_t len, const struct unsupported **found)
+{
+    struct params params;
+    int rc = params_init(&params, query, len);
+
+    for (size_t i = 0; rc == 0 && i < params.n && *found == NULL; i++)
+        *found = find_parameter(&params.at[i]);
+    params_deinit(&params);
+    if (rc < 0)
+        return rc == -E2BIG ? S3_INVALID_ARGUMENT : S3_SERVICE_UNAVAILABLE;
     return S3_OK;
+}
+
+enum s3_error unsupported_check(const struct http_request *request, const char **message)
+{
+    const struct unsupported *found = find_header(request);
+    enum s3_error error = S3_OK;
+    size_t len;
+    const char *query = http_request_query(request, &len);
+
+    if (found == NULL && len > 0)
+        error = find_in_query(query, len, &found);
+    if (found == NULL)
+        return error;
+    *message = found->message;
+    return found->error;
 }

@@ -267,6 +267,15 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
         s3_refused 501 NotImplemented PUT /bucket/refused --data-binary x -H "$each"
     done
     s3_refused 400 InvalidStorageClass PUT /bucket/refused --data-binary x -H 'x-amz-storage-class: GLACIER'
+    # Clients that presign make parameters of headers.
+    s3_want 200 PUT '/bucket/plain?x-amz-acl=private&x-amz-checksum-crc32=AAAAAA%3D%3D' --data-binary x
+    for each in x-amz-copy-source=%2Fbucket%2Fplain X-Amz-Copy-Source=bucket/plain x-amz-meta-a=b \
+        x-amz-server-side-encryption=AES256 x%2Damz-acl=public-read x-amz-tagging=a%3Db; do
+        s3_refused 501 NotImplemented PUT "/bucket/refused?$each" --data-binary x
+    done
+    s3_refused 501 NotImplemented PUT '/bucket/plain?x-amz-copy-source=bucket/other' --data-binary ''
+    s3_want 200 GET /bucket/plain
+    same x "$(cat "$T/body")" 'an object onto which nothing was copied'
     for each in tagging retention legal-hold torrent restore select; do
         s3_refused 501 NotImplemented PUT "/bucket/plain?$each" --data-binary x
     done
