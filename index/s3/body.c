@@ -107,6 +107,17 @@ static enum s3_error read_head(struct body *body, const struct call *call, enum 
     return error;
 }
 
+static enum s3_error keep(struct body *body, size_t n)
+{
+    if (body->s3 == NULL)
+        return S3_OK;
+    if (n > BODY_BYTES_MAX - body->s3->body_bytes)
+        return S3_SLOW_DOWN;
+    body->s3->body_bytes += n;
+    body->kept += n;
+    return S3_OK;
+}
+
 enum s3_error body_init(struct body *body, const struct call *call, enum body_use use,
                         const char **message)
 {
@@ -132,6 +143,14 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
         return error;
     }
     *message = NULL;
+    if (use != BODY_OF_OBJECT) {
+        body->s3 = call->s3;
+        error = keep(body, BODY_LEAST);
+        if (error != S3_OK) {
+            body_deinit(body);
+            return error;
+        }
+    }
     body->length = body->payload.is_chunked ? body->payload.decoded_length
                                             : http_request_content_length(call->request);
     if (body->kind != CHECKSUM_NONE)
@@ -158,6 +177,9 @@ enum s3_error body_require(struct body *body, enum checksum_kind kind, const cha
 void body_deinit(struct body *body)
 {
     payload_deinit(&body->payload);
+    if (body->s3 != NULL)
+        body->s3->body_bytes -= body->kept;
+    body->kept = 0;
 }
 
 /* --- Its bytes -------------------------------------------------------------------------------- */
@@ -172,9 +194,14 @@ enum s3_error body_next(struct body *body, const char **at, const char *end, con
                         size_t *len, const char **message)
 {
     enum access_result result = payload_next(&body->payload, at, end, bytes, len);
+    enum s3_error error;
 
     if (result != ACCESS_OK)
         return fail(result, message);
+    *message = NULL;
+    error = keep(body, *len);
+    if (error != S3_OK)
+        return error;
     if (body->kind != CHECKSUM_NONE)
         checksum_add(&body->running, *bytes, *len);
     if (body->running_md5.is_begun)

@@ -24,7 +24,14 @@ struct body {
     unsigned char announced[CHECKSUM_SIZE_MAX];
     struct checksum running;
     struct md5 running_md5;
+    struct s3 *s3; /* which counts what is kept of it; of one that is an object's, nothing */
+    size_t kept;
 };
+
+/* Bytes of lists, of parts or of keys to delete, that are held at once for all clients, however
+ * slow these are: what a list becomes takes some three times its bytes. A longest list fits. */
+#define BODY_BYTES_MAX (9UL * 1024 * 1024)
+#define BODY_LEAST     (32UL * 1024) /* that a list counts as at least, for its parser */
 
 enum body_use {
     BODY_OF_OBJECT,  /* bytes to keep: whoever keeps them compares their MD5 */
@@ -36,6 +43,7 @@ enum body_use {
  * *message, static text or NULL. */
 enum s3_error body_init(struct body *body, const struct call *call, enum body_use use,
                         const char **message);
+/* May be called again, and for one that is all zero. */
 void body_deinit(struct body *body);
 
 /* Has the checksum of that kind computed where none is announced; CHECKSUM_NONE does nothing.
@@ -44,8 +52,9 @@ void body_deinit(struct body *body);
  */
 enum s3_error body_require(struct body *body, enum checksum_kind kind, const char **message);
 
-/* As payload_next(): takes bytes off the front of *at, until there is a piece of the value, or
- * nothing is left: *len is 0. S3_OK, or what is wrong, and *message. */
+/* As payload_next(), but for S3_SLOW_DOWN when more would be kept than BODY_BYTES_MAX: takes bytes
+ * off the front of *at, until there is a piece of the value, or nothing is left: *len is 0. S3_OK,
+ * or what is wrong, and *message. */
 enum s3_error body_next(struct body *body, const char **at, const char *end, const char **bytes,
                         size_t *len, const char **message);
 

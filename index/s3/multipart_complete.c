@@ -217,6 +217,7 @@ static void end_cb(struct http_request *request)
 
     if (error == S3_OK)
         error = body_complete_end(op->list);
+    body_deinit(&op->body); /* what follows may take long, and needs parts that were uploaded */
     if (error == S3_OK)
         error = complete(op, &upload, &message);
     if (error != S3_OK)

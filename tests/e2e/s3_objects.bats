@@ -258,6 +258,24 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     s3_refused 404 NoSuchBucket GET /many/k500
 }
 
+# 1 MB each, of 9 that are kept.
+@test "however many lists come, and however slowly, memory is bounded" {
+    local rss
+    s3_want 200 PUT /bucket/kept --data-binary x
+    mkfifo "$T/go"
+    hatch slow bash -c 'exec python3 "$0" "$1" bucket 60 52 <"$2"' "$BATS_TEST_DIRNAME/../support/slow_lists.py" \
+        "$(port i-s3)" "$T/go"
+    exec {go}>"$T/go"
+    within 10 logged slow 'held$'
+    logged slow '^503x[0-9]+ held$'
+    rss=$(awk '/^RssAnon/ { print $2 }' "/proc/$(pid_of i)/status")
+    [[ -n $ASAN ]] || ((rss < 48 * 1024)) || fail "$rss KB"
+    exec {go}>&-
+    await_end slow
+    s3_want 200 POST '/bucket?delete' --data-binary '<Delete><Object><Key>kept</Key></Object></Delete>'
+    same kept "$(element Key)"
+}
+
 @test "what isn't done is refused, and not ignored" {
     local each
     s3_want 200 PUT /bucket/plain --data-binary x -H 'x-amz-acl: private' -H 'x-amz-storage-class: STANDARD'
