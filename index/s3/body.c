@@ -134,10 +134,6 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
         return call_error_of_access(result);
     }
     error = read_head(body, call, use, message);
-    if (error == S3_OK && use != BODY_OF_OBJECT && body->payload.is_streaming) {
-        *message = "A streaming x-amz-content-sha256 is for uploads alone.";
-        error = S3_INVALID_REQUEST;
-    }
     if (error != S3_OK) {
         body_deinit(body);
         return error;

@@ -35,7 +35,7 @@ struct body {
 
 enum body_use {
     BODY_OF_OBJECT,  /* bytes to keep: whoever keeps them compares their MD5 */
-    BODY_OF_REQUEST, /* what the request says: of a streaming form it can't be */
+    BODY_OF_REQUEST, /* what the request says */
     BODY_OF_PARTS,   /* the same, but a checksum in the head is of the object that is made */
 };
 

@@ -7,6 +7,7 @@
 #include "index/http/query.h"
 #include "index/s3/buckets.h"
 #include "index/s3/call.h"
+#include "index/s3/copy.h"
 #include "index/s3/list_buckets.h"
 #include "index/s3/list_objects.h"
 #include "index/s3/unsupported.h"
@@ -226,6 +227,21 @@ static bool may_run(const struct call *call, enum need need)
     }
 }
 
+/* Amazon takes a streamed payload of PutObject and UploadPart, and of nothing else: what has no
+ * body, or a small one, must not be let pass under the announcement of another. */
+static enum s3_error check_payload(const struct call *call, const struct operation *operation,
+                                   const char **message)
+{
+    const char *payload = http_request_header(call->request, "x-amz-content-sha256");
+    const bool uploads = operation->run == put_object || operation->run == upload_part;
+
+    if (payload == NULL || strncmp(payload, "STREAMING-", 10) != 0 ||
+        (uploads && !copy_is_wanted(call->request)))
+        return S3_OK;
+    *message = "A streaming x-amz-content-sha256 is for uploads alone.";
+    return S3_INVALID_REQUEST;
+}
+
 void call_run(const struct call *call)
 {
     enum http_method method = http_request_method(call->request);
@@ -242,6 +258,8 @@ void call_run(const struct call *call)
                                                                   : S3_METHOD_NOT_ALLOWED;
     else if (!may_run(call, operation->need))
         error = S3_ACCESS_DENIED;
+    if (error == S3_OK)
+        error = check_payload(call, operation, &message);
     if (error == S3_OK)
         error = unsupported_check(call->request, &message);
     if (error == S3_OK)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Objects of S3 by curl, without keys: PUT, GET, HEAD, DELETE, what each keeps and refuses.
+# Objects of S3 by curl, without keys: PUT, GET, HEAD, DELETE, what each keeps and refuses. The
+# numbers are those of reports on other servers.
 
 load ../support/lib
 load ../support/s3
@@ -68,7 +69,7 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     got "$(url i)/bucket/native" second
 }
 
-@test "keys of any bytes come back as they were" {
+@test "keys of any bytes come back as they were (chimera#702, minio-dart#115)" {
     local key
     for key in 'a%20b+c' '%25%2B' 'caf%C3%A9/%F0%9F%98%80' 'a//b/' '../x' '%22%27%3C%26' "$(printf '%01024d' 7)"; do
         s3_want 200 PUT "/bucket-of-keys/$key" --data-binary "of $key"
@@ -85,7 +86,7 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     s3_refused 400 InvalidBucketName PUT /_mkv/s3 --data-binary x
 }
 
-@test "Range: parts, suffixes, and what is none" {
+@test "Range: parts, suffixes, and what is none (VG#591, VG#1258, VG#1120, VG#2052, noobaa#9889, lakeFS#6100)" {
     printf 0123456789 | s3_want 200 PUT /bucket/ten -T -
     local each range wanted
     for each in '2-5=2345' '5-15=56789' '9-=9' '-3=789' '-20=0123456789'; do
@@ -97,7 +98,7 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
         s3_want 206 HEAD /bucket/ten -H "Range: bytes=$range"
         same ${#wanted} "$(header Content-Length)" "$range by HEAD"
     done
-    for range in '33-10' 'x' '1-2,4-5' '' '5'; do # versitygw#1120, #2052
+    for range in '33-10' 'x' '1-2,4-5' '' '5'; do
         s3_want 200 GET /bucket/ten -H "Range: bytes=$range"
         same 0123456789 "$(cat "$T/body")" "$range"
     done
@@ -131,21 +132,33 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     s3_refused 412 PreconditionFailed GET /bucket/cond -H 'If-Match: "other"'
 }
 
-@test "conditions of PUT and DELETE" {
+@test "conditions of PUT and DELETE, with quotes and without (litestream#1509)" {
     s3_refused 404 NoSuchKey PUT /bucket/if -H 'If-Match: "x"' --data-binary x
     s3_want 200 PUT /bucket/if -H 'If-None-Match: *' --data-binary hello
     s3_refused 412 PreconditionFailed PUT /bucket/if -H 'If-None-Match: *' --data-binary other
     s3_refused 412 PreconditionFailed PUT /bucket/if -H 'If-Match: "other"' --data-binary other
     s3_want 200 PUT /bucket/if -H "If-Match: \"$HELLO_MD5\"" --data-binary hello
     s3_want 200 PUT /bucket/if -H "If-Match: $HELLO_MD5" --data-binary hello
+    s3_refused 412 PreconditionFailed PUT /bucket/if -H 'If-Match: other' --data-binary other
     s3_refused 412 PreconditionFailed DELETE /bucket/if -H 'If-Match: other'
+    s3_refused 412 PreconditionFailed DELETE /bucket/if -H 'If-Match: "other"'
     s3_want 200 GET /bucket/if
     s3_want 204 DELETE /bucket/if -H "If-Match: $HELLO_MD5"
     s3_refused 404 NoSuchKey GET /bucket/if
-    s3_want 204 DELETE /bucket/if
+    s3_want 200 PUT /bucket/if --data-binary hello
+    s3_want 204 DELETE /bucket/if -H "If-Match: \"$HELLO_MD5\""
+    s3_refused 404 NoSuchKey GET /bucket/if
 }
 
-@test "of three that create an object at once, one does" {
+@test "a DELETE of nothing is 204 (SW#1776)" {
+    s3_want 200 PUT /bucket/there --data-binary x
+    s3_want 204 DELETE /bucket/never-there
+    s3_want 204 DELETE /bucket/there/below
+    s3_want 204 DELETE /bucket/there
+    s3_want 204 DELETE /bucket/there
+}
+
+@test "of three that create an object at once, one does (SW#8800, incus#3651)" {
     local n pids=()
     for n in 1 2 3; do
         curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}\n' -H 'If-None-Match: *' --data-binary "of $n" \
@@ -176,42 +189,138 @@ HELLO_MD5=5d41402abc4b2a76b9719d911017c592
     s3_want 200 PUT /bucket/sum --data-binary hello -H 'x-amz-checksum-crc64nvme: M3eFcAZSQlc='
     s3_want 200 HEAD /bucket/sum -H 'x-amz-checksum-mode: ENABLED'
     same M3eFcAZSQlc= "$(header x-amz-checksum-crc64nvme)"
-    # Presigned with the checksum of no bytes, which comes from an SDK: the query isn't looked at.
-    s3_want 200 PUT '/bucket/sum?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32' --data-binary hello
 }
 
-@test "aws-chunked: the framing is taken off, and a trailer verified" {
-    local name
-    chunked() { # STATUS CODE TRAILER-LINE [CURL-OPTIONS...]
-        local status=$1 code=$2
-        printf '5\r\nhello\r\n0\r\n%b\r\n' "$3" >"$T/chunked"
-        shift 3
-        set -- PUT /bucket/chunked --data-binary "@$T/chunked" -H 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' \
-            -H 'x-amz-decoded-content-length: 5' -H 'Content-Encoding: aws-chunked' "$@"
-        if [[ $status == 200 ]]; then
-            s3_want 200 "$@"
-        else
-            s3_refused "$status" "$code" "$@"
-        fi
-    }
-    chunked 200 '' 'x-amz-checksum-crc64nvme:M3eFcAZSQlc=\r\n' -H 'x-amz-trailer: x-amz-checksum-crc64nvme'
-    same M3eFcAZSQlc= "$(header x-amz-checksum-crc64nvme)"
-    s3_want 200 GET /bucket/chunked
+@test "a checksum in the query of a presigned PUT, where SDKs put that of no bytes, announces nothing (SW#11031)" {
+    s3_want 200 PUT '/bucket/presigned?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32' --data-binary hello
+    same "\"$HELLO_MD5\"" "$(header ETag)"
+    refute header x-amz-checksum-crc32
+    s3_want 200 PUT '/bucket/presigned?x-amz-sdk-checksum-algorithm=CRC32' --data-binary hello
+    s3_want 200 PUT '/bucket/presigned?x-amz-trailer=x-amz-checksum-crc32' --data-binary hello
+    s3_want 200 GET /bucket/presigned -H 'x-amz-checksum-mode: ENABLED'
     same hello "$(cat "$T/body")"
-    refute header Content-Encoding
-    s3_want 204 DELETE /bucket/chunked
-    chunked 400 BadDigest 'x-amz-checksum-crc64nvme:AAAAAAAAAAA=\r\n' -H 'x-amz-trailer: x-amz-checksum-crc64nvme'
-    chunked 400 InvalidRequest 'x-amz-checksum-crc64nvme:x\r\n' -H 'x-amz-trailer: x-amz-checksum-crc64nvme'
+    refute header x-amz-checksum-crc32
+    # In a header it is announced, and must come.
+    s3_refused 400 InvalidRequest PUT '/bucket/presigned?x=1' --data-binary hello -H 'x-amz-sdk-checksum-algorithm: CRC32'
+}
+
+@test "an ETag is the MD5 of the bytes, however many, and however they come (SW#7768)" {
+    local size
+    for size in 65537 9000000 20000000; do
+        head -c $size /dev/zero | tr '\0' "${size:0:1}" >"$T/sized"
+        s3_want 200 PUT /bucket/etag -T "$T/sized"
+        same "\"$(md5_of <"$T/sized")\"" "$(header ETag)" "ETag of $size bytes"
+    done
+    s3_want 200 HEAD /bucket/etag
+    same "\"$(md5_of <"$T/sized")\"" "$(header ETag)"
+    s3_want 200 PUT /bucket/etag -T - -H 'Transfer-Encoding: chunked' -H 'Expect:' <"$T/sized"
+    same "\"$(md5_of <"$T/sized")\"" "$(header ETag)" 'ETag without a length'
+    rm "$T/sized"
+}
+
+# PUTs "hello" in a chunk with a trailer.
+chunked() { # STATUS CODE TRAILER-LINES [CURL-OPTIONS...]
+    local status=$1 code=$2
+    printf '5\r\nhello\r\n0\r\n%b\r\n' "$3" >"$T/chunked"
+    shift 3
+    set -- PUT /bucket/chunked --data-binary "@$T/chunked" -H 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' \
+        -H 'x-amz-decoded-content-length: 5' -H 'Content-Encoding: aws-chunked' "$@"
+    if [[ $status == 200 ]]; then
+        s3_want 200 "$@"
+    else
+        s3_refused "$status" "$code" "$@"
+    fi
+}
+
+@test "aws-chunked: a trailer is verified, and its algorithm given back (VG#1607, VG#1652, VG#1653)" {
+    local each name value
+    for each in crc32=NhCmhg== crc32c=mnG7TA== crc64nvme=M3eFcAZSQlc= sha1=qvTGHdzF6KLavt4PO0gs2a6pQ00= \
+        sha256=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=; do
+        name=x-amz-checksum-${each%%=*} value=${each#*=}
+        chunked 200 '' "$name:$value\r\n" -H "x-amz-trailer: $name"
+        same "$value" "$(header "$name")"
+        same "$name" "$(grep -io '^x-amz-checksum-[a-z0-9]*' "$T/head" | grep -v type)"
+        s3_want 200 HEAD /bucket/chunked -H 'x-amz-checksum-mode: ENABLED'
+        same "$value" "$(header "$name")"
+        s3_want 204 DELETE /bucket/chunked
+        chunked 400 InvalidRequest "$name:${value}b\r\n" -H "x-amz-trailer: $name"
+        chunked 400 InvalidRequest "$name:x\r\n" -H "x-amz-trailer: $name"
+        chunked 400 BadDigest "$name:A${value:1}\r\n" -H "x-amz-trailer: $name"
+    done
+    s3_refused 404 NoSuchKey GET /bucket/chunked
+}
+
+@test "aws-chunked: a trailer is there when it is announced, alone, and of the algorithm (VG#1600, VG#1632, VG#1657, VG#1659)" {
+    local crc=x-amz-checksum-crc32:NhCmhg==
     chunked 400 MalformedTrailerError '' -H 'x-amz-trailer: x-amz-checksum-crc64nvme'
-    chunked 400 InvalidRequest 'x-amz-checksum-crc32:NhCmhg==\r\n' -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-checksum-crc32: NhCmhg=='
-    chunked 400 InvalidRequest 'x-amz-checksum-crc32:NhCmhg==\r\n' -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-sdk-checksum-algorithm: SHA1'
+    chunked 400 MalformedTrailerError ":NhCmhg==\r\n" -H 'x-amz-trailer: x-amz-checksum-crc32'
+    chunked 400 MalformedTrailerError "$crc\r\n" -H 'x-amz-trailer: x-amz-checksum-crc64nvme'
+    chunked 400 MalformedTrailerError "$crc\r\n"
+    chunked 400 InvalidRequest "$crc\r\n" -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-checksum-crc32: NhCmhg=='
+    chunked 400 InvalidRequest "$crc\r\n" -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-checksum-crc32c: mnG7TA=='
+    chunked 400 InvalidRequest "$crc\r\n" -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-sdk-checksum-algorithm: SHA1'
     chunked 400 InvalidRequest '' -H 'x-amz-trailer: x-amz-foo'
     s3_refused 404 NoSuchKey GET /bucket/chunked
+    chunked 200 '' "$crc\r\n" -H 'x-amz-trailer: x-amz-checksum-crc32' -H 'x-amz-sdk-checksum-algorithm: CRC32'
     chunked 200 '' ''
-    for name in '' '?delete'; do # of no other operation
-        s3_refused 400 InvalidRequest "$([[ $name ]] && echo POST || echo PUT)" "/other-bucket$name" --data-binary "@$T/chunked" \
-            -H 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' -H 'x-amz-decoded-content-length: 5'
+    refute header x-amz-checksum-crc32
+}
+
+@test "aws-chunked: the framing is never stored, whatever says that it is there (mojatter/s2#45)" {
+    local sign id
+    is_hello() {
+        s3_want 200 GET "/bucket/$1"
+        same hello "$(cat "$T/body")" "$sign"
+        same gzip "$(header Content-Encoding)" "$sign"
+    }
+    printf '5\r\nhello\r\n0\r\n\r\n' >"$T/unsigned"
+    printf '5;chunk-signature=%064d\r\nhello\r\n0;chunk-signature=%064d\r\n\r\n' 1 2 >"$T/signed"
+    for sign in 'Content-Encoding: gzip,aws-chunked' 'x-amz-decoded-content-length: 5' 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' \
+        'x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD'; do
+        set -- --data-binary "@$T/$([[ $sign == *HMAC* ]] && echo signed || echo unsigned)" -H "$sign"
+        if [[ $sign != Content-Encoding* ]]; then
+            set -- "$@" -H 'Content-Encoding: gzip' -H 'x-amz-decoded-content-length: 5'
+        fi
+        s3_want 200 PUT /bucket/unframed "$@"
+        same "\"$HELLO_MD5\"" "$(header ETag)" "$sign"
+        is_hello unframed
+        # In HTTP's own chunks, as JavaScript streams.
+        s3_want 200 PUT /bucket/twice "$@" -H 'Transfer-Encoding: chunked' -H 'Expect:'
+        is_hello twice
+        s3_want 200 POST '/bucket/of-parts?uploads' -H 'Content-Encoding: gzip'
+        id=$(element UploadId)
+        s3_want 200 PUT "/bucket/of-parts?partNumber=1&uploadId=$id" "$@"
+        same "\"$HELLO_MD5\"" "$(header ETag)" "$sign"
+        s3_want 200 POST "/bucket/of-parts?uploadId=$id" --data-binary \
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$HELLO_MD5</ETag></Part></CompleteMultipartUpload>"
+        is_hello of-parts
     done
+    printf '0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n' >"$T/none" # as mountpoint-s3 creates a file
+    s3_want 200 PUT /bucket/unframed --data-binary "@$T/none" -H 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' \
+        -H 'x-amz-decoded-content-length: 0' -H 'x-amz-trailer: x-amz-checksum-crc32c'
+    same AAAAAA== "$(header x-amz-checksum-crc32c)"
+    s3_want 200 HEAD /bucket/unframed
+    same 0 "$(header Content-Length)"
+}
+
+@test "a streaming form of a payload is for uploads alone (VG#1679)" {
+    local request id
+    s3_want 200 PUT /bucket/streamed --data-binary hello
+    s3_want 200 POST '/bucket/upload?uploads'
+    id=$(element UploadId)
+    printf '0\r\n\r\n' >"$T/chunked"
+    set -- -H 'x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER' -H 'x-amz-decoded-content-length: 0'
+    for request in 'GET /' 'GET /bucket' 'PUT /other-bucket' 'PUT /bucket?acl' 'POST /bucket?delete' \
+        'DELETE /bucket/streamed' 'POST /bucket/upload?uploads' "POST /bucket/upload?uploadId=$id" \
+        "DELETE /bucket/upload?uploadId=$id"; do
+        # shellcheck disable=SC2086 # a method and a path
+        s3_refused 400 InvalidRequest $request --data-binary "@$T/chunked" "$@"
+    done
+    s3_want 400 HEAD /bucket/streamed "$@"
+    s3_refused 400 InvalidRequest PUT /bucket/copy -H 'x-amz-copy-source: /bucket/streamed' "$@"
+    s3_refused 400 InvalidRequest GET /bucket/streamed -H 'x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
+    s3_want 200 GET /bucket/streamed
+    s3_want 404 HEAD /other-bucket
 }
 
 @test "a body without a length is taken" {
