@@ -174,3 +174,54 @@ EOF
     same '<Key>by%20tls' "$("${asks[@]}" "https://$(at tls)/bucket?encoding-type=url&list-type=2&prefix=by" | grep -o '<Key>[^<]*')"
     refute curl -q -sSk --noproxy '*' --fail -o /dev/null "https://$(at tls)/bucket/by%20tls"
 }
+
+# PUTs a value in signed chunks, each time with one fault.
+streamed() { # FORM:FAULT...
+    "$BATS_TEST_DIRNAME/../support/s3_stream.py" "$(url i-s3)/bucket/streamed" admin:secret-of-admin "$@"
+}
+
+@test "chunks: each one's signature is verified, the last one is needed, and the length (VG#1056, appwrite#13515, MN#2621)" {
+    local form
+    # What each is answered.
+    cat >"$T/wanted" <<'END'
+signed:seed 403 SignatureDoesNotMatch
+signed:chunk 403 SignatureDoesNotMatch
+signed:byte 403 SignatureDoesNotMatch
+signed:order 403 SignatureDoesNotMatch
+signed:last 400 IncompleteBody
+signed:length 400 IncompleteBody
+trailer:seed 403 SignatureDoesNotMatch
+trailer:chunk 403 SignatureDoesNotMatch
+trailer:byte 403 SignatureDoesNotMatch
+trailer:order 403 SignatureDoesNotMatch
+trailer:last 400 IncompleteBody
+trailer:length 400 IncompleteBody
+trailer:trailer 403 SignatureDoesNotMatch
+trailer:value 400 BadDigest
+trailer:missing 400 MalformedTrailerError
+unsigned:seed 403 SignatureDoesNotMatch
+unsigned:byte 400 BadDigest
+unsigned:last 400 IncompleteBody
+unsigned:length 400 IncompleteBody
+unsigned:value 400 BadDigest
+unsigned:missing 400 MalformedTrailerError
+END
+    mapfile -t cases < <(cut -d' ' -f1 "$T/wanted")
+    streamed "${cases[@]}" | diff "$T/wanted" -
+    as_admin s3_refused 404 NoSuchKey GET /bucket/streamed
+    for form in signed trailer unsigned; do
+        same "$form:none 200" "$(streamed $form:none)"
+        as_admin s3_want 200 GET /bucket/streamed
+        printf '%07d ' {0..8749} | cmp - "$T/body"
+        as_admin s3_want 204 DELETE /bucket/streamed
+    done
+}
+
+@test "a DELETE of nothing is 204, also for who may only write (SW#1776)" {
+    s3_keys 'writer secret-of-writer w:bucket'
+    signal i HUP
+    within 10 logged i 'the index has 2 keys of S3'
+    signed writer:secret-of-writer s3_want 204 DELETE /bucket/never-there
+    signed writer:secret-of-writer s3_want 204 DELETE /bucket/public/a
+    signed writer:secret-of-writer s3_want 204 DELETE /bucket/public/a
+}
