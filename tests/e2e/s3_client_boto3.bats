@@ -23,6 +23,16 @@ before_each() {
     verified
 }
 
+@test "Debian's boto3: a file in parts" {
+    debian_python s3_boto3.py "$ENDPOINT" transfer debian-parts
+    verified
+}
+
+@test "PyPI's boto3: a file in parts" {
+    pypi_python s3_boto3.py "$ENDPOINT" transfer pypi-parts
+    verified
+}
+
 @test "PyPI's boto3: a lock that eight clients share" {
     pypi_python s3_boto3.py "$ENDPOINT" lock lock
 }

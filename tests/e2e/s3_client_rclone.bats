@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# rclone and s3cmd: trees that go and come back, with checks of their own.
+# rclone and s3cmd: trees that go and come back, their big file in parts, with checks of their own.
 
 load ../support/lib
 load ../support/s3
@@ -11,7 +11,7 @@ before_all() {
 
 before_each() {
     clients_home
-    make_tree "$T/tree" 3
+    make_tree "$T/tree" 20
     export RCLONE_CONFIG=$T/home/rclone.conf
     cat >"$RCLONE_CONFIG" <<EOF
 [mkv]
@@ -20,6 +20,9 @@ provider = Other
 env_auth = true
 endpoint = $ENDPOINT
 region = us-east-1
+chunk_size = 5M
+upload_cutoff = 5M
+copy_cutoff = 5M
 EOF
     cat >"$HOME/.s3cfg" <<EOF
 [default]
@@ -28,6 +31,7 @@ secret_key = $AWS_SECRET_ACCESS_KEY
 host_base = $(at i-s3)
 host_bucket = $(at i-s3)
 use_https = False
+multipart_chunk_size_mb = 5
 EOF
 }
 
@@ -36,8 +40,12 @@ EOF
     rclone mkdir mkv:trees
     rclone sync "$T/tree" mkv:trees/one
     rclone check --download "$T/tree" mkv:trees/one
-    rclone copy mkv:trees/one "$T/back"
+    as_admin s3_want 200 HEAD /trees/one/big
+    same "\"$(etag_of_parts "$T/tree/big")\"" "$(header ETag)" ETag
+    rclone move mkv:trees/one mkv:trees/two # by CopyObject and UploadPartCopy
+    rclone copy mkv:trees/two "$T/back"
     same_tree "$T/tree" "$T/back"
+    rclone move mkv:trees/two mkv:trees/one
 
     rm "$T/tree/deep/file 1"
     echo other >"$T/tree/deep/file 2"
@@ -58,6 +66,13 @@ EOF
     s3cmd ls | grep -q s3://s3cmd
     s3cmd -q sync "$T/tree/" s3://s3cmd/tree/
     same "$(find "$T/tree" -type f | wc -l)" "$(s3cmd ls -r s3://s3cmd/tree/ | wc -l)" 'objects listed'
+    s3cmd info s3://s3cmd/tree/big >"$T/info"
+    grep -q "MD5 sum: *$(md5_of <"$T/tree/big")" "$T/info"
+    as_admin s3_want 200 HEAD /s3cmd/tree/big
+    same "\"$(etag_of_parts "$T/tree/big")\"" "$(header ETag)" ETag
+    s3cmd -q cp s3://s3cmd/tree/big s3://s3cmd/copy # by UploadPartCopy
+    s3cmd -q get s3://s3cmd/copy "$T/copy"
+    cmp "$T/tree/big" "$T/copy"
     mkdir "$T/back"
     s3cmd -q sync s3://s3cmd/tree/ "$T/back/"
     same_tree "$T/tree" "$T/back"

@@ -4,11 +4,15 @@
 import hashlib
 import os
 import sys
+import tempfile
 import threading
 import urllib.request
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+
+PART = 5 << 20
 
 
 def client(endpoint):
@@ -50,6 +54,39 @@ def job_objects(s3, bucket):
     batch = {"Objects": [{"Key": key} for key in values]}
     assert len(s3.delete_objects(Bucket=bucket, Delete=batch)["Deleted"]) == len(values)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def job_transfer(s3, bucket):
+    """A file in parts, by several threads: there, copied in parts, back again; a part by its number; an upload given up."""
+    config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+    value = os.urandom(4 * PART - 4711)
+    with tempfile.TemporaryDirectory() as directory:
+        there, back = os.path.join(directory, "there"), os.path.join(directory, "back")
+        with open(there, "wb") as file:
+            file.write(value)
+        s3.upload_file(there, bucket, "file", Config=config, ExtraArgs={"ContentType": "a/b", "Metadata": {"n": "1"}})
+        s3.copy({"Bucket": bucket, "Key": "file"}, bucket, "copy", Config=config)
+        s3.download_file(bucket, "copy", back, Config=config)
+        with open(back, "rb") as file:
+            assert file.read() == value
+    parts = [value[at : at + PART] for at in range(0, len(value), PART)]
+    etag = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    for key in "file", "copy":
+        head = s3.head_object(Bucket=bucket, Key=key)
+        assert head["ETag"] == f'"{etag}-4"' and head["ContentLength"] == len(value), head
+    # (An older boto3 leaves metadata behind when it copies in parts.)
+    head = s3.head_object(Bucket=bucket, Key="file")
+    assert head["ContentType"] == "a/b" and head["Metadata"] == {"n": "1"}, head
+    last = s3.get_object(Bucket=bucket, Key="file", PartNumber=4)
+    assert last["Body"].read() == parts[3] and last["PartsCount"] == 4, last
+
+    upload = {"Bucket": bucket, "Key": "given up", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="given up")["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=parts[0])
+    assert [part["Size"] for part in s3.list_parts(**upload)["Parts"]] == [PART]
+    refused("InvalidPart", s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    s3.abort_multipart_upload(**upload)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="given up")
 
 
 def job_lock(s3, bucket):
@@ -100,7 +137,7 @@ def main():
     endpoint, job, bucket = sys.argv[1:]
     s3 = client(endpoint)
     s3.create_bucket(Bucket=bucket)
-    {"objects": job_objects, "lock": job_lock}[job](s3, bucket)
+    {"objects": job_objects, "transfer": job_transfer, "lock": job_lock}[job](s3, bucket)
 
 
 main()

@@ -57,6 +57,12 @@ same_tree() { # DIR DIR
     diff -r "$1" "$2" || fail "$1 and $2 differ"
 }
 
+# Prints the ETag of a file that was uploaded in parts of 5 MiB.
+etag_of_parts() { # FILE
+    printf '%s-%s' "$(split -b 5M --filter='openssl dgst -md5 -binary' "$1" | md5_of)" \
+        $((($(stat -c %s "$1") + 5242879) / 5242880))
+}
+
 # All volumes' copies are there and the same: what a client stored is as good as any other key.
 verified() {
     "$MKV" verify --deep --index "$(lookup data i)" | grep -q 'all is well' || fail 'verify found something'
