@@ -79,6 +79,7 @@ list_uploads() { # [QUERY]
     for number in 0 -1 10001 x '' 99999999999; do
         s3_refused 400 InvalidArgument PUT "/$B/k?uploadId=$ID&partNumber=$number" -d value
     done
+    s3_refused 400 InvalidArgument PUT "/$B/k?uploadId=$ID&partNumber=0" -H 'x-amz-copy-source: /any/key'
     s3_refused 400 InvalidArgument PUT "/$B/k?uploadId=$ID" -d value
     list_parts k
     same '' "$(elements PartNumber)"

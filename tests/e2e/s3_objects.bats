@@ -433,6 +433,8 @@ chunked() { # STATUS CODE TRAILER-LINES [CURL-OPTIONS...]
     s3_refused 404 NoSuchKey PUT '/bucket/none?acl' --data-binary "@$T/acl"
     s3_want 200 GET '/bucket?versioning'
     s3_want 200 GET '/bucket?location'
+    s3_want 200 GET '/bucket/?location=' # minio-go's
+    s3_want 200 GET '/bucket/stub?x-id=GetObject' # JavaScript's
     s3_want 200 GET '/bucket/stub?tagging'
     s3_refused 404 NoSuchBucketPolicy GET '/bucket?policy'
     s3_refused 404 NoSuchCORSConfiguration GET '/bucket?cors'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Reads of S3 go through the front: volumes that fail, what may be in a header, and who may go by the
-# front's own ways.
+# front's own ways. The numbers are those of reports on other servers.
 
 load ../support/lib
 load ../support/replicas
@@ -17,7 +17,7 @@ start() {
     read -r A B C < <(holders /bucket/key | paste -sd' ')
 }
 
-@test "S3 reads step over volumes that fail, or lack the file" {
+@test "S3 reads step over volumes that fail, or lack the file, and are 503 when all do (minikeyvalue#37)" {
     local n
     start
     rm "$(file_of "$A" /bucket/key)"
@@ -41,6 +41,37 @@ start() {
     [[ -n $(header Retry-After) ]]
     s3_refused 416 InvalidRange GET /bucket/key -H 'Range: bytes=100000-'
     s3_want 404 HEAD /bucket/other
+}
+
+# Gets the big object so slowly that there is time to do something, and tells curl's result.
+get_slowly() {
+    local rc=0
+    curl -q -s --noproxy '*' --limit-rate 4M -D "$T/slow.head" -o "$T/slow" "$(url i-s3)/bucket/big" 3>&- || rc=$?
+    echo $rc >"$T/slow.rc"
+}
+
+is_midway() {
+    [[ -e $T/slow && $(stat -c %s "$T/slow") -gt 1000000 ]]
+}
+
+@test "a volume that dies in the middle of a value doesn't make the rest of it a whole one (SW#9149)" {
+    local n
+    start
+    value big 60000000
+    s3_want 200 PUT /bucket/big -T "$T/big"
+    get_slowly &
+    within 10 is_midway
+    for n in $(holders /bucket/big); do
+        crash "$n"
+    done
+    wait
+    same 18 "$(cat "$T/slow.rc")" "curl's result: less came than was announced"
+    grep -qi '^content-length: 60000000' "$T/slow.head"
+    head -c "$(stat -c %s "$T/slow")" "$T/big" | cmp - "$T/slow"
+    for n in $(holders /bucket/big); do
+        within 10 sees i "$n" down
+    done
+    s3_refused 503 ServiceUnavailable GET /bucket/big
 }
 
 @test "a signed read is tried again with its signature" {
@@ -141,7 +172,7 @@ not_split() { # NAMES-WANTED
     s3_refused 404 NoSuchBucket GET /bucket
 }
 
-@test "a read has the bytes and headers of one version while the object is overwritten" {
+@test "a read has the bytes and headers of one version while the object is overwritten (mountx#20, floci#2874)" {
     local n pid size
     start
     head -c 200000 /dev/zero | tr '\0' a >"$T/a"

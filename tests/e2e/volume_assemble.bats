@@ -164,7 +164,7 @@ refused_with() { # STATUS TEXT: the lines of stdin
     cmp "$D$TARGET" "$D/aa/01/YQ==$G"
 }
 
-@test "10,000 parts become one file, and one more is refused" {
+@test "10,000 parts become one file, and one more is refused (scality/cloudserver#444)" {
     local n
     for ((n = 0; n < 256; n++)); do
         printf '%s/bb/%02x\n' "$D" $n
