@@ -49,6 +49,8 @@ tool /usr/bin/aws           awscli
 tool s3cmd                  s3cmd
 tool rclone                 rclone
 tool restic                 restic
+tool docker-registry        docker-registry
+tool skopeo                 skopeo
 python boto3                python3-boto3
 python venv                 python3-venv
 header cmocka.h             libcmocka-dev"
@@ -135,30 +137,38 @@ resolve()
     fi
 }
 
-# Debian's nginx package starts a server on port 80 and enables it at boot, which nobody asked for
-# who only wants to build mkv. Its maintainer script respects a masked unit under systemd and a
-# single-user runlevel under sysvinit; the mask goes right after, the server stays disabled.
-held=
-hold_nginx()
+# Some of Debian's packages start a server and enable it at boot, which nobody asked for who only wants
+# to build and test mkv. Their maintainer scripts respect a masked unit under systemd and a single-user
+# runlevel under sysvinit; the mask goes right after, the server stays disabled.
+servers=" nginx docker-registry "
+held=()
+hold_servers() # PACKAGE...
 {
-    held=yes
-    if [ -d /run/systemd/system ]; then
-        as_root systemctl mask --quiet nginx.service
-    fi
+    local package
+
+    for package in "$@"; do
+        if [[ $servers == *" $package "* ]]; then
+            held+=("$package")
+            if [ -d /run/systemd/system ]; then
+                as_root systemctl mask --quiet "$package.service"
+            fi
+        fi
+    done
 }
 
-release_nginx()
+release_servers()
 {
-    if [ -z "$held" ]; then
-        return
-    fi
-    held=
-    if [ -d /run/systemd/system ]; then
-        as_root systemctl unmask --quiet nginx.service
-        as_root systemctl disable --quiet nginx.service || true
-    else
-        as_root update-rc.d nginx disable || true
-    fi
+    local package
+
+    for package in "${held[@]}"; do
+        if [ -d /run/systemd/system ]; then
+            as_root systemctl unmask --quiet "$package.service"
+            as_root systemctl disable --quiet "$package.service" || true
+        else
+            as_root update-rc.d "$package" disable || true
+        fi
+    done
+    held=()
 }
 
 updated=
@@ -173,13 +183,11 @@ install()
     for want in "$@"; do
         packages+=("$(resolve "$want")")
     done
-    if [[ " ${packages[*]} " == *' nginx '* ]]; then
-        hold_nginx
-    fi
+    hold_servers "${packages[@]}"
     echo "deps.sh: installing ${packages[*]}"
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -q --no-install-recommends "${packages[@]}" </dev/null
-    release_nginx
+    release_servers
 }
 
 # Installs what the check "$@" says is unmet, or names it and gives up.
@@ -237,7 +245,7 @@ main()
 {
     # nginx is in sbin, which Debian leaves out of an ordinary user's PATH.
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-    trap release_nginx EXIT
+    trap release_servers EXIT
     case ${1-} in
         '' | --test) ;;
         -h | --help) usage && exit 0 ;;
