@@ -51,6 +51,8 @@ tool rclone                 rclone
 tool restic                 restic
 tool docker-registry        docker-registry
 tool skopeo                 skopeo
+tool barman-cloud-backup    barman-cli-cloud
+server postgres             postgresql
 python boto3                python3-boto3
 python venv                 python3-venv
 header cmocka.h             libcmocka-dev"
@@ -78,6 +80,7 @@ has()
         tool) command -v "$2" >/dev/null ;;
         header) has_header "$2" ;;
         llhttp) has_llhttp ;;
+        server) compgen -G "/usr/lib/postgresql/*/bin/$2" >/dev/null ;;
         python) /usr/bin/python3 -c "import $2, ensurepip" 2>/dev/null ;;
     esac
 }
@@ -140,7 +143,7 @@ resolve()
 # Some of Debian's packages start a server and enable it at boot, which nobody asked for who only wants
 # to build and test mkv. Their maintainer scripts respect a masked unit under systemd and a single-user
 # runlevel under sysvinit; the mask goes right after, the server stays disabled.
-servers=" nginx docker-registry "
+servers=" nginx docker-registry postgresql "
 held=()
 hold_servers() # PACKAGE...
 {
