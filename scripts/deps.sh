@@ -51,6 +51,7 @@ tool rclone                 rclone
 tool restic                 restic
 tool docker-registry        docker-registry
 tool skopeo                 skopeo
+tool s3fs                   s3fs
 tool barman-cloud-backup    barman-cli-cloud
 server postgres             postgresql
 python boto3                python3-boto3
