@@ -108,7 +108,7 @@ static void write_headers(const struct change *c, bool has_version)
 /* What the key must be when the condition holds. */
 static void require(struct change *c)
 {
-    c->op.needs = HISTORY_ABSENT | HISTORY_PRESENT;
+    c->op.needs = HISTORY_ANY;
     if (c->condition == CREATES)
         c->op.needs = HISTORY_ABSENT;
     else if (c->condition == MATCHES && c->op.effect != HISTORY_DELETES)

@@ -6,8 +6,6 @@
 
 #include "tests/model/history.h"
 
-#define ANY (HISTORY_ABSENT | HISTORY_PRESENT)
-
 /* Whether these operations fit an order. */
 static bool fits(const struct history_op *ops, size_t n)
 {
@@ -28,8 +26,11 @@ static bool fits(const struct history_op *ops, size_t n)
 
 static struct history_op put_between(double start, double end, unsigned version)
 {
-    return (struct history_op){
-        .start = start, .end = end, .needs = ANY, .effect = HISTORY_PUTS, .version = version};
+    return (struct history_op){.start = start,
+                               .end = end,
+                               .needs = HISTORY_ANY,
+                               .effect = HISTORY_PUTS,
+                               .version = version};
 }
 
 static struct history_op create_between(double start, double end, unsigned version)
@@ -51,7 +52,8 @@ static struct history_op swap_between(double start, double end, unsigned from, u
 
 static struct history_op delete_between(double start, double end)
 {
-    return (struct history_op){.start = start, .end = end, .needs = ANY, .effect = HISTORY_DELETES};
+    return (struct history_op){
+        .start = start, .end = end, .needs = HISTORY_ANY, .effect = HISTORY_DELETES};
 }
 
 static struct history_op get_between(double start, double end, unsigned version)
@@ -121,6 +123,23 @@ static void test_history_check_lets_the_unanswered_happen_or_not(void **state)
         FITS(perhaps(create_between(3, 4, 2)), put_between(1, 2, 1), get_between(5, 6, 2)));
 }
 
+/* Nobody has seen the values, but that there was one, or none. */
+static void test_history_check_knows_when_the_unseen_must_have_been(void **state)
+{
+    struct history_op exists = {.start = 5, .end = 6, .needs = HISTORY_PRESENT};
+
+    (void)state;
+    assert_true(FITS(put_between(1, 4, 1), delete_between(2, 3), exists));
+    assert_true(FITS(put_between(1, 4, 1), delete_between(2, 3), get_between(5, 6, 0)));
+    assert_false(FITS(put_between(2, 3, 1), delete_between(4, 4.5), exists));
+    assert_false(FITS(put_between(1, 2, 1), delete_between(3, 4), put_between(4.5, 4.7, 2),
+                      get_between(5, 6, 0)));
+    assert_true(FITS(put_between(1, 2, 1), delete_between(3, 6), create_between(4, 5, 2),
+                     get_between(7, 8, 2)));
+    assert_false(FITS(put_between(1, 2, 1), delete_between(2.1, 2.2), put_between(3, 6, 3),
+                      create_between(4, 5, 2), get_between(7, 8, 2)));
+}
+
 static void test_history_check_follows_many_at_once(void **state)
 {
     struct history_op ops[13];
@@ -142,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_history_check_knows_conditions_that_did_not_hold),
         cmocka_unit_test(test_history_check_knows_refusals_that_had_no_reason),
         cmocka_unit_test(test_history_check_lets_the_unanswered_happen_or_not),
+        cmocka_unit_test(test_history_check_knows_when_the_unseen_must_have_been),
         cmocka_unit_test(test_history_check_follows_many_at_once),
     };
 
