@@ -210,8 +210,11 @@ static bool has_first(const struct check *c, const struct possibility *p, unsign
     const struct history_op *op = c->open[i];
 
     for (unsigned k = 0; k < OPEN_MAX && (c->hideable >> i & 1); k++) {
-        if (k != i && (c->hideable & ~p->happened) >> k & 1 && c->open[k]->effect == op->effect &&
-            (c->open[k]->end < op->end || (c->open[k]->end == op->end && k < i)))
+        const struct history_op *other = c->open[k];
+
+        if (k == i || !((c->hideable & ~p->happened) >> k & 1) || other->effect != op->effect)
+            continue;
+        if (other->end < op->end || (other->end == op->end && k < i))
             return true;
     }
     return false;

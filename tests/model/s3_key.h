@@ -33,9 +33,9 @@ extern struct s3_tally s3_tally;
 void s3_key_init(struct shared_key *keys, unsigned number);
 
 /* Does something to the key of that number, at random. */
-void s3_key_act(struct s3_client *client, struct shared_key *keys, unsigned number);
+void s3_key_act(struct s3_client *s3, struct shared_key *keys, unsigned number);
 
 /* When all is well again: GETs it, which must be possible. */
-void s3_key_look_at(struct s3_client *client, struct shared_key *keys, unsigned number);
+void s3_key_look_at(struct s3_client *s3, struct shared_key *keys, unsigned number);
 
 #endif
