@@ -170,8 +170,8 @@ EOF
         done
         want 400 GET "$u/$K?list&start=%zz"
         want 400 GET "$u/$K?list&start=/$(printf '%01025d' 7)"
-        want 200 GET "$u/?list&limit=1&start=/$(printf '%01136d' 7)" # S3 has keys of such a length
-        want 400 GET "$u/?list&limit=1&start=/$(printf '%01137d' 7)"
+        want 200 GET "$u/?list&limit=1&start=/$(printf '%01140d' 7)" # S3 has keys of such a length
+        want 400 GET "$u/?list&limit=1&start=/$(printf '%01141d' 7)"
         want 400 GET "$u/$K%zz?list"
         want 400 GET "$u/$K%00?list"
         want 400 GET "$u/$(printf '%01025d' 7)?list"
