@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # aws, as Debian has it: a tree that goes and comes back, its big file in parts. (A start of aws takes
-# seconds on a busy machine, so each does much.)
+# seconds on a busy machine, so each does much. PyPI has only version 1, which sends what PyPI's boto3
+# sends; that is tested.)
 
 load ../support/lib
 load ../support/s3

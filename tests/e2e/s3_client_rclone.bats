@@ -32,6 +32,7 @@ host_base = $(at i-s3)
 host_bucket = $(at i-s3)
 use_https = False
 multipart_chunk_size_mb = 5
+multipart_copy_chunk_size_mb = 5
 EOF
 }
 
