@@ -99,3 +99,26 @@ teardown() {
     refute same a b 2>/dev/null
     refute refute true 2>/dev/null
 }
+
+@test "a test that fails says where, with the functions on the way" {
+    local each
+    sed 's/^TEST/@test/' >"$T/failing.bats" <<END
+load $BATS_TEST_DIRNAME/../support/lib
+outer() { same 1 "\$1" it; }
+TEST "in a function" {
+    outer 1
+    outer 2
+    true
+}
+TEST "in the test" {
+    same 1 1
+    [[ 1 == 2 ]]
+    true
+}
+END
+    refute env -i PATH="${PATH#"$BATS_LIBEXEC:"}" MKV="$MKV" MKV_E2E_SUPPORT="$SUPPORT" TMPDIR="$T" bats "$T/failing.bats" >"$T/said"
+    for each in "from function \`same' in file " "from function \`outer' in file .*, line 2" 'in test file .*, line 5)' \
+        "it: wanted '1', got '2'" 'in test file .*, line 10)' "\`\[\[ 1 == 2 \]\]' failed"; do
+        grep -q "^# .*$each" "$T/said" || fail "no '$each' in $(cat "$T/said")"
+    done
+}
