@@ -4,23 +4,23 @@
 load ../support/lib
 load ../support/jobs
 
-# Asks the admin socket of index i: sets STATUS, the body goes to $T/body.
-admin() { # METHOD TARGET [CURL-OPTIONS...]
-    local method=$1 target=$2
-    shift 2
+# Asks the admin socket of index i: the body goes to $T/ANSWER, the status to $T/ANSWER.status.
+ask() { # ANSWER METHOD TARGET
     (
         cd "$T/data/i" || exit # the path may be too long for curl
-        curl -q -sS -m $((30 * SLOW)) -X "$method" --unix-socket admin.sock -o "$T/body" -D "$T/head" \
-            -w '%{http_code}' "$@" "http://index$target"
-    ) >"$T/code"
-    STATUS=$(cat "$T/code")
+        curl -q -sS -N -m $((30 * SLOW)) -X "$2" --unix-socket admin.sock -o "$T/$1" -w '%{http_code}' "http://index$3"
+    ) >"$T/$1.status"
 }
 
-wants() { # STATUS METHOD TARGET [CURL-OPTIONS...]
-    local status=$1
-    shift
-    admin "$@"
-    same "$status" "$STATUS" "$*: $(cat "$T/body"): status"
+wants() { # STATUS METHOD TARGET
+    ask body "$2" "$3"
+    same "$1" "$(cat "$T/body.status")" "$2 $3: $(cat "$T/body"): status"
+}
+
+# Watches a job, and waits until it is seen to run.
+watch() { # TARGET
+    ask watched GET "$1" &
+    within 5 grep -q running "$T/watched" 2>/dev/null
 }
 
 # A field of the answer's last line.
@@ -76,11 +76,10 @@ field() { # JQ-PATH
     wants 202 POST '/jobs/rebalance?rate=1'
     wants 409 POST '/jobs/rebalance?dry_run=1'
     same '1 running false 1' "$(field '"\(.job) \(.state) \(.options.dry_run) \(.options.rate)"')"
-    rm "$T/body" # which says that it runs, too
-    admin GET /jobs/1 -N &
-    within 5 grep -q running "$T/body" 2>/dev/null
+    watch /jobs/1
     wants 202 DELETE /jobs/1
     wait
+    same canceled "$(tail -n 1 "$T/watched" | jq -r .state)"
     wants 200 GET /jobs/1
     same 1 "$(wc -l <"$T/body")" lines
     same 'canceled false' "$(field '"\(.state) \(.clean)"')"
@@ -93,10 +92,8 @@ field() { # JQ-PATH
 @test "an index that stops ends its jobs, and who watches hears it" {
     grown 60
     wants 202 POST '/jobs/rebalance?rate=1'
-    rm "$T/body" # which says that it runs, too
-    admin GET /jobs/1 -N &
-    within 5 grep -q running "$T/body" 2>/dev/null
+    watch /jobs/1
     stop i
     wait
-    same canceled "$(field .state)"
+    same canceled "$(tail -n 1 "$T/watched" | jq -r .state)"
 }
