@@ -31,6 +31,7 @@ int api_status(int rc)
     case UV_EIO:
     case UV_ENOBUFS:
     case UV_ENOMEM:
+    case UV_ETIMEDOUT:
         return 503;
     case UV_ENOSPC:
         return 507;

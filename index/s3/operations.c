@@ -284,6 +284,7 @@ enum s3_error call_error_of(int rc)
     case UV_EIO:
     case UV_ENOBUFS:
     case UV_ENOMEM:
+    case UV_ETIMEDOUT:
         return S3_SERVICE_UNAVAILABLE;
     default:
         return S3_INTERNAL_ERROR;

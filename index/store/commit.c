@@ -6,7 +6,9 @@
  * A commit that expects something compares with what is on its way before it, or else with the
  * tables. Should the batch fail that it has looked into, its own fails as well.
  *
- * On a disk that is nearly full only commits that delete something are taken (room.h). */
+ * On a disk that is nearly full only commits that delete something are taken (room.h). While it
+ * hangs none is: whose block the disk has may be done or not, and waits; the others are refused,
+ * and that is so for good. */
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,6 +18,7 @@
 
 #define MEMTABLE_MAX     (56UL << 20) /* bytes at which commits wait for the one that runs */
 #define CHECKPOINT_BYTES (64UL << 20) /* of the journal, likewise */
+#define PATIENCE_MS      30000
 
 static bool is_empty(const struct batch *batch)
 {
@@ -86,6 +89,35 @@ static void take_room(struct store *s, struct room room)
     s->short_of_room = is_short;
 }
 
+static void clear_batch(struct batch *batch)
+{
+    batch->rc = 0;
+    batch->depends = false;
+    batch->n_ops = 0;
+    buf_clear(&batch->payload);
+    slots_clear(&batch->last);
+}
+
+static void patience_cb(uv_timer_t *timer)
+{
+    struct store *s = timer->data;
+    struct commit_queue commits = STAILQ_HEAD_INITIALIZER(commits);
+
+    log_error("the disk of the index in %s hangs: nothing new is taken until it goes on",
+              s->directory);
+    s->hangs = true;
+    s->stats.journal_error = UV_ETIMEDOUT;
+    STAILQ_CONCAT(&commits, &s->filling.announced);
+    STAILQ_CONCAT(&commits, &s->filling.commits);
+    clear_batch(&s->filling);
+    end_commits(&commits, UV_ETIMEDOUT);
+}
+
+static void wait_from_now(struct store *s)
+{
+    uv_timer_start(&s->patience, patience_cb, s->options.patience_ms, 0);
+}
+
 static void flush_done_cb(uv_work_t *work, int status)
 {
     struct store *s = work->data;
@@ -94,6 +126,7 @@ static void flush_done_cb(uv_work_t *work, int status)
 
     (void)status;
     s->flush_running = false;
+    uv_timer_stop(&s->patience);
     atomic_store(&s->is_written, false);
     if (s->flush_began && bytes > 0)
         s->stats.journal_error = rc;
@@ -107,9 +140,7 @@ static void flush_done_cb(uv_work_t *work, int status)
     if (rc < 0 && s->filling.depends)
         s->filling.rc = rc;
     s->filling.depends = false;
-    s->flushing.n_ops = 0;
-    buf_clear(&s->flushing.payload);
-    slots_clear(&s->flushing.last);
+    clear_batch(&s->flushing);
     end_commits(&s->flushing.announced, rc);
     end_commits(&s->flushing.commits, rc);
     store_flush_soon(s);
@@ -158,9 +189,9 @@ static void start_flush(struct store *s)
 {
     struct batch swap = s->flushing;
 
+    wait_from_now(s);
     s->flushing = s->filling;
     s->filling = swap;
-    s->filling.rc = 0;
     move_queues(&s->filling, &s->flushing);
     s->flush_running = true;
     s->flush_began = s->flushing.rc == 0;
@@ -188,8 +219,16 @@ static void prepare_cb(uv_prepare_t *prepare)
 
 void store_flush_soon(struct store *s)
 {
-    if (!is_empty(&s->filling) && !s->flush_running)
-        uv_prepare_start(&s->prepare, prepare_cb);
+    if (s->hangs && !s->flush_running) {
+        log_info("the disk of the index in %s goes on", s->directory);
+        s->hangs = false;
+        if (s->stats.journal_error == UV_ETIMEDOUT)
+            s->stats.journal_error = 0;
+    }
+    if (is_empty(&s->filling) || s->flush_running)
+        return;
+    uv_prepare_start(&s->prepare, prepare_cb);
+    wait_from_now(s);
 }
 
 /* --- Commits --------------------------------------------------------------------------------- */
@@ -355,7 +394,9 @@ static int add_commit(struct store *s, struct store_commit *commit,
                       const struct store_change *changes, size_t n, store_commit_cb done)
 {
     struct prepared prepared[STORE_CHANGES_MAX];
-    int rc = has_room(s, changes, n) ? reserve(s, changes, n) : UV_ENOSPC;
+    int rc = s->hangs                   ? UV_ETIMEDOUT
+             : !has_room(s, changes, n) ? UV_ENOSPC
+                                        : reserve(s, changes, n);
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !s->closing);
     for (size_t i = 0; i < n && rc == 0; i++)
@@ -368,6 +409,8 @@ static int add_commit(struct store *s, struct store_commit *commit,
     commit->rc = rc;
     if (!s->flush_running)
         uv_prepare_start(&s->prepare, prepare_cb);
+    if (!uv_is_active((uv_handle_t *)&s->patience))
+        wait_from_now(s);
     return 0;
 }
 
@@ -408,6 +451,10 @@ int store_commit_init(struct store *s)
     uv_unref((uv_handle_t *)&s->written);
     uv_prepare_init(s->loop, &s->prepare);
     s->prepare.data = s;
+    uv_timer_init(s->loop, &s->patience);
+    s->patience.data = s;
+    if (s->options.patience_ms == 0)
+        s->options.patience_ms = PATIENCE_MS;
     if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))
         s->seed = uv_hrtime();
     move_queues(&s->filling, &s->flushing);

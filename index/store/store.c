@@ -315,11 +315,18 @@ static void closed_cb(uv_handle_t *handle)
     cb(arg);
 }
 
-static void prepare_closed_cb(uv_handle_t *handle)
+static void patience_closed_cb(uv_handle_t *handle)
 {
     struct store *s = handle->data;
 
     uv_close((uv_handle_t *)&s->written, closed_cb);
+}
+
+static void prepare_closed_cb(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+
+    uv_close((uv_handle_t *)&s->patience, patience_closed_cb);
 }
 
 static void seal_work_cb(uv_work_t *work)

@@ -405,6 +405,50 @@ static void test_commit_of_another_key_outlives_the_failure(void **state)
     assert_has(f, STORE_KEYS, "/b", A);
 }
 
+/* --- A disk that hangs ----------------------------------------------------------------------- */
+
+static void set_patience(struct fixture *f, unsigned ms)
+{
+    storebox_close(&f->box);
+    f->box.options.patience_ms = ms;
+    assert_int_equal(storebox_open(&f->box), 0);
+}
+
+/* What the disk has may be done or not; the rest is not. */
+static void test_commit_behind_a_disk_that_hangs(void **state)
+{
+    const struct store_change a = change_of(STORE_KEYS, "/a", A, STORE_NOTHING, NONE);
+    const struct store_change b = change_of(STORE_KEYS, "/b", A, STORE_NOTHING, NONE);
+    const struct store_change orphan = change_of(STORE_ORPHANS, "/a", A, STORE_NOTHING, NONE);
+    struct fixture *f = *state;
+    struct store_stats stats;
+    struct try tries[4];
+
+    set_patience(f, 20);
+    slow_disk_set(true, false);
+    begin(f, &tries[0], &a, 1);
+    WAIT_UNTIL(f, slow_disk_waits());
+    begin(f, &tries[1], &b, 1);
+    announce(f, &tries[2], &orphan);
+    assert_int_equal(end(&tries[1]), UV_ETIMEDOUT);
+    assert_int_equal(end(&tries[2]), UV_ETIMEDOUT);
+    assert_int_equal(store_commit(f->box.store, &tries[3].commit, &b, 1, ended_cb), UV_ETIMEDOUT);
+    store_stats(f->box.store, &stats);
+    assert_int_equal(stats.journal_error, UV_ETIMEDOUT);
+    assert_int_equal(tries[0].place, 0);
+    slow_disk_set(false, false);
+    assert_int_equal(end(&tries[0]), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_has(f, STORE_KEYS, "/a", A);
+        assert_has(f, STORE_KEYS, "/b", NONE);
+        assert_has(f, STORE_ORPHANS, "/a", NONE);
+        set_patience(f, 0);
+    }
+    assert_int_equal(commit(f, STORE_KEYS, "/b", A, STORE_NOTHING, NONE), 0);
+    store_stats(f->box.store, &stats);
+    assert_int_equal(stats.journal_error, 0);
+}
+
 /* --- Announcements --------------------------------------------------------------------------- */
 
 static void test_announcement_ends_before_the_disk_has_it(void **state)
@@ -478,6 +522,7 @@ int main(void)
         COMMIT_TEST(test_commit_fails_with_the_one_that_it_has_found),
         COMMIT_TEST(test_commit_without_expectation_fails_with_the_one_that_it_has_found),
         COMMIT_TEST(test_commit_of_another_key_outlives_the_failure),
+        COMMIT_TEST(test_commit_behind_a_disk_that_hangs),
         COMMIT_TEST(test_announcement_ends_before_the_disk_has_it),
         COMMIT_TEST(test_announcement_that_meets_something_else),
         COMMIT_TEST(test_announcement_that_cannot_be_written),
