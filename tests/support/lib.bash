@@ -221,23 +221,29 @@ from: mkv $*"
 
 # --- Ports ----------------------------------------------------------------------------------------
 
-# Prints the port of NAME, leased at the first call.
-port() { # NAME
-    at "$1" ''
+# Sets PORT to the port of NAME, leased at the first call.
+find_port() { # NAME
+    if find_path port "$1"; then
+        read -r PORT <"$FOUND_AT"
+    else
+        PORT=$("$SUPPORT/freeport" "$LEASES" $$ | tee "$RUN/port/$1")
+    fi
 }
 
-at() { # NAME [WHAT COMES BEFORE THE PORT]: its host:port
-    local port
-    if find_path port "$1"; then
-        read -r port <"$FOUND_AT"
-    else
-        port=$("$SUPPORT/freeport" "$LEASES" $$ | tee "$RUN/port/$1")
-    fi
-    echo "${2-127.0.0.1:}$port"
+# Prints it.
+port() { # NAME
+    find_port "$1"
+    echo "$PORT"
+}
+
+# Prints its host:port. (Files of tests have their own, with other hosts.)
+at() { # NAME
+    find_port "$1"
+    echo "127.0.0.1:$PORT"
 }
 
 url() { # NAME
-    at "$1" http://127.0.0.1:
+    echo "http://$(at "$1")"
 }
 
 # Whether [::1] is there. A file of /proc always looks empty, so it is read.
