@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 
 #include "index/base/log.h"
 
-#define BACKLOG  511 /* nginx's own */
-#define NAME_MAX (INET6_ADDRSTRLEN + 9)
+#define BACKLOG     511 /* nginx's own */
+#define SEND_BUFFER (256 * 1024)
+#define NAME_MAX    (INET6_ADDRSTRLEN + 9)
 
 static void format_name(const struct listener *l, char name[NAME_MAX])
 {
@@ -55,6 +57,16 @@ static void add(struct listeners *listeners, const struct sockaddr *address, soc
     log_warn("not listening on %s: %d addresses are the most", name, LISTENERS_MAX);
 }
 
+/* The connections that are accepted inherit it. Else each client that doesn't read costs megabytes
+ * of the kernel's memory, and one that reads has a worker for as long as that takes. (It may not
+ * know how.) */
+static void bound_send_buffers(int fd)
+{
+    int bytes = SEND_BUFFER;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
 static int open_socket(const struct listener *l)
 {
     int fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -71,6 +83,8 @@ static int open_socket(const struct listener *l)
         rc = -errno;
     if (rc < 0)
         close(fd);
+    else
+        bound_send_buffers(fd);
     return rc < 0 ? rc : fd;
 }
 

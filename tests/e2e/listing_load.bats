@@ -53,6 +53,15 @@ none_connected() { # NAME
     (($(connections "$1") == 0))
 }
 
+# Prints the most bytes that the kernel keeps for one client of a server.
+unsent() { # NAME
+    ss -Htn state established "sport = :$(port "$1")" | awk '$2 > most { most = $2 } END { print most + 0 }'
+}
+
+is_filled() { # NAME
+    (($(unsent "$1") > 64 << 10))
+}
+
 @test "clients that stop reading in mid-listing cost no memory, hold up nobody, and are cut off" {
     local p n fd fds=() before control
     # Escaped in JSON, a control byte takes six: 3,000 keys make a listing of 17 MB, which is more
@@ -79,6 +88,11 @@ none_connected() { # NAME
     for n in 1 2 3 4 5; do
         want 200 GET "$(url i)/$K/?list" # full listings pass by them
         want 302 GET "$(url i-direct)/$K/1000$control"
+    done
+    for p in i i-direct; do
+        within 10 is_filled "$p"
+        # Left to itself, the kernel takes 4 MB of a client's answer.
+        (($(unsent "$p") < 512 << 10)) || fail "$p: $(unsent "$p") bytes"
     done
     if ((!ASAN && $(anonymous i) - before > 8 << 10)); then
         fail "it grew from $before to $(anonymous i) KiB"

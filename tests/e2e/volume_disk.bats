@@ -168,6 +168,27 @@ one_on() { # VOLUME PREFIX COUNT
     get_some during 4
 }
 
+@test "a PUT that a disk hangs with is refused in time, and stays refused when the disk goes on" {
+    local begun status
+    disk v1
+    cluster i v1
+    put "$(url i)/before" value
+    fsfreeze -f "$T/data/v1" || skip "needs fsfreeze"
+    begun=$SECONDS
+    curl -q -s --noproxy '*' -m 300 -o "$T/answer" -w '%{http_code}' --data-binary refused -X PUT "$(url i)/key" >"$T/code"
+    fsfreeze -u "$T/data/v1"
+    status=$(cat "$T/code")
+    [[ $status == 50[0-9] ]] || fail "$status after $((SECONDS - begun)) s: $(cat "$T/answer")"
+    ((SECONDS - begun <= 125)) || fail "after $((SECONDS - begun)) s"
+    within 20 sees i v1 up
+    want 404 GET "$(url i)/key"
+    want 201 PUT "$(url i)/key" --data-binary again
+    got "$(url i)/key" again
+    within 20 has_orphans i 0
+    same 2 "$(blobs v1 | wc -l)" 'blobs on it'
+    got "$(url i)/key" again
+}
+
 @test "a volume that answers 500 to each PUT, and says that it is up, comes last for a while" {
     local n=0
     fake v1 answer-500
