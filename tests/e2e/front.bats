@@ -2,19 +2,24 @@
 # What the front passes on: to the next hop goes only what is meant for it.
 
 load ../support/lib
+load ../support/s3
 
 # Attacks a key with bodies that a read hasn't, while others read another one (smuggle.py).
-smuggle() { # [INDEX-OPTIONS...]
+attack() { # PORT-NAME KEY OTHER BLOB-PATH
     local served failed answered
-    cluster i 'v1 v2' --replicas 2 --workers 1 "$@"
-    put "$(url i)/key" value
-    put "$(url i)/other" other
-    "${BEFORE[@]:-true}"
-    python3 "$BATS_TEST_DIRNAME/../support/smuggle.py" "$(port i)" key other "$(blob_of v1 /other)" >"$T/smuggled"
+    python3 "$BATS_TEST_DIRNAME/../support/smuggle.py" "$(port "$1")" "$2" "$3" "$4" >"$T/smuggled"
     read -r served failed answered <"$T/smuggled"
     same 0 "$failed" 'GETs of others that failed'
     same 450 "$served" 'GETs of others'
     same 150 "$answered" 'attacks that were answered'
+}
+
+smuggle() { # [INDEX-OPTIONS...]
+    cluster i 'v1 v2' --replicas 2 --workers 1 "$@"
+    put "$(url i)/key" value
+    put "$(url i)/other" other
+    "${BEFORE[@]:-true}"
+    attack i key other "$(blob_of v1 /other)"
     holds v1 /other other
     holds v2 /other other
     want 404 GET "$(url i)/missing"
@@ -38,6 +43,28 @@ smuggle() { # [INDEX-OPTIONS...]
     }
     BEFORE=(lose_one)
     smuggle --reads proxy
+}
+
+smuggle_by_s3() {
+    s3_cluster 'v1 v2' --replicas 2 --workers 1
+    s3_want 200 PUT /bucket/key --data-binary value
+    s3_want 200 PUT /bucket/other --data-binary other
+    "${BEFORE[@]:-true}"
+    attack i-s3 bucket/key bucket/other "$(blob_of v1 /bucket/other)"
+    holds v1 /bucket/other other
+    holds v2 /bucket/other other
+}
+
+@test "a body that a read of S3 has hits nobody else's request" {
+    smuggle_by_s3
+}
+
+@test "a body that a read of S3 has hits nobody else's request, with a replica that is missing" {
+    lose_one() {
+        rm "$(file_of v1 /bucket/key)"
+    }
+    BEFORE=(lose_one)
+    smuggle_by_s3
 }
 
 # Sends stdin and half-closes; sets STATUS, and leaves the answer in $T/answer.

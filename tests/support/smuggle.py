@@ -3,9 +3,9 @@
 
     smuggle.py PORT KEY OTHER BLOB-PATH
 
-Clients of two kinds share the proxy at 127.0.0.1:PORT. The attackers GET /KEY with a body that
-comes some milliseconds after its head, announced by a length or chunked; the body, or a header of
-the request after it, is a DELETE of BLOB-PATH, what a volume would know as the blob of /OTHER. The
+Clients of two kinds share the proxy at 127.0.0.1:PORT. The attackers GET, or HEAD, /KEY with a body
+that comes some milliseconds after its head, announced by a length or chunked; the body, or a header
+of the request after it, is a DELETE of BLOB-PATH, what a volume would know as the blob of /OTHER. The
 victims GET /OTHER meanwhile. Prints "VICTIMS-SERVED VICTIMS-FAILED ATTACKS-ANSWERED"; an attack
 counts as answered when the first thing that comes back is an HTTP status line.
 """
@@ -39,15 +39,14 @@ def read_all(client):
     return data
 
 
-def attack(framing, delay, body, request):
+def attack(method, framing, delay, body, request):
     global answered
-    head = f"GET /{KEY} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()
+    head = f"{method} /{KEY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{framing}\r\n\r\n".encode()
     client = connect()
     try:
         client.sendall(head)
         wait(client, delay)
         client.sendall(body + request)
-        client.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # it has hung up, which is an answer too
     data = read_all(client)
@@ -83,9 +82,9 @@ def attacks():
 
 
 def main():
-    for _ in range(ROUNDS):
+    for n in range(ROUNDS):
         for each in attacks():
-            threads = [threading.Thread(target=attack, args=each)]
+            threads = [threading.Thread(target=attack, args=(("GET", "HEAD")[n % 2], *each))]
             threads += [threading.Thread(target=be_victim) for _ in range(2)]
             for thread in threads:
                 thread.start()
