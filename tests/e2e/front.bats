@@ -67,6 +67,12 @@ smuggle_by_s3() {
     smuggle_by_s3
 }
 
+@test "a body that a GET of a volume's own pages has hits nobody else's request" {
+    volume v --workers 1
+    attack v _mkv/space _mkv/list /aa/bb/YQ==
+    attack v _mkv/list _mkv/space /aa/bb/YQ==
+}
+
 # Sends stdin and half-closes; sets STATUS, and leaves the answer in $T/answer.
 half_closed() { # PORT-NAME
     python3 "$BATS_TEST_DIRNAME/../support/halfclose.py" "$(port "$1")" >"$T/answer"
