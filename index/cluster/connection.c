@@ -26,7 +26,7 @@ static int find_shortage(const struct transfer *t)
     if (t->shortage != 0)
         return -t->shortage;
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
-    if (error != 0 && transfer_failed_here(-(int)error))
+    if (is_shortage((int)error))
         return -(int)error;
     fd = open("/", O_PATH | O_CLOEXEC);
     if (fd < 0)
@@ -69,7 +69,7 @@ static curl_socket_t open_socket_cb(void *arg, curlsocktype purpose, struct curl
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
     (void)purpose;
-    if (fd < 0 && transfer_failed_here(-errno))
+    if (fd < 0 && is_shortage(errno))
         t->shortage = errno;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }

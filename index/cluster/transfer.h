@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "index/base/address.h"
+#include "index/base/shortage.h"
 
 struct pace; /* pace.h */
 struct transfers;
@@ -151,8 +152,7 @@ void transfer_cancel(struct transfer *transfer);
  * descriptors, buffers or ports are short), which says nothing of the volume. */
 static inline bool transfer_failed_here(int rc)
 {
-    return rc == UV_ECANCELED || rc == UV_ENOMEM || rc == UV_EMFILE || rc == UV_ENFILE ||
-           rc == UV_ENOBUFS || rc == UV_EADDRNOTAVAIL;
+    return rc == UV_ECANCELED || is_shortage(-rc);
 }
 
 /* Whether the volume has done what it was asked: RFC 9110, section 15.3. */

@@ -13,6 +13,7 @@
 
 #include "index/base/hex.h"
 #include "index/base/md5.h"
+#include "index/base/shortage.h"
 #include "launcher/volume/blob_body.h"
 #include "launcher/volume/sync_disk.h"
 
@@ -95,7 +96,7 @@ static int begin_file(struct hash *h, struct buf *out)
     int rc = open_file(h);
 
     md5_begin(&h->md5);
-    if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) /* says nothing of the file */
+    if (is_shortage(-rc)) /* says nothing of the file */
         return rc;
     if (rc < 0)
         return end_file(h, rc, out);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "index/base/log.h"
+#include "index/base/shortage.h"
 #include "launcher/volume/sync_disk.h"
 
 #define WORKERS      4    /* as many as libuv has threads, by default */
@@ -257,7 +258,7 @@ static void spread_failures(struct sync *s, const char *path, size_t len, int rc
 /* Can the file's data have got lost by this? Not when it was us who could not look at it. */
 static bool is_doubtful(const struct sync_file *file)
 {
-    return file->inode != 0 && file->rc != -EMFILE && file->rc != -ENFILE && file->rc != -EACCES;
+    return file->inode != 0 && !is_shortage(-file->rc) && file->rc != -EACCES;
 }
 
 /* Whatever failed in a file's way has failed for it, and for its other names in this flush too. */

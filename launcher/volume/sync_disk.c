@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "index/base/disk_error.h"
-
+#include "index/base/shortage.h"
 #include "launcher/volume/sync_path.h"
 
 /* Bytes of others' that syncfs(2) may write for each file of ours. Measured on ext4: an fsync of a
@@ -119,9 +119,16 @@ int sync_disk_open_file(int directory, struct sync_file *file)
     return fd;
 }
 
+/* Of a call that writes back, which has failed: what it could not write may be lost, also when it
+ * was memory that was short. */
+static int write_failure(void)
+{
+    return is_shortage(errno) ? -EIO : -errno;
+}
+
 static int sync_and_close(int fd)
 {
-    int rc = fsync(fd) < 0 ? -errno : 0;
+    int rc = fsync(fd) < 0 ? write_failure() : 0;
 
     close(fd);
     return rc;
@@ -187,7 +194,7 @@ int sync_disk_directory(int directory, const char *path, size_t len)
 /* A file on another file system that is mounted below the directory: the way without syncfs(2). */
 static int sync_foreign(int directory, const struct sync_file *file, int fd)
 {
-    int rc = fsync(fd) < 0 ? -errno : 0;
+    int rc = fsync(fd) < 0 ? write_failure() : 0;
 
     for (size_t len = strlen(file->path); rc == 0 && len > 0; len--) {
         if (file->path[len] == '/')
@@ -200,7 +207,7 @@ static int sync_foreign(int directory, const struct sync_file *file, int fd)
  * it there. Waits for nothing that isn't written already. */
 static int written_back(int fd)
 {
-    return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) < 0 ? -errno : 0;
+    return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) < 0 ? write_failure() : 0;
 }
 
 int sync_disk_group(int directory, struct sync_file *files, size_t n)
@@ -213,7 +220,7 @@ int sync_disk_group(int directory, struct sync_file *files, size_t n)
     for (size_t i = 0; i < n; i++)
         fds[i] = sync_disk_open_file(directory, &files[i]);
     if (fstat(directory, &st) < 0 || syncfs(directory) < 0)
-        rc = -errno;
+        rc = write_failure();
     for (size_t i = 0; i < n; i++) {
         if (fds[i] < 0)
             continue;

@@ -72,6 +72,7 @@ static void thread_main(void *arg)
     bool abandoned;
 
     uv_mutex_lock(&h->mutex);
+    found = h->found;
     while (!h->stopping) {
         h->trying_since = now_ms();
         uv_mutex_unlock(&h->mutex);

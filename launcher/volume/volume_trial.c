@@ -13,6 +13,7 @@
 #include "index/base/disk_error.h"
 #include "index/base/local_socket.h"
 #include "index/base/log.h"
+#include "index/base/shortage.h"
 
 #define TRIAL_NAME "trial" /* in .mkv, where no other user can put anything */
 #define LONG_NAME  255     /* bytes; the longest name that a blob's path has */
@@ -41,13 +42,27 @@ find(struct volume_finding *finding, enum volume_condition condition, const char
 
 /* --- While it runs --------------------------------------------------------------------------- */
 
-static bool is_same(int parent, const char *path, int fd)
+/* Whether it was mkv itself that was short of something, which says nothing of the disk. */
+static bool is_our_want(int rc)
+{
+    if (rc >= 0 || !is_shortage(-rc))
+        return false;
+    log_limited(LOG_LEVEL_WARN, "the disk can't be tried: %s (here, not there)", strerror(-rc));
+    return true;
+}
+
+/* 1 when the path leads to what is open, else 0; or -errno when that can't be told. */
+static int is_same(int parent, const char *path, int fd)
 {
     struct stat there;
     struct stat held;
+    int rc = 0;
 
-    return fstatat(parent, path, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &held) == 0 &&
-           there.st_dev == held.st_dev && there.st_ino == held.st_ino;
+    if (fstatat(parent, path, &there, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0)
+        rc = -errno;
+    if (rc < 0)
+        return is_our_want(rc) ? rc : 0;
+    return there.st_dev == held.st_dev && there.st_ino == held.st_ino;
 }
 
 /* That nothing at all can be written is told by the next trial; and that something has gone this
@@ -56,7 +71,7 @@ static void mend(const struct volume_dir *dir, struct volume_finding *finding)
 {
     int rc = prefix_mend(dir->prefix.fd, &dir->account);
 
-    if (rc < 0 && rc != -EROFS && !disk_is_full(-rc) && rc != -ENOENT)
+    if (rc < 0 && rc != -EROFS && !disk_is_full(-rc) && rc != -ENOENT && !is_our_want(rc))
         find(finding, VOLUME_IS_READ_ONLY, "the directories in .mkv/tmp can't be made: %s",
              strerror(-rc));
 }
@@ -66,21 +81,26 @@ static void mend(const struct volume_dir *dir, struct volume_finding *finding)
  * disk is served by its path, and what is read there now is not its own. */
 void volume_trial_look(const struct volume_dir *dir, struct volume_finding *finding)
 {
+    int by_path = is_same(AT_FDCWD, dir->path, dir->fd);
+    int prefix = is_same(dir->fd, VOLUME_DIR_PREFIX, dir->prefix.fd);
     struct statvfs fs;
+    int rc = fstatvfs(dir->fd, &fs) < 0 ? -errno : 0;
 
+    if (by_path < 0 || prefix < 0 || is_our_want(rc))
+        return;
     *finding = (struct volume_finding){.condition = VOLUME_IS_UP};
-    if (fstatvfs(dir->fd, &fs) < 0) {
-        find(finding, VOLUME_IS_DOWN, "its disk can't be asked: %s", strerror(errno));
+    if (rc < 0) {
+        find(finding, VOLUME_IS_DOWN, "its disk can't be asked: %s", strerror(-rc));
         return;
     }
     finding->total = (unsigned long long)fs.f_blocks * fs.f_frsize;
     finding->free = (unsigned long long)fs.f_bavail * fs.f_frsize;
     if (fs.f_files > 0 && fs.f_favail == 0) /* who has no fixed number of inodes says 0 of 0 */
         finding->free = 0;
-    if (!is_same(AT_FDCWD, dir->path, dir->fd))
+    if (!by_path)
         find(finding, dir->prefix.read_only ? VOLUME_IS_DOWN : VOLUME_IS_READ_ONLY,
              "its directory was moved or unmounted: put it back, or start mkv again");
-    else if (!is_same(dir->fd, VOLUME_DIR_PREFIX, dir->prefix.fd))
+    else if (!prefix)
         find(finding, VOLUME_IS_READ_ONLY, "the directory .mkv in it was moved or deleted");
     else if (!dir->prefix.read_only)
         mend(dir, finding);
@@ -121,6 +141,8 @@ void volume_trial_write(const struct volume_dir *dir, struct volume_finding *fin
 {
     int rc = try_file(dir->prefix.fd);
 
+    if (is_our_want(rc))
+        return;
     finding->condition = VOLUME_IS_UP;
     finding->reason[0] = '\0';
     if (rc == -EROFS)

@@ -24,7 +24,8 @@ struct volume_finding {
 };
 
 /* Looks whether the path still leads to the directory that is held open, and how much is left on
- * its disk, and makes nginx's temporary directories again where they are missing. */
+ * its disk, and makes nginx's temporary directories again where they are missing. When this process
+ * is short of something (shortage.h) the finding stays as it is, here and in the next. */
 void volume_trial_look(const struct volume_dir *dir, struct volume_finding *finding);
 
 /* Makes, writes and syncs a file. The finding's numbers stay as they are. */

@@ -40,7 +40,8 @@ static struct {
     unsigned systems;
     unsigned pieces;
     unsigned piece_ms; /* that each takes */
-    int openat2;       /* the errno of each openat2(2), or 0 */
+    int openat2;       /* the errno of each openat2(2), or 0 ... */
+    bool of_opens;     /* ... or only of those that open a directory */
     int fsetxattr;     /* of each fsetxattr(2), or 0 */
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -129,7 +130,7 @@ long __real_syscall(long number, ...);
 long __wrap_syscall(long number, int at, const char *path, struct open_how *how, size_t size)
 {
     assert_int_equal(number, SYS_openat2);
-    if (disk.openat2 == 0)
+    if (disk.openat2 == 0 || (disk.of_opens && (how->flags & O_DIRECTORY) == 0))
         return __real_syscall(number, at, path, how, size);
     errno = disk.openat2;
     return -1;
@@ -199,7 +200,7 @@ static int setup_with(void **state, bool syncs_names)
     uv_loop_init(&f->loop);
     uv_timer_init(&f->loop, &f->deadline);
     f->deadline.data = f;
-    disk.held = disk.syncfs = disk.of_folders = false;
+    disk.held = disk.syncfs = disk.of_folders = disk.of_opens = false;
     disk.syncs_names = syncs_names;
     disk.failure = disk.openat2 = disk.fsetxattr = 0;
     disk.piece_ms = 0;
@@ -535,6 +536,25 @@ static void test_sync_failure_of_a_directory(void **state)
     assert_int_equal(sync_one(f, "aa/cc/Yw=="), 0);
 }
 
+/* What we are short of says nothing of the file; but where it is what writes back, the file's data
+ * may be lost. */
+static void test_sync_when_we_are_short(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM};
+    struct fixture *f = *state;
+
+    disk.of_opens = true;
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        disk.openat2 = errors[i];
+        assert_int_equal(sync_one(f, "aa/bb/YQ=="), -errors[i]);
+        disk.openat2 = 0;
+        assert_int_equal(sync_one(f, "aa/bb/YQ=="), 0);
+    }
+    disk.failure = ENOMEM;
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+    assert_int_equal(sync_one(f, "aa/bb/YQ=="), -EIO);
+}
+
 static void test_sync_failure_of_syncfs(void **state)
 {
     struct fixture *f = *state;
@@ -739,6 +759,7 @@ int main(void)
         TEST(test_sync_what_is_no_file),
         TEST(test_sync_failure_is_told_to_all_and_lasts),
         TEST(test_sync_failure_of_a_directory),
+        TEST(test_sync_when_we_are_short),
         TEST(test_sync_failure_of_syncfs),
         TEST(test_sync_of_a_disk_that_hangs),
         TEST(test_sync_of_a_huge_file),

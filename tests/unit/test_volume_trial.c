@@ -18,22 +18,32 @@
 static struct {
     size_t name_max;       /* bytes; 0: what the file system has */
     bool case_insensitive; /* as far as "TRIAL" goes */
-    int fsync;             /* errno, or 0 */
+    int fsync;             /* errno of each, or 0; */
+    int openat;            /* the same, */
+    int fstatat;           /* and the same */
 } lacks;
 
 int __wrap_openat(int at, const char *path, int flags, mode_t mode);
 int __real_openat(int at, const char *path, int flags, ...);
 int __wrap_faccessat(int at, const char *path, int mode, int flags);
 int __real_faccessat(int at, const char *path, int mode, int flags);
+int __wrap_fstatat(int at, const char *path, struct stat *st, int flags);
+int __real_fstatat(int at, const char *path, struct stat *st, int flags);
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
 
 int __wrap_openat(int at, const char *path, int flags, mode_t mode)
 {
-    if (lacks.name_max == 0 || strlen(path) <= lacks.name_max)
-        return __real_openat(at, path, flags, mode);
-    errno = ENAMETOOLONG;
-    return -1;
+    errno = lacks.openat;
+    if (lacks.name_max > 0 && strlen(path) > lacks.name_max)
+        errno = ENAMETOOLONG;
+    return errno == 0 ? __real_openat(at, path, flags, mode) : -1;
+}
+
+int __wrap_fstatat(int at, const char *path, struct stat *st, int flags)
+{
+    errno = lacks.fstatat;
+    return errno == 0 ? __real_fstatat(at, path, st, flags) : -1;
 }
 
 int __wrap_faccessat(int at, const char *path, int mode, int flags)
@@ -193,6 +203,32 @@ static void test_write_of_a_disk_that_fails(void **state)
     }
 }
 
+/* What mkv itself is short of says nothing of the disk, which is what it was. */
+static void test_trials_when_we_are_short(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
+    int *const calls[] = {&lacks.openat, &lacks.fsync, &lacks.fstatat};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(errors) * COUNT_OF(calls); i++) {
+        int *call = calls[i % COUNT_OF(calls)];
+        struct volume_finding finding = {.condition = VOLUME_IS_UP};
+
+        *call = errors[i / COUNT_OF(calls)];
+        volume_trial_look(&f->dir, &finding);
+        assert_finding(&finding, VOLUME_IS_UP, "");
+        volume_trial_write(&f->dir, &finding);
+        assert_finding(&finding, VOLUME_IS_UP, "");
+        finding = (struct volume_finding){.condition = VOLUME_IS_READ_ONLY, .reason = "before"};
+        if (call == &lacks.fstatat)
+            volume_trial_look(&f->dir, &finding);
+        else
+            volume_trial_write(&f->dir, &finding);
+        assert_finding(&finding, VOLUME_IS_READ_ONLY, "before");
+        *call = 0;
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -201,6 +237,7 @@ int main(void)
         TEST(test_start_of_a_good_disk),      TEST(test_start_of_short_names),
         TEST(test_start_without_case),        TEST(test_start_without_fsync),
         TEST(test_look_at_another_directory), TEST(test_write_of_a_disk_that_fails),
+        TEST(test_trials_when_we_are_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
