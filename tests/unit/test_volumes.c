@@ -2,6 +2,7 @@
  * on the same loop. */
 #include "tests/unit/test.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,17 @@
 #include "index/http/http.h"
 
 #define DEADLINE 10000 /* milliseconds that any one wait may take */
+
+static int socket_error; /* the errno of each socket(2), or 0 */
+
+int __wrap_socket(int family, int type, int protocol);
+int __real_socket(int family, int type, int protocol);
+
+int __wrap_socket(int family, int type, int protocol)
+{
+    errno = socket_error;
+    return errno == 0 ? __real_socket(family, type, protocol) : -1;
+}
 
 struct fixture {
     uv_loop_t loop;
@@ -58,6 +70,16 @@ static void wait_for_probe(struct fixture *f, unsigned n)
 {
     uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
     while (f->probes < n || f->volume->probing) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_false(f->late);
+    }
+}
+
+/* Until it is being asked, or isn't. */
+static void wait_for(struct fixture *f, bool probing)
+{
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (f->volume->probing != probing) {
         uv_run(&f->loop, UV_RUN_ONCE);
         assert_false(f->late);
     }
@@ -229,6 +251,32 @@ static void test_probe_takes_the_volumes_word(void **state)
     assert_string_equal(f->volume->reason, "");
 }
 
+/* Has the volume asked on a connection of its own, for which there is no socket. */
+static void ask_without_socket(struct fixture *f, int error)
+{
+    socket_error = error;
+    f->volume->silent = 1;
+    volume_report(f->volume, 0, 899);
+    wait_for(f, true);
+    wait_for(f, false);
+    socket_error = 0;
+}
+
+/* What this process or machine is short of says nothing of a volume. */
+static void test_probe_when_we_are_short(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        ask_without_socket(f, errors[i]);
+        assert_int_equal(f->volume->state, VOLUME_UP);
+    }
+    assert_int_equal(f->probes, 1);
+    ask_without_socket(f, EACCES);
+    assert_int_equal(f->volume->state, VOLUME_DOWN);
+}
+
 /* The pause grows with each failure after it, however many come during one. */
 static void test_volume_report_store_pauses(void **state)
 {
@@ -258,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probe_takes_the_volumes_word, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe_when_we_are_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_store_pauses, setup, teardown),
     };
 
