@@ -92,7 +92,7 @@ static void drive(struct transfers *engine, curl_socket_t fd, int what)
     CURLMcode code = curl_multi_socket_action(engine->multi, fd, what, &running);
 
     if (code != CURLM_OK)
-        log_error("libcurl: %s", curl_multi_strerror(code));
+        log_limited(LOG_LEVEL_ERROR, "libcurl: %s", curl_multi_strerror(code));
     collect(engine);
 }
 
@@ -171,7 +171,7 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     if (watch == NULL)
         watch = watch_new(engine, fd);
     if (watch == NULL || uv_poll_start(&watch->poll, events, poll_cb) < 0) {
-        log_error("out of memory: a volume's connection can't be watched");
+        log_limited(LOG_LEVEL_ERROR, "out of memory: a volume's connection can't be watched");
         return -1;
     }
     return 0;

@@ -185,7 +185,7 @@ void http_write(struct http_request *request, const char *bytes, size_t len)
     if (len == 0 || conn->stream == STREAM_BROKEN) /* a chunk of no bytes would be the last */
         return;
     if (append_piece(conn, bytes, len) < 0) {
-        log_error("a streamed answer is cut off: out of memory");
+        log_limited(LOG_LEVEL_ERROR, "a streamed answer is cut off: out of memory");
         break_off(conn);
         return;
     }

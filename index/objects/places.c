@@ -455,7 +455,8 @@ bool place_text(struct places *r, const struct place *place, char text[PLACE_TEX
     size_t n;
 
     if (name == NULL) {
-        log_error("the index names a volume %u that it doesn't know", place->volume);
+        log_limited(LOG_LEVEL_ERROR, "the index names a volume %u that it doesn't know",
+                    place->volume);
         return false;
     }
     n = strcspn(name, " ");

@@ -81,11 +81,12 @@ static void take_room(struct store *s, struct room room)
 
     s->room = room;
     if (is_short && !s->short_of_room)
-        log_warn("the disk of the index in %s is nearly full: nothing new is taken until there is "
-                 "room; keys can be deleted",
-                 s->directory);
+        log_limited(LOG_LEVEL_WARN,
+                    "the disk of the index in %s is nearly full: nothing new is taken until there "
+                    "is room; keys can be deleted",
+                    s->directory);
     if (!is_short && s->short_of_room)
-        log_info("the disk of the index in %s has room again", s->directory);
+        log_limited(LOG_LEVEL_INFO, "the disk of the index in %s has room again", s->directory);
     s->short_of_room = is_short;
 }
 

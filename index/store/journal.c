@@ -46,8 +46,8 @@ struct journal {
 static int failure(struct journal *j, const char *verb, int error)
 {
     if (!j->failing) /* a full disk fails every write, and there may be thousands a second */
-        log_error("cannot %s the journal %s/" SEGMENT_NAME ": %s", verb, j->directory, j->first,
-                  strerror(error));
+        log_limited(LOG_LEVEL_ERROR, "cannot %s the journal %s/" SEGMENT_NAME ": %s", verb,
+                    j->directory, j->first, strerror(error));
     j->failing = true;
     return disk_error(error);
 }
@@ -326,7 +326,7 @@ static int write_block(struct journal *j, const void *payload, size_t n, void (*
         j->size = j->end;
     j->last++;
     if (j->failing)
-        log_info("the journal in %s can be written again", j->directory);
+        log_limited(LOG_LEVEL_INFO, "the journal in %s can be written again", j->directory);
     j->failing = false;
     return 0;
 }

@@ -87,8 +87,8 @@ static int decoded(int rc, const char *what, const void *key, size_t len)
 {
     if (rc == 0)
         return 0;
-    log_error("the index holds %s %s: key %.*s", what,
-              rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
+    log_limited(LOG_LEVEL_ERROR, "the index holds %s %s: key \"%.*s\"", what,
+                rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
     return UV_EIO;
 }
 

@@ -14,8 +14,8 @@ bool split_is_piece_of(const unsigned char *key, size_t len, const unsigned char
 
 int split_damaged(const unsigned char *key, size_t len)
 {
-    log_error("the index holds a record that is damaged: key %.*s", (int)len - 1,
-              (const char *)key + 1);
+    log_limited(LOG_LEVEL_ERROR, "the index holds a record that is damaged: key \"%.*s\"",
+                (int)len - 1, (const char *)key + 1);
     return UV_EIO;
 }
 

@@ -62,7 +62,8 @@ static int db_failure(struct table *table, const char *verb)
 {
     int rc = translate(gdbm_last_errno(table->db), gdbm_last_syserr(table->db));
 
-    log_error("cannot %s %s: %s", verb, table->path, gdbm_db_strerror(table->db));
+    log_limited(LOG_LEVEL_ERROR, "cannot %s %s: %s", verb, table->path,
+                gdbm_db_strerror(table->db));
     return rc;
 }
 
@@ -208,7 +209,7 @@ static int read_datum(struct table *table, uint32_t number, datum *value)
 
 int table_damaged(const struct table *table, uint32_t number)
 {
-    log_error("%s is damaged (page %u)" STORE_MEND, table->path, number);
+    log_limited(LOG_LEVEL_ERROR, "%s is damaged (page %u)" STORE_MEND, table->path, number);
     return UV_EILSEQ;
 }
 

@@ -124,7 +124,7 @@ static void start_checked(struct nginx *n, int status)
         drop_file(&n->candidate);
     }
     if (status < 0 && n->was_ready && access(n->conf, F_OK) == 0) {
-        log_warn("nginx is started with its old config");
+        log_limited(LOG_LEVEL_WARN, "nginx is started with its old config");
         status = 0;
     }
     if (status == 0)
@@ -142,7 +142,8 @@ static void nginx_check_cb(struct check *check, int status, const char *message)
     n->checking = false;
     if (n->state == NGINX_CHECKING) {
         if (status < 0)
-            log_error("%s: %s", config_template_name(n->options.config), message);
+            log_limited(LOG_LEVEL_ERROR, "%s: %s", config_template_name(n->options.config),
+                        message);
         start_checked(n, status);
     } else if (n->state == NGINX_STARTING || n->state == NGINX_READY) {
         reload_checked(n, status, message);
@@ -203,8 +204,7 @@ static void log_death(const struct nginx *n, int status)
 
     nginx_process_describe_exit(status, how, sizeof(how));
     if (n->was_ready)
-        log_error("nginx (pid %d) %s; it is started again in %u ms", (int)n->child.pid, how,
-                  n->backoff_ms);
+        log_limited(LOG_LEVEL_ERROR, "nginx %s; it is started again", how);
     else if (n->message[0] != '\0')
         log_error("nginx did not come up: %s", n->message);
     else
@@ -252,7 +252,8 @@ static void nginx_child_gone_cb(struct child *child)
     int rc = prefix_sweep(n->options.process.directory, n->options.process.account);
 
     if (rc < 0)
-        log_warn("cannot delete what nginx left behind in tmp/: %s", strerror(-rc));
+        log_limited(LOG_LEVEL_WARN, "cannot delete what nginx left behind in tmp/: %s",
+                    strerror(-rc));
     n->running = false;
     if (n->state == NGINX_STOPPING)
         finish(n, 0);
@@ -287,8 +288,8 @@ static void nginx_probe_cb(struct probe *probe, int status)
     } else if (n->state == NGINX_STARTING && status == UV_ETIMEDOUT) {
         /* The first time, this is the reason for our last line. */
         if (n->was_ready)
-            log_error("nginx (pid %d) gave no answer in %d s and is killed", (int)n->child.pid,
-                      READY_TIMEOUT_MS / 1000);
+            log_limited(LOG_LEVEL_ERROR, "nginx gave no answer in %d s and is killed",
+                        READY_TIMEOUT_MS / 1000);
         else
             snprintf(n->message, sizeof(n->message),
                      "it gave no answer in %d s; does %s hold @LISTEN@?", READY_TIMEOUT_MS / 1000,
@@ -310,7 +311,8 @@ static int spawn(struct nginx *n)
         nginx_process_start(&n->options.process, false, n->conf, options, &n->child, n->children);
 
     if (rc < 0) {
-        log_error("cannot run %s: %s", n->options.process.program, uv_strerror(rc));
+        log_limited(LOG_LEVEL_ERROR, "cannot run %s: %s", n->options.process.program,
+                    uv_strerror(rc));
         return rc;
     }
     log_debug("nginx has pid %d", (int)n->child.pid);

@@ -346,6 +346,7 @@ new_master() { # NAME OLD-PID
     done
     within 15 healthy v
     (($(grep -c . "$(log_of v)") < 30))
+    same 1 "$(grep -c 'mkv: nginx .* it is started again' "$(log_of v)")" 'lines about its deaths'
 }
 
 @test "READY=1 goes to NOTIFY_SOCKET once the port accepts" {
