@@ -405,7 +405,10 @@ chunked() { # STATUS CODE TRAILER-LINES [CURL-OPTIONS...]
     same x "$(cat "$T/body")" 'an object onto which nothing was copied'
     for each in tagging retention legal-hold torrent restore select; do
         s3_refused 501 NotImplemented PUT "/bucket/plain?$each" --data-binary x
+        s3_refused 501 NotImplemented DELETE "/bucket/plain?$each"
     done
+    s3_refused 400 InvalidArgument DELETE '/bucket/plain?versionId='
+    s3_refused 404 NoSuchVersion DELETE '/bucket/plain?versionId=1'
     for each in lifecycle object-lock encryption website replication logging notification policy cors versioning; do
         s3_refused 501 NotImplemented PUT "/bucket?$each" --data-binary x
     done
