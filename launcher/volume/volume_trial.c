@@ -218,7 +218,9 @@ static int try_what_it_can_do(const struct volume_dir *dir, int file)
     if (rc < 0)
         return refuse(dir, rc);
     if (fsetxattr(file, "user.mkv-trial", "", 0, 0) < 0 && errno == EOPNOTSUPP)
-        log_debug("the file system of %s has no extended attributes", dir->path);
+        log_warn("the file system of %s has no extended attributes: a rebuild of the index can't "
+                 "have MD5s and S3's metadata from the files there, but from a backup alone",
+                 dir->path);
     warn_of_short_names(dir);
     return 0;
 }

@@ -20,7 +20,8 @@ static struct {
     bool case_insensitive; /* as far as "TRIAL" goes */
     int fsync;             /* errno of each, or 0; */
     int openat;            /* the same, */
-    int fstatat;           /* and the same */
+    int fstatat;           /* the same, */
+    int fsetxattr;         /* and the same */
 } lacks;
 
 int __wrap_openat(int at, const char *path, int flags, mode_t mode);
@@ -29,6 +30,8 @@ int __wrap_faccessat(int at, const char *path, int mode, int flags);
 int __real_faccessat(int at, const char *path, int mode, int flags);
 int __wrap_fstatat(int at, const char *path, struct stat *st, int flags);
 int __real_fstatat(int at, const char *path, struct stat *st, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
 
@@ -59,6 +62,12 @@ int __wrap_fsync(int fd)
         return __real_fsync(fd);
     errno = lacks.fsync;
     return -1;
+}
+
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+    errno = lacks.fsetxattr;
+    return errno == 0 ? __real_fsetxattr(fd, name, value, size, flags) : -1;
 }
 
 struct fixture {
@@ -128,6 +137,15 @@ static void test_start_of_short_names(void **state)
     lacks.name_max = 143;
     assert_int_equal(volume_trial_start(&f->dir), 0);
     assert_logged(f, "names of 143 bytes at most: keys of more than 104 bytes");
+}
+
+static void test_start_without_attributes(void **state)
+{
+    struct fixture *f = *state;
+
+    lacks.fsetxattr = EOPNOTSUPP;
+    assert_int_equal(volume_trial_start(&f->dir), 0);
+    assert_logged(f, "no extended attributes");
 }
 
 static void test_start_without_case(void **state)
@@ -237,7 +255,7 @@ int main(void)
         TEST(test_start_of_a_good_disk),      TEST(test_start_of_short_names),
         TEST(test_start_without_case),        TEST(test_start_without_fsync),
         TEST(test_look_at_another_directory), TEST(test_write_of_a_disk_that_fails),
-        TEST(test_trials_when_we_are_short),
+        TEST(test_trials_when_we_are_short),  TEST(test_start_without_attributes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
