@@ -9,17 +9,18 @@
 
 /* --- An upload ------------------------------------------------------------------------------- */
 
-static bool read_id(const struct call *call, char id[UPLOAD_ID_SIZE])
+/* "" where it hasn't the form of one. */
+static void read_id(const struct call *call, char id[UPLOAD_ID_SIZE])
 {
     size_t query_len;
     const char *query = http_request_query(call->request, &query_len);
     size_t len;
 
-    if (query_find(query, query_len, "uploadId", id, UPLOAD_ID_LENGTH, &len) < 0 ||
-        len != UPLOAD_ID_LENGTH)
-        return false;
+    if (query_find(query, query_len, "uploadId", id, UPLOAD_ID_LENGTH, &len) < 0)
+        len = 0;
     id[len] = '\0';
-    return strspn(id, "0123456789abcdef") == UPLOAD_ID_LENGTH;
+    if (strspn(id, "0123456789abcdef") != UPLOAD_ID_LENGTH)
+        id[0] = '\0';
 }
 
 enum s3_error multipart_find(const struct call *call, bool completed_too, struct multipart *m)
@@ -27,7 +28,8 @@ enum s3_error multipart_find(const struct call *call, bool completed_too, struct
     const struct record *record = &m->record;
     int rc;
 
-    if (!read_id(call, m->id))
+    read_id(call, m->id);
+    if (m->id[0] == '\0')
         return S3_NO_SUCH_UPLOAD;
     upload_key_of_record(&call->target.key, m->id, &m->key);
     rc = objects_look_up(call->s3->objects, &m->key, &m->record);

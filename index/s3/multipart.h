@@ -21,7 +21,8 @@ struct multipart {
 };
 
 /* Finds the upload that the query's uploadId names. S3_OK; S3_NO_SUCH_UPLOAD, also for one that is
- * completed unless `completed_too`; or another error. *multipart is undefined on failure. */
+ * completed unless `completed_too`; or another error. On failure *multipart is undefined but for
+ * `id`, which is empty where the query's hasn't the form of one. */
 enum s3_error multipart_find(const struct call *call, bool completed_too,
                              struct multipart *multipart);
 
