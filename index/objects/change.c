@@ -66,24 +66,17 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
                   change_done_cb done, void *arg)
 {
     struct change *c = change_new(o, key, record, done, arg);
-    struct store_change changes[2] = {{.space = STORE_KEYS,
-                                       .key = key->bytes,
-                                       .len = key->len,
-                                       .expect = STORE_EXACTLY,
-                                       .was = record}};
+    struct store_change changes[2];
     struct orphan_change orphan;
     int rc;
 
     if (c == NULL)
         return UV_ENOMEM;
-    rc = orphan_change_init(o, key, record, &orphan);
-    if (rc == 0)
-        rc = orphan_change_add(o, &orphan, record->places, record->n_places, 0);
+    rc = orphan_changes_of_removal(o, key, record, &orphan, changes);
     if (rc < 0) {
         change_free(c);
         return rc;
     }
-    changes[1] = orphan_change_of(key, record->generation, &orphan);
     return change_commit(c, changes, 2);
 }
 

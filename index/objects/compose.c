@@ -204,6 +204,7 @@ static int begin_write(struct compose *c, char text[UPLOAD_TEXT_MAX])
                            .allows_empty = true,
                            .replaces = options->replaces,
                            .condition = options->condition != NULL ? condition_cb : NULL,
+                           .removes = options->removes,
                            .drained = drained_cb,
                            .done = written_cb,
                            .arg = c,

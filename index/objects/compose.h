@@ -32,6 +32,7 @@ struct compose_options {
                        have to read all of the value for it */
     bool replaces;  /* as in struct write_options, as the next */
     making_condition_cb condition; /* asked with `arg`; or NULL */
+    const struct key *removes;     /* as in struct write_options; then it isn't to be forgotten */
     const char *meta;              /* of the value, copied; NULL: none */
     size_t meta_len;
     write_done_cb done; /* also UV_EREMOTEIO when a source can't be read, UV_EILSEQ when it isn't

@@ -122,6 +122,8 @@ static const char *text_of(int rc)
         return "the key exists\n";
     if (rc == STORE_CONFLICT)
         return "the key has got another value meanwhile\n";
+    if (rc == UV_ENOENT)
+        return "what the value takes the place of is gone\n";
     return rc == UV_EIO ? "the index can't be read\n" : "a condition does not hold\n";
 }
 
@@ -145,6 +147,22 @@ static void conflict(struct making *m)
         making_commit(m);
 }
 
+static void succeed(struct making *m)
+{
+    struct objects *o = m->objects;
+
+    objects_changed(o, &m->key, m->old.n_places > 0 && !(m->old.flags & RECORD_UNLINKED), true);
+    if (m->removed != 0) {
+        objects_changed(o, m->options.removes, true, false);
+        reclaimer_add(o->reclaimer, m->options.removes, m->removed);
+    }
+    m->options.done(m, 0, "");
+    if (m->leaves)
+        end_with_orphan(m);
+    else
+        end(m);
+}
+
 static void committed_cb(struct store_commit *commit, int rc)
 {
     struct making *m = commit->data;
@@ -154,13 +172,7 @@ static void committed_cb(struct store_commit *commit, int rc)
     } else if (rc < 0) {
         fail(m, rc, "the index can't be changed\n");
     } else {
-        objects_changed(m->objects, &m->key,
-                        m->old.n_places > 0 && !(m->old.flags & RECORD_UNLINKED), true);
-        m->options.done(m, 0, "");
-        if (m->leaves)
-            end_with_orphan(m);
-        else
-            end(m);
+        succeed(m);
     }
 }
 
@@ -179,10 +191,22 @@ static int replace_old(struct making *m, struct orphan_change *replaced,
     return rc;
 }
 
+/* Adds the removal of what the value takes the place of. */
+static int remove_other(struct making *m, struct record *record, struct orphan_change *removed,
+                        struct store_change changes[2])
+{
+    int rc = objects_look_up(m->objects, m->options.removes, record);
+
+    m->removed = rc == 0 ? record->generation : 0;
+    if (rc == 0)
+        rc = orphan_changes_of_removal(m->objects, m->options.removes, record, removed, changes);
+    return rc;
+}
+
 void making_commit(struct making *m)
 {
     bool replaces = m->old.n_places > 0;
-    struct store_change changes[3] = {{
+    struct store_change changes[5] = {{
         .space = STORE_KEYS,
         .key = m->key.bytes,
         .len = m->key.len,
@@ -191,18 +215,25 @@ void making_commit(struct making *m)
         .was = &m->old,
     }};
     struct orphan_change replaced;
+    struct orphan_change removed;
+    struct record other;
     struct orphan left;
+    size_t n = 2;
     int rc = 0;
 
     find_leftovers(m, true, &left);
     m->leaves = left.n_places > 0;
     changes[1] = leftovers_change(m, &left);
     if (replaces)
-        rc = replace_old(m, &replaced, &changes[2]);
+        rc = replace_old(m, &replaced, &changes[n++]);
+    if (rc == 0 && m->options.removes != NULL) {
+        rc = remove_other(m, &other, &removed, &changes[n]);
+        n += 2;
+    }
     if (rc == 0)
-        rc = store_commit(m->objects->store, &m->commit, changes, replaces ? 3 : 2, committed_cb);
+        rc = store_commit(m->objects->store, &m->commit, changes, n, committed_cb);
     if (rc < 0)
-        fail(m, rc, "the index can't be changed\n");
+        fail(m, rc, rc == UV_ENOENT ? text_of(rc) : "the index can't be changed\n");
 }
 
 /* --- The start ------------------------------------------------------------------------------- */

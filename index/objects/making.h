@@ -9,7 +9,9 @@
  * places that may have the blob, and is the reclaimer's.
  *
  * A commit expects the record that the key was found to have. Where the key has another one by
- * then, it is looked at again: that may do as well, or the blob has lost. */
+ * then, it is looked at again: that may do as well, or the blob has lost.
+ *
+ * A commit may remove another key, which the value takes the place of: an upload, by its object. */
 #ifndef MKV_OBJECTS_MAKING_H
 #define MKV_OBJECTS_MAKING_H
 
@@ -25,7 +27,8 @@ typedef int (*making_condition_cb)(void *arg, const struct record *record);
  * 0: the blob is the key's value; or, with `is_superseded`, may count as what one of a later
  * generation has replaced, which is there now (only with `replaces`). Negative, and the key is as
  * it was: UV_EEXIST when it has a value that can't be replaced, what the condition said,
- * STORE_CONFLICT when a later value came and there is a condition, or as store_commit_cb. */
+ * STORE_CONFLICT when a later value came and there is a condition, UV_ENOENT when there is nothing
+ * that it `removes`, or as store_commit_cb. */
 typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
 
 /* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
@@ -38,6 +41,8 @@ struct making_options {
     bool replaces;                 /* it may take the place of another value */
     making_condition_cb condition; /* asked in making_init(), and again whenever the key turns out
                                       to have got another record; NULL: there is none */
+    const struct key *removes;     /* a key that the commit removes, and that is there until then;
+                                      borrowed until `done`; NULL: none */
     void *arg;                     /* of the condition */
     making_announced_cb announced;
     making_done_cb done;
@@ -58,7 +63,8 @@ struct making {
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
     bool leaves;                         /* a blob where the record doesn't name it */
-    bool is_superseded;                  /* by a value of a later generation; readable in `done` */
+    uint64_t removed;   /* generation of what the commit removes; 0: nothing is removed */
+    bool is_superseded; /* by a value of a later generation; readable in `done` */
     struct store_commit commit;
 };
 
@@ -83,7 +89,8 @@ void making_commit(struct making *making);
 void making_settle(struct making *making);
 
 /* `arg` is about to be gone: the condition isn't asked any more. Should the key turn out to have
- * another record than the one that it was asked about last, the blob has lost. */
+ * another record than the one that it was asked about last, the blob has lost. One that `removes` a
+ * key isn't to be committed any more then. */
 void making_forget(struct making *making);
 
 #endif

@@ -52,6 +52,25 @@ struct store_change orphan_change_of(const struct key *key, uint64_t generation,
     };
 }
 
+int orphan_changes_of_removal(const struct objects *o, const struct key *key,
+                              const struct record *record, struct orphan_change *orphan,
+                              struct store_change changes[2])
+{
+    int rc = orphan_change_init(o, key, record, orphan);
+
+    if (rc == 0)
+        rc = orphan_change_add(o, orphan, record->places, record->n_places, 0);
+    if (rc < 0)
+        return rc;
+    changes[0] = (struct store_change){.space = STORE_KEYS,
+                                       .key = key->bytes,
+                                       .len = key->len,
+                                       .expect = STORE_EXACTLY,
+                                       .was = record};
+    changes[1] = orphan_change_of(key, record->generation, orphan);
+    return 0;
+}
+
 uint64_t orphan_time(const struct orphan *orphan, uint64_t generation)
 {
     return orphan->time > 0 ? orphan->time : generation_time(generation);

@@ -24,6 +24,12 @@ int orphan_change_add(const struct objects *objects, struct orphan_change *chang
 struct store_change orphan_change_of(const struct key *key, uint64_t generation,
                                      const struct orphan_change *change);
 
+/* Makes the two changes that remove a key which has this record, and make its blob an orphan that
+ * can go at once. They borrow key, record and *orphan. 0, UV_EIO or UV_ENOBUFS. */
+int orphan_changes_of_removal(const struct objects *objects, const struct key *key,
+                              const struct record *record, struct orphan_change *orphan,
+                              struct store_change changes[2]);
+
 /* The time of an orphan's blob. */
 uint64_t orphan_time(const struct orphan *orphan, uint64_t generation);
 

@@ -361,6 +361,8 @@ void write_forget(struct write *w)
     making_forget(&w->making);
     if (!w->upload.ended)
         write_abort(w);
+    else
+        assert(w->options.removes == NULL);
 }
 
 /* --- A value that is superseded -------------------------------------------------------------- */
@@ -400,6 +402,7 @@ static int begin_again(struct write *w)
         .needs_md5 = w->making.record.flags & RECORD_MD5,
         .allows_empty = true,
         .replaces = true,
+        .removes = w->options.removes,
         .done = renewed_cb,
         .arg = w,
     };
@@ -473,6 +476,7 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
         .replaces = w->options.replaces,
         .condition = w->options.condition,
         .arg = w->options.arg,
+        .removes = w->options.removes,
         .announced = announced_cb,
         .done = done_cb,
         .ended = ended_cb,

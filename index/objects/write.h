@@ -16,6 +16,7 @@ struct write;
  * later one that was stored sooner does. Else `text` has a line that says why not:
  *   UV_EEXIST     the key has got a value meanwhile;
  *   STORE_CONFLICT  with a condition, the key has got a later value meanwhile;
+ *   UV_ENOENT     the key that it was to remove is gone;
  *   UV_EAGAIN     too few volumes take it now;
  *   UV_EREMOTEIO  volumes refuse it;
  *   UV_ENOSPC     they are full, or the index's own disk is;
@@ -36,6 +37,8 @@ struct write_options {
     making_condition_cb condition; /* asked with `arg`, also in write_start(), what the key must
                                       have now; not after write_forget(). What it refuses with is
                                       told to the caller. NULL: nothing */
+    const struct key *removes;     /* as making.h has it; not for a value that counts as one that
+                                      was replaced. NULL: none */
     write_drained_cb drained;
     write_done_cb done;
     void *arg;
@@ -68,7 +71,7 @@ int write_make(struct write *write, struct recipe *recipe, const unsigned char *
                const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX]);
 
 /* Nobody wants to know any more: no callback fires. A value that has come whole is stored all the
- * same, any other one is broken off. */
+ * same, if it `removes` nothing (else it isn't to be forgotten); any other one is broken off. */
 void write_forget(struct write *write);
 
 #endif

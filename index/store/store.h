@@ -124,7 +124,7 @@ struct store_commit {
 /* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
  * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, or UV_ENOSPC (on a disk that is
  * nearly full, for one that deletes nothing) when nothing was started. */
-#define STORE_CHANGES_MAX 4
+#define STORE_CHANGES_MAX 5
 int store_commit(struct store *store, struct store_commit *commit,
                  const struct store_change *changes, size_t n, store_commit_cb done);
 

@@ -580,6 +580,91 @@ static void test_empty_value_that_moves(void **state)
     assert_value(f, KEY, "");
 }
 
+/* --- Another key that goes ------------------------------------------------------------------- */
+
+#define OTHER "/other"
+
+static const struct key other = {.len = sizeof(OTHER) - 1, .bytes = OTHER};
+static const struct write_options removing = {.size = -1, .replaces = true, .removes = &other};
+
+/* All but the commit. */
+static void begin_removing(struct fixture *f, struct task *task, const char *value)
+{
+    unsigned syncs = fixture_count(f, VOLUME_SYNC);
+
+    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
+    begin_all(f, task, value, &removing);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == syncs + COPIES);
+}
+
+/* Both at once: a commit that fails leaves both. */
+static void test_replace_removes_another_key(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    assert_int_equal(fixture_put(f, KEY, "old"), 0);
+    assert_int_equal(fixture_put(f, OTHER, "other"), 0);
+    begin_removing(f, &task, "first");
+    slow_disk_set(false, true);
+    release_all(f);
+    assert_int_equal(task_wait(&task), UV_EIO);
+    slow_disk_set(false, false);
+    assert_value(f, KEY, "old");
+    assert_value(f, OTHER, "other");
+    assert_int_equal(put_as(f, "new", &removing), 0);
+    assert_value(f, KEY, "new");
+    assert_value(f, OTHER, NULL);
+    assert_clean(f);
+    assert_int_equal(put_as(f, "newer", &removing), UV_ENOENT);
+    assert_value(f, KEY, "new");
+    assert_clean(f);
+}
+
+/* Whoever removes it first has done so, and where it has another value by then, that goes. */
+static void test_replace_removes_another_key_that_changes(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct task task;
+        struct task change;
+
+        assert_int_equal(fixture_put(f, OTHER, "other"), 0);
+        begin_removing(f, &task, "new");
+        slow_disk_set(true, false);
+        if (i == 0)
+            task_remove(f, &change, OTHER);
+        else
+            task_unlink(f, &change, OTHER);
+        WAIT_UNTIL(f, slow_disk_waits());
+        release_all(f);
+        WAIT_UNTIL(f, fixture_commit_waits(f));
+        slow_disk_set(false, false);
+        assert_int_equal(task_wait(&change), 0);
+        assert_int_equal(task_wait(&task), i == 0 ? UV_ENOENT : 0);
+        assert_value(f, KEY, i == 0 ? NULL : "new");
+        assert_value(f, OTHER, NULL);
+        assert_clean(f);
+    }
+}
+
+/* Of a value that can't be made anew the key stays: nobody has made what it stands for. */
+static void test_replace_removes_another_key_by_its_renewal(void **state)
+{
+    struct fixture *f = *state;
+    struct record record;
+
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(fixture_put(f, OTHER, "other"), 0);
+        refuse_to_make(f, i == 0 ? 0 : 405);
+        assert_int_equal(overtake(f, "first", &removing, &record), 0);
+        assert_value(f, KEY, i == 0 ? "first" : "second");
+        assert_value(f, OTHER, i == 0 ? NULL : "other");
+        assert_clean(f);
+    }
+}
+
 /* --- The MD5 --------------------------------------------------------------------------------- */
 
 static void test_md5_where_values_have_none(void **state)
@@ -732,6 +817,9 @@ int main(void)
         REPLACE_TEST(test_empty_value_that_is_forgotten),
         REPLACE_TEST(test_empty_value_when_a_volume_fails),
         REPLACE_TEST(test_empty_value_that_moves),
+        REPLACE_TEST(test_replace_removes_another_key),
+        REPLACE_TEST(test_replace_removes_another_key_that_changes),
+        REPLACE_TEST(test_replace_removes_another_key_by_its_renewal),
         REPLACE_TEST(test_md5_where_values_have_none),
         REPLACE_TEST(test_metadata_of_a_value),
         REPLACE_TEST(test_metadata_moves_with_a_value),
