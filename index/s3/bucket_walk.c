@@ -125,8 +125,8 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
         return BREAK;
     if (w->last_is_prefix && begins_with(key, len, &w->last))
         return step_over(w);
-    if ((record->flags & RECORD_UNLINKED) != 0 || (w->skips != NULL && w->skips(record)) ||
-        len <= w->root + w->tail || len < w->prefix.len + w->tail)
+    if ((record->flags & RECORD_UNLINKED) != 0 || len <= w->root + w->tail ||
+        len < w->prefix.len + w->tail)
         return GO_ON;
     return take(w, key, len, record);
 }
@@ -192,7 +192,6 @@ void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct b
                               .entry = entry,
                               .arg = arg,
                               .tail = query->tail,
-                              .skips = query->skips,
                               .only_utf8 = query->only_utf8,
                               .left = query->max,
                               .at_end = query->max == 0};

@@ -35,11 +35,9 @@ struct bucket_query {
     const char *after; /* only what is greater; from the start when it is empty. It may be longer
                           by after_tail */
     size_t after_len;
-    size_t tail;       /* bytes at the end of keys that come after their names, say an upload's id;
-                          entries have them. 0 for objects */
-    size_t after_tail; /* the same of `after` */
-    bool (*skips)(
-        const struct record *record); /* keys that are as if they were unlinked; or NULL */
+    size_t tail;        /* bytes at the end of keys that come after their names, say an upload's id;
+                           entries have them. 0 for objects */
+    size_t after_tail;  /* the same of `after` */
     bool passes_prefix; /* the common prefix that `after` lies in isn't given any more, as a V1
                            marker has it; else it is, if keys after `after` have it */
     bool only_utf8;     /* leave out what isn't UTF-8 */
@@ -62,9 +60,8 @@ struct bucket_walk {
     struct store *store;
     bucket_entry_cb entry;
     void *arg;
-    size_t root; /* bytes of keys before their S3 name */
-    size_t tail; /* and after it */
-    bool (*skips)(const struct record *record);
+    size_t root;       /* bytes of keys before their S3 name */
+    size_t tail;       /* and after it */
     struct key prefix; /* of the store's keys, as `next` and `last` */
     struct key next;   /* where to go on */
     bool is_past_next; /* after `next`, rather than at it */

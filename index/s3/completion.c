@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "index/objects/compose.h"
-#include "index/s3/mark.h"
 #include "index/s3/parts_check.h"
 #include "index/s3/upload_removal.h"
 
@@ -19,8 +18,7 @@ struct completion {
     struct body_complete *list;
     struct parts_check check;
     struct conditional conditional;
-    struct meta meta;   /* of the object */
-    struct meta answer; /* of the upload's record, once it is completed */
+    struct meta meta; /* of the object */
     uv_timer_t timer;
     int refused; /* by the conditions: the error */
 };
@@ -74,45 +72,42 @@ static void end(struct completion *c, enum s3_error error, const char *message)
     LIST_REMOVE(c, link);
     while ((waiter = LIST_FIRST(&c->waiters)) != NULL) {
         LIST_REMOVE(waiter, link);
-        waiter->done(waiter, error, message, &c->answer);
+        waiter->done(waiter, error, message, &c->meta);
     }
     uv_close((uv_handle_t *)&c->timer, closed_cb);
 }
 
-/* --- The answer ------------------------------------------------------------------------------ */
+/* --- The upload's end ------------------------------------------------------------------------ */
 
-static int is_open_cb(void *arg, const struct record *record)
-{
-    (void)arg;
-    return record != NULL && !meta_is_completed(record->meta, record->meta_len) ? 0 : UV_ECANCELED;
-}
+static void finish(struct completion *c);
 
-/* The object is there, whether that is recorded or not: else the next who asks finds the mark. */
-static void recorded_cb(void *arg, int rc, const char *text, const struct record *record)
+static void removed_cb(void *arg, int rc)
 {
     struct completion *c = arg;
 
-    (void)text;
-    (void)record;
-    if (rc == 0)
-        upload_remove_parts(c->s3->objects, c->upload.id);
-    end(c, S3_OK, NULL);
+    if (rc == STORE_CONFLICT)
+        finish(c);
+    else
+        end(c, rc < 0 ? call_error_of(rc) : S3_OK, NULL);
 }
 
-static void record_answer(struct completion *c)
+/* The object's commit has removed the upload's record; unless the object counts as one that was
+ * replaced. */
+static void finish(struct completion *c)
 {
-    struct meta meta = c->answer;
-    int rc;
+    struct objects *o = c->s3->objects;
+    struct record record;
+    int rc = objects_look_up(o, &c->upload.key, &record);
 
-    meta_add_completed(&meta);
-    rc = mark_write(c->s3->objects, &c->upload.key,
-                    &(struct mark_options){.meta = &meta,
-                                           .replaces = true,
-                                           .condition = is_open_cb,
-                                           .done = recorded_cb,
-                                           .arg = c});
+    if (rc == UV_ENOENT) {
+        upload_remove_parts(o, c->upload.id);
+        end(c, S3_OK, NULL);
+        return;
+    }
+    if (rc == 0)
+        rc = upload_remove(o, &c->upload.key, &record, removed_cb, c);
     if (rc < 0)
-        recorded_cb(c, rc, NULL, NULL);
+        end(c, call_error_of(rc), NULL);
 }
 
 /* --- The object ------------------------------------------------------------------------------ */
@@ -140,10 +135,15 @@ static int source_cb(void *arg, size_t i, struct compose_source *source)
     return rc;
 }
 
-/* What the volumes, or the store, have failed with; `text` is a line for people. */
-static enum s3_error error_of_compose(int rc)
+/* What the volumes, or the store, have failed with: a part may be gone, or all of the upload. */
+static enum s3_error error_of_compose(const struct completion *c, int rc)
 {
-    return rc == UV_ENOENT ? S3_INVALID_PART : call_error_of(rc);
+    struct record record;
+
+    if (rc != UV_ENOENT)
+        return call_error_of(rc);
+    rc = objects_look_up(c->s3->objects, &c->upload.key, &record);
+    return rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : S3_INVALID_PART;
 }
 
 static void composed_cb(void *arg, int rc, const char *text, const struct record *record)
@@ -153,11 +153,11 @@ static void composed_cb(void *arg, int rc, const char *text, const struct record
     (void)text;
     (void)record;
     if (rc == 0)
-        record_answer(c);
+        finish(c);
     else if (c->refused < 0 || rc == STORE_CONFLICT)
         end(c, conditional_error_of(rc), NULL);
     else
-        end(c, error_of_compose(rc), NULL);
+        end(c, error_of_compose(c, rc), NULL);
 }
 
 static void compose(struct completion *c)
@@ -172,6 +172,7 @@ static void compose(struct completion *c)
                                .size = c->check.size,
                                .replaces = true,
                                .condition = is_conditional ? condition_cb : NULL,
+                               .removes = &c->upload.key,
                                .meta = c->meta.bytes,
                                .meta_len = c->meta.len,
                                .done = composed_cb,
@@ -192,8 +193,7 @@ static enum s3_error make_meta(struct completion *c)
 
     if (error != S3_OK)
         return error;
-    parts_check_add_meta(&c->check, &c->answer);
-    meta_add_answer(&c->meta, c->answer.bytes, c->answer.len);
+    parts_check_add_meta(&c->check, &c->meta);
     meta_add_upload(&c->meta, c->upload.id);
     meta_add_parts(&c->meta, c->check.sizes, c->check.n);
     return S3_OK;
@@ -217,26 +217,6 @@ static void check_cb(uv_timer_t *timer)
 }
 
 /* --- The start ------------------------------------------------------------------------------- */
-
-/* Whether the object comes from this upload already: then its metadata has the answer. */
-static bool is_done(struct completion *c)
-{
-    struct record record;
-    struct meta_line line;
-
-    if (objects_look_up(c->s3->objects, &c->object, &record) < 0 ||
-        !meta_find(record.meta, record.meta_len, "upload", &line) ||
-        line.value_len != UPLOAD_ID_LENGTH ||
-        memcmp(line.value, c->upload.id, UPLOAD_ID_LENGTH) != 0)
-        return false;
-    meta_add_answer(&c->answer, record.meta, record.meta_len);
-    return true;
-}
-
-static void done_cb(uv_timer_t *timer)
-{
-    record_answer(timer->data);
-}
 
 static struct completion *completion_new(const struct call *call, const struct multipart *upload)
 {
@@ -287,7 +267,7 @@ enum s3_error completion_start(const struct call *call, const struct multipart *
     }
     LIST_INSERT_HEAD(&c->s3->completions, c, link);
     uv_timer_init(c->s3->objects->loop, &c->timer);
-    uv_timer_start(&c->timer, is_done(c) ? done_cb : check_cb, 0, 0);
+    uv_timer_start(&c->timer, check_cb, 0, 0);
     *completion = c;
     return S3_OK;
 }

@@ -1,12 +1,13 @@
 /* Makes an object of an upload's parts: what CompleteMultipartUpload asks for, and what goes on
  * when its client is gone.
  *
- *     check the list ──▶ join the parts at the volumes, commit ──▶ record the answer ──▶ parts go
+ *     check the list ──▶ join the parts at the volumes ──▶ commit ──▶ parts go
  *
- * The object's metadata has the upload's id. So a completion that was cut off after the commit is
- * known for one that was done when its client asks again, and one that was cut off before it has
- * left an upload as it was. While one runs, others who want to complete the same upload wait for
- * its end, as do those who want to abort it: of the two, the one that began first wins. */
+ * One commit makes the object and removes the upload: one that was cut off before it has left the
+ * upload as it was, and after it only parts, which upload_expiry.h finds. The object's metadata has
+ * the upload's id, so that a client who asks again is answered for as long as it is there. While
+ * one runs, others who want to complete the same upload wait for its end, as do those who want to
+ * abort it: of the two, the one that began first wins. */
 #ifndef MKV_S3_COMPLETION_H
 #define MKV_S3_COMPLETION_H
 
@@ -17,11 +18,11 @@
 struct completion;
 
 /* Somebody who waits for the end: embedded in an operation, which sets `done`. It fires once,
- * unless completion_leave(): the object is there, and `answer` has its ETag and checksum; or what
- * is wrong, and `message`, static text or NULL for the error's own. */
+ * unless completion_leave(): the object is stored, with this metadata; or what is wrong, and
+ * `message`, static text or NULL for the error's own. */
 struct completion_waiter {
     void (*done)(struct completion_waiter *waiter, enum s3_error error, const char *message,
-                 const struct meta *answer);
+                 const struct meta *meta);
     LIST_ENTRY(completion_waiter) link;
 };
 

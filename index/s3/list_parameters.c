@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "index/http/query.h"
-#include "index/s3/meta.h"
 
 struct reading {
     const char *query;
@@ -168,11 +167,6 @@ enum s3_error list_parameters_read(const char *query, size_t len, struct list_pa
     return r.error;
 }
 
-static bool is_completed(const struct record *record)
-{
-    return meta_is_completed(record->meta, record->meta_len);
-}
-
 struct bucket_query list_parameters_query(const struct list_parameters *p, const char *bucket,
                                           size_t bucket_len)
 {
@@ -184,7 +178,6 @@ struct bucket_query list_parameters_query(const struct list_parameters *p, const
         .root = of_uploads ? UPLOAD_RECORDS : NULL,
         .tail = of_uploads ? UPLOAD_TAIL : 0,
         .after_tail = p->after_tail,
-        .skips = of_uploads ? is_completed : NULL,
         .bucket = bucket,
         .bucket_len = bucket_len,
         .prefix = p->prefix.bytes,

@@ -11,8 +11,6 @@ int mark_write(struct objects *objects, const struct key *key, const struct mark
         .size = 0,
         .needs_md5 = true,
         .allows_empty = true,
-        .replaces = options->replaces,
-        .condition = options->condition,
         .drained = drained_cb,
         .done = options->done,
         .arg = options->arg,

@@ -7,9 +7,7 @@
 #include "index/s3/meta.h"
 
 struct mark_options {
-    const struct meta *meta;       /* copied; NULL: none */
-    bool replaces;                 /* as write.h has it, as the next */
-    making_condition_cb condition; /* asked with `arg` */
+    const struct meta *meta; /* copied; NULL: none */
     write_done_cb done;
     void *arg;
 };

@@ -297,21 +297,6 @@ void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n)
     meta->bytes[meta->len++] = '\n';
 }
 
-void meta_add_answer(struct meta *meta, const char *bytes, size_t len)
-{
-    struct meta_line line;
-    size_t at = 0;
-
-    while (meta_next(bytes, len, &at, &line)) {
-        bool added = true;
-
-        if (has_name(&line, "etag") || checksum_of_line(line.name, line.name_len) != CHECKSUM_NONE)
-            added = append_line(meta, &line, META_MAX);
-        assert(added);
-        (void)added;
-    }
-}
-
 void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite)
 {
     char text[32];
@@ -320,11 +305,6 @@ void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_comp
         return;
     snprintf(text, sizeof(text), "%s%s", checksum_line(kind), is_composite ? COMPOSITE : "");
     add_text(meta, "algorithm", text);
-}
-
-void meta_add_completed(struct meta *meta)
-{
-    add_text(meta, "completed", "");
 }
 
 void meta_add_upload(struct meta *meta, const char *id)
@@ -410,13 +390,6 @@ enum checksum_kind meta_algorithm(const char *bytes, size_t len, bool *is_compos
         line.value_len -= tail;
     }
     return checksum_of_line(line.value, line.value_len);
-}
-
-bool meta_is_completed(const char *bytes, size_t len)
-{
-    struct meta_line line;
-
-    return meta_find(bytes, len, "completed", &line);
 }
 
 /* '-' is none of base64's digits. */

@@ -13,7 +13,6 @@
  *
  *     algorithm                  of an upload: the checksum that its object is to have,
  *                                "crc32c", or "crc32c composite"
- *     completed                  it is
  *
  *     location                   of a bucket: the region that its client wanted
  *
@@ -61,14 +60,9 @@ void meta_add_checksum(struct meta *meta, enum checksum_kind kind,
                        const unsigned char bytes[CHECKSUM_SIZE_MAX], unsigned n_parts);
 void meta_add_parts(struct meta *meta, const uint64_t *sizes, unsigned n);
 
-/* Adds the ETag and the checksum of other metadata, as far as they are there. */
-void meta_add_answer(struct meta *meta, const char *bytes, size_t len);
-
 /* The same, of an upload's own record: the checksum that its object is to have, CHECKSUM_NONE for
- * none; and that it is completed, so that all other lines are those of its answer. Of the object
- * that is made: which upload it comes from, by its id. */
+ * none. Of the object that is made: which upload it comes from, by its id. */
 void meta_add_algorithm(struct meta *meta, enum checksum_kind kind, bool is_composite);
-void meta_add_completed(struct meta *meta);
 void meta_add_upload(struct meta *meta, const char *id);
 
 /* And of a bucket: the region that its client wanted, 63 characters at most. */
@@ -103,9 +97,6 @@ enum checksum_kind meta_checksum(const char *bytes, size_t len, struct meta_line
 
 /* Likewise of an upload's record: which checksum its object is to have. */
 enum checksum_kind meta_algorithm(const char *bytes, size_t len, bool *is_composite);
-
-/* Whether it is completed. */
-bool meta_is_completed(const char *bytes, size_t len);
 
 /* Whether a checksum's text is that of a composite one: x-amz-checksum-type COMPOSITE, else
  * FULL_OBJECT. */

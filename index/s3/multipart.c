@@ -23,7 +23,7 @@ static void read_id(const struct call *call, char id[UPLOAD_ID_SIZE])
         id[0] = '\0';
 }
 
-enum s3_error multipart_find(const struct call *call, bool completed_too, struct multipart *m)
+enum s3_error multipart_find(const struct call *call, struct multipart *m)
 {
     const struct record *record = &m->record;
     int rc;
@@ -35,9 +35,8 @@ enum s3_error multipart_find(const struct call *call, bool completed_too, struct
     rc = objects_look_up(call->s3->objects, &m->key, &m->record);
     if (rc < 0)
         return rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : call_error_of(rc);
-    m->is_completed = meta_is_completed(record->meta, record->meta_len);
     m->kind = meta_algorithm(record->meta, record->meta_len, &m->is_composite);
-    return m->is_completed && !completed_too ? S3_NO_SUCH_UPLOAD : S3_OK;
+    return S3_OK;
 }
 
 int multipart_part_number(const struct http_request *request)

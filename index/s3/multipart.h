@@ -1,8 +1,8 @@
 /* What the operations on a multipart upload share.
  *
  * An upload is a record of its own (upload_key.h, mark.h), whose metadata is what its object is to
- * have; its parts are objects in mkv's own key space. When it is completed, the record stays for a
- * day and has the answer, so that a client which didn't hear it can ask again. */
+ * have; its parts are objects in mkv's own key space. When it is completed, the record goes by the
+ * commit that makes the object: completion.h. */
 #ifndef MKV_S3_MULTIPART_H
 #define MKV_S3_MULTIPART_H
 
@@ -15,16 +15,14 @@ struct multipart {
     char id[UPLOAD_ID_SIZE];
     struct key key; /* of its record, */
     struct record record;
-    bool is_completed;
     enum checksum_kind kind; /* of the checksum that its object is to have, or CHECKSUM_NONE */
     bool is_composite;
 };
 
-/* Finds the upload that the query's uploadId names. S3_OK; S3_NO_SUCH_UPLOAD, also for one that is
- * completed unless `completed_too`; or another error. On failure *multipart is undefined but for
- * `id`, which is empty where the query's hasn't the form of one. */
-enum s3_error multipart_find(const struct call *call, bool completed_too,
-                             struct multipart *multipart);
+/* Finds the upload that the query's uploadId names. S3_OK; S3_NO_SUCH_UPLOAD; or another
+ * error. On failure *multipart is undefined but for `id`, which is empty where the query's hasn't
+ * the form of one. */
+enum s3_error multipart_find(const struct call *call, struct multipart *multipart);
 
 /* The query's partNumber, 1 to PART_NUMBER_MAX; 0 when there is none; -EINVAL for anything else. */
 int multipart_part_number(const struct http_request *request);

@@ -44,13 +44,13 @@ static void removed_cb(void *arg, int rc)
 }
 
 static void completed_cb(struct completion_waiter *waiter, enum s3_error error, const char *message,
-                         const struct meta *answer)
+                         const struct meta *meta)
 {
     struct abort_op *op = (struct abort_op *)((char *)waiter - offsetof(struct abort_op, waiter));
 
     (void)error;
     (void)message;
-    (void)answer;
+    (void)meta;
     op->is_waiting = false;
     start_again(op);
 }
@@ -59,7 +59,7 @@ static void completed_cb(struct completion_waiter *waiter, enum s3_error error, 
 static enum s3_error start(struct abort_op *op)
 {
     struct multipart multipart;
-    enum s3_error error = multipart_find(&op->call, false, &multipart);
+    enum s3_error error = multipart_find(&op->call, &multipart);
     struct completion *completion;
     int rc;
 

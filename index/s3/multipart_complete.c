@@ -56,7 +56,7 @@ static void write_location(struct xml_out *out, const struct http_request *reque
     buf_deinit(&text);
 }
 
-/* What the metadata of a completed upload says. */
+/* What the metadata of the object says. */
 static void write_answer(struct xml_out *out, const struct call *call, const char *meta, size_t len)
 {
     struct meta_line line;
@@ -86,7 +86,7 @@ static void respond(struct complete_op *op, const char *meta, size_t len)
 /* --- Waiting --------------------------------------------------------------------------------- */
 
 static void done_cb(struct completion_waiter *waiter, enum s3_error error, const char *message,
-                    const struct meta *answer)
+                    const struct meta *meta)
 {
     struct complete_op *op =
         (struct complete_op *)((char *)waiter - offsetof(struct complete_op, waiter));
@@ -95,7 +95,7 @@ static void done_cb(struct completion_waiter *waiter, enum s3_error error, const
     if (error != S3_OK)
         slow_answer_fail(&op->answer, error, message);
     else
-        respond(op, answer->bytes, answer->len);
+        respond(op, meta->bytes, meta->len);
 }
 
 static void wait_for(struct complete_op *op, struct completion *completion)
@@ -165,17 +165,40 @@ static enum s3_error read_wanted(const struct call *call, const struct multipart
 
 /* --- The list -------------------------------------------------------------------------------- */
 
+/* Whether the object has come from the upload; and its record. */
+static bool is_object_of(const struct call *call, const char *id, struct record *record)
+{
+    struct meta_line line;
+
+    return id[0] != '\0' && objects_look_up(call->s3->objects, &call->target.key, record) == 0 &&
+           !(record->flags & RECORD_UNLINKED) &&
+           meta_find(record->meta, record->meta_len, "upload", &line) &&
+           line.value_len == UPLOAD_ID_LENGTH && memcmp(line.value, id, UPLOAD_ID_LENGTH) == 0;
+}
+
+/* The upload; or who asks again finds the record of its object in there, as long as there is no
+ * other one: *is_done. */
+static enum s3_error find(const struct call *call, struct multipart *upload, bool *is_done)
+{
+    enum s3_error error = multipart_find(call, upload);
+
+    *is_done = error == S3_NO_SUCH_UPLOAD && is_object_of(call, upload->id, &upload->record);
+    return *is_done ? S3_OK : error;
+}
+
 /* The upload may have been aborted, or completed by another request, while the list came. */
 static enum s3_error complete(struct complete_op *op, struct multipart *upload,
                               const char **message)
 {
     struct completion *completion = NULL;
     struct completion_wanted wanted;
-    enum s3_error error = multipart_find(&op->answer.call, true, upload);
+    bool is_done;
+    enum s3_error error = find(&op->answer.call, upload, &is_done);
 
-    if (error == S3_OK)
-        error = read_wanted(&op->answer.call, upload, &wanted, message);
-    if (error != S3_OK || upload->is_completed)
+    if (error != S3_OK || is_done)
+        return error;
+    error = read_wanted(&op->answer.call, upload, &wanted, message);
+    if (error != S3_OK)
         return error;
     completion = completion_find(op->answer.call.s3, upload->id);
     if (completion == NULL) {
@@ -235,7 +258,8 @@ static const struct http_body_reader reader = {
 static enum s3_error start(struct complete_op *op, const struct call *call, const char **message)
 {
     struct multipart upload;
-    enum s3_error error = multipart_find(call, true, &upload);
+    bool is_done;
+    enum s3_error error = find(call, &upload, &is_done);
 
     if (error != S3_OK)
         return error;

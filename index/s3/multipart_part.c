@@ -16,7 +16,7 @@ static void removed_cb(void *arg, int rc)
 static enum s3_error stored_cb(const struct call *call, const struct record *record)
 {
     struct multipart multipart;
-    enum s3_error error = multipart_find(call, false, &multipart);
+    enum s3_error error = multipart_find(call, &multipart);
     struct key key;
 
     if (error != S3_NO_SUCH_UPLOAD)
@@ -82,7 +82,7 @@ void upload_part(const struct call *call)
         call_fail(call, S3_INVALID_ARGUMENT, MULTIPART_BAD_NUMBER);
         return;
     }
-    error = multipart_find(call, false, &multipart);
+    error = multipart_find(call, &multipart);
     if (error != S3_OK) {
         call_fail(call, error, NULL);
         return;

@@ -136,7 +136,7 @@ static void start(const struct call *call, const struct multipart *m, unsigned m
 void list_parts(const struct call *call)
 {
     struct multipart multipart;
-    enum s3_error error = multipart_find(call, false, &multipart);
+    enum s3_error error = multipart_find(call, &multipart);
     unsigned marker;
     unsigned max;
 

@@ -14,6 +14,8 @@ static_assert(RECORDS_LEN + BUCKET_NAME_MAX + 1 + S3_KEY_MAX + UPLOAD_TAIL <= KE
                   sizeof(UPLOAD_PARTS) + KEY_PART_ID + BUCKET_NAME_MAX + 1 + S3_KEY_MAX <= KEY_MAX,
               "each object can have uploads");
 static_assert(UPLOAD_ID_LENGTH + 1 + DIGITS == KEY_PART_ID, "parts have their place");
+static_assert(RECORDS_LEN + UPLOAD_TAIL < sizeof(UPLOAD_PARTS) + KEY_PART_ID,
+              "the key of a record is shorter than those of its parts");
 
 static void append(struct key *key, const char *bytes, size_t n)
 {
@@ -70,6 +72,21 @@ void upload_key_of_part(const struct key *object, const char *id, unsigned numbe
 {
     upload_key_of_parts_from(id, number, key);
     append(key, object->bytes, object->len);
+}
+
+bool upload_key_record_of_part(const struct key *part, struct key *record)
+{
+    char id[UPLOAD_ID_SIZE] = "";
+    struct key object;
+    const char *place = key_to_place(part->bytes, part->len, &object.len);
+    const char *at = part->bytes + sizeof(UPLOAD_PARTS) - 1;
+
+    if (place == part->bytes || at[UPLOAD_ID_LENGTH] != '/')
+        return false;
+    memcpy(object.bytes, place, object.len);
+    memcpy(id, at, UPLOAD_ID_LENGTH);
+    upload_key_of_record(&object, id, record);
+    return true;
 }
 
 unsigned upload_key_part_number(const void *key, size_t len, const struct key *parts)

@@ -30,6 +30,9 @@ void upload_key_of_parts_from(const char *id, unsigned number, struct key *key);
 /* The key of a part of an upload to the object "/BUCKET/KEY". */
 void upload_key_of_part(const struct key *object, const char *id, unsigned number, struct key *key);
 
+/* The key of the record of the upload that this is a part of. False for a key that is none. */
+bool upload_key_record_of_part(const struct key *part, struct key *record);
+
 /* The number of a part whose key begins as those of `parts` do; 0 for a key that is none. */
 unsigned upload_key_part_number(const void *key, size_t len, const struct key *parts);
 

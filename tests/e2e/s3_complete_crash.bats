@@ -32,6 +32,14 @@ begin() { # KEY
     COMPLETE=$!
 }
 
+# One commit makes the object and ends the upload.
+is_one_or_the_other() { # KEY
+    local codes
+    codes=$(curl -s -o /dev/null -w '%{http_code}' -I "$(url i-s3)/$B/$1")
+    codes+=" $(curl -s -o /dev/null -w '%{http_code}' "$(url i-s3)/$B/$1?uploadId=$ID")"
+    [[ $codes =~ ^('200 404'|'404 200')$ ]] || fail "the object and the upload: $codes"
+}
+
 again() { # KEY
     s3_want 200 POST "/$B/$1?uploadId=$ID" --data-binary "@$T/list"
     s3_want 200 GET "/$B/$1"
@@ -78,6 +86,7 @@ nothing_is_left() { # KEY...
         crash i
         wait "$COMPLETE" || true
         restart
+        is_one_or_the_other "${keys[-1]}"
         again "${keys[-1]}"
     done
     nothing_is_left "${keys[@]}"

@@ -129,6 +129,13 @@ static void condition_failed(struct change *c, unsigned needs)
     history_add(&c->key->history, &c->op);
 }
 
+/* It was done. */
+static void keep(struct change *c)
+{
+    require(c);
+    history_add(&c->key->history, &c->op);
+}
+
 /* Keeps a change that has its start, its end and its effect, as its answer says that it was. */
 static void judge(struct change *c, int yes)
 {
@@ -226,17 +233,26 @@ static bool is_answered(const struct wire_answer *a)
     return !has_failed(a->status) && (a->status != 200 || strstr(a->body, "<Error>") == NULL);
 }
 
+/* Nobody but its client knows the upload: when it is gone, an attempt before has completed it, and
+ * another change has replaced what it made. */
+static bool was_done_before(const struct wire_answer *a, unsigned attempts)
+{
+    return attempts > 1 && a->status == 404 && strstr(a->body, "NoSuchUpload") != NULL;
+}
+
 /* Asks for it until it is known whether it has happened: an upload is completed once, and who asks
  * again is told so. */
 static void complete(struct change *c, const char *id, const char *list)
 {
     struct client *client = &c->s3->client;
+    unsigned attempts = 0;
     char query[128];
 
     snprintf(query, sizeof(query), "?uploadId=%s", id);
     write_headers(c, false);
     c->op.start = client_now();
     for (;;) {
+        attempts++;
         ask(c->s3, c->key, "POST", query, list, strlen(list));
         c->op.end = client_now();
         if (is_answered(&client->wire.answer))
@@ -248,7 +264,10 @@ static void complete(struct change *c, const char *id, const char *list)
         }
         client_pause(50);
     }
-    judge(c, 200);
+    if (was_done_before(&client->wire.answer, attempts))
+        keep(c);
+    else
+        judge(c, 200);
 }
 
 static void put_by_upload(struct change *c)

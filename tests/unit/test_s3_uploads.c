@@ -80,6 +80,27 @@ static void test_upload_key_of_parts(void **state)
     }
 }
 
+static void test_upload_key_of_a_part_leads_to_the_record(void **state)
+{
+    static const char *const none[] = {"",          "x/00001/b/k",   ID,
+                                       ID "/00001", ID "x00001/b/k", ID "/000001/b"};
+    struct key wanted;
+    struct key record;
+    struct key key;
+
+    (void)state;
+    upload_key_of_record(&of_parts, ID, &wanted);
+    upload_key_of_part(&of_parts, ID, 10000, &key);
+    assert_true(upload_key_record_of_part(&key, &record));
+    assert_int_equal(record.len, wanted.len);
+    assert_memory_equal(record.bytes, wanted.bytes, wanted.len);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        key.len = strlen(UPLOAD_PARTS) + strlen(none[i]);
+        memcpy(key.bytes + strlen(UPLOAD_PARTS), none[i], strlen(none[i]));
+        assert_false(upload_key_record_of_part(&key, &record));
+    }
+}
+
 /* --- Expiry ---------------------------------------------------------------------------------- */
 
 static void done_cb(void *arg, int rc, const char *text, const struct record *record)
@@ -91,26 +112,32 @@ static void done_cb(void *arg, int rc, const char *text, const struct record *re
     *out = rc;
 }
 
-static void put_upload(struct fixture *f, const char *id, bool is_completed, unsigned parts)
+static void put_record_of(struct fixture *f, const char *id)
 {
     struct key object = key_of(OBJECT);
-    struct meta meta = {.len = 0};
-    char part[128];
     struct key key;
     int rc = 1;
 
-    if (is_completed)
-        meta_add_completed(&meta);
     upload_key_of_record(&object, id, &key);
-    assert_int_equal(mark_write(&f->objects, &key,
-                                &(struct mark_options){.meta = &meta, .done = done_cb, .arg = &rc}),
-                     0);
+    assert_int_equal(
+        mark_write(&f->objects, &key, &(struct mark_options){.done = done_cb, .arg = &rc}), 0);
     WAIT_UNTIL(f, rc <= 0);
     assert_int_equal(rc, 0);
-    for (unsigned i = 1; i <= parts; i++) {
-        snprintf(part, sizeof(part), UPLOAD_PARTS "%s/%05u", id, i);
-        assert_int_equal(fixture_put(f, part, "part"), 0);
-    }
+}
+
+static void put_part(struct fixture *f, const char *id, unsigned number)
+{
+    char part[128];
+
+    snprintf(part, sizeof(part), UPLOAD_PARTS "%s/%05u" OBJECT, id, number);
+    assert_int_equal(fixture_put(f, part, "part"), 0);
+}
+
+static void put_upload(struct fixture *f, const char *id, unsigned parts)
+{
+    put_record_of(f, id);
+    for (unsigned i = 1; i <= parts; i++)
+        put_part(f, id, i);
 }
 
 static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
@@ -154,14 +181,15 @@ static void test_upload_expiry_gives_up_what_is_left_alone(void **state)
     struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
     struct upload_expiry *expiry;
 
-    put_upload(f, ID, false, 40);
-    put_upload(f, OTHER, true, 0); /* an answer is kept for longer */
+    put_upload(f, ID, 40);
+    put_upload(f, OTHER, 0);
     assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
-    fixture_pass_time(f, 2 * HOUR);
-    WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 1);
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 0);
-    fixture_pass_time(f, UPLOAD_ANSWER_KEPT);
+    fixture_pass_time(f, HOUR * 3 / 4);
+    assert_int_equal(count(f, UPLOAD_RECORDS), 2);
+    assert_int_equal(count(f, UPLOAD_PARTS), 40);
+    fixture_pass_time(f, HOUR / 2);
     WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 0);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 0);
     stop(f, expiry);
 }
 
@@ -171,43 +199,42 @@ static void test_upload_expiry_spares_what_is_added_to(void **state)
     struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
     struct upload_expiry *expiry;
 
-    put_upload(f, ID, false, 2);
-    put_upload(f, OTHER, false, 0);
-    assert_int_equal(fixture_put(f, UPLOAD_PARTS "0000000000000000000000000000000a/00001", "x"), 0);
+    put_upload(f, ID, 2);
+    put_upload(f, OTHER, 0);
     assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
     fixture_pass_time(f, HOUR / 2);
-    assert_int_equal(fixture_put(f, UPLOAD_PARTS ID "/00003", "x"), 0);
+    put_part(f, ID, 3);
     fixture_pass_time(f, HOUR * 3 / 4);
     WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 1); /* that has got no part since */
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 3);
     fixture_pass_time(f, HOUR / 8);
     stop(f, expiry);
     assert_int_equal(count(f, UPLOAD_RECORDS), 1);
     assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 3);
 }
 
-/* As many ids that they don't go into one comparison; one has a record that is kept. */
+/* As a crash leaves them: they go at once, and all others stay. */
 static void test_upload_expiry_finds_parts_without_an_upload(void **state)
 {
     struct fixture *f = *state;
     struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
     struct upload_expiry *expiry;
-    char part[128];
+    char id[UPLOAD_ID_SIZE];
 
-    put_upload(f, ID, false, 1);
-    put_upload(f, OTHER, true, 40); /* as a crash leaves them */
-    for (unsigned i = 0; i < 300; i++) {
-        snprintf(part, sizeof(part), UPLOAD_PARTS "%032x/00001", i);
-        assert_int_equal(fixture_put(f, part, "part"), 0);
+    put_upload(f, ID, 2);
+    put_upload(f, OTHER, 1);
+    for (unsigned i = 1; i <= 40; i++)
+        put_part(f, "00000000000000000000000000000000", i);
+    for (unsigned i = 1; i <= 40; i++) {
+        snprintf(id, sizeof(id), "f%031x", i);
+        put_part(f, id, 7);
     }
+    assert_int_equal(fixture_put(f, UPLOAD_PARTS "f/1", "of no upload"), 0);
     assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 301);
-    fixture_pass_time(f, HOUR * 3 / 4);
-    assert_int_equal(fixture_put(f, UPLOAD_PARTS ID "/00002", "x"), 0);
-    fixture_pass_time(f, HOUR / 2);
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 2);
+    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 4);
     stop(f, expiry);
     assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 2);
+    assert_int_equal(count(f, UPLOAD_PARTS OTHER "/"), 1);
+    assert_int_equal(count(f, UPLOAD_RECORDS), 2);
 }
 
 /* --- More parts than a page of any list has (scality/cloudserver#444) ---------------------------
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_upload_key_there_and_back),
         cmocka_unit_test(test_upload_key_of_the_longest_object),
         cmocka_unit_test(test_upload_key_of_parts),
+        cmocka_unit_test(test_upload_key_of_a_part_leads_to_the_record),
         TEST(upload_expiry_gives_up_what_is_left_alone),
         TEST(upload_expiry_spares_what_is_added_to),
         TEST(upload_expiry_finds_parts_without_an_upload),
