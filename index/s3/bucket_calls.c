@@ -106,7 +106,7 @@ static void create_end_cb(struct http_request *request)
         op_fail(op, error, message);
         return;
     }
-    rc = bucket_create(op->call.s3->objects, target->bucket, target->bucket_len,
+    rc = bucket_create(op->call.s3, target->bucket, target->bucket_len,
                        body_location_text(op->location), created_cb, op, &op->change);
     if (rc == UV_EEXIST)
         respond_created(op);
@@ -174,8 +174,8 @@ void delete_bucket(const struct call *call)
 
     if (op == NULL)
         return;
-    rc = bucket_remove(call->s3->objects, call->target.bucket, call->target.bucket_len, removed_cb,
-                       op, &op->change);
+    rc = bucket_remove(call->s3, call->target.bucket, call->target.bucket_len, removed_cb, op,
+                       &op->change);
     if (rc < 0) {
         op_fail(op, error_of_removal(rc), NULL);
         return;

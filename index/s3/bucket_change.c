@@ -3,6 +3,8 @@
  * Removing one:
  *
  *     look for keys ──▶ uploads ──▶ look again ──▶ the bucket's record ──▶ done
+ *          ▲               │
+ *          └───────────────┘ one is about to be completed: that has its end first
  *
  * It looks twice, since uploads take their time: nothing is aborted of a bucket that has keys, and
  * a key that came meanwhile still keeps its bucket. (One that comes after that: buckets.h.) What
@@ -16,6 +18,7 @@
 #include "index/objects/change.h"
 #include "index/s3/bucket_walk.h"
 #include "index/s3/buckets.h"
+#include "index/s3/completion.h"
 #include "index/s3/mark.h"
 #include "index/s3/meta.h"
 #include "index/s3/upload_key.h"
@@ -27,13 +30,14 @@ enum state {
     CREATING,      /* `write` runs */
     LOOKING,       /* for keys; the timer runs */
     LOOKING_AGAIN, /* likewise */
+    WAITING,       /* for a completion */
     ABORTING,      /* the record of an upload is removed */
     REMOVING,      /* the record of the bucket is */
     ENDED
 };
 
 struct bucket_change {
-    struct objects *objects;
+    struct s3 *s3;
     enum state state;
     bucket_change_cb done; /* NULL: nobody wants to know */
     void *arg;
@@ -41,30 +45,31 @@ struct bucket_change {
     struct key record_key;
     struct key uploads; /* what their records' keys begin with */
     struct key upload;  /* the one that is aborted */
+    struct completion_waiter waiter;
     uv_timer_t timer;
     struct bucket_walk walk;
     bool found;
 };
 
-static struct bucket_change *change_new(struct objects *o, const char *name, size_t len,
+static struct bucket_change *change_new(struct s3 *s3, const char *name, size_t len,
                                         enum state state, bucket_change_cb done, void *arg)
 {
     struct bucket_change *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
         return NULL;
-    c->objects = o;
+    c->s3 = s3;
     c->state = state;
     c->done = done;
     c->arg = arg;
     bucket_record_key(name, len, &c->record_key);
-    objects_begin(o);
+    objects_begin(s3->objects);
     return c;
 }
 
 static void change_free(struct bucket_change *c)
 {
-    struct objects *o = c->objects;
+    struct objects *o = c->s3->objects;
 
     free(c);
     objects_end(o);
@@ -94,10 +99,10 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     end(c);
 }
 
-int bucket_create(struct objects *o, const char *name, size_t len, const char *location,
+int bucket_create(struct s3 *s3, const char *name, size_t len, const char *location,
                   bucket_change_cb done, void *arg, struct bucket_change **change)
 {
-    struct bucket_change *c = change_new(o, name, len, CREATING, done, arg);
+    struct bucket_change *c = change_new(s3, name, len, CREATING, done, arg);
     struct meta meta = {.len = 0};
     int rc;
 
@@ -105,7 +110,7 @@ int bucket_create(struct objects *o, const char *name, size_t len, const char *l
         return UV_ENOMEM;
     if (*location != '\0')
         meta_add_location(&meta, location);
-    rc = mark_write(o, &c->record_key,
+    rc = mark_write(s3->objects, &c->record_key,
                     &(struct mark_options){.meta = &meta, .done = written_cb, .arg = c});
     if (rc < 0)
         change_free(c);
@@ -156,7 +161,7 @@ static void begin_to_look(struct bucket_change *c)
     query.prefix_len = c->record_key.len - (sizeof(BUCKET_RECORDS) - 1);
     memcpy(prefix, name, query.prefix_len);
     prefix[query.prefix_len++] = '/';
-    bucket_walk_init(&c->walk, c->objects->store, &query, key_cb, c);
+    bucket_walk_init(&c->walk, c->s3->objects->store, &query, key_cb, c);
 }
 
 static void look(struct bucket_change *c)
@@ -204,19 +209,48 @@ static void remove_key(struct bucket_change *c, const struct key *key, remove_fn
                        change_done_cb done)
 {
     struct record record;
-    int rc = objects_look_up(c->objects, key, &record);
+    int rc = objects_look_up(c->s3->objects, key, &record);
 
     if (rc == 0)
-        rc = remove(c->objects, key, &record, done, c);
+        rc = remove(c->s3->objects, key, &record, done, c);
     if (rc == UV_ENOENT)
         done(c, 0);
     else if (rc < 0)
         finish(c, rc);
 }
 
+/* The object is there now, or not. */
+static void completed_cb(struct completion_waiter *waiter, enum s3_error error, const char *message,
+                         const struct meta *meta)
+{
+    struct bucket_change *c =
+        (struct bucket_change *)((char *)waiter - offsetof(struct bucket_change, waiter));
+
+    (void)error;
+    (void)message;
+    (void)meta;
+    begin_to_look(c);
+    move_to(c, LOOKING);
+}
+
+/* Aborts it, unless it is about to be completed. */
+static void abort_upload(struct bucket_change *c)
+{
+    struct completion *completion = completion_find(c->s3, &c->upload);
+
+    if (completion == NULL) {
+        remove_key(c, &c->upload, upload_remove, aborted_cb);
+        return;
+    }
+    c->state = WAITING;
+    c->waiter.done = completed_cb;
+    completion_wait(completion, &c->waiter);
+}
+
 static void abort_next(struct bucket_change *c)
 {
-    int rc = store_list(c->objects->store, c->uploads.bytes, c->uploads.len, "", 0, upload_cb, c);
+    int rc =
+        store_list(c->s3->objects->store, c->uploads.bytes, c->uploads.len, "", 0, upload_cb, c);
 
     if (rc < 0) {
         finish(c, rc);
@@ -224,7 +258,7 @@ static void abort_next(struct bucket_change *c)
         begin_to_look(c);
         move_to(c, LOOKING_AGAIN);
     } else {
-        remove_key(c, &c->upload, upload_remove, aborted_cb);
+        abort_upload(c);
     }
 }
 
@@ -256,6 +290,7 @@ static void turn_cb(uv_timer_t *timer)
         remove_key(c, &c->record_key, change_remove, removed_cb);
         break;
     case CREATING:
+    case WAITING:
     case ENDED:
         break;
     }
@@ -276,19 +311,19 @@ static void set_uploads(struct bucket_change *c, const char *name, size_t len)
     c->uploads.bytes[c->uploads.len++] = '/';
 }
 
-int bucket_remove(struct objects *o, const char *name, size_t len, bucket_change_cb done, void *arg,
+int bucket_remove(struct s3 *s3, const char *name, size_t len, bucket_change_cb done, void *arg,
                   struct bucket_change **change)
 {
-    int rc = bucket_exists(o->store, name, len);
+    int rc = bucket_exists(s3->objects->store, name, len);
     struct bucket_change *c;
 
     if (rc <= 0)
         return rc < 0 ? rc : UV_ENOENT;
-    c = change_new(o, name, len, LOOKING, done, arg);
+    c = change_new(s3, name, len, LOOKING, done, arg);
     if (c == NULL)
         return UV_ENOMEM;
     set_uploads(c, name, len);
-    uv_timer_init(o->loop, &c->timer);
+    uv_timer_init(s3->objects->loop, &c->timer);
     c->timer.data = c;
     begin_to_look(c);
     go_on_in(c, 0);

@@ -23,13 +23,14 @@ struct completion {
     int refused; /* by the conditions: the error */
 };
 
-struct completion *completion_find(struct s3 *s3, const char *id)
+struct completion *completion_find(struct s3 *s3, const struct key *upload)
 {
     struct completion *c;
 
     LIST_FOREACH(c, &s3->completions, link)
     {
-        if (strcmp(c->upload.id, id) == 0)
+        if (c->upload.key.len == upload->len &&
+            memcmp(c->upload.key.bytes, upload->bytes, upload->len) == 0)
             return c;
     }
     return NULL;

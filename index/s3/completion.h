@@ -34,8 +34,8 @@ struct completion_wanted {
     uint64_t size;
 };
 
-/* The completion of that upload, if one runs, or NULL. */
-struct completion *completion_find(struct s3 *s3, const char *id);
+/* The completion of the upload that has its record there, if one runs, or NULL. */
+struct completion *completion_find(struct s3 *s3, const struct key *upload);
 
 /* Starts to complete the upload by a list of parts that was read whole. S3_OK and *completion,
  * which takes `list` over; or S3_SERVICE_UNAVAILABLE. The request may go afterwards. */

@@ -65,7 +65,7 @@ static enum s3_error start(struct abort_op *op)
 
     if (error != S3_OK)
         return error;
-    completion = completion_find(op->call.s3, multipart.id);
+    completion = completion_find(op->call.s3, &multipart.key);
     if (completion != NULL) {
         op->is_waiting = true;
         completion_wait(completion, &op->waiter);

@@ -200,7 +200,7 @@ static enum s3_error complete(struct complete_op *op, struct multipart *upload,
     error = read_wanted(&op->answer.call, upload, &wanted, message);
     if (error != S3_OK)
         return error;
-    completion = completion_find(op->answer.call.s3, upload->id);
+    completion = completion_find(op->answer.call.s3, &upload->key);
     if (completion == NULL) {
         error = completion_start(&op->answer.call, upload, op->list, &wanted, &completion);
         if (error != S3_OK)

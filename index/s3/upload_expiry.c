@@ -144,11 +144,11 @@ static bool is_left_alone(struct upload_expiry *e)
     struct key object;
     struct key parts;
 
+    if (completion_find(e->s3, &e->found) != NULL)
+        return false;
     if (!upload_key_object(e->found.bytes, e->found.len, &object))
         return true;
     memcpy(id, e->found.bytes + e->found.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
-    if (completion_find(e->s3, id) != NULL)
-        return false;
     upload_key_of_parts(id, &parts);
     return store_list(e->s3->objects->store, parts.bytes, parts.len, "", 0, part_cb, e) == 0;
 }

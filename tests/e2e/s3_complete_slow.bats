@@ -16,15 +16,20 @@ before_each() {
     touch "$T/hold"
 }
 
-# Begins to complete the upload, in COMPLETE, and waits until there is the beginning of an answer.
-begin() {
-    local has_begun
-    has_begun() { grep -q '<?xml' "$T/first"; }
+# Begins to complete the upload, in COMPLETE, and waits until the volume is about to be asked.
+start() {
     LIST=$(list_of 1 "$(md5_of <"$T/seven")")
     curl -q -sS -N --noproxy '*' -D "$T/head" -o "$T/first" -X POST --data-binary "$LIST" "$(url i-s3)/$B/k?uploadId=$ID" 3>&- &
     COMPLETE=$!
+    within 5 logged slow '^held POST /_mkv/assemble '
+}
+
+# The same, and until there is the beginning of an answer.
+begin() {
+    local has_begun
+    has_begun() { grep -q '<?xml' "$T/first"; }
+    start
     within 10 has_begun
-    grep -q '^held POST /_mkv/assemble ' "$(log_of slow)"
 }
 
 let_go() {
@@ -72,4 +77,23 @@ again() {
     let_go
     within 30 is_there
     again
+}
+
+@test "a bucket isn't deleted under it" {
+    local waits
+    waits() { grep -q 'DELETE' "$T/delete.sent"; }
+    start
+    curl -q -sv --noproxy '*' -o "$T/delete" -w '%{http_code}' -X DELETE "$(url i-s3)/$B" >"$T/code" 2>"$T/delete.sent" 3>&- &
+    DELETE=$!
+    within 5 waits
+    s3_refused 404 NoSuchKey GET "/$B/other" # the index has had its turn
+    let_go
+    wait $COMPLETE
+    wait $DELETE
+    cp "$T/first" "$T/body"
+    same "$(etag_of "$T/seven")" "$(element ETag)"
+    same 409 "$(cat "$T/code")"
+    grep -q '<Code>BucketNotEmpty</Code>' "$T/delete"
+    s3_want 200 GET "/$B/k"
+    cmp "$T/seven" "$T/body"
 }

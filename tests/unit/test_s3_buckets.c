@@ -34,11 +34,19 @@ static int wait_for(struct fixture *f, struct outcome *outcome)
     return outcome->rc;
 }
 
+static struct s3 *s3_of(struct fixture *f)
+{
+    static struct s3 s3;
+
+    s3 = (struct s3){.objects = &f->objects};
+    return &s3;
+}
+
 static int create(struct fixture *f, const char *name)
 {
     struct outcome outcome = {.ended = false};
     struct bucket_change *change;
-    int rc = bucket_create(&f->objects, name, strlen(name), "", done_cb, &outcome, &change);
+    int rc = bucket_create(s3_of(f), name, strlen(name), "", done_cb, &outcome, &change);
 
     return rc < 0 ? rc : wait_for(f, &outcome);
 }
@@ -48,7 +56,7 @@ static int start_to_remove(struct fixture *f, const char *name, struct outcome *
     struct bucket_change *change;
 
     *outcome = (struct outcome){.ended = false};
-    return bucket_remove(&f->objects, name, strlen(name), done_cb, outcome, &change);
+    return bucket_remove(s3_of(f), name, strlen(name), done_cb, outcome, &change);
 }
 
 static int remove_bucket(struct fixture *f, const char *name)
@@ -125,7 +133,7 @@ static void test_bucket_create_twice_at_once(void **state)
 
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(
-            bucket_create(&f->objects, NAME, strlen(NAME), "", done_cb, &outcomes[i], &change), 0);
+            bucket_create(s3_of(f), NAME, strlen(NAME), "", done_cb, &outcomes[i], &change), 0);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(wait_for(f, &outcomes[i]), 0);
     assert_int_equal(exists(f, NAME), 1);
@@ -137,11 +145,11 @@ static void test_bucket_change_forget(void **state)
     struct fixture *f = *state;
     struct bucket_change *change;
 
-    assert_int_equal(bucket_create(&f->objects, NAME, strlen(NAME), "", done_cb, NULL, &change), 0);
+    assert_int_equal(bucket_create(s3_of(f), NAME, strlen(NAME), "", done_cb, NULL, &change), 0);
     bucket_change_forget(change);
     WAIT_UNTIL(f, f->objects.n_running == 0);
     assert_int_equal(exists(f, NAME), 1);
-    assert_int_equal(bucket_remove(&f->objects, NAME, strlen(NAME), done_cb, NULL, &change), 0);
+    assert_int_equal(bucket_remove(s3_of(f), NAME, strlen(NAME), done_cb, NULL, &change), 0);
     bucket_change_forget(change);
     WAIT_UNTIL(f, f->objects.n_running == 0);
     assert_int_equal(exists(f, NAME), 0);
