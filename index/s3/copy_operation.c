@@ -15,6 +15,7 @@ struct copy_op {
     struct slow_answer answer;
     struct copy source;
     struct copy_options options;
+    struct key key;
     struct conditional conditional;
     int refused; /* by the conditions: the error */
 };
@@ -74,8 +75,8 @@ static void done_cb(void *arg, int rc, const char *text, const struct record *re
     enum s3_error error = rc < 0 ? error_of(op, rc) : S3_OK;
 
     (void)text;
-    if (error == S3_OK && op->options.stored != NULL && op->answer.call.request != NULL)
-        error = op->options.stored(&op->answer.call, record);
+    if (error == S3_OK && op->options.stored != NULL)
+        error = op->options.stored(&op->answer.call, &op->key, record);
     if (error != S3_OK) {
         slow_answer_fail(&op->answer, error, NULL);
         return;
@@ -139,6 +140,7 @@ void copy_run(const struct call *call, const struct copy_options *options)
     }
     op->source = *options->source;
     op->options = *options;
+    op->key = *options->key;
     slow_answer_init(&op->answer, call, closed_cb, free_cb);
     rc = start(op, options);
     if (rc < 0) {

@@ -13,8 +13,8 @@ struct copy_options {
     const struct meta *meta; /* and this; copied */
     bool is_conditional;     /* the request's preconditions are about the key */
     const char *result;      /* the element of the answer */
-    /* It is done: what to answer. NULL: no matter. */
-    enum s3_error (*stored)(const struct call *call, const struct record *record);
+    enum s3_error (*stored)(const struct call *call, const struct key *key,
+                            const struct record *record); /* as receive.h has it */
 };
 
 /* Copies, and answers later: with ETag, time and checksum of the copy. */

@@ -1,7 +1,9 @@
 /* UploadPart and UploadPartCopy: the value of a key of S3's own, which lies where the object will
  * (key_to_place()), so that the volumes can make that of it. One that is sent again replaces it.
  * The upload may be aborted or completed meanwhile: what was stored then belongs to nobody, and
- * goes. */
+ * goes, whether its client is still there or not. */
+#include <assert.h>
+
 #include "index/objects/change.h"
 #include "index/s3/copy_operation.h"
 #include "index/s3/multipart.h"
@@ -13,18 +15,22 @@ static void removed_cb(void *arg, int rc)
     (void)rc; /* else it is found later: upload_expiry.h */
 }
 
-static enum s3_error stored_cb(const struct call *call, const struct record *record)
+static enum s3_error stored_cb(const struct call *call, const struct key *key,
+                               const struct record *record)
 {
-    struct multipart multipart;
-    enum s3_error error = multipart_find(call, &multipart);
-    struct key key;
+    struct objects *o = call->s3->objects;
+    struct record of_upload;
+    struct key upload;
+    bool is_part = upload_key_record_of_part(key, &upload);
+    int rc;
 
-    if (error != S3_NO_SUCH_UPLOAD)
-        return error;
-    upload_key_of_part(&call->target.key, multipart.id,
-                       (unsigned)multipart_part_number(call->request), &key);
-    change_remove(call->s3->objects, &key, record, removed_cb, NULL);
-    return error;
+    assert(is_part);
+    (void)is_part;
+    rc = objects_look_up(o, &upload, &of_upload);
+    if (rc != UV_ENOENT)
+        return rc < 0 ? call_error_of(rc) : S3_OK;
+    change_remove(o, key, record, removed_cb, NULL);
+    return S3_NO_SUCH_UPLOAD;
 }
 
 /* The checksum of a whole object that is copied is the part's. */

@@ -9,9 +9,11 @@
 #include "index/s3/meta.h"
 
 struct receiving {
-    struct call call;
+    struct call call; /* `request` NULL once the client is gone, and `stored` is still to be told */
     struct body body;
     struct receive_options options;
+    struct key key;
+    bool is_whole; /* all has come, and written_cb() will fire */
     struct meta meta;
     struct write *write;
 };
@@ -28,7 +30,8 @@ static void fail(struct receiving *op, enum s3_error error, const char *message)
     const struct call call = op->call;
 
     receiving_free(op);
-    call_fail(&call, error, message);
+    if (call.request != NULL)
+        call_fail(&call, error, message);
 }
 
 static int condition_cb(void *arg, const struct record *record)
@@ -49,8 +52,8 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
 
     (void)text;
     if (error == S3_OK && op->options.stored != NULL)
-        error = op->options.stored(&op->call, record);
-    if (error != S3_OK) {
+        error = op->options.stored(&op->call, &op->key, record);
+    if (error != S3_OK || request == NULL) {
         fail(op, error, NULL);
         return;
     }
@@ -65,7 +68,8 @@ static void drained_cb(void *arg)
 {
     struct receiving *op = arg;
 
-    http_resume_body(op->call.request);
+    if (op->call.request != NULL)
+        http_resume_body(op->call.request);
 }
 
 /* Gives the write what the bytes are without their framing. 1 to go on, 0 to wait; or negative, and
@@ -121,14 +125,19 @@ static void end_cb(struct http_request *request)
     if (op->body.kind != CHECKSUM_NONE)
         meta_add_checksum(&op->meta, op->body.kind, op->body.checksum, 0);
     rc = write_end_with(op->write, op->meta.bytes, op->meta.len, text);
+    op->is_whole = rc == 0;
     if (rc < 0)
         fail(op, conditional_error_of(rc), NULL);
 }
 
+/* A value that has come whole is stored all the same. */
 static void closed_cb(struct http_request *request)
 {
     struct receiving *op = http_request_data(request);
 
+    op->call.request = NULL;
+    if (op->is_whole && op->options.stored != NULL)
+        return;
     write_forget(op->write);
     receiving_free(op);
 }
@@ -182,6 +191,8 @@ void receive(const struct call *call, const struct receive_options *options)
     }
     op->call = *call;
     op->options = *options;
+    op->key = *options->key;
+    op->is_whole = false;
     op->meta.len = 0;
     error = body_init(&op->body, call, BODY_OF_OBJECT, &message);
     op->call.auth = NULL;

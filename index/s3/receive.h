@@ -14,9 +14,10 @@ struct receive_options {
     /* What the key must have, NULL for no record: 0, or what conditional_error_of() knows. NULL: no
      * matter. */
     int (*condition)(const struct call *call, const struct record *record);
-    /* It is stored, as this record. Answers 200, after it has added headers, unless it returns an
-     * error; ETag and checksum are added already. */
-    enum s3_error (*stored)(const struct call *call, const struct record *record);
+    /* It is stored at that key, as this record: what to answer. Its client may be gone: then the
+     * call has no `request`. NULL: 200. Not with a condition, which is the request's. */
+    enum s3_error (*stored)(const struct call *call, const struct key *key,
+                            const struct record *record);
 };
 
 /* Receives and stores the body, and answers, now or later. */

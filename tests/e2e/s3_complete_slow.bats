@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A Complete that takes long, at a volume that is asked late to make the object.
+# A Complete, and parts, that take long at a volume which is asked late.
 
 load ../support/lib
 load ../support/s3
@@ -7,9 +7,10 @@ load ../support/s3_multipart
 
 before_each() {
     B=bucket
-    volume v
-    link slow v 0 "$T/hold"
+    volume v1
+    link slow v1 0 "$T/hold"
     index i slow --s3 "$(at i-s3)"
+    s3_want 200 PUT "/$B"
     head -c 7000000 /dev/urandom >"$T/seven"
     create k
     part_file k 1 "$T/seven"
@@ -59,11 +60,11 @@ again() {
 
 @test "an error that comes later is in the body, and the upload is as it was" {
     begin
-    crash v
+    crash v1
     let_go
     wait $COMPLETE
     grep -q '<Error><Code>[A-Za-z]*</Code>.*</Error>$' "$T/first"
-    volume v
+    volume v1
     within 20 sees i slow up
     s3_want 404 GET "/$B/k"
     again
@@ -96,4 +97,41 @@ again() {
     grep -q '<Code>BucketNotEmpty</Code>' "$T/delete"
     s3_want 200 GET "/$B/k"
     cmp "$T/seven" "$T/body"
+}
+
+# Begins to store a part, of which the volume hears only later; its client goes, the upload is
+# aborted, and the volume goes on.
+store_too_late() { # HELD BODY [HEADER...]
+    local held=$1 body=$2
+    shift 2
+    exec 7<>"/dev/tcp/127.0.0.1/$(port i-direct)"
+    printf 'PUT /%s/k?uploadId=%s&partNumber=2 HTTP/1.1\r\nHost: x\r\n' "$B" "$ID" >&7
+    printf '%s\r\n' "x-amz-acl: private" "Content-Length: ${#body}" "$@" "" >&7
+    printf %s "$body" >&7
+    within 5 logged slow "^held $held"
+    exec 7>&-
+    s3_want 204 DELETE "/$B/k?uploadId=$ID"
+    let_go
+}
+
+no_parts() {
+    [[ $(files_of_parts) == '' ]]
+}
+
+nothing_is_left() {
+    within 20 has_orphans i 0
+    within 5 no_parts
+}
+
+@test "a part that is stored when its upload and its client are gone goes as well" {
+    store_too_late 'PUT ' value
+    nothing_is_left
+}
+
+@test "so does one that is copied" {
+    rm "$T/hold"
+    s3_want 200 PUT "/$B/source" -d value
+    touch "$T/hold"
+    store_too_late 'POST /_mkv/assemble ' '' "x-amz-copy-source: /$B/source"
+    nothing_is_left
 }
