@@ -14,7 +14,9 @@
 struct copy_op {
     struct slow_answer answer;
     struct copy source;
-    struct copy_options options;
+    struct range range;
+    const char *result;
+    copy_stored_cb stored;
     struct key key;
     struct conditional conditional;
     int refused; /* by the conditions: the error */
@@ -53,13 +55,13 @@ static void write_result(struct copy_op *op, const struct record *record)
     enum checksum_kind kind = meta_checksum(record->meta, record->meta_len, &line);
     char etag[META_ETAG_SIZE];
 
-    xml_out_root(xml, op->options.result);
+    xml_out_root(xml, op->result);
     xml_out_time(xml, "LastModified", record->time / 1000 * 1000);
     meta_etag(record->meta, record->meta_len, record, etag);
     xml_out_string(xml, "ETag", etag);
     if (kind != CHECKSUM_NONE)
         xml_out_text(xml, checksum_element(kind), line.value, line.value_len);
-    xml_out_close(xml, op->options.result);
+    xml_out_close(xml, op->result);
 }
 
 static enum s3_error error_of(const struct copy_op *op, int rc)
@@ -75,8 +77,8 @@ static void done_cb(void *arg, int rc, const char *text, const struct record *re
     enum s3_error error = rc < 0 ? error_of(op, rc) : S3_OK;
 
     (void)text;
-    if (error == S3_OK && op->options.stored != NULL)
-        error = op->options.stored(&op->answer.call, &op->key, record);
+    if (error == S3_OK && op->stored != NULL)
+        error = op->stored(&op->answer.call, &op->key, record);
     if (error != S3_OK) {
         slow_answer_fail(&op->answer, error, NULL);
         return;
@@ -98,8 +100,8 @@ static int source_cb(void *arg, size_t i, struct compose_source *source)
     if (rc == 0 && source->record.generation != op->source.record.generation)
         rc = UV_ENOENT;
     source->key = op->source.key;
-    source->offset = op->options.range.first;
-    source->length = op->options.range.length;
+    source->offset = op->range.first;
+    source->length = op->range.length;
     return rc;
 }
 
@@ -139,7 +141,9 @@ void copy_run(const struct call *call, const struct copy_options *options)
         return;
     }
     op->source = *options->source;
-    op->options = *options;
+    op->range = options->range;
+    op->result = options->result;
+    op->stored = options->stored;
     op->key = *options->key;
     slow_answer_init(&op->answer, call, closed_cb, free_cb);
     rc = start(op, options);

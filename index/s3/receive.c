@@ -11,7 +11,8 @@
 struct receiving {
     struct call call; /* `request` NULL once the client is gone, and `stored` is still to be told */
     struct body body;
-    struct receive_options options;
+    receive_condition_cb condition;
+    receive_stored_cb stored;
     struct key key;
     bool is_whole; /* all has come, and written_cb() will fire */
     struct meta meta;
@@ -38,7 +39,7 @@ static int condition_cb(void *arg, const struct record *record)
 {
     struct receiving *op = arg;
 
-    return op->options.condition(&op->call, record);
+    return op->condition(&op->call, record);
 }
 
 /* --- The body --------------------------------------------------------------------------------- */
@@ -51,8 +52,8 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     char etag[META_ETAG_SIZE];
 
     (void)text;
-    if (error == S3_OK && op->options.stored != NULL)
-        error = op->options.stored(&op->call, &op->key, record);
+    if (error == S3_OK && op->stored != NULL)
+        error = op->stored(&op->call, &op->key, record);
     if (error != S3_OK || request == NULL) {
         fail(op, error, NULL);
         return;
@@ -136,7 +137,7 @@ static void closed_cb(struct http_request *request)
     struct receiving *op = http_request_data(request);
 
     op->call.request = NULL;
-    if (op->is_whole && op->options.stored != NULL)
+    if (op->is_whole && op->stored != NULL)
         return;
     write_forget(op->write);
     receiving_free(op);
@@ -150,18 +151,18 @@ static const struct http_body_reader reader = {
 
 /* --- The head --------------------------------------------------------------------------------- */
 
-static int start_write(struct receiving *op)
+static int start_write(struct receiving *op, const struct key *key)
 {
     char text[UPLOAD_TEXT_MAX];
 
-    return write_start(op->call.s3->objects, op->options.key,
+    return write_start(op->call.s3->objects, key,
                        &(struct write_options){
                            .size = op->body.length,
                            .md5 = op->body.has_md5 ? op->body.md5 : NULL,
                            .needs_md5 = true,
                            .allows_empty = true,
                            .replaces = true,
-                           .condition = op->options.condition != NULL ? condition_cb : NULL,
+                           .condition = op->condition != NULL ? condition_cb : NULL,
                            .drained = drained_cb,
                            .done = written_cb,
                            .arg = op,
@@ -169,11 +170,12 @@ static int start_write(struct receiving *op)
                        &op->write, text);
 }
 
-static enum s3_error read_head(struct receiving *op, const char **message)
+static enum s3_error read_head(struct receiving *op, const struct receive_options *options,
+                               const char **message)
 {
-    enum s3_error error = body_require(&op->body, op->options.kind, message);
+    enum s3_error error = body_require(&op->body, options->kind, message);
 
-    if (error == S3_OK && op->options.keeps_headers)
+    if (error == S3_OK && options->keeps_headers)
         error = meta_add_request(&op->meta, op->call.request);
     return error;
 }
@@ -190,7 +192,8 @@ void receive(const struct call *call, const struct receive_options *options)
         return;
     }
     op->call = *call;
-    op->options = *options;
+    op->condition = options->condition;
+    op->stored = options->stored;
     op->key = *options->key;
     op->is_whole = false;
     op->meta.len = 0;
@@ -201,8 +204,8 @@ void receive(const struct call *call, const struct receive_options *options)
         call_fail(call, error, message);
         return;
     }
-    error = read_head(op, &message);
-    rc = error == S3_OK ? start_write(op) : 0;
+    error = read_head(op, options, &message);
+    rc = error == S3_OK ? start_write(op, options->key) : 0;
     if (rc < 0)
         error = conditional_error_of(rc);
     if (error != S3_OK) {

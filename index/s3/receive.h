@@ -5,19 +5,23 @@
 #include "index/s3/body.h"
 #include "index/s3/call.h"
 
+/* What the key must have, NULL for no record: 0, or what conditional_error_of() knows. */
+typedef int (*receive_condition_cb)(const struct call *call, const struct record *record);
+
+/* It is stored at that key, as this record: what to answer. Answers 200, after it has added
+ * headers, unless it returns an error; ETag and checksum are added already. Its client may be gone:
+ * then the call has no `request`. */
+typedef enum s3_error (*receive_stored_cb)(const struct call *call, const struct key *key,
+                                           const struct record *record);
+
 struct receive_options {
     const struct key *key; /* what it is the value of; copied */
     bool keeps_headers;    /* the metadata has what the request's headers say */
     enum checksum_kind
         kind; /* the checksum that the value is to have, whether the request announces
                  it or not; CHECKSUM_NONE: what it announces, if anything */
-    /* What the key must have, NULL for no record: 0, or what conditional_error_of() knows. NULL: no
-     * matter. */
-    int (*condition)(const struct call *call, const struct record *record);
-    /* It is stored at that key, as this record: what to answer. Its client may be gone: then the
-     * call has no `request`. NULL: 200. Not with a condition, which is the request's. */
-    enum s3_error (*stored)(const struct call *call, const struct key *key,
-                            const struct record *record);
+    receive_condition_cb condition; /* NULL: no matter */
+    receive_stored_cb stored;       /* NULL: 200. Not with a condition, which is the request's */
 };
 
 /* Receives and stores the body, and answers, now or later. */
