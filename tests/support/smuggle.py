@@ -6,8 +6,9 @@
 Clients of two kinds share the proxy at 127.0.0.1:PORT. The attackers GET, or HEAD, /KEY with a body
 that comes some milliseconds after its head, announced by a length or chunked; the body, or a header
 of the request after it, is a DELETE of BLOB-PATH, what a volume would know as the blob of /OTHER. The
-victims GET /OTHER meanwhile. Prints "VICTIMS-SERVED VICTIMS-FAILED ATTACKS-ANSWERED"; an attack
-counts as answered when the first thing that comes back is an HTTP status line.
+victims GET /OTHER meanwhile, until one of them fails. Prints
+"VICTIMS-SERVED VICTIMS-FAILED ATTACKS-ANSWERED"; an attack counts as answered when the first thing
+that comes back is an HTTP status line.
 """
 import select
 import socket
@@ -21,7 +22,7 @@ lock = threading.Lock()
 
 
 def connect():
-    return socket.create_connection(("127.0.0.1", PORT), timeout=30)
+    return socket.create_connection(("127.0.0.1", PORT), timeout=10)
 
 
 def wait(client, milliseconds):
@@ -91,6 +92,8 @@ def main():
             for thread in threads:
                 thread.join()
             be_victim()
+            if failed: # the others of its kind would wait for their time-outs
+                break
     print(served, failed, answered)
 
 
