@@ -1,7 +1,9 @@
 /* A round:
  *
- *     records of uploads, each old one: its parts ──▶ all are old: the record goes
- *     parts, the first one of each upload ──▶ there is no record: all of its parts go
+ *     records of uploads ──▶ an old one: its parts ──▶ all are old: the record goes
+ *             ▲                                                           │
+ *             └───────────────────────────────────────────────────────────┘
+ *     parts, the first one of each upload ──▶ there is no record: all of its parts go, and on
  *
  * Walks go in slices of a millisecond, and see what is there when they come by. They wait while
  * something is removed, so that one thing is at a time. */
@@ -23,7 +25,7 @@
 #define REST_MIN       500     /* follows the last one after this at least, */
 #define REST_MAX       3600000 /* and this at most */
 
-enum phase { RECORDS, PARTS };
+enum phase { RECORDS, PARTS_OF_OLD, PARTS };
 
 struct upload_expiry {
     struct s3 *s3;
@@ -32,8 +34,8 @@ struct upload_expiry {
     struct key next; /* where the walk goes on; len 0 at its start */
     uint64_t slice_until;
     unsigned looked_at; /* in this slice */
-    bool is_found;      /* an old record, or parts without one */
-    struct key found;   /* it, or what the keys of those begin with */
+    bool is_found;      /* an old record; a part that isn't old; or parts without a record */
+    struct key found;   /* the first; or what the keys of the last begin with */
     struct record record;
     struct sweep sweep;
     bool is_removing;
@@ -132,25 +134,14 @@ static int record_cb(const void *key, size_t len, const struct record *record, v
 
 static int part_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
-    (void)key;
-    (void)len;
-    return !is_old(arg, record);
-}
+    struct upload_expiry *e = arg;
 
-/* Whether none was added to the upload of late, and nobody completes it. */
-static bool is_left_alone(struct upload_expiry *e)
-{
-    char id[UPLOAD_ID_SIZE] = "";
-    struct key object;
-    struct key parts;
-
-    if (completion_find(e->s3, &e->found) != NULL)
-        return false;
-    if (!upload_key_object(e->found.bytes, e->found.len, &object))
-        return true;
-    memcpy(id, e->found.bytes + e->found.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
-    upload_key_of_parts(id, &parts);
-    return store_list(e->s3->objects->store, parts.bytes, parts.len, "", 0, part_cb, e) == 0;
+    if (is_slice_over(e)) {
+        set_key(&e->next, key, len);
+        return 1;
+    }
+    e->is_found = !is_old(e, record);
+    return e->is_found;
 }
 
 static void removed_cb(void *arg, int rc)
@@ -159,12 +150,46 @@ static void removed_cb(void *arg, int rc)
     end_removal(arg);
 }
 
-/* Its parts are without a record then. */
+/* Its parts are without a record then. What is completed, or has changed, was not left alone. */
+static bool remove_old(struct upload_expiry *e)
+{
+    return completion_find(e->s3, &e->found) == NULL &&
+           change_remove(e->s3->objects, &e->found, &e->record, removed_cb, e) == 0;
+}
+
+static void walk_parts_of_old(struct upload_expiry *e)
+{
+    char id[UPLOAD_ID_SIZE] = "";
+    struct key parts;
+    int rc;
+
+    memcpy(id, e->found.bytes + e->found.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
+    upload_key_of_parts(id, &parts);
+    rc = store_list(e->s3->objects->store, parts.bytes, parts.len, e->next.bytes, e->next.len,
+                    part_cb, e);
+    if (rc > 0 && !e->is_found) {
+        go_on_in(e, SLICE_INTERVAL);
+        return;
+    }
+    e->phase = RECORDS;
+    go_on_after(e, &e->found);
+    wait_for(e, rc == 0 && remove_old(e));
+}
+
+/* What isn't an upload has no parts. */
 static void look_at_old(struct upload_expiry *e)
 {
-    go_on_after(e, &e->found);
-    wait_for(e, is_left_alone(e) &&
-                    change_remove(e->s3->objects, &e->found, &e->record, removed_cb, e) == 0);
+    struct key object;
+
+    e->is_found = false;
+    if (upload_key_object(e->found.bytes, e->found.len, &object)) {
+        e->phase = PARTS_OF_OLD;
+        e->next.len = 0;
+        walk_parts_of_old(e);
+    } else {
+        go_on_after(e, &e->found);
+        wait_for(e, remove_old(e));
+    }
 }
 
 static void walk_records(struct upload_expiry *e)
@@ -237,6 +262,8 @@ static void slice_cb(uv_timer_t *timer)
     e->slice_until = uv_hrtime() + SLICE_NS;
     if (e->phase == RECORDS)
         walk_records(e);
+    else if (e->phase == PARTS_OF_OLD)
+        walk_parts_of_old(e);
     else
         walk_parts(e);
 }

@@ -9,6 +9,7 @@
 #include "index/s3/copy_source.h"
 #include "index/s3/mark.h"
 #include "index/s3/parts_check.h"
+#include "index/s3/sweep.h"
 #include "index/s3/upload_expiry.h"
 #include "index/s3/upload_key.h"
 
@@ -212,13 +213,68 @@ static void test_upload_expiry_spares_what_is_added_to(void **state)
     assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 3);
 }
 
-/* As a crash leaves them: they go at once, and all others stay. */
+/* As one of long ago; with the number in all that tells parts apart. */
+static struct record record_of_part(unsigned number)
+{
+    struct record record = {.flags = RECORD_MD5,
+                            .size = PARTS_SIZE_MIN + number,
+                            .time = 1,
+                            .generation = number,
+                            .n_places = 1};
+
+    memcpy(record.md5, &number, sizeof(number));
+    return record;
+}
+
+/* Some commits' worth of parts with numbers from 1 on. */
+static void put_old_parts(struct fixture *f, unsigned commits)
+{
+    const struct key object = key_of(OBJECT);
+    struct store_change changes[STORE_CHANGES_MAX];
+    struct record records[STORE_CHANGES_MAX];
+    struct key keys[STORE_CHANGES_MAX];
+    unsigned number = 0;
+
+    for (unsigned i = 0; i < commits; i++) {
+        for (unsigned j = 0; j < STORE_CHANGES_MAX; j++) {
+            upload_key_of_part(&object, ID, ++number, &keys[j]);
+            records[j] = record_of_part(number);
+            changes[j] = (struct store_change){.space = STORE_KEYS,
+                                               .key = keys[j].bytes,
+                                               .len = keys[j].len,
+                                               .record = &records[j]};
+        }
+        assert_int_equal(storebox_commit(&f->box, changes, STORE_CHANGES_MAX), 0);
+    }
+}
+
+/* More of them than one slice has time for; only the last one isn't old. */
+static void test_upload_expiry_looks_at_all_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
+    struct upload_expiry *expiry;
+
+    put_upload(f, ID, 0);
+    put_upload(f, OTHER, 0);
+    put_old_parts(f, 1200);
+    fixture_pass_time(f, 2 * HOUR);
+    put_part(f, ID, PART_NUMBER_MAX);
+    assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
+    WAIT_UNTIL(f, count(f, UPLOAD_RECORDS) == 1);
+    stop(f, expiry);
+    assert_int_equal(count(f, UPLOAD_RECORDS "bucket/a/key\001" ID), 1);
+    assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 1200 * STORE_CHANGES_MAX + 1);
+}
+
+/* As a crash leaves them: they go at once, and all others stay. One upload's after the other's. */
 static void test_upload_expiry_finds_parts_without_an_upload(void **state)
 {
     struct fixture *f = *state;
     struct s3 s3 = {.objects = &f->objects, .upload_expiry_ms = HOUR};
     struct upload_expiry *expiry;
     char id[UPLOAD_ID_SIZE];
+    uint64_t until;
 
     put_upload(f, ID, 2);
     put_upload(f, OTHER, 1);
@@ -230,7 +286,11 @@ static void test_upload_expiry_finds_parts_without_an_upload(void **state)
     }
     assert_int_equal(fixture_put(f, UPLOAD_PARTS "f/1", "of no upload"), 0);
     assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
-    WAIT_UNTIL(f, count(f, UPLOAD_PARTS) == 4);
+    until = fixture_deadline();
+    while (count(f, UPLOAD_PARTS) > 4) {
+        fixture_turn(f, until, "parts go");
+        assert_true(f->objects.n_running <= SWEEP_BATCH);
+    }
     stop(f, expiry);
     assert_int_equal(count(f, UPLOAD_PARTS ID "/"), 2);
     assert_int_equal(count(f, UPLOAD_PARTS OTHER "/"), 1);
@@ -242,14 +302,9 @@ static void test_upload_expiry_finds_parts_without_an_upload(void **state)
 
 static void put_record(struct fixture *f, unsigned number)
 {
-    struct record record = {.flags = RECORD_MD5,
-                            .size = PARTS_SIZE_MIN + number,
-                            .time = 1,
-                            .generation = number,
-                            .n_places = 1};
+    struct record record = record_of_part(number);
     struct key key;
 
-    memcpy(record.md5, &number, sizeof(number));
     upload_key_of_part(&of_parts, ID, number, &key);
     assert_int_equal(storebox_put(&f->box, key.bytes, key.len, &record), 0);
 }
@@ -301,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_upload_key_of_a_part_leads_to_the_record),
         TEST(upload_expiry_gives_up_what_is_left_alone),
         TEST(upload_expiry_spares_what_is_added_to),
+        TEST(upload_expiry_looks_at_all_parts),
         TEST(upload_expiry_finds_parts_without_an_upload),
         TEST(parts_check_of_many_parts),
     };
