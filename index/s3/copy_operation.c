@@ -1,5 +1,9 @@
-/* The bytes are copied by objects/compose.h, which sees whether they are those of the source, where
- * it reads them. */
+/* Happy path: the bytes of the source, as it was found, are copied by objects/compose.h, which sees
+ * whether they are right where it reads them.
+ *
+ * Failures: the source is replaced or removed, and its blob goes before it is copied; it can't be
+ * read, or the copy can't be stored; the copy's key has got another value than the request's
+ * preconditions want. */
 #include "index/s3/copy_operation.h"
 
 #include <assert.h>
@@ -64,11 +68,23 @@ static void write_result(struct copy_op *op, const struct record *record)
     xml_out_close(xml, op->result);
 }
 
+/* Nobody could read the source, or take the copy. The source may be gone by now; what replaced it
+ * can be copied, by another request. */
+static enum s3_error error_of_unmade(const struct copy_op *op)
+{
+    struct record record;
+    int rc = objects_look_up(op->answer.call.s3->objects, &op->source.key, &record);
+
+    return rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))
+               ? S3_NO_SUCH_KEY
+               : S3_SERVICE_UNAVAILABLE;
+}
+
 static enum s3_error error_of(const struct copy_op *op, int rc)
 {
     if (op->refused < 0 || rc == STORE_CONFLICT)
         return conditional_error_of(rc);
-    return rc == UV_ENOENT ? S3_NO_SUCH_KEY : call_error_of(rc);
+    return rc == UV_EREMOTEIO ? error_of_unmade(op) : call_error_of(rc);
 }
 
 static void done_cb(void *arg, int rc, const char *text, const struct record *record)
@@ -89,20 +105,25 @@ static void done_cb(void *arg, int rc, const char *text, const struct record *re
 
 /* --- The copy -------------------------------------------------------------------------------- */
 
-/* The key may have been moved since it was found, and then it has other places; with another value
- * it is another source. */
+/* The key may have been moved since it was found, and then it has other places. One that has got
+ * another value is copied as it was found: that blob stays for the grace. */
 static int source_cb(void *arg, size_t i, struct compose_source *source)
 {
-    const struct copy_op *op = arg;
-    int rc = objects_look_up(op->answer.call.s3->objects, &op->source.key, &source->record);
+    struct copy_op *op = arg;
+    struct record *found = &op->source.record;
+    struct record record;
+    int rc = objects_look_up(op->answer.call.s3->objects, &op->source.key, &record);
 
     (void)i;
-    if (rc == 0 && source->record.generation != op->source.record.generation)
-        rc = UV_ENOENT;
+    if (rc < 0 && rc != UV_ENOENT)
+        return rc;
+    if (rc == 0 && record.generation == found->generation)
+        record_copy(found, &record);
     source->key = op->source.key;
+    record_copy(&source->record, found);
     source->offset = op->range.first;
     source->length = op->range.length;
-    return rc;
+    return 0;
 }
 
 static int start(struct copy_op *op, const struct copy_options *options)

@@ -163,3 +163,53 @@ made() { # KEY
     within 20 has_orphans i 0
     same 1 "$(paths_of v "/$B/k" | wc -l)" blobs
 }
+
+# Copies an object over a volume that makes nothing itself; and before that says so, runs the command, by which what was to
+# be copied isn't what it was. Sets STATUS.
+copy_while() { # KEY COMMAND...
+    local key=$1 copy n
+    shift
+    n=$(grep -c '^held POST /_mkv/assemble ' "$(log_of slow)" || true)
+    is_held() { (($(grep -c '^held POST /_mkv/assemble ' "$(log_of slow)") > n)); }
+    touch "$T/hold"
+    curl -q -s --noproxy '*' -o "$T/copied" -w '%{http_code}' -X PUT -H "x-amz-copy-source: /$B/$key" "$(url i-s3)/$B/copy" >"$T/status" 3>&- &
+    copy=$!
+    within 10 is_held
+    rm "$T/hold"
+    "$@"
+    touch "$T/hold.go"
+    wait $copy
+    rm "$T/hold.go"
+    STATUS=$(cat "$T/status")
+}
+
+put_value() { # KEY VALUE
+    s3_want 200 PUT "/$B/$1" -d "$2"
+}
+
+@test "a copy has what the source was at its beginning, if that is still there" {
+    plain_volume v
+    link slow v 0 "$T/hold"
+    index i slow --s3 "$(at i-s3)" --no-sync --grace 60
+    put_value k old
+    copy_while k put_value k new
+    same 200 "$STATUS"
+    got "$(url i-s3)/$B/copy" old
+    got "$(url i-s3)/$B/k" new
+    stop i
+    index i slow --s3 "$(at i-s3)" --no-sync --grace 0
+    replace() {
+        put_value k newer
+        is_alone() { (($(paths_of v "/$B/k" | wc -l) == 1)); }
+        within 10 is_alone
+    }
+    copy_while k replace
+    same '503 ServiceUnavailable' "$STATUS $(sed -n 's/.*<Code>\(.*\)<\/Code>.*/\1/p' "$T/copied")"
+    remove() {
+        s3_want 204 DELETE "/$B/k"
+        within 10 lacks v "/$B/k"
+    }
+    copy_while k remove
+    same '404 NoSuchKey' "$STATUS $(sed -n 's/.*<Code>\(.*\)<\/Code>.*/\1/p' "$T/copied")"
+    got "$(url i-s3)/$B/copy" old
+}
