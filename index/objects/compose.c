@@ -9,12 +9,15 @@
  *
  * Failures: a copy that can't be read, or breaks off, is gone on with from another one. When none
  * is left the source is looked up anew, once; then the write is forgotten, which leaves the key as
- * it was. */
+ * it was. When what was read isn't the value, one of the copies has rotted: all is read anew, of
+ * each source another copy first. */
 #include "index/objects/compose.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "index/base/log.h"
 
 #define WINDOW_HIGH (256 * 1024) /* bytes that pause the source ... */
 #define WINDOW_LOW  (64 * 1024)  /* ... until the write has taken all but so many */
@@ -24,7 +27,7 @@
 enum compose_state {
     COMPOSE_LISTING, /* the loop: the next sources are to be looked up */
     COMPOSE_MAKING,  /* the write, which has the volumes make the value */
-    COMPOSE_RETRY,   /* the loop: that has failed, and a new write is to be begun */
+    COMPOSE_RETRY,   /* the loop: that, or what was read, has failed; a new write is to be begun */
     COMPOSE_NEXT,    /* the loop: the next source is to be begun */
     COMPOSE_READING, /* the volume and the write */
     COMPOSE_ENDING,  /* the write, which has all */
@@ -46,6 +49,7 @@ struct compose {
     size_t at; /* of the sources */
     struct compose_source source;
     bool is_again;     /* it was looked up anew */
+    unsigned rereads;  /* of all sources, since what was read wasn't the value */
     unsigned tried;    /* bits of its record's places */
     uint64_t received; /* bytes of it */
     struct transfer get;
@@ -160,16 +164,33 @@ static int condition_cb(void *arg, const struct record *record)
     return c->options.condition(c->options.arg, record);
 }
 
+/* What was read isn't the value, and the write is over: begins anew with another copy, as long as
+ * there is one that hasn't been the first to be read. */
+static void reread(struct compose *c)
+{
+    if (c->from != NULL)
+        log_limited(LOG_LEVEL_WARN, "what was read of volume %s is not the value that was stored",
+                    c->from->name);
+    if (++c->rereads >= c->source.record.n_places) {
+        fail_with(c, UV_EILSEQ, "what the value is made of isn't what it was\n");
+        return;
+    }
+    c->state = COMPOSE_RETRY;
+    go_on(c);
+}
+
 static void end_write(struct compose *c)
 {
     int rc;
 
     c->state = COMPOSE_ENDING;
     rc = write_end_with(c->write, c->meta, c->options.meta_len, c->text);
-    if (rc < 0) {
+    if (rc < 0)
         c->write = NULL;
+    if (rc == UV_EILSEQ)
+        reread(c);
+    else if (rc < 0)
         fail(c, rc);
-    }
 }
 
 /* Gives the write what has come. False when it is over. */
@@ -220,6 +241,9 @@ static void retry(struct compose *c)
         fail(c, rc);
         return;
     }
+    buf_clear(&c->window);
+    c->is_full = false;
+    c->rc = 0;
     c->state = COMPOSE_NEXT;
     c->at = 0;
     go_on(c);
@@ -254,8 +278,10 @@ static bool get_write_cb(struct transfer *get, const char *bytes, size_t n)
         return true;
     if (buf_size(&c->window) >= WINDOW_HIGH)
         return false;
-    if (n > c->source.length - c->received || buf_append(&c->window, bytes, n) < 0)
+    if (n > c->source.length - c->received)
         c->rc = UV_EILSEQ; /* get_done_cb() sees it */
+    else if (buf_append(&c->window, bytes, n) < 0)
+        c->rc = UV_ENOMEM;
     else
         c->received += n;
     go_on(c);
@@ -270,10 +296,12 @@ static bool try_another(struct compose *c)
     const struct record *record = &c->source.record;
 
     for (unsigned i = 0; i < record->n_places; i++) {
-        if (c->tried >> i & 1U)
+        unsigned at = (c->rereads + i) % record->n_places;
+
+        if (c->tried >> at & 1U)
             continue;
-        c->tried |= 1U << i;
-        if (get_from(c, &record->places[i]) == 0)
+        c->tried |= 1U << at;
+        if (get_from(c, &record->places[at]) == 0)
             return true;
     }
     return false;
@@ -299,27 +327,29 @@ static void read_source(struct compose *c)
     fail_with(c, UV_EREMOTEIO, "no copy of what the value is made of can be read\n");
 }
 
+/* A source that gives too much, or all of it from another disk than the known one, isn't right. */
 static void get_done_cb(struct transfer *get, int rc, int status)
 {
     struct compose *c = get->data;
     bool right = transfer_succeeded(rc, status) && volume_has_answered(c->from, get);
+    bool is_all = c->received == c->source.length;
 
     c->is_getting = false;
     if (c->state == COMPOSE_FAILING) {
         end(c, c->rc, c->text, NULL);
-        return;
-    }
-    if (c->rc == UV_EILSEQ) {
-        fail_with(c, UV_EILSEQ, "what the value is made of isn't what it was\n");
-        return;
-    }
-    if (right && c->received == c->source.length) {
+    } else if (c->rc == UV_ENOMEM) {
+        fail_with(c, UV_ENOMEM, "out of memory\n");
+    } else if (c->rc == 0 && right && is_all) {
         c->at++;
         c->state = COMPOSE_NEXT;
         go_on(c);
-        return;
+    } else if (c->rc == UV_EILSEQ || is_all) {
+        write_forget(c->write);
+        c->write = NULL;
+        reread(c);
+    } else {
+        read_source(c);
     }
-    read_source(c);
 }
 
 /* 0, or UV_ENOENT or another negative UV_E* when it can't be asked. */

@@ -35,8 +35,8 @@ struct compose_options {
     const struct key *removes;     /* as in struct write_options; then it isn't to be forgotten */
     const char *meta;              /* of the value, copied; NULL: none */
     size_t meta_len;
-    write_done_cb done; /* also UV_EREMOTEIO when a source can't be read, UV_EILSEQ when it isn't
-                           what it was, and what `next` has failed with */
+    write_done_cb done; /* also UV_EREMOTEIO when a source can't be read, UV_EILSEQ when no copy of
+                           it is what it was, and what `next` has failed with */
     void *arg;
 };
 

@@ -278,8 +278,6 @@ enum s3_error call_error_of(int rc)
     switch (rc) {
     case UV_ENOSPC:
         return S3_STORAGE_FULL;
-    case UV_EILSEQ:
-        return S3_BAD_DIGEST;
     case UV_EAGAIN:
     case UV_EIO:
     case UV_ENOBUFS:

@@ -44,11 +44,16 @@ static int condition_cb(void *arg, const struct record *record)
 
 /* --- The body --------------------------------------------------------------------------------- */
 
+static enum s3_error error_of(int rc)
+{
+    return rc == UV_EILSEQ ? S3_BAD_DIGEST : conditional_error_of(rc);
+}
+
 static void written_cb(void *arg, int rc, const char *text, const struct record *record)
 {
     struct receiving *op = arg;
     struct http_request *request = op->call.request;
-    enum s3_error error = rc < 0 ? conditional_error_of(rc) : S3_OK;
+    enum s3_error error = rc < 0 ? error_of(rc) : S3_OK;
     char etag[META_ETAG_SIZE];
 
     (void)text;
@@ -97,7 +102,7 @@ static int feed(struct receiving *op, const char *bytes, size_t n)
             return go_on;
         rc = write_data(op->write, piece, len, text);
         if (rc < 0) {
-            fail(op, conditional_error_of(rc), NULL);
+            fail(op, error_of(rc), NULL);
             return -1;
         }
         go_on &= rc;
@@ -128,7 +133,7 @@ static void end_cb(struct http_request *request)
     rc = write_end_with(op->write, op->meta.bytes, op->meta.len, text);
     op->is_whole = rc == 0;
     if (rc < 0)
-        fail(op, conditional_error_of(rc), NULL);
+        fail(op, error_of(rc), NULL);
 }
 
 /* A value that has come whole is stored all the same. */
@@ -207,7 +212,7 @@ void receive(const struct call *call, const struct receive_options *options)
     error = read_head(op, options, &message);
     rc = error == S3_OK ? start_write(op, options->key) : 0;
     if (rc < 0)
-        error = conditional_error_of(rc);
+        error = error_of(rc);
     if (error != S3_OK) {
         fail(op, error, message);
         return;

@@ -213,3 +213,25 @@ put_value() { # KEY VALUE
     same '404 NoSuchKey' "$STATUS $(sed -n 's/.*<Code>\(.*\)<\/Code>.*/\1/p' "$T/copied")"
     got "$(url i-s3)/$B/copy" old
 }
+
+@test "a copy that has rotted is not copied" {
+    local key each
+    plain_volume v1
+    plain_volume v2
+    index i 'v1 v2' --s3 "$(at i-s3)" --no-sync --replicas 2
+    for key in 1 2 both; do
+        put_value $key value
+        for each in 1 2; do
+            if [[ $key != "$((3 - each))" ]]; then
+                printf VALUE >"$(file_of v$each "/$B/$key")"
+            fi
+        done
+    done
+    for key in 1 2; do
+        s3_want 200 PUT "/$B/copy-of-$key" -H "x-amz-copy-source: /$B/$key"
+        got "$(url i-s3)/$B/copy-of-$key" value
+    done
+    s3_refused 500 InternalError PUT "/$B/copy-of-both" -H "x-amz-copy-source: /$B/both"
+    s3_want 404 GET "/$B/copy-of-both"
+    logged i 'what was read of volume .* is not the value'
+}

@@ -403,6 +403,76 @@ static void test_compose_where_volumes_make_different_values(void **state)
     assert_clean(f);
 }
 
+/* --- Copies that have rotted ----------------------------------------------------------------- */
+
+/* Gives the blob of the key's value other bytes at its volume of this rank. */
+static void spoil(struct fixture *f, const char *key, unsigned rank, const char *bytes)
+{
+    char path[PLACEMENT_PATH_MAX];
+    struct record record;
+
+    assert_int_equal(fixture_look_up(f, key, &record), 0);
+    placement_path(key, strlen(key), record.generation, path);
+    volume_server_store(fixture_server(f, key, rank), path, bytes, strlen(bytes));
+}
+
+/* Reads of ONE, with the MD5 that it has, to make KEY. */
+static int read_one(struct fixture *f, unsigned *reads)
+{
+    struct composing c = {.is_whole = true};
+    unsigned before = fixture_count(f, VOLUME_READ);
+    unsigned char md5[MD5_SIZE];
+    int rc;
+
+    md5_of("one", 3, md5);
+    rc = compose_as(f, &c,
+                    &(struct compose_options){.wants_md5 = true, .replaces = true, .md5 = md5});
+    *reads = fixture_count(f, VOLUME_READ) - before;
+    return rc;
+}
+
+static void test_compose_of_copies_that_have_rotted(void **state)
+{
+    static const char *const rotted[] = {"eno", "oneone", "o"};
+    struct fixture *f = *state;
+    unsigned reads;
+
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_REFUSE);
+    set_refusal(f, 404);
+    for (unsigned i = 0; i < COUNT_OF(rotted); i++) {
+        for (unsigned rank = 0; rank < COPIES; rank++) {
+            put_sources(f);
+            spoil(f, ONE, rank, rotted[i]);
+            assert_int_equal(read_one(f, &reads), 0);
+            assert_value(f, KEY, "one");
+            assert_int_equal(reads, rank == 0 ? 2 : 1);
+            spoil(f, ONE, 0, "one");
+            spoil(f, ONE, 1, "one");
+            assert_named(f);
+            assert_int_equal(fixture_remove(f, ONE), 0);
+            assert_int_equal(fixture_remove(f, TWO), 0);
+        }
+    }
+    assert_clean(f);
+}
+
+static void test_compose_where_all_copies_have_rotted(void **state)
+{
+    struct fixture *f = *state;
+    unsigned reads;
+
+    put_sources(f);
+    for (unsigned rank = 0; rank < COPIES; rank++)
+        spoil(f, ONE, rank, "eno");
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_REFUSE);
+    set_refusal(f, 404);
+    assert_int_equal(read_one(f, &reads), UV_EILSEQ);
+    assert_int_equal(reads, COPIES);
+    assert_value(f, KEY, NULL);
+    assert_named(f);
+    assert_clean(f);
+}
+
 /* --- Others, meanwhile ----------------------------------------------------------------------- */
 
 static void begin_held(struct fixture *f, struct composing *c,
@@ -504,6 +574,10 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_where_volumes_make_different_values,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_of_copies_that_have_rotted, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_where_all_copies_have_rotted, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_forget, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_meets_others, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_of_a_source_that_is_removed_meanwhile,
