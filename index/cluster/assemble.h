@@ -1,49 +1,71 @@
 /* Has a volume make a blob out of ranges of others that it has: POST /_mkv/assemble
- * (launcher/volume/assemble.h). The blob isn't on disk by that: flush.h. */
+ * (launcher/volume/assemble.h). The blob isn't on disk by that: flush.h.
+ *
+ * A volume is asked for a few at a time. The others wait here, and so do those for which it has no
+ * place because others ask it, too: what waits moves no bytes. Large ones leave room for small
+ * ones, which need not wait for them. */
 #ifndef MKV_CLUSTER_ASSEMBLE_H
 #define MKV_CLUSTER_ASSEMBLE_H
 
-#include "index/base/md5.h"
-#include "index/cluster/answer_lines.h"
+#include <sys/queue.h>
+
+#include "index/cluster/assemble_answer.h"
 #include "index/cluster/recipe.h"
 #include "index/cluster/transfer.h"
 
+#define ASSEMBLE_REQUESTS    16 /* that a volume has at once, half of what it takes: of those ... */
+#define ASSEMBLE_LARGE       12 /* so many of large values at most, ... */
+#define ASSEMBLE_LARGE_BYTES ((uint64_t)64 << 20) /* which have so many bytes */
+
 struct assemble;
 
-/* Fires once, never inside a call of this module, with what transfer_done_cb has. Where the answer
- * begins with 200 and says something else by its end, it is this that `status` has: 201 for done,
- * 409 when not all sources are there, 507 when the disk is full, 500 for another failure. An answer
- * that doesn't come to its end is UV_ECONNRESET, and one that makes no sense UV_EPROTO. */
-typedef void (*assemble_done_cb)(struct assemble *assemble, int rc, int status);
-
-/* Embedded in an operation, which must keep it until `done` has fired. `data` and `until` are set
- * before the start, the rest is this module's. */
-struct assemble {
-    void *data;
-    uint64_t until; /* loop time by which it is to have ended; 0: any */
-    assemble_done_cb done;
-    struct transfer transfer; /* readable in `done`, as the next ones */
-    bool is_unable;           /* the volume is fine, and makes no such blob (now): it lacks sources,
-                                 has too many others to make, or isn't mkv's. Nothing is there */
-    bool may_hold;            /* the blob may be there */
-    bool is_late;             /* or may come to be there later: the volume may still be at it */
-    bool has_md5;
-    unsigned char md5[MD5_SIZE]; /* as it was wanted; RFC 1321 */
-    struct volume *volume;
-    struct answer_lines lines;
-    int verdict; /* status that the answer comes to; 0: it wasn't told yet */
+enum assemble_outcome {
+    ASSEMBLE_MADE,
+    ASSEMBLE_UNABLE, /* the volume is fine, and makes no such blob: it lacks sources, or isn't
+                        mkv's. Nothing is there, as with the next two */
+    ASSEMBLE_BUSY,   /* it has had no place for too long */
+    ASSEMBLE_FULL,   /* its disk is full */
+    ASSEMBLE_FAILED, /* anything else */
 };
 
-/* Starts. `recipe` is borrowed until `done`. 0; or UV_ENOMEM or UV_ECANCELED, and `done` doesn't
- * fire. The volume must be one of the recipe's. */
-int assemble_start(struct assemble *assemble, struct transfers *transfers, struct volume *volume,
-                   struct recipe *recipe, const struct recipe_target *target,
-                   assemble_done_cb done);
+/* Fires once, never inside a call of this module. */
+typedef void (*assemble_done_cb)(struct assemble *assemble, enum assemble_outcome outcome);
 
-/* Breaks it off; `done` fires with UV_ECANCELED, unless it is about to tell more. */
+/* Embedded in an operation, which must keep it until `done` has fired. `data` is the caller's; the
+ * rest is this module's. */
+struct assemble {
+    void *data;
+    struct transfer transfer; /* readable in `done`, as the next ones */
+    int rc;                   /* with ASSEMBLE_FAILED: why there is no answer, as transfer_done_cb;
+                                 UV_ECONNRESET when it broke off, UV_EPROTO when it makes no sense;
+                                 0: the volume has said that it failed */
+    bool may_hold;            /* the blob may be there */
+    bool is_late;             /* or may come to be there later: the volume may still be at it */
+    uint64_t until; /* loop time by which it was to have ended, of transfers_durable_by() when it
+                       was sent; 0: it wasn't */
+    struct assemble_answer answer; /* has the MD5, where one was wanted */
+    struct volume *volume;
+    struct recipe *recipe;
+    struct recipe_target target;
+    assemble_done_cb done;
+    uint64_t busy_until; /* loop time until which a busy volume is asked again; 0: it wasn't busy */
+    bool is_sent;
+    bool is_canceled;
+    STAILQ_ENTRY(assemble) link; /* unless sent */
+};
+
+/* Asks for it, now or later. `recipe`, and what `target` points to, are borrowed until `done`. The
+ * volume must be one of the recipe's. */
+void assemble_start(struct assemble *assemble, struct transfers *transfers, struct volume *volume,
+                    struct recipe *recipe, const struct recipe_target *target,
+                    assemble_done_cb done);
+
+/* Breaks it off; `done` fires with ASSEMBLE_FAILED and UV_ECANCELED, unless it is about to tell
+ * more. */
 void assemble_cancel(struct assemble *assemble);
 
-/* Takes the next bytes of an answer. Only for tests: assemble_start() sees to it. */
-void assemble_read(struct assemble *assemble, const char *bytes, size_t n);
+/* What a volume keeps for it. */
+struct assembles *assembles_new(void);
+void assembles_free(struct assembles *assembles);
 
 #endif

@@ -96,7 +96,7 @@ static void schedule(struct flusher *f)
         return;
     if (f->hold_until == 0)
         f->hold_until = transfers_now(f->transfers) + HOLD;
-    multi_flush_in(f->transfers, f->n_expected > 0 ? HOLD : 0);
+    multi_send_in(f->transfers, f->n_expected > 0 ? HOLD : 0);
 }
 
 /* After what may have been the last file. */
@@ -214,7 +214,7 @@ void flushers_send(struct transfers *engine)
         else if (f->n_expected == 0 || transfers_now(engine) >= f->hold_until)
             send_waiting(f);
         else
-            multi_flush_in(engine, HOLD);
+            multi_send_in(engine, HOLD);
         f = next;
     }
 }

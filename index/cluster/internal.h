@@ -1,5 +1,5 @@
 /* What the parts of transfers share: transfer.c makes requests, connection.c has their connections,
- * multi.c drives libcurl, flush.c shares one kind of them. */
+ * multi.c drives libcurl, flush.c shares one kind of them, assemble.c holds one back. */
 #ifndef MKV_CLUSTER_INTERNAL_H
 #define MKV_CLUSTER_INTERNAL_H
 
@@ -10,6 +10,7 @@
 
 LIST_HEAD(transfer_list, transfer);
 LIST_HEAD(flusher_list, flusher);
+LIST_HEAD(assembles_list, assembles);
 STAILQ_HEAD(transfer_queue, transfer);
 
 struct transfers {
@@ -19,8 +20,9 @@ struct transfers {
     uv_timer_t timeout;            /* libcurl's own */
     uv_timer_t stall;              /* looks for volumes that stall */
     uv_idle_t ended_soon;          /* runs `ended` when no libcurl call is about to */
-    uv_timer_t flush;              /* sends the requests of `flushers` */
+    uv_timer_t send;               /* sends what waits in the next two */
     struct flusher_list flushers;  /* flush.c's, those with something to do */
+    struct assembles_list waiting; /* assemble.c's, those in which some wait */
     struct transfer_list active;   /* known to libcurl */
     struct transfer_queue ended;   /* result known, `done` to be fired */
     struct transfer_queue wakes;   /* to be woken */
@@ -49,11 +51,14 @@ int connection_translate(struct transfer *transfer, CURLcode code);
 void flushers_send(struct transfers *engine);
 void flushers_expire(struct transfers *engine);
 
+/* assemble.c: sends the requests that volumes have a place for. */
+void assembles_send(struct transfers *engine);
+
 /* multi.c */
 int multi_start(struct transfers *engine);
 void multi_fire_soon(struct transfers *engine);
 void multi_watch_stalls(struct transfers *engine);
-/* Has flushers_send() called from the loop, in so many ms at the latest. */
-void multi_flush_in(struct transfers *engine, uint64_t ms);
+/* Has flushers_send() and assembles_send() called from the loop, in so many ms at the latest. */
+void multi_send_in(struct transfers *engine, uint64_t ms);
 
 #endif

@@ -212,17 +212,18 @@ static void stall_cb(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-static void flush_cb(uv_timer_t *timer)
+static void send_cb(uv_timer_t *timer)
 {
     flushers_send(timer->data);
+    assembles_send(timer->data);
 }
 
-void multi_flush_in(struct transfers *engine, uint64_t ms)
+void multi_send_in(struct transfers *engine, uint64_t ms)
 {
-    uv_timer_t *timer = &engine->flush;
+    uv_timer_t *timer = &engine->send;
 
     if (!uv_is_active((uv_handle_t *)timer) || ms < uv_timer_get_due_in(timer))
-        uv_timer_start(timer, flush_cb, ms, 0);
+        uv_timer_start(timer, send_cb, ms, 0);
 }
 
 void transfers_set_volumes(struct transfers *engine, size_t n)
@@ -247,9 +248,9 @@ int multi_start(struct transfers *engine)
     curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     uv_timer_init(engine->loop, &engine->timeout);
     uv_timer_init(engine->loop, &engine->stall);
-    uv_timer_init(engine->loop, &engine->flush);
+    uv_timer_init(engine->loop, &engine->send);
     uv_idle_init(engine->loop, &engine->ended_soon);
-    engine->timeout.data = engine->stall.data = engine->flush.data = engine;
+    engine->timeout.data = engine->stall.data = engine->send.data = engine;
     engine->ended_soon.data = engine;
     pace_init(&engine->pace, engine->loop);
     engine->pace.timer.data = engine;
@@ -281,7 +282,7 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg)
     curl_multi_cleanup(engine->multi); /* calls back to remove the sockets of kept connections */
     uv_close((uv_handle_t *)&engine->timeout, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->stall, handle_closed_cb);
-    uv_close((uv_handle_t *)&engine->flush, handle_closed_cb);
+    uv_close((uv_handle_t *)&engine->send, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->ended_soon, handle_closed_cb);
     uv_close((uv_handle_t *)&engine->pace.timer, handle_closed_cb);
 }

@@ -48,6 +48,7 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
     STAILQ_INIT(&e->ended);
     STAILQ_INIT(&e->wakes);
     LIST_INIT(&e->flushers);
+    LIST_INIT(&e->waiting);
     rc = multi_start(e);
     if (rc < 0) {
         free(e);

@@ -40,8 +40,8 @@ struct upload_target {
 
 /* Fires once, never inside upload_start(), and no transfer runs any more. 0: `copies` targets hold
  * the value. Else, with the reason in upload->text: UV_EAGAIN (too few volumes are up, or will do
- * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it, or can't make it); what `made`
- * has said; or UV_ECANCELED after upload_abort(). */
+ * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it, or can't make it), UV_EBUSY
+ * (they have too much else to make); what `made` has said; or UV_ECANCELED after upload_abort(). */
 typedef void (*upload_done_cb)(struct upload *upload, int rc);
 
 /* The buffer has room again, after upload_write() has returned 0. May fire within libcurl: must
@@ -96,7 +96,8 @@ struct upload {
     bool ending;    /* failed or aborted: nothing new is started */
     int rc;         /* to be done with */
     int failure;    /* rc for the failure of a volume, so far */
-    uint64_t until; /* loop time to be done by; 0 before all was written, as the next */
+    uint64_t until; /* loop time to be done by; 0 before all was written, as the next. Later where
+                       the value had to wait until volumes made it */
     const char *note;
     size_t note_len;
     struct recipe *recipe; /* that it is made by; NULL: it is streamed */

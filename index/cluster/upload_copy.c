@@ -26,7 +26,14 @@ static void set_state(struct upload_copy *c, enum copy_state state)
     c->state = state;
 }
 
-/* Remembers what went wrong at a volume, for the log and for the client. */
+/* Remembers what went wrong, which is in u->text, for the log and for the client. */
+static void note_text(struct upload *u, int failure)
+{
+    log_limited(LOG_LEVEL_WARN, "a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
+    u->failure = failure;
+}
+
+/* The same of what a request to a volume ended with. */
 static void note_failure(struct upload *u, const struct volume *volume, int rc, int status)
 {
     if (transfer_failed_here(rc))
@@ -37,11 +44,7 @@ static void note_failure(struct upload *u, const struct volume *volume, int rc, 
         snprintf(u->text, sizeof(u->text), "volume %s has another disk now\n", volume->name);
     else
         snprintf(u->text, sizeof(u->text), "volume %s answered %d\n", volume->name, status);
-    log_limited(LOG_LEVEL_WARN, "a copy failed: %.*s", (int)strcspn(u->text, "\n"), u->text);
-    if (rc < 0)
-        u->failure = UV_EAGAIN;
-    else
-        u->failure = status == 507 ? UV_ENOSPC : UV_EREMOTEIO;
+    note_text(u, rc < 0 ? UV_EAGAIN : status == 507 ? UV_ENOSPC : UV_EREMOTEIO);
 }
 
 /* Once the volume has the whole value, it will be asked to flush it. */
@@ -190,7 +193,7 @@ static int stream(struct upload_copy *c)
 static bool take_md5(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    const struct assemble *a = &c->assemble;
+    const struct assemble_answer *a = &c->assemble.answer;
     int rc;
 
     if (!u->recipe->wants_md5 || u->ending)
@@ -198,7 +201,7 @@ static bool take_md5(struct upload_copy *c)
     if (u->has_md5 || !a->has_md5) {
         if (a->has_md5 && memcmp(a->md5, u->md5, MD5_SIZE) == 0)
             return true;
-        snprintf(u->text, sizeof(u->text), "volume %s has made something else\n", a->volume->name);
+        snprintf(u->text, sizeof(u->text), "volume %s has made something else\n", a->volume);
         upload_stop(u, UV_EREMOTEIO);
         return false;
     }
@@ -223,45 +226,77 @@ static void copy_unmade(struct upload_copy *c)
     copy_relay_waiting(u);
 }
 
-static void made_cb(struct assemble *assemble, int rc, int status)
+/* Nothing is to be moved over the network because volumes have too much to do. */
+static void copy_has_no_place(struct upload_copy *c)
+{
+    struct upload *u = c->upload;
+
+    set_state(c, COPY_IDLE);
+    if (u->ending)
+        return;
+    snprintf(u->text, sizeof(u->text), "volume %s has too much to make now\n",
+             c->target->volume->name);
+    upload_stop(u, UV_EBUSY);
+}
+
+static void making_failed(struct upload_copy *c, enum assemble_outcome outcome)
+{
+    struct upload *u = c->upload;
+    bool is_full = outcome == ASSEMBLE_FULL;
+
+    set_state(c, COPY_IDLE);
+    if (u->ending)
+        return;
+    snprintf(u->text, sizeof(u->text), "volume %s %s\n", c->target->volume->name,
+             is_full ? "is full" : "has failed to make the value");
+    note_text(u, is_full ? UV_ENOSPC : UV_EREMOTEIO);
+    copy_begin(c);
+}
+
+static void made(struct upload_copy *c)
+{
+    if (!upload_target_succeeded(c->target, &c->assemble.transfer, 0, 200))
+        copy_failed(c, 0, 200);
+    else if (take_md5(c))
+        copy_stored(c);
+}
+
+static void made_cb(struct assemble *assemble, enum assemble_outcome outcome)
 {
     struct upload_copy *c = assemble->data;
     struct upload *u = c->upload;
 
     u->n_busy--;
-    if (assemble->is_unable)
-        volume_report(c->target->volume, rc, status);
-    else
-        volume_report_store(c->target->volume, rc, status);
     c->target->may_hold |= assemble->may_hold;
     c->target->is_late |= assemble->is_late;
-    if (assemble->is_unable)
+    if (assemble->until > u->until) /* it has waited for its place */
+        u->until = assemble->until;
+    if (outcome == ASSEMBLE_MADE)
+        made(c);
+    else if (outcome == ASSEMBLE_UNABLE)
         copy_unmade(c);
-    else if (!upload_target_succeeded(c->target, &assemble->transfer, rc, status))
-        copy_failed(c, rc, status);
-    else if (take_md5(c))
-        copy_stored(c);
+    else if (outcome == ASSEMBLE_BUSY)
+        copy_has_no_place(c);
+    else if (assemble->rc < 0)
+        copy_failed(c, assemble->rc, 0);
+    else
+        making_failed(c, outcome);
     upload_end_if_idle(u);
 }
 
-static int make(struct upload_copy *c)
+static void make(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    int rc;
 
     c->assemble.data = c;
-    c->assemble.until = u->until;
-    rc = assemble_start(&c->assemble, u->options.transfers, c->target->volume, u->recipe,
-                        &(struct recipe_target){.place = &c->target->place,
-                                                .path = u->options.path,
-                                                .time = u->options.time,
-                                                .sync = u->options.sync},
-                        made_cb);
-    if (rc < 0)
-        return rc;
+    assemble_start(&c->assemble, u->options.transfers, c->target->volume, u->recipe,
+                   &(struct recipe_target){.place = &c->target->place,
+                                           .path = u->options.path,
+                                           .time = u->options.time,
+                                           .sync = u->options.sync},
+                   made_cb);
     u->n_busy++;
     set_state(c, COPY_MAKING);
-    return 0;
 }
 
 /* --- The beginning --------------------------------------------------------------------------- */
@@ -286,7 +321,6 @@ static bool all_have_begun(const struct upload *u)
 void copy_begin(struct upload_copy *c)
 {
     struct upload *u = c->upload;
-    int rc = 0;
 
     c->target = NULL;
     c->target = upload_next_target(u);
@@ -300,8 +334,9 @@ void copy_begin(struct upload_copy *c)
             copy_relay_waiting(u);
         return;
     }
-    rc = u->recipe != NULL ? make(c) : stream(c);
-    if (rc < 0) {
+    if (u->recipe != NULL) {
+        make(c);
+    } else if (stream(c) < 0) {
         snprintf(u->text, sizeof(u->text), "the value can't be sent to a volume\n");
         upload_stop(u, UV_EAGAIN);
     }
@@ -413,7 +448,7 @@ void copy_wake(struct upload_copy *c)
 
 void copy_set_deadline(struct upload_copy *c)
 {
-    c->transfer.until = c->assemble.transfer.until = c->upload->until;
+    c->transfer.until = c->upload->until;
     c->relay.get.until = c->relay.put.until = c->upload->until;
 }
 

@@ -17,6 +17,7 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/annotate.h"
+#include "index/cluster/assemble.h"
 #include "index/cluster/flush.h"
 #include "index/cluster/hash.h"
 #include "index/cluster/placement.h"
@@ -51,6 +52,7 @@ static void volume_free(struct volume *volume)
 {
     flusher_free(volume->flusher);
     hasher_free(volume->hasher);
+    assembles_free(volume->assembles);
     annotator_free(volume->annotator);
     free(volume);
 }
@@ -447,8 +449,10 @@ static struct volume *add(struct volumes *v, const char *name)
         return NULL;
     volume->flusher = flusher_new(volume);
     volume->hasher = hasher_new(volume);
+    volume->assembles = assembles_new();
     volume->annotator = annotator_new(volume);
-    if (volume->flusher == NULL || volume->hasher == NULL || volume->annotator == NULL) {
+    if (volume->flusher == NULL || volume->hasher == NULL || volume->assembles == NULL ||
+        volume->annotator == NULL) {
         volume_free(volume);
         return NULL;
     }

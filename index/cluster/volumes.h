@@ -66,6 +66,7 @@ struct volume {
     bool is_drained;                 /* new keys must not go there, though it is listed */
     struct flusher *flusher;         /* flush.h */
     struct hasher *hasher;           /* hash.h */
+    struct assembles *assembles;     /* assemble.h */
     struct annotator *annotator;     /* annotate.h */
     /* The rest is this module's. */
     bool asked;            /* a probe has ended, or could not begin */

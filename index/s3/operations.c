@@ -278,6 +278,8 @@ enum s3_error call_error_of(int rc)
     switch (rc) {
     case UV_ENOSPC:
         return S3_STORAGE_FULL;
+    case UV_EBUSY:
+        return S3_SLOW_DOWN;
     case UV_EAGAIN:
     case UV_EIO:
     case UV_ENOBUFS:

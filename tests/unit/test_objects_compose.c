@@ -3,8 +3,10 @@
  * anywhere is named. */
 #include "tests/unit/objects_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "index/cluster/assemble.h"
 #include "index/objects/compose.h"
 
 #define KEY    "/key"
@@ -23,6 +25,7 @@ static struct key key_of(const char *text)
 
 struct composing {
     struct fixture *f;
+    const char *key;  /* NULL: KEY */
     const char *gone; /* this source isn't there; NULL: all are */
     bool is_whole;    /* of ONE alone, and all of it */
     size_t size;      /* of the value; 0: that of RESULT */
@@ -69,10 +72,10 @@ static void done_cb(void *arg, int rc, const char *text, const struct record *re
         c->record = *record;
 }
 
-/* Begins to make KEY of ONE and TWO. */
+/* Begins to make the key of ONE and TWO. */
 static void begin_as(struct fixture *f, struct composing *c, const struct compose_options *options)
 {
-    const struct key key = key_of(KEY);
+    const struct key key = key_of(c->key != NULL ? c->key : KEY);
     struct compose_options all = *options;
     char text[UPLOAD_TEXT_MAX];
 
@@ -284,7 +287,7 @@ static void set_refusal(struct fixture *f, int status)
 /* All of them: the bytes go through mkv. */
 static void test_compose_where_volumes_refuse(void **state)
 {
-    static const int statuses[] = {404, 405, 501, 503, 500, 502};
+    static const int statuses[] = {404, 405, 501, 500, 502};
     struct fixture *f = *state;
 
     put_sources(f);
@@ -403,6 +406,106 @@ static void test_compose_where_volumes_make_different_values(void **state)
     assert_clean(f);
 }
 
+/* --- Volumes that have much to do --------------------------------------------------------------
+ */
+
+static void let_go(struct fixture *f)
+{
+    for (unsigned i = 0; i < VOLUMES; i++)
+        volume_server_release(&f->servers[i], VOLUME_ASSEMBLE);
+}
+
+/* A volume is asked for some of them at a time, and all are made where the sources are. */
+static void test_compose_of_many_at_once(void **state)
+{
+    static struct composing all[3 * ASSEMBLE_REQUESTS];
+    static char keys[COUNT_OF(all)][16];
+    struct fixture *f = *state;
+    struct counts before;
+
+    fixture_list_without(f, KEY, VOLUMES - 1);
+    put_sources(f);
+    before = count_all(f);
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_HOLD);
+    for (unsigned i = 0; i < COUNT_OF(all); i++) {
+        snprintf(keys[i], sizeof(keys[i]), "/many/%u", i);
+        all[i] = (struct composing){.key = keys[i]};
+        begin_as(f, &all[i], &plain);
+    }
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_ASSEMBLE) == COPIES * ASSEMBLE_REQUESTS);
+    fixture_pass_time(f, 1000);
+    assert_asked(f, &before, COPIES * ASSEMBLE_REQUESTS, 0, 0);
+    let_go(f);
+    for (unsigned i = 0; i < COUNT_OF(all); i++) {
+        assert_int_equal(wait_for(&all[i]), 0);
+        assert_value(f, keys[i], RESULT);
+    }
+    assert_asked(f, &before, COPIES * COUNT_OF(all), 0, 0);
+    assert_clean(f);
+}
+
+/* Begins to make KEY, with those volumes busy that refuse it. */
+static struct counts begin_busy(struct fixture *f, struct composing *c)
+{
+    struct counts before;
+
+    put_sources(f);
+    before = count_all(f);
+    set_refusal(f, 503);
+    begin_as(f, c, &plain);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_ASSEMBLE) == COPIES);
+    return before;
+}
+
+/* Others ask it, too: it is asked again, until it has a place. */
+static void test_compose_where_volumes_are_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct composing c = {.ended = false};
+    struct counts before;
+
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_REFUSE);
+    before = begin_busy(f, &c);
+    fixture_pass_time(f, 2000);
+    assert_in_range(fixture_count(f, VOLUME_ASSEMBLE), COPIES + 1, 6 * COPIES);
+    assert_false(c.ended);
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_DO);
+    fixture_pass_time(f, 1000);
+    assert_int_equal(wait_for(&c), 0);
+    assert_value(f, KEY, RESULT);
+    assert_asked(f, &before, ANY, 0, 0);
+    assert_clean(f);
+}
+
+/* Nothing is read for that, nor relayed, where one of them is. */
+static void test_compose_where_a_volume_stays_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct composing c = {.ended = false};
+    struct counts before;
+
+    fixture_server(f, KEY, 0)->fates[VOLUME_ASSEMBLE] = FATE_REFUSE;
+    before = begin_busy(f, &c);
+    for (unsigned passed = 0; !c.ended && passed < 60000; passed += 500)
+        fixture_pass_time(f, 500);
+    assert_true(c.ended);
+    assert_int_equal(c.rc, UV_EBUSY);
+    assert_value(f, KEY, NULL);
+    assert_asked(f, &before, ANY, 0, 0);
+    assert_clean(f);
+}
+
+static void test_compose_aborted_while_volumes_are_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct composing c = {.ended = false};
+
+    fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_REFUSE);
+    begin_busy(f, &c);
+    transfers_abort(f->objects.transfers);
+    assert_true(wait_for(&c) < 0);
+}
+
 /* --- Copies that have rotted ----------------------------------------------------------------- */
 
 /* Gives the blob of the key's value other bytes at its volume of this rank. */
@@ -483,12 +586,6 @@ static void begin_held(struct fixture *f, struct composing *c,
     fixture_set_fates(f, VOLUME_ASSEMBLE, FATE_HOLD);
     begin_as(f, c, options);
     WAIT_UNTIL(f, fixture_count(f, VOLUME_ASSEMBLE) == n + COPIES);
-}
-
-static void let_go(struct fixture *f)
-{
-    for (unsigned i = 0; i < VOLUMES; i++)
-        volume_server_release(&f->servers[i], VOLUME_ASSEMBLE);
 }
 
 static void test_compose_forget(void **state)
@@ -574,6 +671,14 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_where_volumes_make_different_values,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_of_many_at_once, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_where_volumes_are_busy, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_where_a_volume_stays_busy, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_aborted_while_volumes_are_busy, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_of_copies_that_have_rotted, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_where_all_copies_have_rotted, fixture_setup,

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "index/base/log.h"
-#include "index/cluster/assemble.h"
+#include "index/cluster/assemble_answer.h"
+#include "index/cluster/recipe.h"
 #include "launcher/volume/assembly_lines.h"
 
 static struct volume volumes[3];
@@ -167,49 +168,47 @@ static void test_recipe_is_bounded(void **state)
 
 static const struct {
     const char *answer;
-    int verdict;
+    enum assemble_word word;
     bool is_bad;
     bool has_md5;
 } answers[] = {
-    {"done\n", 201, false, false},
-    {"\n\n\ndone\t00112233445566778899aabbccddeeff\n", 201, false, true},
-    {"/a\tmissing\n\n/b\tdiffers\nnone\n", 409, false, false},
-    {"full\tthe disk is full\n", 507, false, false},
-    {"\nerror\tInput/output error\n", 500, false, false},
-    {"", 0, false, false},
-    {"\n", 0, false, false},
-    {"done", 0, false, false},
-    {"/a\tmissing\n", 0, false, false},
-    {"done\nmore\n", 201, true, false},
-    {"done\t0011\n", 0, true, false},
-    {"done\t00112233445566778899aabbccddeeff0\n", 0, true, false},
-    {"done \n", 0, true, false},
-    {"/a\tthere\n", 0, true, false},
-    {"a\tmissing\n", 0, true, false},
-    {"error\n", 0, true, false},
+    {"done\n", ASSEMBLE_WORD_DONE, false, false},
+    {"\n\n\ndone\t00112233445566778899aabbccddeeff\n", ASSEMBLE_WORD_DONE, false, true},
+    {"/a\tmissing\n\n/b\tdiffers\nnone\n", ASSEMBLE_WORD_NONE, false, false},
+    {"full\tthe disk is full\n", ASSEMBLE_WORD_FULL, false, false},
+    {"\nerror\tInput/output error\n", ASSEMBLE_WORD_ERROR, false, false},
+    {"", ASSEMBLE_WORD_MISSING, false, false},
+    {"\n", ASSEMBLE_WORD_MISSING, false, false},
+    {"done", ASSEMBLE_WORD_MISSING, false, false},
+    {"/a\tmissing\n", ASSEMBLE_WORD_MISSING, false, false},
+    {"done\nmore\n", ASSEMBLE_WORD_DONE, true, false},
+    {"done\t0011\n", ASSEMBLE_WORD_MISSING, true, false},
+    {"done\t00112233445566778899aabbccddeeff0\n", ASSEMBLE_WORD_MISSING, true, false},
+    {"done \n", ASSEMBLE_WORD_MISSING, true, false},
+    {"/a\tthere\n", ASSEMBLE_WORD_MISSING, true, false},
+    {"a\tmissing\n", ASSEMBLE_WORD_MISSING, true, false},
+    {"error\n", ASSEMBLE_WORD_MISSING, true, false},
 };
 
-static void test_assemble_read_of_answers(void **state)
+static void test_assemble_answer_add(void **state)
 {
-    static struct volume volume = {.name = "a:1"};
-
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
         const char *answer = answers[i].answer;
 
         for (size_t piece = 1; piece <= strlen(answer) + 1; piece++) {
-            struct assemble a = {.volume = &volume};
+            struct assemble_answer a = {.volume = "a:1"};
 
             for (size_t at = 0; at < strlen(answer); at += piece)
-                assemble_read(&a, answer + at, strnlen(answer + at, piece));
-            assert_int_equal(a.verdict, answers[i].verdict);
+                assemble_answer_add(&a, answer + at, strnlen(answer + at, piece));
+            assert_int_equal(a.word, answers[i].word);
             assert_int_equal(a.lines.is_bad, answers[i].is_bad);
             if (!a.lines.is_bad)
                 assert_int_equal(a.has_md5, answers[i].has_md5);
             if (answers[i].has_md5)
                 assert_int_equal(a.md5[15], 0xff);
-            answer_lines_deinit(&a.lines);
+            assemble_answer_deinit(&a);
         }
     }
 }
@@ -222,7 +221,7 @@ int main(void)
         cmocka_unit_test(test_recipe_of_another_name),
         cmocka_unit_test(test_recipe_body_of_the_longest_lines),
         cmocka_unit_test(test_recipe_is_bounded),
-        cmocka_unit_test(test_assemble_read_of_answers),
+        cmocka_unit_test(test_assemble_answer_add),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
