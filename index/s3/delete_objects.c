@@ -1,6 +1,9 @@
 /* DeleteObjects: the body names up to 1,000 keys of a bucket. Some are removed at once, so that
- * their commits share the disk's flushes; the answer says how each went, in the order in which they
- * were done. A client that goes ends what hasn't begun. */
+ * their commits share the disk's flushes. Once all are, the answer says how each went; a long one
+ * is written as its client takes it, out of the list, which counts in body.h's bound until then. A
+ * client that goes ends what hasn't begun. */
+#include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +15,11 @@
 #include "index/s3/conditional.h"
 #include "index/s3/erase.h"
 #include "index/s3/meta.h"
+#include "index/s3/xml_stream.h"
 
 #define AT_ONCE 32
+
+static_assert(S3_ERRORS <= UCHAR_MAX, "a byte has room for how an entry went");
 
 struct delete_objects_op;
 
@@ -31,11 +37,11 @@ struct delete_objects_op {
     const struct identity *who;
     struct body body;
     struct body_delete *list;
-    unsigned next; /* entry */
+    unsigned next; /* entry to be removed, and then to be written */
     unsigned n_running;
-    struct buf out;
-    struct xml_out xml;
-    struct slot slots[AT_ONCE];
+    struct slot *slots;                          /* AT_ONCE of them, while entries are removed */
+    unsigned char results[BODY_DELETE_KEYS_MAX]; /* enum s3_error, of the entries */
+    struct xml_stream stream;
 };
 
 static void op_free(struct delete_objects_op *op)
@@ -43,7 +49,8 @@ static void op_free(struct delete_objects_op *op)
     keys_release(op->keys);
     body_deinit(&op->body);
     body_delete_free(op->list);
-    buf_deinit(&op->out);
+    free(op->slots);
+    buf_deinit(&op->stream.out);
     free(op);
 }
 
@@ -59,42 +66,75 @@ static void op_fail(struct delete_objects_op *op, enum s3_error error, const cha
 
 static void write_deleted(struct delete_objects_op *op, const struct delete_entry *entry)
 {
+    struct xml_out *xml = &op->stream.xml;
+
     if (body_delete_is_quiet(op->list))
         return;
-    xml_out_open(&op->xml, "Deleted");
-    xml_out_text(&op->xml, "Key", entry->key, entry->key_len);
-    xml_out_close(&op->xml, "Deleted");
+    xml_out_open(xml, "Deleted");
+    xml_out_text(xml, "Key", entry->key, entry->key_len);
+    xml_out_close(xml, "Deleted");
 }
 
 static void write_failure(struct delete_objects_op *op, const struct delete_entry *entry,
                           enum s3_error error)
 {
     const struct s3_error_form *form = s3_error_form(error);
+    struct xml_out *xml = &op->stream.xml;
 
-    xml_out_open(&op->xml, "Error");
-    xml_out_text(&op->xml, "Key", entry->key, entry->key_len);
-    xml_out_string(&op->xml, "Code", form->code);
-    xml_out_string(&op->xml, "Message", form->message);
-    xml_out_close(&op->xml, "Error");
+    xml_out_open(xml, "Error");
+    xml_out_text(xml, "Key", entry->key, entry->key_len);
+    xml_out_string(xml, "Code", form->code);
+    xml_out_string(xml, "Message", form->message);
+    xml_out_close(xml, "Error");
 }
 
-static void write_result(struct delete_objects_op *op, unsigned i, enum s3_error error)
+/* As xml_stream.h has it. */
+static int write_some(void *arg)
 {
-    const struct delete_entry entry = body_delete_entry(op->list, i);
+    struct delete_objects_op *op = arg;
 
-    if (error == S3_OK)
-        write_deleted(op, &entry);
-    else
-        write_failure(op, &entry, error);
+    for (; op->next < body_delete_count(op->list); op->next++) {
+        const struct delete_entry entry = body_delete_entry(op->list, op->next);
+        enum s3_error error = op->results[op->next];
+
+        if (xml_stream_is_full(&op->stream))
+            return 1;
+        if (error == S3_OK)
+            write_deleted(op, &entry);
+        else
+            write_failure(op, &entry, error);
+    }
+    xml_out_close(&op->stream.xml, "DeleteResult");
+    return 0;
+}
+
+static void free_cb(void *arg)
+{
+    op_free(arg);
+}
+
+static void answer(struct delete_objects_op *op)
+{
+    xml_stream_init(&op->stream, write_some, free_cb, op);
+    xml_out_declare(&op->stream.xml);
+    xml_out_root(&op->stream.xml, "DeleteResult");
+    op->next = 0;
+    if (write_some(op) > 0) {
+        xml_stream_start(&op->stream, op->call.request, &op->call.ids);
+        return;
+    }
+    respond_xml(op->call.request, 200, &op->stream.xml);
+    op_free(op);
 }
 
 static void finish(struct delete_objects_op *op)
 {
-    if (op->call.request != NULL) {
-        xml_out_close(&op->xml, "DeleteResult");
-        respond_xml(op->call.request, 200, &op->xml);
-    }
-    op_free(op);
+    free(op->slots);
+    op->slots = NULL;
+    if (op->call.request != NULL)
+        answer(op);
+    else
+        op_free(op);
 }
 
 /* --- Removing --------------------------------------------------------------------------------- */
@@ -126,7 +166,7 @@ static void erased_cb(void *arg, int rc)
     struct slot *slot = arg;
     struct delete_objects_op *op = slot->op;
 
-    write_result(op, slot->entry, rc < 0 ? conditional_error_of(rc) : S3_OK);
+    op->results[slot->entry] = (unsigned char)(rc < 0 ? conditional_error_of(rc) : S3_OK);
     slot->is_used = false;
     op->n_running--;
     go_on(op);
@@ -173,8 +213,7 @@ static void begin(struct delete_objects_op *op, struct slot *slot)
     op->n_running += slot->is_used;
     if (rc < 0)
         error = conditional_error_of(rc);
-    if (!slot->is_used)
-        write_result(op, slot->entry, error);
+    op->results[slot->entry] = (unsigned char)error;
 }
 
 static struct slot *free_slot(struct delete_objects_op *op)
@@ -222,12 +261,14 @@ static void end_cb(struct http_request *request)
 
     if (error == S3_OK)
         error = body_delete_end(op->list);
+    if (error == S3_OK)
+        op->slots = calloc(AT_ONCE, sizeof(*op->slots));
+    if (error == S3_OK && op->slots == NULL)
+        error = S3_SERVICE_UNAVAILABLE;
     if (error != S3_OK) {
         op_fail(op, error, message);
         return;
     }
-    xml_out_declare(&op->xml);
-    xml_out_root(&op->xml, "DeleteResult");
     go_on(op);
 }
 
@@ -271,7 +312,6 @@ void delete_objects(const struct call *call)
     }
     op->call = *call;
     op->call.auth = NULL;
-    op->xml.buf = &op->out;
     op->list = body_delete_new();
     error = op->list != NULL ? body_init(&op->body, call, BODY_OF_REQUEST, &message)
                              : S3_SERVICE_UNAVAILABLE;
