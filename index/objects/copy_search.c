@@ -1,5 +1,5 @@
-/* A copy is picked and asked for with a HEAD. When its volume hasn't got it, or can't be reached,
- * another one is picked, until none is left. */
+/* A copy is picked and asked for with a HEAD. When its volume hasn't got it, or has a file of
+ * another size, or can't be reached, another one is picked, until none is left. */
 #include "index/objects/copy_search.h"
 
 #include "index/base/log.h"
@@ -26,9 +26,21 @@ static void end(struct copy_search *s, int place)
     objects_end(o);
 }
 
-static void log_missing(const struct volume *volume, int status)
+/* Whether the volume's file is as long as the value. */
+static bool has_size(const struct copy_search *s)
 {
-    if (transfer_succeeded(0, status))
+    return s->transfer.length < 0 || (uint64_t)s->transfer.length == s->record.size;
+}
+
+static void log_missing(const struct copy_search *s, int status)
+{
+    const struct volume *volume = s->transfer.volume;
+
+    if (transfer_succeeded(0, status) && !has_size(s))
+        log_limited(LOG_LEVEL_WARN, "a copy is damaged: volume %s has %lld bytes of %llu",
+                    volume->name, (long long)s->transfer.length,
+                    (unsigned long long)s->record.size);
+    else if (transfer_succeeded(0, status))
         log_limited(LOG_LEVEL_WARN, "a copy is missing: volume %s has another disk now",
                     volume->name);
     else
@@ -46,13 +58,13 @@ static void asked_cb(struct transfer *transfer, int rc, int status)
         end(s, -1);
         return;
     }
-    if (transfer_succeeded(rc, status) && volume_has_answered(volume, transfer)) {
+    if (transfer_succeeded(rc, status) && volume_has_answered(volume, transfer) && has_size(s)) {
         if (volume_is_live(volume)) { /* it may have gone down since it was asked */
             end(s, s->place);
             return;
         }
     } else if (rc == 0) {
-        log_missing(volume, status);
+        log_missing(s, status);
     }
     s->tried |= 1U << s->place;
     if (!ask_next(s))

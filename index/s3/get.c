@@ -323,6 +323,21 @@ static void redirect_client(const struct reading *r, const struct place *place,
     http_respond(request, 307, "", 0);
 }
 
+/* nginx makes a file's ETag of its time and its size. So a volume whose file was cut off answers
+ * 412, and not with what is left of it. After that it isn't asked so again, since a volume was
+ * asked for the size before: a file that was put back by hand may have another time. */
+static void add_tag(const struct reading *r)
+{
+    const struct record *record = r->record;
+    char tag[2 * 16 + 4];
+
+    if (record->generation == 0 || front_failures(r->call->request) > 0)
+        return;
+    snprintf(tag, sizeof(tag), "\"%llx-%llx\"", (unsigned long long)(record->time / 1000),
+             (unsigned long long)record->size);
+    http_add_header(r->call->request, "Mkv-Tag", tag);
+}
+
 static void respond_from(const struct reading *r, const struct place *place)
 {
     const struct call *call = r->call;
@@ -350,6 +365,7 @@ static void respond_from(const struct reading *r, const struct place *place)
                  (unsigned long long)(r->range.first + r->range.length - 1));
         http_add_header(call->request, "Mkv-Range", text);
     }
+    add_tag(r);
     read_lines_redirect(&lines);
 }
 
@@ -358,8 +374,11 @@ static void respond_from(const struct reading *r, const struct place *place)
 
 struct search_op {
     struct call call; /* `request` NULL once the client is gone */
+    bool spares;      /* volumes at which the front has failed, as long as there are others */
     struct copy_search search;
 };
+
+static bool ask(struct search_op *op, const struct record *record, unsigned tried);
 
 /* Reads the head again: it was good before. False: answered. */
 static bool reading_init(struct reading *r, const struct call *call, const struct record *record)
@@ -383,12 +402,15 @@ static bool reading_init(struct reading *r, const struct call *call, const struc
 static void found_cb(struct copy_search *search, int place)
 {
     struct search_op *op = search->data;
+    const struct record record = search->record;
     struct reading reading;
 
+    if (op->call.request != NULL && place < 0 && op->spares && ask(op, &record, 0))
+        return;
     if (op->call.request != NULL && place < 0)
         respond_none(&op->call);
-    else if (op->call.request != NULL && reading_init(&reading, &op->call, &search->record))
-        respond_from(&reading, &search->record.places[place]);
+    else if (op->call.request != NULL && reading_init(&reading, &op->call, &record))
+        respond_from(&reading, &record.places[place]);
     free(op);
 }
 
@@ -414,6 +436,13 @@ static unsigned tried_places(const struct call *call, const struct record *recor
     return tried;
 }
 
+static bool ask(struct search_op *op, const struct record *record, unsigned tried)
+{
+    op->spares = tried != 0;
+    return copy_search_start(&op->search, op->call.s3->objects, &op->call.target.key, record, tried,
+                             found_cb) == 0;
+}
+
 /* After a failure the tries are few: the volume is asked before the front is sent there. */
 static void search_copy(const struct call *call, const struct record *record)
 {
@@ -426,8 +455,7 @@ static void search_copy(const struct call *call, const struct record *record)
     op->call = *call;
     op->call.auth = NULL; /* it was asked for before */
     op->search.data = op;
-    if (copy_search_start(&op->search, call->s3->objects, &call->target.key, record,
-                          tried_places(call, record), found_cb) < 0) {
+    if (!ask(op, record, tried_places(call, record)) && !ask(op, record, 0)) {
         free(op);
         respond_none(call);
         return;

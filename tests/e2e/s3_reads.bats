@@ -43,6 +43,33 @@ start() {
     s3_want 404 HEAD /bucket/other
 }
 
+# By hand, or by a power cut with --no-sync.
+@test "a file that was cut off is never a short 200, and one that was put back is read" {
+    local n files=()
+    start
+    for n in "$A" "$B" "$C"; do
+        files+=("$(file_of "$n" /bucket/key)")
+    done
+    truncate -s 50000 "${files[0]}"
+    for n in 1 2 3 4; do
+        s3_want 200 GET /bucket/key
+        cmp "$T/blob" "$T/body"
+        s3_want 206 GET /bucket/key -H 'Range: bytes=49990-50010'
+        cmp <(head -c 50011 "$T/blob" | tail -c 21) "$T/body"
+    done
+    truncate -s 50000 "${files[@]}"
+    s3_refused 503 ServiceUnavailable GET /bucket/key
+    s3_refused 503 ServiceUnavailable GET /bucket/key -H 'Range: bytes=49990-50010'
+    for n in "${files[@]}"; do
+        cat "$T/blob" >"$n"
+        touch -d 2001-02-03 "$n"
+    done
+    for n in 1 2 3 4; do
+        s3_want 200 GET /bucket/key
+        cmp "$T/blob" "$T/body"
+    done
+}
+
 # Gets the big object so slowly that there is time to do something, and tells curl's result.
 get_slowly() {
     local rc=0
