@@ -167,8 +167,27 @@ not_split() { # NAMES-WANTED
     s3_refused 400 MetadataTooLarge PUT /bucket/much --data-binary x -H "x-amz-meta-v: $(printf '%02050d' 0)"
 }
 
+# By the front itself, in S3's way.
+is_invalid() { # METHOD PATH [CURL-OPTIONS...]
+    local method=$1 path=$2
+    shift 2
+    s3 "$method" "$path" --path-as-is "$@"
+    same '400 application/xml InvalidURI' "$STATUS $(header Content-Type) $(element Code)" "$method $path"
+}
+
+@test "what the front refuses by itself is an error of S3, and its own page for the native API" {
+    local path
+    start
+    for path in /../x /bucket/../../x /%2e%2e/x /bucket/%00 /bucket/%zz; do
+        is_invalid GET "$path"
+        is_invalid PUT "$path" --data-binary x
+        http GET "$(url i)$path" --path-as-is
+        same '400 text/html' "$STATUS $(header Content-Type)" "$path"
+    done
+}
+
 @test "no client comes by the front's own ways" {
-    local path address method
+    local path address method each
     start
     address=$(at "$A")
     path=$(path_of /bucket/key "$(generation_of "$A" /bucket/key)")
@@ -181,6 +200,17 @@ not_split() { # NAMES-WANTED
         s3 $method "/_mkv/object/$address$path" -H 'Mkv-Failed: x' -H 'Mkv-S3: perhaps'
         [[ $STATUS == 40[0345] ]] || fail "$STATUS: $method"
     done
+    for each in "/_mkv/object/$address$path" "/_mkv/blob/$address$path" /_mkv/refused; do
+        for path in "$each" "/bucket/..$each" "/bucket/%2e%2e$each"; do
+            s3_want '40[04]' GET "$path" --path-as-is
+            [[ $(element Code) =~ ^(NoSuchKey|InvalidBucketName)$ ]]
+            is_invalid PUT "$path" --data-binary x
+            is_invalid DELETE "$path"
+            http PUT "$(url i)$path" --path-as-is --data-binary x
+            same '404 ' "$STATUS $(element Code)" "by the native API: $path"
+        done
+    done
+    refute logged i 'nginx: .*uninitialized'
     s3_want 200 GET /bucket/key -H "Mkv-Failed: ,$(at "$A"),$(at "$B"),$(at "$C"),a,b,c" -H 'X-Accel-Redirect: /_mkv/object/x/y'
     cmp "$T/blob" "$T/body"
 }
@@ -195,7 +225,7 @@ not_split() { # NAMES-WANTED
     same a/b.txt "$(element Key)"
     s3_want 204 DELETE /a/b.txt -H 'Host: bucket.s3.lan'
     http PUT "$(url i-s3)/_mkv/object/x/y" -H 'Host: bucket.s3.lan' --data-binary evil
-    same 404 "$STATUS"
+    same '400 InvalidURI' "$STATUS $(element Code)"
     s3_refused 404 NoSuchBucket GET /bucket
 }
 
