@@ -36,7 +36,7 @@ enum http_method {
 struct http_limits {
     size_t connections;    /* each listening socket has the same share of them; further ones are
                               answered 503 and closed, or wait */
-    size_t streams;        /* streamed answers at once: http_respond_start() */
+    size_t streams;        /* streamed answers at once that aren't small: struct http_writer */
     unsigned head_timeout; /* from the first byte of a head to its last */
     unsigned body_timeout; /* without a byte of the body, while the handler wants some */
     unsigned idle_timeout; /* between exchanges */
@@ -82,6 +82,8 @@ struct http_writer {
     /* Where there are http_limits.streams already, the answer isn't a 503: it waits for one of them
      * to end before `more` fires. For answers that are short. */
     bool waits;
+    /* It is none of http_limits.streams: for an answer of few bytes that takes its time. */
+    bool is_small;
 };
 
 /* Starts a server that answers on `n` bound sockets, n > 0, each of them TCP or Unix (whose name in

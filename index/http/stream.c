@@ -8,7 +8,8 @@
  * There may be so many of them at once (http_limits.streams). When there are, and one more comes,
  * the one whose client has taken nothing for the longest time is cut off, if that is a second or
  * more; else the new one is answered 503, or waits for a place if its writer says so: its head is
- * sent, and nobody asks for more. So clients that don't read keep nobody out for long.
+ * sent, and nobody asks for more. So clients that don't read keep nobody out for long. A small
+ * answer takes no place: what it waits for may take long.
  *
  * Failures: the client goes, is too slow, or the server is aborted (conn_close() says `closed`);
  * the source fails (http_fail()); memory is short or its place is needed (STREAM_BROKEN: what is
@@ -93,15 +94,17 @@ void stream_make_room(struct http_server *server)
 }
 
 /* False: there is none, and it doesn't wait for one either. */
-static bool take_place(struct http_conn *conn, bool waits)
+static bool take_place(struct http_conn *conn, const struct http_writer *writer)
 {
     struct http_server *server = conn->server;
 
+    if (writer->is_small)
+        return true;
     if (server->n_streams < server->limits.streams || evict_stalled(server)) {
         enter_place(conn);
         return true;
     }
-    if (!waits)
+    if (!writer->waits)
         return false;
     conn->waiting = true;
     TAILQ_INSERT_TAIL(&server->waiting, conn, wait_link);
@@ -137,7 +140,7 @@ bool http_respond_start(struct http_request *request, int status, const struct h
         http_respond(request, 500, NULL, 0);
         return false;
     }
-    if (request->method != HTTP_METHOD_HEAD && !take_place(conn, writer->waits)) {
+    if (request->method != HTTP_METHOD_HEAD && !take_place(conn, writer)) {
         respond_busy(request);
         return false;
     }

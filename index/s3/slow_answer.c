@@ -55,7 +55,7 @@ static void more_cb(struct http_request *request)
 }
 
 static const struct http_writer writer = {
-    .more = more_cb, .closed = slow_answer_closed_cb, .waits = true};
+    .more = more_cb, .closed = slow_answer_closed_cb, .is_small = true};
 
 static void begin(struct slow_answer *a)
 {

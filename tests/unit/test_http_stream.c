@@ -57,6 +57,14 @@ static void closed_cb(struct http_request *request)
 
 static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
 static const struct http_writer patient = {.more = more_cb, .closed = closed_cb, .waits = true};
+static const struct http_writer small = {.more = more_cb, .closed = closed_cb, .is_small = true};
+
+static const struct http_writer *writer_of(const struct http_request *request)
+{
+    if (http_request_header(request, "X-Small") != NULL)
+        return &small;
+    return http_request_header(request, "X-Wait") != NULL ? &patient : &writer;
+}
 
 /* "/hold" waits for the test to write, "/now" is all written at once, "/5" has 5 bytes. */
 static void start_answer(struct http_request *request)
@@ -72,8 +80,7 @@ static void start_answer(struct http_request *request)
         http_add_header(request, "X-Note", "\n");
     else
         http_add_header(request, "X-Note", "yes");
-    if (!http_respond_start(request, 200,
-                            http_request_header(request, "X-Wait") != NULL ? &patient : &writer))
+    if (!http_respond_start(request, 200, writer_of(request)))
         return;
     source.started++;
     f->held = request;
@@ -425,6 +432,29 @@ static void test_http_stream_one_too_many_waits_for_a_place(void **state)
     close_crowd(f, crowd);
 }
 
+/* However many small answers wait for what they are about, others go on. */
+static void test_http_stream_small_ones_take_no_place(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+
+    dial_crowd(f, crowd, "GET /hold HTTP/1.1\r\nHost: h\r\nX-Small: y\r\n\r\n");
+    ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "xxxxx\r\n0\r\n\r\n", 1);
+    close_crowd(f, crowd);
+}
+
+static void test_http_stream_small_one_needs_no_place(void **state)
+{
+    struct fixture *f = *state;
+    int crowd[CROWD];
+
+    dial_crowd(f, crowd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    ask(f, "GET /5 HTTP/1.1\r\nHost: h\r\nX-Small: y\r\n\r\n");
+    expect(f, "xxxxx\r\n0\r\n\r\n", 1);
+    close_crowd(f, crowd);
+}
+
 #define WAITING "GET /5 HTTP/1.1\r\nHost: h\r\nX-Wait: y\r\n\r\n"
 
 /* Those that wait have their head, and are asked for more one after the other, as places come free.
@@ -570,6 +600,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_http_stream_one_too_many_waits_for_a_place,
                                         setup_crowd, teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_small_ones_take_no_place, setup_crowd,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_http_stream_small_one_needs_no_place, setup_crowd,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_http_stream_patient_ones_wait_for_places, setup_crowd,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_http_stream_stalled_one_makes_room_for_a_patient_one,
