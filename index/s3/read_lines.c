@@ -39,17 +39,6 @@ static bool is_value(const char *value, size_t len)
     return true;
 }
 
-static void add_to_head(struct read_lines *lines, const char *name, const char *value, size_t len)
-{
-    char text[META_MAX + 1];
-
-    if (len >= sizeof(text))
-        return;
-    memcpy(text, value, len);
-    text[len] = '\0';
-    http_add_header(lines->request, name, text);
-}
-
 /* Bytes that mean themselves in a redirect, to nginx and to its config's regular expression. */
 static bool is_plain(char c)
 {
@@ -59,12 +48,18 @@ static bool is_plain(char c)
 
 #define MISSING "%%0D%%0Ax-amz-missing-meta: %u"
 
-/* There is always room for a line that says how many others there wasn't room for. */
-static bool put(struct read_lines *lines, const char *text, size_t len)
+/* Of the head that goes to the front. There is always room for a line that says how many others
+ * there wasn't room for. */
+static bool has_room(const struct read_lines *lines, size_t len)
 {
     const size_t max = sizeof(lines->uri) - sizeof(MISSING) - 10;
 
-    if (len > max - lines->len)
+    return len <= max - lines->len - lines->head_len;
+}
+
+static bool put(struct read_lines *lines, const char *text, size_t len)
+{
+    if (!has_room(lines, len))
         return false;
     memcpy(lines->uri + lines->len, text, len);
     lines->len += len;
@@ -109,6 +104,23 @@ static void add_to_redirect(struct read_lines *lines, const char *name, const ch
     lines->missing++;
 }
 
+static void add_to_head(struct read_lines *lines, const char *name, const char *value, size_t len)
+{
+    const size_t line = strlen(name) + strlen(": \r\n") + len;
+    char text[META_MAX + 1];
+
+    if (len >= sizeof(text))
+        return;
+    if (lines->by_front && !has_room(lines, line)) {
+        lines->missing++;
+        return;
+    }
+    lines->head_len += line;
+    memcpy(text, value, len);
+    text[len] = '\0';
+    http_add_header(lines->request, name, text);
+}
+
 void read_lines_begin(struct read_lines *lines, struct http_request *request, const char *address,
                       const char *path)
 {
@@ -117,7 +129,7 @@ void read_lines_begin(struct read_lines *lines, struct http_request *request, co
     lines->request = request;
     lines->by_front = address != NULL;
     lines->breaks = lines->missing = 0;
-    lines->len = 0;
+    lines->len = lines->head_len = 0;
     if (lines->by_front)
         fits = put_string(lines, "/_mkv/object/") && put_string(lines, address) &&
                put_string(lines, path);

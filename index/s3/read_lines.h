@@ -14,7 +14,8 @@
 
 #include "index/http/http.h"
 
-/* Of the redirect: the head of the front's answer has 16 KiB in nginx. */
+/* Of the redirect and of the headers beside it: nginx takes a head of 16 KiB from the index, and
+ * the lines that each answer has come on top. */
 #define READ_LINES_MAX (15 * 1024)
 
 /* How many "/.." may be in a redirect: nginx refuses "/../", so each is broken by a byte that the
@@ -25,8 +26,9 @@ struct read_lines {
     struct http_request *request;
     bool by_front;
     unsigned breaks;
-    unsigned missing; /* lines that the redirect has no room for */
-    size_t len;
+    unsigned missing; /* lines that there was no room for */
+    size_t len;       /* of the redirect */
+    size_t head_len;  /* bytes of the headers beside it */
     char uri[READ_LINES_MAX];
 };
 

@@ -165,6 +165,13 @@ not_split() { # NAMES-WANTED
     s3_want 200 GET /bucket/much
     same "$(printf '\303\251%.0s' {1..1000})" "$(header x-amz-meta-v)"
     s3_refused 400 MetadataTooLarge PUT /bucket/much --data-binary x -H "x-amz-meta-v: $(printf '%02050d' 0)"
+    # And with a key and response-... of the longest: what a head has no room for is counted.
+    key=/bucket/$(printf 'k%.0s' {1..1024})
+    s3_want 200 PUT "$key" --data-binary x -H "x-amz-meta-v: $(printf ';%.0s' {1..2000})"
+    value=$(printf ';%.0s' {1..1024})
+    s3_want 200 GET "$key?response-content-type=$value&response-cache-control=$value&response-content-disposition=$value&response-content-encoding=$value&response-content-language=$value&response-expires=$value"
+    same "$value$value" "$(header Content-Language)$(header Expires)"
+    same 1 "$(header x-amz-missing-meta)"
 }
 
 # By the front itself, in S3's way.
