@@ -234,8 +234,6 @@ static enum access_result step_plain(struct payload *p, const char **at, const c
 {
     *bytes = *at;
     *len = (size_t)(end - *at);
-    if (p->is_hashed)
-        sha256_add(&p->sha256, *bytes, *len);
     p->decoded += *len;
     *at = end;
     return ACCESS_OK;
@@ -253,6 +251,7 @@ static enum access_result step_done(struct payload *p, const char **at)
 enum access_result payload_next(struct payload *p, const char **at, const char *end,
                                 const char **bytes, size_t *len)
 {
+    const char *begin = *at;
     enum access_result result = p->failure;
 
     *len = 0;
@@ -280,6 +279,8 @@ enum access_result payload_next(struct payload *p, const char **at, const char *
             break;
         }
     }
+    if (p->is_hashed)
+        sha256_add(&p->sha256, begin, (size_t)(*at - begin));
     return result;
 }
 
@@ -300,8 +301,8 @@ enum access_result payload_end(struct payload *p)
         return p->failure;
     if (p->lacks_trailer)
         return fail(p, ACCESS_BAD_TRAILER);
-    if (p->state != PAYLOAD_PLAIN)
-        return is_whole(p) ? ACCESS_OK : fail(p, ACCESS_INCOMPLETE);
+    if (p->state != PAYLOAD_PLAIN && !is_whole(p))
+        return fail(p, ACCESS_INCOMPLETE);
     if (!p->is_hashed)
         return ACCESS_OK;
     p->is_hashed = false;

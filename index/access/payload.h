@@ -4,7 +4,7 @@
  * aws-chunked is there if any of these holds: x-amz-content-sha256 begins with "STREAMING-",
  * x-amz-decoded-content-length is there, or Content-Encoding names it (and the body, if
  * x-amz-content-sha256 is a hash, isn't what that is of: then "aws-chunked" is a word that a client
- * put there, and the body is plain).
+ * put there, and the body is plain). A hash is of the body as it is sent, with its framing.
  *
  *     HEX[;chunk-signature=SIGNATURE]\r\n DATA \r\n    ... and so on, the last one of 0 bytes, then
  *     [x-amz-checksum-NAME:VALUE\r\n [x-amz-trailer-signature:SIGNATURE\r\n]] \r\n
@@ -51,7 +51,7 @@ struct payload {
     /* The rest is payload.c's. */
     enum payload_state state;
     enum access_result failure;
-    bool is_hashed;           /* plain, and `hash` is to be the body's */
+    bool is_hashed;           /* `hash` is to be the body's, as it is sent */
     bool is_verified;         /* chunks are signed, and the key is known */
     bool signs_trailer;       /* x-amz-trailer-signature is to come */
     bool may_be_empty;        /* only Content-Encoding says that it is chunked */
@@ -61,7 +61,7 @@ struct payload {
     bool signature_came;      /* that of the trailer */
     uint64_t decoded;         /* bytes given on */
     uint64_t left;            /* bytes of this chunk */
-    struct sha256 sha256;     /* of the body, or of this chunk */
+    struct sha256 sha256;     /* of the body where `is_hashed`, of this chunk where `is_verified` */
     char hash[65];            /* announced */
     char signature[65];       /* of what came last: the next one is made from it */
     char chunk_signature[65]; /* that this chunk claims to have */

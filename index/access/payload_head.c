@@ -141,12 +141,9 @@ static enum access_result begin_chunks(struct payload *p, const struct form *for
     return ACCESS_OK;
 }
 
-static void begin_plain(struct payload *p, const char *hash)
+static void begin_hash(struct payload *p, const char *hash)
 {
-    p->state = PAYLOAD_PLAIN;
-    p->is_hashed = hash != NULL && is_hash(hash);
-    if (!p->is_hashed)
-        return;
+    p->is_hashed = true;
     memcpy(p->hash, hash, sizeof(p->hash));
     sha256_begin(&p->sha256);
 }
@@ -174,8 +171,10 @@ static enum access_result read_head(struct payload *p, const struct access_reque
     if (!p->is_chunked && (hash == NULL || form != NULL) && encoding != NULL &&
         names_coding(encoding))
         p->is_chunked = p->may_be_empty = true;
+    if (hash != NULL && form == NULL)
+        begin_hash(p, hash);
     if (!p->is_chunked) {
-        begin_plain(p, hash);
+        p->state = PAYLOAD_PLAIN;
         return ACCESS_OK;
     }
     result = read_trailer(request, p);

@@ -391,6 +391,22 @@ static void test_payload_with_a_hash_is_plain_whatever_its_encoding(void **state
                 "aaaaa", ACCESS_OK, 5);
 }
 
+/* Of "5\r\naaaaa\r\n0\r\n\r\n": the framing is a part of what the hash is of. */
+static void test_payload_of_chunks_with_a_hash(void **state)
+{
+    static const char head[] = "PUT /b/k HTTP/1.1\n" LENGTH "x-amz-content-sha256: "
+                               "5f10c030b3148f5940c403894e2dcc12ffda90a4112b05dcf5b3874e6b33351b\n";
+
+    (void)state;
+    expect_text(head, "5\r\naaaaa\r\n0\r\n\r\n", ACCESS_OK, 5);
+    expect_text(head, "5\r\naaaaa\r\n0\n\r\n", ACCESS_HASH_MISMATCH, 5);
+    expect_text(head, "2\r\naa\r\n3\r\naaa\r\n0\r\n\r\n", ACCESS_HASH_MISMATCH, 5);
+    expect_text(head, "5\r\naaaaa\r\n0\r\n", ACCESS_INCOMPLETE, 5);
+    expect_text("PUT /b/k HTTP/1.1\n" LENGTH "x-amz-content-sha256: "
+                "ed968e840d10d2d313a870bc131a4e2c311d7ad09bdf32b3418147221f51a6e2\n",
+                "5\r\naaaaa\r\n0\r\n\r\n", ACCESS_HASH_MISMATCH, 5);
+}
+
 static void test_payload_malformed_chunks(void **state)
 {
     static const char *const bodies[] = {
@@ -579,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_payload_of_unsigned_chunks),
         cmocka_unit_test(test_payload_other_signs_of_chunks),
         cmocka_unit_test(test_payload_with_a_hash_is_plain_whatever_its_encoding),
+        cmocka_unit_test(test_payload_of_chunks_with_a_hash),
         cmocka_unit_test(test_payload_malformed_chunks),
         cmocka_unit_test(test_payload_malformed_trailers),
         cmocka_unit_test(test_payload_of_signed_chunks_without_keys),
