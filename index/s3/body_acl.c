@@ -12,21 +12,36 @@ static int begin(void *arg, unsigned depth, const char *name)
 
     if (depth == 1 && strcmp(name, "AccessControlPolicy") != 0)
         return body_xml_refuse(&body->xml, S3_MALFORMED_XML);
+    if (strcmp(name, "Grant") == 0)
+        body->names_owner = body->names_control = false;
     return 0;
 }
 
-/* A grantee is known by its ID; one by an address or a group is somebody else. */
+/* What ends says only what is so anyway. A grantee is known by its ID; one by an address or a group
+ * is somebody else. */
+static bool is_so(struct body_acl *body, unsigned depth, const char *name, const char *text)
+{
+    if (strcmp(name, "ID") == 0) {
+        body->names_owner = strcmp(text, OWNER_ID) == 0;
+        return body->names_owner;
+    }
+    if (strcmp(name, "Permission") == 0) {
+        body->names_control = strcmp(text, "FULL_CONTROL") == 0;
+        return body->names_control;
+    }
+    if (strcmp(name, "Grant") == 0)
+        body->grants = body->names_owner && body->names_control;
+    if (strcmp(name, "Grant") == 0 || depth == 1)
+        return body->grants;
+    return strcmp(name, "URI") != 0 && strcmp(name, "EmailAddress") != 0;
+}
+
 static int end(void *arg, unsigned depth, const char *name, const char *text, size_t len)
 {
     struct body_acl *body = arg;
 
-    (void)depth;
     (void)len;
-    if ((strcmp(name, "Permission") == 0 && strcmp(text, "FULL_CONTROL") != 0) ||
-        (strcmp(name, "ID") == 0 && strcmp(text, OWNER_ID) != 0) || strcmp(name, "URI") == 0 ||
-        strcmp(name, "EmailAddress") == 0)
-        return body_xml_refuse(&body->xml, S3_NOT_IMPLEMENTED);
-    return 0;
+    return body_xml_refuse(&body->xml, is_so(body, depth, name, text) ? S3_OK : S3_NOT_IMPLEMENTED);
 }
 
 static const struct xml_in_reader reader = {.begin = begin, .end = end};

@@ -3,6 +3,7 @@
 #ifndef MKV_S3_BODY_ACL_H
 #define MKV_S3_BODY_ACL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "index/s3/body_xml.h"
@@ -10,6 +11,9 @@
 /* All zero before body_acl_init(). */
 struct body_acl {
     struct body_xml xml;
+    bool names_owner; /* the grant that is read, as the next */
+    bool names_control;
+    bool grants; /* the owner may do everything */
 };
 
 /* 0 or -ENOMEM. */

@@ -431,6 +431,7 @@ hold_lists() { # WANTED-REGEX ARGUMENTS...
 }
 
 @test "what there is one answer to" {
+    local list
     s3_want 200 PUT /bucket/stub --data-binary x
     s3_want 200 GET '/bucket?acl'
     same FULL_CONTROL "$(element Permission)"
@@ -444,6 +445,9 @@ hold_lists() { # WANTED-REGEX ARGUMENTS...
     s3_refused 501 NotImplemented PUT '/bucket/stub?acl' --data-binary "@$T/acl"
     s3_refused 501 NotImplemented PUT '/bucket?acl' --data-binary \
         '<AccessControlPolicy><AccessControlList><Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>'
+    for list in '' '<AccessControlList/>' '<AccessControlList><Grant/></AccessControlList>'; do
+        s3_refused 501 NotImplemented PUT '/bucket?acl' --data-binary "<AccessControlPolicy>$list</AccessControlPolicy>"
+    done
     s3_refused 400 MalformedXML PUT '/bucket?acl' --data-binary '<Delete/>'
     s3_refused 404 NoSuchKey PUT '/bucket/none?acl' --data-binary "@$T/acl"
     s3_want 200 GET '/bucket?versioning'
