@@ -22,8 +22,8 @@ static bool is_same(const struct key *a, const struct key *b)
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* A checksum of all bytes is that of the copy as well. One that is asked for and isn't there can't
- * be given: the bytes don't come by here. */
+/* A checksum of all bytes is that of the copy as well. No other can be given: the bytes don't come
+ * by here. */
 static void add_checksum(struct meta *meta, const struct record *source)
 {
     unsigned char bytes[CHECKSUM_SIZE_MAX];
@@ -36,15 +36,33 @@ static void add_checksum(struct meta *meta, const struct record *source)
         meta_add_checksum(meta, kind, bytes, 0);
 }
 
+/* Whether the copy has the checksum that it is to have. */
+static enum s3_error check_algorithm(const struct call *call, const struct meta *meta,
+                                     const char **message)
+{
+    const char *name = http_request_header(call->request, "x-amz-checksum-algorithm");
+    enum checksum_kind kind = name != NULL ? checksum_of_name(name) : CHECKSUM_NONE;
+    struct meta_line line;
+
+    if (name == NULL ||
+        (kind != CHECKSUM_NONE && meta_checksum(meta->bytes, meta->len, &line) == kind))
+        return S3_OK;
+    *message = kind == CHECKSUM_NONE
+                   ? "Value for x-amz-checksum-algorithm header is invalid."
+                   : "A copy has the checksum that its source has, and no other is computed.";
+    return kind == CHECKSUM_NONE ? S3_INVALID_REQUEST : S3_NOT_IMPLEMENTED;
+}
+
 static enum s3_error make_meta(const struct call *call, const struct record *source, bool replaces,
-                               struct meta *meta)
+                               struct meta *meta, const char **message)
 {
     enum s3_error error = replaces ? meta_add_request(meta, call->request)
                                    : meta_add_client_lines(meta, source->meta, source->meta_len);
 
-    if (error == S3_OK)
-        add_checksum(meta, source);
-    return error;
+    if (error != S3_OK)
+        return error;
+    add_checksum(meta, source);
+    return check_algorithm(call, meta, message);
 }
 
 void copy_object(const struct call *call)
@@ -64,7 +82,7 @@ void copy_object(const struct call *call)
         error = S3_INVALID_REQUEST;
     }
     if (error == S3_OK)
-        error = make_meta(call, &source.record, replaces, &meta);
+        error = make_meta(call, &source.record, replaces, &meta, &message);
     if (error != S3_OK) {
         call_fail(call, error, message);
         return;

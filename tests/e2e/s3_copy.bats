@@ -130,6 +130,10 @@ put_source() {
     same NhCmhg== "$(element ChecksumCRC32)"
     s3_want 200 HEAD "/$B/copy" -H 'x-amz-checksum-mode: ENABLED'
     same NhCmhg== "$(header x-amz-checksum-crc32)"
+    # Another one isn't computed, and nobody is to believe that it was.
+    refuses 501 NotImplemented "/$B/hello" other -H 'x-amz-checksum-algorithm: SHA256'
+    refuses 400 InvalidRequest "/$B/hello" other -H 'x-amz-checksum-algorithm: MD6'
+    s3_want 404 HEAD "/$B/other"
 }
 
 @test "parts are copied from ranges of objects (scality/cloudserver#407)" {
