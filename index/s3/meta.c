@@ -1,10 +1,12 @@
 #include "index/s3/meta.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "index/access/params.h"
 #include "index/base/hex.h"
 #include "index/s3/parts.h"
 
@@ -89,7 +91,7 @@ static void add_text(struct meta *meta, const char *name, const char *text)
     (void)added;
 }
 
-/* --- A request's headers --------------------------------------------------------------------- */
+/* --- A request's head ------------------------------------------------------------------------ */
 
 /* A value in the making: several headers of one name are one list. */
 struct value {
@@ -191,15 +193,36 @@ static bool was_before(const struct http_request *request, unsigned index, const
     return false;
 }
 
-/* Adds the line of the header at `index`, the first of that name, and of all others of it. What it
- * takes of META_USER_MAX comes off *left. */
-static enum s3_error add_user_line(struct meta *meta, const struct http_request *request,
-                                   unsigned index, const char *name, size_t *left)
+/* What it takes of META_USER_MAX comes off *left. */
+static enum s3_error add_user_line(struct meta *meta, const char *name, const char *value,
+                                   size_t value_len, size_t *left)
+{
+    const size_t len = strlen(name);
+    char line_name[2 + META_USER_MAX + 1];
+    struct meta_line line;
+
+    if (len == 0)
+        return S3_INVALID_ARGUMENT;
+    if (value_len > *left || len > *left - value_len)
+        return S3_METADATA_TOO_LARGE;
+    *left -= len + value_len;
+    strcpy(line_name, "x-");
+    for (size_t i = 0; i <= len; i++) {
+        char c = name[i];
+
+        line_name[2 + i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    if (meta_find(meta->bytes, meta->len, line_name, &line)) /* in the head, and in the query */
+        return S3_INVALID_ARGUMENT;
+    return add_line(meta, &(struct meta_line){line_name, 2 + len, value, value_len});
+}
+
+/* Adds the line of the header at `index`, the first of that name, and of all others of it. */
+static enum s3_error add_user_header(struct meta *meta, const struct http_request *request,
+                                     unsigned index, const char *name, size_t *left)
 {
     struct value value = {.len = 0};
-    const size_t len = strlen(name);
     enum s3_error error = S3_OK;
-    char line_name[2 + META_USER_MAX];
     const char *text = "";
 
     for (unsigned i = index; error == S3_OK && text != NULL; i++) {
@@ -208,24 +231,12 @@ static enum s3_error add_user_line(struct meta *meta, const struct http_request 
         if (other != NULL && strcasecmp(other, name) == 0)
             error = join(&value, ",", text, strlen(text));
     }
-    if (len == 0)
-        return S3_INVALID_ARGUMENT;
-    if (error != S3_OK || len + value.len > *left)
-        return S3_METADATA_TOO_LARGE;
-    *left -= len + value.len;
-    line_name[0] = 'x';
-    line_name[1] = '-';
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-
-        line_name[2 + i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
-    return add_line(meta, &(struct meta_line){line_name, 2 + len, value.bytes, value.len});
+    return error == S3_OK ? add_user_line(meta, name, value.bytes, value.len, left) : error;
 }
 
-static enum s3_error add_user(struct meta *meta, const struct http_request *request)
+static enum s3_error add_user_headers(struct meta *meta, const struct http_request *request,
+                                      size_t *left)
 {
-    size_t left = META_USER_MAX;
     enum s3_error error = S3_OK;
     const char *text = "";
 
@@ -233,16 +244,57 @@ static enum s3_error add_user(struct meta *meta, const struct http_request *requ
         const char *name = user_name(request, i, &text);
 
         if (name != NULL && !was_before(request, i, name))
-            error = add_user_line(meta, request, i, name, &left);
+            error = add_user_header(meta, request, i, name, left);
     }
+    return error;
+}
+
+static enum s3_error add_user_parameter(struct meta *meta, const struct param *param, size_t *left)
+{
+    char name[META_USER_MAX + 1];
+    char value[META_USER_MAX + 1];
+    int name_len;
+    int len;
+
+    if (param->name_len < USER_PREFIX_LEN ||
+        strncasecmp(param->name, USER_PREFIX, USER_PREFIX_LEN) != 0)
+        return S3_OK;
+    name_len = param_decode(param->name + USER_PREFIX_LEN, param->name_len - USER_PREFIX_LEN, name,
+                            sizeof(name));
+    len = param_decode(param->value, param->value_len, value, sizeof(value));
+    if (name_len == -EMSGSIZE || len == -EMSGSIZE)
+        return S3_METADATA_TOO_LARGE;
+    if (name_len < 0 || len < 0)
+        return S3_INVALID_ARGUMENT;
+    return add_user_line(meta, name, value, (size_t)len, left);
+}
+
+/* SDKs make parameters of headers when they presign. */
+static enum s3_error add_user_parameters(struct meta *meta, const struct http_request *request,
+                                         size_t *left)
+{
+    enum s3_error error = S3_OK;
+    struct params params;
+    size_t len;
+    const char *query = http_request_query(request, &len);
+    int rc = params_init(&params, query, len);
+
+    for (size_t i = 0; rc == 0 && error == S3_OK && i < params.n; i++)
+        error = add_user_parameter(meta, &params.at[i], left);
+    params_deinit(&params);
+    if (rc < 0)
+        return rc == -E2BIG ? S3_INVALID_ARGUMENT : S3_SERVICE_UNAVAILABLE;
     return error;
 }
 
 enum s3_error meta_add_request(struct meta *meta, const struct http_request *request)
 {
+    size_t left = META_USER_MAX;
     enum s3_error error = add_kept(meta, request);
 
-    return error == S3_OK ? add_user(meta, request) : error;
+    if (error == S3_OK)
+        error = add_user_headers(meta, request, &left);
+    return error == S3_OK ? add_user_parameters(meta, request, &left) : error;
 }
 
 /* --- Other lines ----------------------------------------------------------------------------- */

@@ -44,8 +44,10 @@ struct meta {
 
 /* --- Making ---------------------------------------------------------------------------------- */
 
-/* Adds what a request's headers say of the object that it makes. S3_OK; S3_METADATA_TOO_LARGE; or
- * S3_INVALID_ARGUMENT for a name or a value that can't be kept; `meta` is undefined then. */
+/* Adds what a request's head says of the object that it makes: its headers, and what is named
+ * x-amz-meta-* in its query, where presigned URLs have it. S3_OK; S3_METADATA_TOO_LARGE;
+ * S3_INVALID_ARGUMENT for a name or a value that can't be kept, or that is in the head and in the
+ * query; or S3_SERVICE_UNAVAILABLE when memory is short. `meta` is undefined on failure. */
 enum s3_error meta_add_request(struct meta *meta, const struct http_request *request);
 
 /* Adds those lines of an object's that came from its client's headers: what a copy of it keeps. The

@@ -408,7 +408,10 @@ hold_lists() { # WANTED-REGEX ARGUMENTS...
     s3_refused 400 InvalidStorageClass PUT /bucket/refused --data-binary x -H 'x-amz-storage-class: GLACIER'
     # Clients that presign make parameters of headers.
     s3_want 200 PUT '/bucket/plain?x-amz-acl=private&x-amz-checksum-crc32=AAAAAA%3D%3D' --data-binary x
-    for each in x-amz-copy-source=%2Fbucket%2Fplain X-Amz-Copy-Source=bucket/plain x-amz-meta-a=b \
+    s3_want 200 PUT '/bucket/hoisted?x-amz-meta-a=b%20c&X-Amz-Meta-D=e' --data-binary x -H 'x-amz-meta-f: g'
+    s3_want 200 GET /bucket/hoisted
+    same 'b c e g' "$(header x-amz-meta-a) $(header x-amz-meta-d) $(header x-amz-meta-f)"
+    for each in x-amz-copy-source=%2Fbucket%2Fplain X-Amz-Copy-Source=bucket/plain \
         x-amz-server-side-encryption=AES256 x%2Damz-acl=public-read x-amz-tagging=a%3Db; do
         s3_refused 501 NotImplemented PUT "/bucket/refused?$each" --data-binary x
     done

@@ -1,6 +1,7 @@
-/* Any headers of a request, as metadata, and any bytes as a record's. The lines that are made of
- * headers are all read again, none of them can split a header of an answer, and there is room for
- * what the server adds. Of a record's lines those that are read say what those before say. */
+/* Any headers of a request, and its target, which is the first line, as metadata, and any bytes as
+ * a record's. The lines that are made of headers are all read again, none of them can split a
+ * header of an answer, and there is room for what the server adds. Of a record's lines those that
+ * are read say what those before say. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -39,14 +40,19 @@ static void check_whole(const struct meta *meta)
         abort();
 }
 
-static void check_headers(const char *lines, size_t n)
+static void check_request(const char *lines, size_t n)
 {
     static const unsigned char bytes[CHECKSUM_SIZE_MAX];
     static const uint64_t sizes[] = {1, 2, 3, UINT64_MAX, 4, 5, 6, 7, 8, 9};
     struct meta meta = {.len = 0};
     struct http_request request;
+    const char *newline = memchr(lines, '\n', n);
+    char *target = newline != NULL ? strndup(lines, (size_t)(newline - lines)) : strdup("/");
 
-    request_head_init(&request, lines, n);
+    if (target == NULL)
+        abort();
+    request_head_init(&request, target, lines, n);
+    free(target);
     if (meta_add_request(&meta, &request) == S3_OK) {
         check_whole(&meta);
         meta_add_etag(&meta, bytes, 10000);
@@ -99,7 +105,7 @@ static void check_record(const char *bytes, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    check_headers((const char *)data, size);
+    check_request((const char *)data, size);
     check_record((const char *)data, size);
     return 0;
 }

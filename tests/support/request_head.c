@@ -13,11 +13,14 @@ static uint32_t keep(struct http_request *request, const char *bytes, size_t n)
     return (uint32_t)at;
 }
 
-void request_head_init(struct http_request *request, const char *lines, size_t n)
+void request_head_init(struct http_request *request, const char *target, const char *lines,
+                       size_t n)
 {
     const char *end = lines + n;
 
     memset(request, 0, sizeof(*request));
+    request->target_len = strlen(target);
+    keep(request, target, request->target_len);
     while (lines < end && request->n_headers < HTTP_HEADERS_MAX) {
         const char *newline = memchr(lines, '\n', (size_t)(end - lines));
         const char *stop = newline != NULL ? newline : end;

@@ -4,9 +4,10 @@
 
 #include "index/http/internal.h"
 
-/* Makes `request` one with the headers that `lines` has: a name, ':' and the value, each line ended
- * by a newline; no more than a client may send. Needs request_head_deinit(). */
-void request_head_init(struct http_request *request, const char *lines, size_t n);
+/* Makes `request` one of that target, with the headers that `lines` has: a name, ':' and the value,
+ * each line ended by a newline; no more than a client may send. Needs request_head_deinit(). */
+void request_head_init(struct http_request *request, const char *target, const char *lines,
+                       size_t n);
 void request_head_deinit(struct http_request *request);
 
 #endif

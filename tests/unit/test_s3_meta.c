@@ -10,15 +10,20 @@
 
 /* --- Requests -------------------------------------------------------------------------------- */
 
-static enum s3_error add_request(struct meta *meta, const char *lines)
+static enum s3_error add_target(struct meta *meta, const char *target, const char *lines)
 {
     struct http_request request;
     enum s3_error error;
 
-    request_head_init(&request, lines, strlen(lines));
+    request_head_init(&request, target, lines, strlen(lines));
     error = meta_add_request(meta, &request);
     request_head_deinit(&request);
     return error;
+}
+
+static enum s3_error add_request(struct meta *meta, const char *lines)
+{
+    return add_target(meta, "/b/k", lines);
 }
 
 static void expect_lines(const char *headers, const char *wanted)
@@ -84,6 +89,46 @@ static void test_meta_add_request_refuses(void **state)
     expect_error("x-amz-meta-a:\x7f\n", S3_INVALID_ARGUMENT);
     expect_error("x-amz-meta-a:1\r\n", S3_INVALID_ARGUMENT);
     expect_error("Content-Type:a\tb\n", S3_INVALID_ARGUMENT);
+}
+
+/* What is signed in a presigned URL. */
+static void test_meta_add_request_user_metadata_of_the_query(void **state)
+{
+    static const char target[] = "/b/k?x-amz-meta-b=2&X-Amz-Date=z&x%2Damz-meta-A=%20caf%C3%A9+%3D&"
+                                 "x-amz-metadata-directive=COPY&x-amz-meta-c";
+    static const char wanted[] = "x-d=1\nx-a= caf\xc3\xa9 =\nx-b=2\nx-c=\n";
+    static const struct {
+        const char *target;
+        enum s3_error error;
+    } refused[] = {
+        {"/b/k?x-amz-meta-=1", S3_INVALID_ARGUMENT},
+        {"/b/k?x-amz-meta-a%3D=1", S3_INVALID_ARGUMENT},
+        {"/b/k?x-amz-meta-a=1%0D%0Ab", S3_INVALID_ARGUMENT},
+        {"/b/k?x-amz-meta-a=%00", S3_INVALID_ARGUMENT},
+        {"/b/k?x-amz-meta-a=1&x-amz-meta-A=2", S3_INVALID_ARGUMENT},
+        {"/b/k?x-amz-meta-d=1", S3_INVALID_ARGUMENT},
+    };
+    struct meta meta = {.len = 0};
+    char many[3000] = "/b/k?x-amz-meta-name=";
+    const size_t begin = strlen(many);
+
+    (void)state;
+    assert_int_equal(add_target(&meta, target, "x-amz-meta-d:1\n"), S3_OK);
+    assert_int_equal(meta.len, strlen(wanted));
+    assert_memory_equal(meta.bytes, wanted, meta.len);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        meta.len = 0;
+        assert_int_equal(add_target(&meta, refused[i].target, "x-amz-meta-d:1\n"),
+                         refused[i].error);
+    }
+    memset(many + begin, 'v', META_USER_MAX - 4 + 1);
+    meta.len = 0;
+    assert_int_equal(add_target(&meta, many, ""), S3_METADATA_TOO_LARGE);
+    many[begin + META_USER_MAX - 4] = '\0';
+    meta.len = 0;
+    assert_int_equal(add_target(&meta, many, ""), S3_OK);
+    meta.len = 0;
+    assert_int_equal(add_target(&meta, many, "x-amz-meta-d:\n"), S3_METADATA_TOO_LARGE);
 }
 
 /* `before`, then n times 'v', then `after`. */
@@ -350,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_meta_add_request_leaves_framing_out),
         cmocka_unit_test(test_meta_add_request_user_metadata),
         cmocka_unit_test(test_meta_add_request_refuses),
+        cmocka_unit_test(test_meta_add_request_user_metadata_of_the_query),
         cmocka_unit_test(test_meta_add_request_too_much),
         cmocka_unit_test(test_meta_find_the_first_line_of_that_name),
         cmocka_unit_test(test_meta_next_leaves_out_what_is_no_line),
