@@ -200,6 +200,15 @@ static void warn_of_fewer(const struct backend *b)
     settings_deinit(&last);
 }
 
+/* Whoever asks for S3 is warned. All others have ports that speak it, too, beside a native API that
+ * is as open. */
+static void say_if_open(const struct backend *b)
+{
+    if (b->given->keys == NULL)
+        log_write(b->given->s3.port != 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+                  "S3 is open to everybody who can connect: --keys FILE says who may do what");
+}
+
 static int backend_start(uv_loop_t *loop, void *arg)
 {
     struct backend *b = arg;
@@ -209,8 +218,7 @@ static int backend_start(uv_loop_t *loop, void *arg)
         return rc;
     forget_sockets(b);
     warn_of_fewer(b);
-    if (b->given->s3.port != 0 && b->given->keys == NULL)
-        log_warn("S3 is open to everybody who can connect: --keys FILE says who may do what");
+    say_if_open(b);
     settings_write(b->options.directory, &b->options, b->volumes.entries, b->volumes.count);
     return 0;
 }

@@ -93,7 +93,7 @@ as_reader() { # COMMAND...
 @test "with --protect nothing is overwritten or deleted by S3" {
     stop i
     index i 'v1 v2' --s3 "$(at i-s3)" --protect
-    within 5 logged i 'S3 is open to everybody'
+    within 5 logged i 'warn .*S3 is open to everybody'
     s3_refused 403 AccessDenied PUT /bucket/public/a --data-binary other
     s3_refused 403 AccessDenied DELETE /bucket/public/a
     s3_want 200 POST '/bucket?delete' --data-binary '<Delete><Object><Key>public/a</Key></Object></Delete>'
