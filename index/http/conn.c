@@ -58,11 +58,26 @@ static unsigned state_timeout(const struct http_conn *conn)
     }
 }
 
+/* Until when the reader's client may take for the body, at most. */
+static uint64_t body_deadline(const struct http_conn *conn)
+{
+    const struct http_request *r = &conn->request;
+
+    if (conn->state != CONN_BODY || conn->answered || r->reader == NULL ||
+        r->reader->least_rate == 0)
+        return UINT64_MAX;
+    return r->body_begun + conn->server->limits.body_timeout +
+           r->body_read * 1000 / r->reader->least_rate;
+}
+
 static void renew_deadline(struct http_conn *conn)
 {
     unsigned timeout = state_timeout(conn);
+    uint64_t last = body_deadline(conn);
 
     conn->deadline = timeout > 0 ? uv_now(conn->server->loop) + timeout : UINT64_MAX;
+    if (conn->deadline > last)
+        conn->deadline = last;
 }
 
 void conn_set_state(struct http_conn *conn, enum conn_state state)

@@ -67,6 +67,10 @@ struct http_body_reader {
     /* The client is gone, or was cut off, before the answer: no more callbacks, and `request` must
      * not be touched again. */
     void (*closed)(struct http_request *request);
+    /* Bytes of the body a second that the client has to send: it has http_limits.body_timeout for
+     * all of it, and a second more for each so many that came. 0: it has that for each next byte.
+     */
+    unsigned least_rate;
 };
 
 /* Where the bytes of a streamed answer come from: http_respond_start(). */
@@ -144,8 +148,9 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
  * when the client goes before that, as a reader's. At most once, and not with http_read_body(). */
 void http_request_hold(struct http_request *request, void (*closed)(struct http_request *request));
 
-/* Back-pressure: no bytes are read from the client between pause and resume. A little that has been
- * read already (64 KiB at most) may still come. Neither fires a callback. */
+/* Back-pressure, for readers without a least rate: no bytes are read from the client between pause
+ * and resume. A little that has been read already (64 KiB at most) may still come. Neither fires a
+ * callback. */
 void http_pause_body(struct http_request *request);
 void http_resume_body(struct http_request *request);
 

@@ -62,6 +62,8 @@ struct http_request {
     int64_t content_length;                /* -1: chunked */
     const struct http_body_reader *reader; /* NULL: the body is dropped */
     struct http_body_reader holder;        /* the reader of http_request_hold() */
+    uint64_t body_begun;                   /* loop time at which the reader came, */
+    uint64_t body_read;                    /* and bytes that it was given */
     const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
     bool bad_headers;                      /* http_add_header() has failed */

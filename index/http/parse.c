@@ -141,6 +141,7 @@ static void pass_body(struct http_conn *conn, const char *at, size_t n)
 {
     struct http_request *r = &conn->request;
 
+    r->body_read += n;
     if (!conn->answered && r->reader->data != NULL)
         r->reader->data(r, at, n);
 }

@@ -132,6 +132,8 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
 
     assert(request->reader == NULL && !conn->answered);
     request->reader = reader;
+    request->body_begun = uv_now(conn->server->loop);
+    request->body_read = 0;
     if (request->content_length != 0 && expects_continue(request) &&
         buf_append_string(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n") < 0)
         conn->deadline = 0; /* it would wait for ever: the sweep ends it */

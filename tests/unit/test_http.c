@@ -40,6 +40,8 @@ static void closed_cb(struct http_request *request)
 }
 
 static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
+static const struct http_body_reader hasty = {
+    .data = data_cb, .end = end_cb, .closed = closed_cb, .least_rate = 1000};
 
 static const char big_answer[1 << 20]; /* NULs, which no head has */
 
@@ -76,7 +78,9 @@ static void handler_cb(struct http_request *request, void *arg)
     http_request_set_data(request, f);
     if (note != NULL)
         http_add_header(request, "X-Note", note);
-    if (len == 5 && memcmp(path, "/hold", 5) == 0) {
+    if (len == 6 && memcmp(path, "/hasty", 6) == 0) {
+        http_read_body(request, &hasty);
+    } else if (len == 5 && memcmp(path, "/hold", 5) == 0) {
         f->held = request;
         http_read_body(request, &reader);
     } else if (http_request_method(request) == HTTP_METHOD_UNLINK) {
@@ -631,6 +635,45 @@ static void test_http_slow_clients_time_out(void **state)
     assert_int_equal(f->closed, 1);
 }
 
+/* Sends bytes of a body, `n` each time, as often as the fixture's limit lets a client rest; how
+ * many were taken before the server lost its patience, or all. */
+static size_t trickle(struct fixture *f, size_t n, size_t all)
+{
+    static const char some[1000] = "x";
+    const uint64_t rest = fixture_limits.body_timeout / 2;
+    uint64_t next = 0;
+    size_t sent = 0;
+
+    arm(f);
+    while (f->n_answers == 0 && !f->late) {
+        if (uv_now(&f->loop) >= next && sent < all) {
+            send_bytes(f, some, n);
+            sent += n;
+            next = uv_now(&f->loop) + rest;
+        }
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        read_answers(f);
+    }
+    return sent;
+}
+
+/* It has 200 ms, and a second for each 1,000 bytes; the sweep comes once a second. */
+static void test_http_body_that_trickles_times_out(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /hasty HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    assert_in_range(trickle(f, 1, 50), 1, 30);
+    expect(f, "HTTP/1.1 408 ", 1);
+    assert_int_equal(f->closed, 1);
+    ask(f, "PUT /hasty HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n");
+    assert_int_equal(trickle(f, 200, 3000), 3000);
+    expect(f, "[3000]", 1);
+    ask(f, "PUT /patient HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\n");
+    assert_int_equal(trickle(f, 1, 15), 15);
+    expect(f, "[15]", 1);
+}
+
 /* llhttp hasn't seen anything of the first ones yet. */
 static void test_http_slow_rebalances_time_out(void **state)
 {
@@ -932,6 +975,7 @@ int main(void)
         TEST(test_http_requests_behind_one_without_answer_wait),
         TEST(test_http_pause_stops_reading),
         TEST(test_http_slow_clients_time_out),
+        TEST(test_http_body_that_trickles_times_out),
         TEST(test_http_slow_rebalances_time_out),
         TEST(test_http_too_many_connections),
         TEST(test_http_each_listener_has_its_share),
