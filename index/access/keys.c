@@ -97,13 +97,27 @@ bool access_may(const struct identity *who, enum access_right right, const char 
     return false;
 }
 
-bool access_may_see(const struct identity *who, const char *bucket)
+/* Whether one of these rights is granted to anything in the bucket. */
+static bool has_any(const struct identity *who, unsigned rights, const char *bucket)
 {
     for (size_t i = 0; i < who->n_grants; i++) {
-        if (who->grants[i].bucket == NULL || strcmp(who->grants[i].bucket, bucket) == 0)
+        const struct grant *grant = &who->grants[i];
+
+        if ((grant->rights & rights) != 0 &&
+            (grant->bucket == NULL || strcmp(grant->bucket, bucket) == 0))
             return true;
     }
     return false;
+}
+
+bool access_may_somewhere(const struct identity *who, enum access_right right, const char *bucket)
+{
+    return has_any(who, right, bucket);
+}
+
+bool access_may_see(const struct identity *who, const char *bucket)
+{
+    return has_any(who, ~0U, bucket);
 }
 
 /* --- Lines ----------------------------------------------------------------------------------- */

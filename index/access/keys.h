@@ -50,6 +50,9 @@ const char *identity_name(const struct identity *who);
 bool access_may(const struct identity *who, enum access_right right, const char *bucket,
                 const char *key, size_t key_len);
 
+/* Whether `who` has that right to anything in the bucket. */
+bool access_may_somewhere(const struct identity *who, enum access_right right, const char *bucket);
+
 /* Whether `who` has any right to anything in the bucket, and so may know that it is there. */
 bool access_may_see(const struct identity *who, const char *bucket);
 

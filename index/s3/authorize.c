@@ -104,6 +104,11 @@ bool call_may(const struct call *call, enum access_right right, const char *buck
     return call->auth == NULL || access_may(call->auth->who, right, bucket, key, key_len);
 }
 
+bool call_may_somewhere(const struct call *call, enum access_right right, const char *bucket)
+{
+    return call->auth == NULL || access_may_somewhere(call->auth->who, right, bucket);
+}
+
 bool call_may_see(const struct call *call, const char *bucket)
 {
     return call->auth == NULL || access_may_see(call->auth->who, bucket);

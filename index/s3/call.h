@@ -45,9 +45,10 @@ enum s3_error call_authenticate(const struct call *call, struct access_auth *aut
                                 const char **message);
 
 /* Whether the caller may do that to a key of a bucket, or to the bucket as a whole when key_len is
- * 0; and whether it may know of the bucket. */
+ * 0; whether it may do that to anything in the bucket; and whether it may know of the bucket. */
 bool call_may(const struct call *call, enum access_right right, const char *bucket, const char *key,
               size_t key_len);
+bool call_may_somewhere(const struct call *call, enum access_right right, const char *bucket);
 bool call_may_see(const struct call *call, const char *bucket);
 
 /* The request as `access` reads it; borrows it. */

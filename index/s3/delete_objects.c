@@ -300,10 +300,8 @@ void delete_objects(const struct call *call)
 {
     struct delete_objects_op *op = NULL;
     const char *message = NULL;
-    enum s3_error error = S3_ACCESS_DENIED;
+    enum s3_error error = check_bucket(call);
 
-    if (call_may_see(call, call->target.bucket))
-        error = check_bucket(call);
     if (error == S3_OK)
         op = calloc(1, sizeof(*op));
     if (op == NULL) {

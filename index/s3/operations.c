@@ -59,6 +59,7 @@ enum level { SERVICE, BUCKET, OBJECT };
 enum need {
     NOTHING, /* or the operation looks itself */
     SIGHT,   /* anything in the bucket */
+    CHANGE,  /* to write anything in the bucket; the operation looks at each key */
     READ,
     WRITE,
     BUCKETS,
@@ -145,7 +146,7 @@ static const struct operation operations[] = {
 
     {HTTP_METHOD_PUT, BUCKET, NULL, BUCKETS, create_bucket},
     {HTTP_METHOD_DELETE, BUCKET, NULL, BUCKETS, delete_bucket},
-    {HTTP_METHOD_POST, BUCKET, "delete", NOTHING, delete_objects},
+    {HTTP_METHOD_POST, BUCKET, "delete", CHANGE, delete_objects},
 
     {HTTP_METHOD_GET, OBJECT, NULL, READ, get_object},
     {HTTP_METHOD_HEAD, OBJECT, NULL, READ, get_object},
@@ -222,6 +223,8 @@ static bool may_run(const struct call *call, enum need need)
         return true;
     case SIGHT:
         return call_may_see(call, target->bucket);
+    case CHANGE:
+        return call_may_somewhere(call, ACCESS_WRITE, target->bucket);
     default:
         return call_may(call, rights[need], target->bucket, target_key(target), target->key_len);
     }

@@ -109,6 +109,22 @@ static void test_access_may_see_buckets_with_a_grant(void **state)
     keys_release(keys);
 }
 
+static void test_access_may_somewhere_what_any_grant_says(void **state)
+{
+    struct keys *keys = access_keys("AKsome secret99 r:bucket w:bucket/in/ r:other\n");
+    const struct identity *who = find(keys, "AKsome");
+
+    (void)state;
+    assert_true(access_may_somewhere(who, ACCESS_READ, "bucket"));
+    assert_true(access_may_somewhere(who, ACCESS_WRITE, "bucket"));
+    assert_false(access_may_somewhere(who, ACCESS_BUCKETS, "bucket"));
+    assert_true(access_may_somewhere(who, ACCESS_READ, "other"));
+    assert_false(access_may_somewhere(who, ACCESS_WRITE, "other"));
+    assert_false(access_may_somewhere(who, ACCESS_READ, "third"));
+    assert_false(access_may_somewhere(keys_anonymous(keys), ACCESS_WRITE, "bucket"));
+    keys_release(keys);
+}
+
 static void test_keys_without_an_anonymous_line_allow_nothing(void **state)
 {
     struct keys *keys = access_keys("");
@@ -250,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_keys_find_a_stranger),
         cmocka_unit_test(test_access_may_what_grants_say),
         cmocka_unit_test(test_access_may_see_buckets_with_a_grant),
+        cmocka_unit_test(test_access_may_somewhere_what_any_grant_says),
         cmocka_unit_test(test_keys_without_an_anonymous_line_allow_nothing),
         cmocka_unit_test(test_keys_read_refuses_what_others_may_use),
         cmocka_unit_test(test_keys_read_refuses_bad_lines),
