@@ -107,15 +107,39 @@ static enum s3_error read_head(struct body *body, const struct call *call, enum 
     return error;
 }
 
+/* Whether so many bytes more may be kept for whoever sends this body. */
+static bool has_room(const struct body *body, size_t n)
+{
+    const struct body *each;
+    size_t own = n;
+    size_t others = 0;
+
+    LIST_FOREACH(each, &body->s3->bodies, link)
+    {
+        if (each->who == body->who)
+            own += each->kept;
+        else
+            others += each->kept;
+    }
+    return own <= (BODY_BYTES_MAX - others) / 2;
+}
+
 static enum s3_error keep(struct body *body, size_t n)
 {
     if (body->s3 == NULL)
         return S3_OK;
-    if (n > BODY_BYTES_MAX - body->s3->body_bytes)
+    if (!has_room(body, n))
         return S3_SLOW_DOWN;
-    body->s3->body_bytes += n;
     body->kept += n;
     return S3_OK;
+}
+
+static enum s3_error begin_keeping(struct body *body, const struct call *call)
+{
+    body->s3 = call->s3;
+    body->who = call->auth != NULL ? call->auth->who : NULL;
+    LIST_INSERT_HEAD(&call->s3->bodies, body, link);
+    return keep(body, BODY_LEAST);
 }
 
 enum s3_error body_init(struct body *body, const struct call *call, enum body_use use,
@@ -140,8 +164,7 @@ enum s3_error body_init(struct body *body, const struct call *call, enum body_us
     }
     *message = NULL;
     if (use != BODY_OF_OBJECT) {
-        body->s3 = call->s3;
-        error = keep(body, BODY_LEAST);
+        error = begin_keeping(body, call);
         if (error != S3_OK) {
             body_deinit(body);
             return error;
@@ -174,7 +197,8 @@ void body_deinit(struct body *body)
 {
     payload_deinit(&body->payload);
     if (body->s3 != NULL)
-        body->s3->body_bytes -= body->kept;
+        LIST_REMOVE(body, link);
+    body->s3 = NULL;
     body->kept = 0;
 }
 

@@ -24,14 +24,25 @@ struct body {
     unsigned char announced[CHECKSUM_SIZE_MAX];
     struct checksum running;
     struct md5 running_md5;
-    struct s3 *s3; /* which counts what is kept of it; of one that is an object's, nothing */
-    size_t kept;
+    struct s3 *s3;         /* that it is kept by; NULL: it isn't, as one that is an object's */
+    LIST_ENTRY(body) link; /* in s3->bodies */
+    const struct identity
+        *who;    /* who sends it, to be compared and no more; NULL where S3 is open */
+    size_t kept; /* bytes */
 };
 
 /* Bytes of lists, of parts or of keys to delete, that are held at once for all clients, however
- * slow these are: what a list becomes takes some three times its bytes. A longest list fits. */
-#define BODY_BYTES_MAX (9UL * 1024 * 1024)
+ * slow these are: what a list becomes takes some three times its bytes. */
+#define BODY_BYTES_MAX (12UL * 1024 * 1024)
 #define BODY_LEAST     (32UL * 1024) /* that a list counts as at least, for its parser */
+
+/* Nobody gets more than half of what is left by the others, so that something is left for one more.
+ * A longest list fits where nobody else sends any. */
+#define BODY_LONGEST (BODY_BYTES_MAX / 2 - BODY_LEAST)
+
+/* Bytes a second at which such bodies have to come (http_body_reader.least_rate), so that nobody
+ * holds for long what others need. */
+#define BODY_RATE (16U * 1024)
 
 enum body_use {
     BODY_OF_OBJECT,  /* bytes to keep: whoever keeps them compares their MD5 */
@@ -52,9 +63,9 @@ void body_deinit(struct body *body);
  */
 enum s3_error body_require(struct body *body, enum checksum_kind kind, const char **message);
 
-/* As payload_next(), but for S3_SLOW_DOWN when more would be kept than BODY_BYTES_MAX: takes bytes
- * off the front of *at, until there is a piece of the value, or nothing is left: *len is 0. S3_OK,
- * or what is wrong, and *message. */
+/* As payload_next(), but for S3_SLOW_DOWN when more would be kept than there is room for: takes
+ * bytes off the front of *at, until there is a piece of the value, or nothing is left: *len is 0.
+ * S3_OK, or what is wrong, and *message. */
 enum s3_error body_next(struct body *body, const char **at, const char *end, const char **bytes,
                         size_t *len, const char **message);
 

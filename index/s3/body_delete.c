@@ -8,9 +8,6 @@
 #include "index/base/buf.h"
 #include "index/s3/body_xml.h"
 
-/* 1,000 keys of 1,024 bytes, of which a reference can make six characters each. */
-#define BODY_MAX (8 * 1024 * 1024)
-
 enum { ROOT = 1, OBJECT, VALUE };
 
 /* Offsets into the texts; NONE: it has none. */
@@ -58,7 +55,7 @@ static enum s3_error keep(struct body_delete *body, const char *text, size_t len
         return S3_MALFORMED_XML;
     if (buf_append(&body->texts, text, len + 1) < 0)
         return S3_INTERNAL_ERROR;
-    *offset = (uint32_t)at; /* BODY_MAX at most */
+    *offset = (uint32_t)at; /* BODY_DELETE_MAX at most */
     return S3_OK;
 }
 
@@ -112,7 +109,7 @@ struct body_delete *body_delete_new(void)
 {
     struct body_delete *body = calloc(1, sizeof(*body));
 
-    if (body != NULL && body_xml_init(&body->xml, &reader, body, BODY_MAX) < 0) {
+    if (body != NULL && body_xml_init(&body->xml, &reader, body, BODY_DELETE_MAX) < 0) {
         free(body);
         return NULL;
     }

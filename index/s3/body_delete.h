@@ -9,6 +9,10 @@
 
 #define BODY_DELETE_KEYS_MAX 1000
 
+/* Bytes: 1,000 keys of 1,024 bytes, of which a reference can make six characters each, and 86 for
+ * what is around each. */
+#define BODY_DELETE_MAX (BODY_DELETE_KEYS_MAX * (6 * 1024 + 86))
+
 /* The bytes live as long as the body, and end with a NUL. */
 struct delete_entry {
     const char *key;     /* perhaps longer than a key can be: XML_IN_TEXT_MAX at most */

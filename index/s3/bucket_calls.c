@@ -118,6 +118,7 @@ static const struct http_body_reader create_reader = {
     .data = create_data_cb,
     .end = create_end_cb,
     .closed = closed_cb,
+    .least_rate = BODY_RATE,
 };
 
 void create_bucket(const struct call *call)

@@ -281,10 +281,13 @@ static void closed_cb(struct http_request *request)
         op_free(op);
 }
 
+static_assert(BODY_DELETE_MAX <= BODY_LONGEST, "the longest list fits");
+
 static const struct http_body_reader reader = {
     .data = data_cb,
     .end = end_cb,
     .closed = closed_cb,
+    .least_rate = BODY_RATE,
 };
 
 static enum s3_error check_bucket(const struct call *call)

@@ -253,6 +253,7 @@ static const struct http_body_reader reader = {
     .data = data_cb,
     .end = end_cb,
     .closed = slow_answer_closed_cb,
+    .least_rate = BODY_RATE,
 };
 
 static enum s3_error start(struct complete_op *op, const struct call *call, const char **message)

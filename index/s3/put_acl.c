@@ -65,7 +65,8 @@ static void closed_cb(struct http_request *request)
     op_free(http_request_data(request));
 }
 
-static const struct http_body_reader reader = {.data = data_cb, .end = end_cb, .closed = closed_cb};
+static const struct http_body_reader reader = {
+    .data = data_cb, .end = end_cb, .closed = closed_cb, .least_rate = BODY_RATE};
 
 void put_acl(const struct call *call)
 {

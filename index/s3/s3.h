@@ -13,6 +13,7 @@
 
 struct keys; /* index/access/keys.h */
 
+struct body;
 struct completion;
 
 struct s3 {
@@ -21,7 +22,7 @@ struct s3 {
     const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
     bool protect;              /* only unlinked keys can be deleted */
     uint64_t upload_expiry_ms; /* that a multipart upload is left alone before it is given up */
-    size_t body_bytes; /* of bodies that say what is asked for, and are there now: s3/body.h */
+    LIST_HEAD(body_list, body) bodies; /* that say what is asked for, and are there: s3/body.h */
     LIST_HEAD(completion_list, completion) completions; /* those that run: s3/completion.h */
 };
 

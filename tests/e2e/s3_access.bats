@@ -43,6 +43,24 @@ as_reader() { # COMMAND...
     s3_refused 400 InvalidRequest GET '/bucket/public/a?response-content-type=text%2Fhtml'
 }
 
+@test "who holds as many lists as it may leaves room for others" {
+    s3_keys '- - w:bucket/in/'
+    signal i HUP
+    within 10 logged i 'the index has 1 keys of S3'
+    mkfifo "$T/go"
+    hatch slow bash -c 'exec python3 "$0" "$1" bucket 350 60 short <"$2"' "$BATS_TEST_DIRNAME/../support/slow_lists.py" \
+        "$(port i-s3)" "$T/go"
+    exec {go}>"$T/go"
+    within 10 logged slow '^503x[0-9]+ held$'
+    as_admin s3_want 200 PUT /new-bucket
+    as_admin s3_want 200 POST '/bucket?delete=' --data-binary '<Delete><Object><Key>public/a</Key></Object></Delete>'
+    same public/a "$(element Key)"
+    exec {go}>&-
+    await_end slow
+    s3_want 200 POST '/bucket?delete' --data-binary '<Delete><Object><Key>private/a</Key></Object></Delete>'
+    same AccessDenied "$(element Code)"
+}
+
 @test "a wrong signature, and an unknown key, are refused before anything is read" {
     signed admin:wrong-secret s3_refused 403 SignatureDoesNotMatch GET /bucket/public/a
     signed nobody:secret-of-admin s3_refused 403 InvalidAccessKeyId GET /bucket/public/a

@@ -2,7 +2,7 @@
 """Begins N DeleteObjects of BUCKET at 127.0.0.1:PORT and holds them, each but for its end; or whole,
 one after the other, and reads no more of their answers, six times as long, than the status.
 
-    slow_lists.py PORT BUCKET N ANSWERED [whole]
+    slow_lists.py PORT BUCKET N ANSWERED [short|whole]
 
 Waits until so many are answered, prints how often each status came, as "503x50", and then "held";
 at the end of stdin it goes.
@@ -14,12 +14,13 @@ import sys
 
 PORT, BUCKET, N, ANSWERED = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 WHOLE = sys.argv[5:] == ["whole"]
+SHORT = sys.argv[5:] == ["short"]
 END = "</Delete>"
 QUOTE = '"'
 if WHOLE:
     ENTRIES = f"<Object><Key>{QUOTE * 1000}</Key></Object>" * 1000
 else:
-    ENTRIES = f"<Object><Key>{'k' * 1000}</Key><ETag>{'e' * 1000}</ETag></Object>" * 500
+    ENTRIES = f"<Object><Key>{'k' * 1000}</Key><ETag>{'e' * 1000}</ETag></Object>" * (1 if SHORT else 500)
 LIST = f"<Delete>{ENTRIES}{END if WHOLE else ''}".encode()
 LENGTH = len(LIST) if WHOLE else len(LIST) + len(END)
 
