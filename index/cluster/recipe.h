@@ -10,8 +10,8 @@
 #include "index/cluster/placement.h"
 #include "index/cluster/volumes.h"
 
-#define RECIPE_SOURCES_MAX 10000
-#define RECIPE_BYTES_MAX   (16UL << 20) /* that a volume takes */
+#define RECIPE_SOURCES_MAX 10000 /* that a volume takes, as the next */
+#define RECIPE_BYTES_MAX   (16UL << 20)
 
 /* A copy of a blob. */
 struct recipe_copy {

@@ -1,11 +1,15 @@
 #include "index/s3/body_complete.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "index/base/buf.h"
 #include "index/base/hex.h"
+#include "index/cluster/recipe.h"
 #include "index/s3/body_xml.h"
+
+static_assert(PART_NUMBER_MAX <= RECIPE_SOURCES_MAX, "all parts can be joined at once");
 
 /* Some 420 bytes a part, indented and with a checksum. */
 #define BODY_MAX (4 * 1024 * 1024)

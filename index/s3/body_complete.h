@@ -8,8 +8,7 @@
 #include "index/base/md5.h"
 #include "index/s3/checksum.h"
 #include "index/s3/error.h"
-
-#define PART_NUMBER_MAX 10000
+#include "index/s3/parts.h"
 
 struct complete_part {
     unsigned number; /* 1 to PART_NUMBER_MAX */

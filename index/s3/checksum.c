@@ -13,8 +13,9 @@
 #include "index/base/crc32c.h"
 #include "index/s3/crc64nvme.h"
 #include "index/s3/crc_math.h"
+#include "index/s3/parts.h"
 
-#define PARTS_MAX 10000
+static_assert(PART_NUMBER_MAX < 100000, "checksum.h has room for five digits");
 
 static const struct form {
     const char *name;
@@ -206,7 +207,7 @@ void checksum_format(enum checksum_kind kind, const unsigned char bytes[CHECKSUM
 {
     size_t n = base64_encode(bytes, checksum_size(kind), text);
 
-    assert(n_parts <= PARTS_MAX);
+    assert(n_parts <= PART_NUMBER_MAX);
     text[n] = '\0';
     if (n_parts > 0)
         snprintf(text + n, CHECKSUM_TEXT_MAX - n, "-%u", n_parts);
@@ -224,7 +225,7 @@ static int parse_parts(const char *text, size_t len, unsigned *n_parts)
         value = 10 * value + (unsigned)(text[i] - '0');
     }
     *n_parts = value;
-    return value <= PARTS_MAX ? 0 : -EINVAL;
+    return value <= PART_NUMBER_MAX ? 0 : -EINVAL;
 }
 
 int checksum_parse(enum checksum_kind kind, const char *text, size_t len,

@@ -19,8 +19,6 @@
 #include "index/s3/range.h"
 #include "index/s3/read_lines.h"
 
-#define PART_NUMBER_MAX 10000
-
 /* What a request reads of an object. */
 struct reading {
     const struct call *call;

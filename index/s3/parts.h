@@ -1,5 +1,6 @@
-/* The sizes of the parts that an object was made of, as its metadata has them: "8388608*99,5242880"
- * are 99 parts of 8 MiB and one of 5; "?*100" are 100 of sizes that there was no room for. */
+/* The parts that an object was made of: how many there can be, and their sizes as its metadata has
+ * them. "8388608*99,5242880" are 99 parts of 8 MiB and one of 5; "?*100" are 100 of sizes that
+ * there was no room for. */
 #ifndef MKV_S3_PARTS_H
 #define MKV_S3_PARTS_H
 
@@ -7,6 +8,8 @@
 #include <stdint.h>
 
 #include "index/s3/range.h"
+
+#define PART_NUMBER_MAX 10000 /* Amazon S3 User Guide, "Multipart upload limits" */
 
 #define PARTS_TEXT_MIN 12 /* room in which at least their number fits */
 

@@ -1,6 +1,7 @@
 /* What volumes are asked to make, as they read it; and how their answers are read. */
 #include "tests/unit/test.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "index/cluster/assemble_answer.h"
 #include "index/cluster/recipe.h"
 #include "launcher/volume/assembly_lines.h"
+
+static_assert(RECIPE_SOURCES_MAX <= ASSEMBLY_SOURCES_MAX, "a volume takes what the index sends");
 
 static struct volume volumes[3];
 
