@@ -67,11 +67,6 @@ const struct identity *keys_anonymous(const struct keys *keys)
     return &keys->anonymous;
 }
 
-const char *identity_name(const struct identity *who)
-{
-    return who->access;
-}
-
 static int compare_to_name(const void *name, const void *identity)
 {
     return strcmp(name, ((const struct identity *)identity)->access);

@@ -42,9 +42,6 @@ size_t keys_count(const struct keys *keys);
 /* Who comes without a signature; without any grant unless the file has a line "- - GRANT...". */
 const struct identity *keys_anonymous(const struct keys *keys);
 
-/* The access key, "-" for anonymous. */
-const char *identity_name(const struct identity *who);
-
 /* Whether `who` may do that to an object; or to all objects below a prefix, as a listing does, when
  * `key` is the prefix; or to the bucket as a whole, when key_len is 0. */
 bool access_may(const struct identity *who, enum access_right right, const char *bucket,

@@ -98,8 +98,4 @@ enum access_result payload_next(struct payload *payload, const char **at, const 
  * Else as above, or ACCESS_HASH_MISMATCH. */
 enum access_result payload_end(struct payload *payload);
 
-/* Writes a Content-Encoding as it is to be kept, without "aws-chunked": maybe nothing. `out` has
- * room for as many bytes as `encoding` has, its NUL included. */
-void payload_kept_encoding(const char *encoding, char *out);
-
 #endif

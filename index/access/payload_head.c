@@ -70,27 +70,6 @@ static bool names_coding(const char *encoding)
     return false;
 }
 
-void payload_kept_encoding(const char *encoding, char *out)
-{
-    const char *word;
-    char *at = out;
-    size_t len;
-
-    if (!names_coding(encoding)) {
-        strcpy(out, encoding);
-        return;
-    }
-    while ((len = next_coding(&encoding, &word)) > 0) {
-        if (is_chunked_coding(word, len))
-            continue;
-        if (at > out)
-            *at++ = ',';
-        memcpy(at, word, len);
-        at += len;
-    }
-    *at = '\0';
-}
-
 static enum access_result read_length(const struct access_request *request, int64_t *length)
 {
     const char *text = access_header(request, "x-amz-decoded-content-length");

@@ -41,8 +41,8 @@ static void test_keys_read_takes_the_example(void **state)
     assert_string_equal(find(keys, "AKbackup")->secret, "9f3c9f3c#");
     assert_string_equal(find(keys, "AKadmin")->secret, "ab21ab21");
     assert_int_equal(find(keys, "AKadmin")->n_grants, 1);
-    assert_string_equal(identity_name(find(keys, "AKtwo")), "AKtwo");
-    assert_string_equal(identity_name(keys_anonymous(keys)), "-");
+    assert_string_equal(find(keys, "AKtwo")->access, "AKtwo");
+    assert_string_equal(keys_anonymous(keys)->access, "-");
     keys_release(keys);
 }
 

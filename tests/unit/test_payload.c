@@ -560,28 +560,6 @@ static void test_payload_init_refuses_signed_chunks_of_anonymous(void **state)
     access_head_deinit(&parsed);
 }
 
-static void test_payload_kept_encoding(void **state)
-{
-    static const char *const cases[][2] = {
-        {"gzip", "gzip"},
-        {"deflate, gzip", "deflate, gzip"},
-        {"gzip, aws-chunked", "gzip"},
-        {"aws-chunked, gzip", "gzip"},
-        {"aws-chunked", ""},
-        {"AWS-CHUNKED,aws-chunked ,", ""},
-        {"a, aws-chunked , b", "a,b"},
-        {"aws-chunked2", "aws-chunked2"},
-        {"", ""},
-    };
-    char out[64];
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        payload_kept_encoding(cases[i][0], out);
-        assert_string_equal(out, cases[i][1]);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,7 +580,6 @@ int main(void)
         cmocka_unit_test(test_payload_plain),
         cmocka_unit_test(test_payload_init_refuses_heads),
         cmocka_unit_test(test_payload_init_refuses_signed_chunks_of_anonymous),
-        cmocka_unit_test(test_payload_kept_encoding),
     };
     int failed;
 

@@ -25,7 +25,7 @@ static enum access_result authenticate(const char *text, const char *host_bucket
     result = access_authenticate(keys, &head.request, &auth);
     if (result == ACCESS_OK) {
         assert_int_equal(auth.scheme, ACCESS_V2);
-        assert_string_equal(identity_name(auth.who), "AKIAIOSFODNN7EXAMPLE");
+        assert_string_equal(auth.who->access, "AKIAIOSFODNN7EXAMPLE");
     }
     access_auth_deinit(&auth);
     access_head_deinit(&head);

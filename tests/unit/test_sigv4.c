@@ -97,7 +97,7 @@ static void test_sigv4_says_who_it_is(void **state)
 
     (void)state;
     assert_int_equal(authenticate(get_range, DAY_2013, &auth), ACCESS_OK);
-    assert_string_equal(identity_name(auth.who), "AKIAIOSFODNN7EXAMPLE");
+    assert_string_equal(auth.who->access, "AKIAIOSFODNN7EXAMPLE");
     assert_int_equal(auth.scheme, ACCESS_V4);
     assert_false(auth.presigned);
     assert_string_equal(auth.scope, "20130524/us-east-1/s3/aws4_request");
