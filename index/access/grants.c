@@ -27,30 +27,12 @@ static const char *parse_rights(const char *text, size_t len, unsigned *rights)
     return len > 0 ? NULL : "a grant needs rights before its colon";
 }
 
-/* Decodes in place: what it means is never longer than what stands there. */
-static const char *decode_prefix(char *text, size_t *len)
-{
-    char *out = text;
-
-    for (size_t left = strlen(text); left > 0;) {
-        size_t used = *text == '%' ? 3 : 1;
-        int byte = *text == '%' ? percent_byte(text, left) : (unsigned char)*text;
-
-        if (byte <= 0)
-            return "in a grant's prefix % stands before two hexadecimal digits, %25 for itself";
-        *out++ = (char)byte;
-        text += used;
-        left -= used;
-        *len += 1;
-    }
-    return NULL;
-}
-
 const char *grant_parse(char *text, struct grant *grant)
 {
     char *bucket = strchr(text, ':');
     const char *wrong;
     char *slash;
+    int rc = 0;
 
     memset(grant, 0, sizeof(*grant));
     if (bucket == NULL)
@@ -66,13 +48,16 @@ const char *grant_parse(char *text, struct grant *grant)
     if (slash != NULL) {
         *slash = '\0';
         grant->prefix = slash + 1;
-        wrong = decode_prefix(slash + 1, &grant->prefix_len);
+        rc = percent_decode(slash + 1, strlen(slash + 1), slash + 1, strlen(slash + 1),
+                            &grant->prefix_len);
     }
     if (*bucket == '\0' || bucket[strspn(bucket, BUCKET_CHARACTERS)] != '\0')
         return "a grant's bucket is a name of letters, digits, '.', '-' and '_', or * alone";
-    if (wrong == NULL && (grant->rights & ACCESS_BUCKETS) != 0 && grant->prefix_len > 0)
+    if (rc < 0)
+        return "in a grant's prefix % stands before two hexadecimal digits, %25 for itself";
+    if ((grant->rights & ACCESS_BUCKETS) != 0 && grant->prefix_len > 0)
         return "the right c is one to a whole bucket, without a prefix";
-    return wrong;
+    return NULL;
 }
 
 bool grant_allows(const struct grant *grant, enum access_right right, const char *bucket,

@@ -54,6 +54,9 @@ bool canonical_signs_enough(const struct access_request *request, const char *li
 int canonical_append(const struct access_request *request, const struct params *params,
                      const char *list, const char *payload, bool collapse, struct buf *out);
 
+/* The SHA-256 of no bytes. */
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 /* --- The forms of a signature, each given the request's parameters --------------------------- */
 
 enum access_result sigv4_header(struct keys *keys, const struct access_request *request,

@@ -126,21 +126,11 @@ const struct param *params_find(const struct params *params, const char *name)
 
 int param_decode(const char *encoded, size_t len, char *out, size_t size)
 {
-    size_t n = 0;
+    size_t n;
+    int rc = percent_decode(encoded, len, out, size - 1, &n);
 
-    for (size_t i = 0; i < len; i++) {
-        int byte = (unsigned char)encoded[i];
-
-        if (byte == '%') {
-            byte = percent_byte(encoded + i, len - i);
-            i += 2;
-        }
-        if (byte <= 0)
-            return -EINVAL;
-        if (n + 1 >= size)
-            return -EMSGSIZE;
-        out[n++] = (char)byte;
-    }
+    if (rc < 0)
+        return rc;
     out[n] = '\0';
     return (int)n;
 }

@@ -15,7 +15,6 @@
 
 #define EXTENSION   ";chunk-signature="
 #define WHITE       " \t"
-#define EMPTY_HASH  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SIZE_DIGITS 15 /* of a chunk's length: beyond any value's */
 
 static enum access_result fail(struct payload *p, enum access_result failure)

@@ -12,12 +12,11 @@
 #include "index/base/hex.h"
 #include "index/base/http_date.h"
 
-#define ALGORITHM  "AWS4-HMAC-SHA256"
-#define UNSIGNED   "UNSIGNED-PAYLOAD"
-#define SCOPE_END  "/s3/aws4_request"
-#define WHITE      " \t"
-#define LIST_MAX   4096 /* characters of SignedHeaders */
-#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define ALGORITHM "AWS4-HMAC-SHA256"
+#define UNSIGNED  "UNSIGNED-PAYLOAD"
+#define SCOPE_END "/s3/aws4_request"
+#define WHITE     " \t"
+#define LIST_MAX  4096 /* characters of SignedHeaders */
 
 struct claim {
     char credential[KEYS_ACCESS_MAX + 1 + ACCESS_SCOPE_SIZE]; /* the access key, a NUL, the scope */

@@ -1,6 +1,5 @@
 #include "index/base/text.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 size_t text_utf8_length(const unsigned char *p, size_t left)
@@ -29,6 +28,19 @@ size_t text_utf8_length(const unsigned char *p, size_t left)
         return length;
     }
     return 0;
+}
+
+bool text_is_utf8(const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t length;
+
+    for (size_t i = 0; i < len; i += length) {
+        length = text_utf8_length(at + i, len - i);
+        if (length == 0)
+            return false;
+    }
+    return true;
 }
 
 /* C1, U+0080 to U+009F, is what a terminal takes for ESC and another byte. */

@@ -17,21 +17,6 @@ static bool begins_with(const void *text, size_t len, const struct key *start)
     return len >= start->len && memcmp(text, start->bytes, start->len) == 0;
 }
 
-static bool is_utf8(const char *text, size_t len)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    const unsigned char *end = at + len;
-
-    while (at < end) {
-        size_t n = text_utf8_length(at, (size_t)(end - at));
-
-        if (n == 0)
-            return false;
-        at += n;
-    }
-    return true;
-}
-
 /* Where the common prefix ends that a key without its tail, which begins with the prefix, belongs
  * to; 0: to none. */
 static size_t group_end(const struct bucket_walk *w, const char *key, size_t len)
@@ -94,7 +79,7 @@ static int take(struct bucket_walk *w, const char *key, size_t len, const struct
     size_t group = group_end(w, key, len - w->tail);
     size_t n = group > 0 ? group : len;
 
-    if (!w->only_utf8 || is_utf8(key + w->root, n - w->root))
+    if (!w->only_utf8 || text_is_utf8(key + w->root, n - w->root))
         return give(w, key, n, group > 0, record);
     if (group == 0)
         return GO_ON;

@@ -34,6 +34,10 @@ enum s3_error call_error_of(int rc);
 /* Whether the bucket is there, or the object; if not, it has answered so. */
 bool call_finds_target(const struct call *call);
 
+/* Whether something may be put into the bucket: where there is a keys file, somebody has to create
+ * it before; where there is none, a PUT makes one. S3_OK, or why not. */
+enum s3_error call_check_bucket(const struct call *call);
+
 /* Answers that the object isn't there, or its bucket. */
 void call_fail_missing(const struct call *call);
 

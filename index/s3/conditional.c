@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "index/http/conditions.h"
-#include "index/s3/buckets.h"
 #include "index/s3/meta.h"
 
 static bool is_condition(const char *name)
@@ -130,17 +129,7 @@ enum s3_error conditional_error_of(int rc)
     }
 }
 
-/* With a keys file somebody has to create a bucket before; without, a PUT makes one. */
 enum s3_error conditional_check_target(const struct call *call)
 {
-    const struct target *target = &call->target;
-    int rc = 1;
-
-    if (!target_is_utf8(target))
-        return S3_INVALID_URI;
-    if (call->s3->keys != NULL)
-        rc = bucket_exists(call->s3->objects->store, target->bucket, target->bucket_len);
-    if (rc < 0)
-        return call_error_of(rc);
-    return rc > 0 ? S3_OK : S3_NO_SUCH_BUCKET;
+    return target_is_utf8(&call->target) ? call_check_bucket(call) : S3_INVALID_URI;
 }

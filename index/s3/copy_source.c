@@ -1,31 +1,9 @@
 #include "index/s3/copy_source.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <string.h>
 
 #include "index/base/percent.h"
-
-/* Decodes `len` bytes into `out`, which has room for `size`. */
-static enum s3_error decode(const char *text, size_t len, char *out, size_t size, size_t *out_len)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        int byte = (unsigned char)text[i];
-
-        if (byte == '%') {
-            byte = percent_byte(text + i, len - i);
-            i += 2;
-        }
-        if (byte <= 0) /* no digits follow, or a NUL */
-            return S3_INVALID_ARGUMENT;
-        if (n == size)
-            return S3_KEY_TOO_LONG;
-        out[n++] = (char)byte;
-    }
-    *out_len = n;
-    return S3_OK;
-}
 
 /* Checks the version, and gives the length of what is before it. */
 static enum s3_error cut_version(const char *text, size_t *len)
@@ -47,11 +25,13 @@ enum s3_error copy_source_parse(const char *header, struct copy_source *source)
     const char *slash;
     size_t len;
     enum s3_error error = cut_version(header, &len);
+    int rc;
 
-    if (error == S3_OK)
-        error = decode(header, len, path, sizeof(path), &len);
     if (error != S3_OK)
         return error;
+    rc = percent_decode(header, len, path, sizeof(path), &len);
+    if (rc < 0)
+        return rc == -EMSGSIZE ? S3_KEY_TOO_LONG : S3_INVALID_ARGUMENT;
     if (len > 0 && path[0] == '/') {
         name++;
         len--;

@@ -1,7 +1,6 @@
 /* DeleteObject. One that isn't there is deleted, whatever the request's conditions are. */
 #include <stdlib.h>
 
-#include "index/s3/buckets.h"
 #include "index/s3/call.h"
 #include "index/s3/conditional.h"
 #include "index/s3/erase.h"
@@ -46,15 +45,12 @@ static void closed_cb(struct http_request *request)
 /* Where buckets are made by somebody, one that isn't there is told. */
 static void respond_missing(const struct call *call)
 {
-    const struct target *target = &call->target;
-    int rc = 1;
+    enum s3_error error = call_check_bucket(call);
 
-    if (call->s3->keys != NULL)
-        rc = bucket_exists(call->s3->objects->store, target->bucket, target->bucket_len);
-    if (rc == 0)
-        call_fail(call, S3_NO_SUCH_BUCKET, NULL);
+    if (error != S3_OK)
+        call_fail(call, error, NULL);
     else
-        respond(call, rc);
+        respond(call, 0);
 }
 
 void delete_object(const struct call *call)

@@ -10,7 +10,6 @@
 #include "index/http/conditions.h"
 #include "index/s3/body.h"
 #include "index/s3/body_delete.h"
-#include "index/s3/buckets.h"
 #include "index/s3/call.h"
 #include "index/s3/conditional.h"
 #include "index/s3/erase.h"
@@ -290,20 +289,11 @@ static const struct http_body_reader reader = {
     .least_rate = BODY_RATE,
 };
 
-static enum s3_error check_bucket(const struct call *call)
-{
-    int rc = 1;
-
-    if (call->s3->keys != NULL)
-        rc = bucket_exists(call->s3->objects->store, call->target.bucket, call->target.bucket_len);
-    return rc > 0 ? S3_OK : rc < 0 ? call_error_of(rc) : S3_NO_SUCH_BUCKET;
-}
-
 void delete_objects(const struct call *call)
 {
     struct delete_objects_op *op = NULL;
     const char *message = NULL;
-    enum s3_error error = check_bucket(call);
+    enum s3_error error = call_check_bucket(call);
 
     if (error == S3_OK)
         op = calloc(1, sizeof(*op));

@@ -83,15 +83,21 @@ static void run_list_buckets(const struct call *call)
         list_buckets(call->request, call->s3->objects->store, &call->ids, call->auth);
 }
 
-/* Answers for a bucket that isn't there. */
-static bool check_bucket(const struct call *call)
+static enum s3_error find_bucket(const struct call *call)
 {
     int rc = bucket_exists(call->s3->objects->store, call->target.bucket, call->target.bucket_len);
 
-    if (rc > 0)
-        return true;
-    call_fail(call, rc < 0 ? call_error_of(rc) : S3_NO_SUCH_BUCKET, NULL);
-    return false;
+    return rc > 0 ? S3_OK : rc < 0 ? call_error_of(rc) : S3_NO_SUCH_BUCKET;
+}
+
+/* Answers for a bucket that isn't there. */
+static bool check_bucket(const struct call *call)
+{
+    enum s3_error error = find_bucket(call);
+
+    if (error != S3_OK)
+        call_fail(call, error, NULL);
+    return error == S3_OK;
 }
 
 /* What is listed begins with the prefix, and so must the grant's. */
@@ -119,9 +125,11 @@ static void run_list_objects(const struct call *call)
 /* Where buckets are implicit, one has uploads before it has its first key. */
 static void run_list_uploads(const struct call *call)
 {
-    if (!may_list(call))
-        call_fail(call, S3_ACCESS_DENIED, NULL);
-    else if (call->s3->keys == NULL || check_bucket(call))
+    enum s3_error error = may_list(call) ? call_check_bucket(call) : S3_ACCESS_DENIED;
+
+    if (error != S3_OK)
+        call_fail(call, error, NULL);
+    else
         list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
                      call->target.bucket_len);
 }
@@ -294,6 +302,11 @@ enum s3_error call_error_of(int rc)
     }
 }
 
+enum s3_error call_check_bucket(const struct call *call)
+{
+    return call->s3->keys == NULL ? S3_OK : find_bucket(call);
+}
+
 void call_fail_missing(const struct call *call)
 {
     if (check_bucket(call))
@@ -302,24 +315,18 @@ void call_fail_missing(const struct call *call)
 
 bool call_finds_target(const struct call *call)
 {
-    struct objects *o = call->s3->objects;
     const struct target *target = &call->target;
     struct record record;
     int rc;
 
-    if (target->key_len == 0) {
-        rc = bucket_exists(o->store, target->bucket, target->bucket_len);
-        if (rc == 0)
-            call_fail(call, S3_NO_SUCH_BUCKET, NULL);
-    } else {
-        rc = objects_look_up(o, &target->key, &record);
-        if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
-            call_fail_missing(call);
-            return false;
-        }
-        rc = rc == 0 ? 1 : rc;
+    if (target->key_len == 0)
+        return check_bucket(call);
+    rc = objects_look_up(call->s3->objects, &target->key, &record);
+    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
+        call_fail_missing(call);
+        return false;
     }
     if (rc < 0)
         call_fail(call, call_error_of(rc), NULL);
-    return rc > 0;
+    return rc == 0;
 }

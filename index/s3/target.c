@@ -1,33 +1,19 @@
 #include "index/s3/target.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "index/base/percent.h"
 #include "index/base/text.h"
 
-/* Appends what the bytes from `at` to `end` decode to. S3_OK, or what is wrong. */
+/* Decodes the bytes from `at` to `end`. S3_OK, or what is wrong. */
 static enum s3_error decode(const char *at, const char *end, char *out, size_t max, size_t *len)
 {
-    size_t n = 0;
+    int rc = percent_decode(at, (size_t)(end - at), out, max, len);
 
-    while (at < end) {
-        int byte = (unsigned char)*at;
-
-        if (byte == '%') {
-            byte = percent_byte(at, (size_t)(end - at));
-            at += 2;
-        }
-        at++;
-        if (byte <= 0)
-            return S3_INVALID_URI;
-        if (n == max)
-            return S3_KEY_TOO_LONG;
-        out[n++] = (char)byte;
-    }
-    *len = n;
-    return S3_OK;
+    return rc == 0 ? S3_OK : rc == -EMSGSIZE ? S3_KEY_TOO_LONG : S3_INVALID_URI;
 }
 
 /* The length of the bucket's name at the beginning of the host's; 0 if it hasn't that form. */
@@ -112,16 +98,5 @@ enum s3_error target_parse(const char *path, size_t len, const char *host, const
 
 bool target_is_utf8(const struct target *target)
 {
-    const unsigned char *at = (const unsigned char *)target_key(target);
-    size_t left = target->key_len;
-
-    while (left > 0) {
-        size_t n = text_utf8_length(at, left);
-
-        if (n == 0)
-            return false;
-        at += n;
-        left -= n;
-    }
-    return true;
+    return text_is_utf8(target_key(target), target->key_len);
 }

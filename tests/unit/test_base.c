@@ -22,7 +22,9 @@
 #include "index/base/lockfile.h"
 #include "index/base/log_limit.h"
 #include "index/base/md5.h"
+#include "index/base/percent.h"
 #include "index/base/sha256.h"
+#include "index/base/text.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
 {
@@ -422,6 +424,38 @@ static void test_http_date_parse_reads_what_format_writes(void **state)
         assert_int_equal(http_date_parse(bad[i], &seconds), -EINVAL);
 }
 
+static void test_percent_decode_into_room_or_in_place(void **state)
+{
+    char text[] = "a%2Fb+%C3%A4%";
+    char out[6];
+    size_t n = 99;
+
+    (void)state;
+    assert_int_equal(percent_decode(text, sizeof(text) - 1, out, sizeof(out), &n), -EINVAL);
+    assert_int_equal(percent_decode("%00", 3, out, sizeof(out), &n), -EINVAL);
+    assert_int_equal(percent_decode("\0", 1, out, sizeof(out), &n), -EINVAL);
+    assert_int_equal(percent_decode("%2", 2, out, sizeof(out), &n), -EINVAL);
+    assert_int_equal(percent_decode("1234567", 7, out, sizeof(out), &n), -EMSGSIZE);
+    assert_int_equal(n, 99);
+    assert_int_equal(percent_decode(text, sizeof(text) - 2, out, sizeof(out), &n), 0);
+    assert_int_equal(n, 6);
+    assert_memory_equal(out, "a/b+\xc3\xa4", 6);
+    assert_int_equal(percent_decode(text, sizeof(text) - 2, text, sizeof(text) - 2, &n), 0);
+    assert_int_equal(n, 6);
+    assert_memory_equal(text, "a/b+\xc3\xa4", 6);
+}
+
+static void test_text_is_utf8_to_the_last_byte(void **state)
+{
+    (void)state;
+    assert_true(text_is_utf8("", 0));
+    assert_true(text_is_utf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 10));
+    assert_false(text_is_utf8("a\xc3\xa4", 2));
+    assert_false(text_is_utf8("a\xff", 2));
+    assert_false(text_is_utf8("\xc0\x80", 2));
+    assert_false(text_is_utf8("\xed\xa0\x80", 3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_log_limit_one_of_a_kind_a_minute),
         cmocka_unit_test(test_md5_finish_each_is_the_md5_of_each),
         cmocka_unit_test(test_sha256_known_values),
+        cmocka_unit_test(test_percent_decode_into_room_or_in_place),
+        cmocka_unit_test(test_text_is_utf8_to_the_last_byte),
         cmocka_unit_test(test_sha256_hmac_known_values),
         cmocka_unit_test(test_sha256_hmac_in_place),
         cmocka_unit_test(test_http_date_parse_reads_what_format_writes),

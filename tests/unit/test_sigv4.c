@@ -10,7 +10,6 @@
 #define NOON     1795780800 /* 2026-11-27T12:00:00Z, of boto3's requests */
 #define CREDENTIAL                                                                                 \
     "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"
-#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 static const char file[] = "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY rwc:*\n"
                            "- - r:public\n";
