@@ -75,16 +75,6 @@ static void wait_for_probe(struct fixture *f, unsigned n)
     }
 }
 
-/* Until it is being asked, or isn't. */
-static void wait_for(struct fixture *f, bool probing)
-{
-    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
-    while (f->volume->probing != probing) {
-        uv_run(&f->loop, UV_RUN_ONCE);
-        assert_false(f->late);
-    }
-}
-
 static int listen_on_loopback(char name[32])
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -251,29 +241,47 @@ static void test_probe_takes_the_volumes_word(void **state)
     assert_string_equal(f->volume->reason, "");
 }
 
-/* Has the volume asked on a connection of its own, for which there is no socket. */
-static void ask_without_socket(struct fixture *f, int error)
+static void ended_cb(struct transfer *transfer, int rc, int status)
 {
+    (void)status;
+    *(int *)transfer->data = rc;
+}
+
+/* What a request ends with for whose connection there is no socket. */
+static int ask_without_socket(struct fixture *f, int error)
+{
+    int rc = 1;
+    struct transfer transfer = {.data = &rc, .anew = true};
+    char url[64];
+
+    snprintf(url, sizeof(url), "http://%s/", f->name);
     socket_error = error;
-    f->volume->silent = 1;
-    volume_report(f->volume, 0, 899);
-    wait_for(f, true);
-    wait_for(f, false);
+    assert_int_equal(transfer_head(f->transfers, &transfer, url, ended_cb), 0);
+    uv_timer_start(&f->deadline, deadline_cb, DEADLINE, 0);
+    while (rc == 1) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_false(f->late);
+    }
     socket_error = 0;
+    return rc;
 }
 
 /* What this process or machine is short of says nothing of a volume. */
-static void test_probe_when_we_are_short(void **state)
+static void test_volume_report_when_we_are_short(void **state)
 {
     static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL};
     struct fixture *f = *state;
+    int rc;
 
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
-        ask_without_socket(f, errors[i]);
+        rc = ask_without_socket(f, errors[i]);
+        assert_int_equal(rc, -errors[i]);
+        volume_report(f->volume, rc, 0);
         assert_int_equal(f->volume->state, VOLUME_UP);
     }
-    assert_int_equal(f->probes, 1);
-    ask_without_socket(f, EACCES);
+    rc = ask_without_socket(f, EACCES);
+    assert_int_equal(rc, UV_ECONNREFUSED);
+    volume_report(f->volume, rc, 0);
     assert_int_equal(f->volume->state, VOLUME_DOWN);
 }
 
@@ -306,7 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probe_takes_the_volumes_word, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_probe_when_we_are_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_volume_report_when_we_are_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_store_pauses, setup, teardown),
     };
 
