@@ -19,6 +19,13 @@ before_each() {
     cat "$T/five" "$T/end" >"$T/whole"
 }
 
+after_each() {
+    local each
+    for each in "$T"/data/*; do
+        ! mountpoint -q "$each" || umount -l "$each"
+    done
+}
+
 # Stores of each kind, and leaves an upload of two parts, ID, to the key "later".
 store_all() {
     local n
@@ -132,4 +139,41 @@ later_can_be_completed() {
     later_can_be_completed
     within 20 has_orphans i 0
     is_clean
+}
+
+@test "where file systems have no extended attributes, a rebuild has all values, and they can be used" {
+    local each
+    need_root
+    VOLUMES='v1 v2'
+    for each in $VOLUMES; do
+        mkdir "$T/data/$each"
+        mount -t ramfs ramfs "$T/data/$each" || skip 'needs ramfs'
+    done
+    start_with "$VOLUMES" --s3 "$(at i-s3)" --backup-every 0
+    logged v1 'warn .* has no extended attributes: a rebuild'
+    put "$(url i)/plain" value
+    s3_want 200 PUT "/$B/sent" --data-binary value -H 'Content-Type: text/n' -H 'x-amz-meta-n: 1'
+    make_object joined "$T/five" "$T/end"
+    s3_want 200 PUT "/$B/empty" -T /dev/null
+    within 20 has_orphans i 0
+    stop i
+    rm -r "$I"
+    rebuild "$I" "$VOLUMES"
+    index_of_list "$VOLUMES" --s3 "$(at i-s3)"
+    got "$(url i)/plain" value
+    s3_want 200 HEAD "/$B/sent"
+    [[ -n $(header ETag) ]]
+    refute header x-amz-meta-n
+    s3_want 206 GET "/$B/sent" -H 'Range: bytes=1-2'
+    same al "$(cat "$T/body")"
+    s3_want 200 GET "/$B/joined"
+    cmp "$T/whole" "$T/body"
+    s3_want 200 GET "/$B?list-type=2"
+    same 'empty joined sent' "$(elements Key | xargs)"
+    for each in sent joined empty; do
+        s3_want 200 PUT "/$B/copy" -H "x-amz-copy-source: /$B/$each"
+        s3_want 204 DELETE "/$B/$each"
+    done
+    run_job 'verify?deep=1'
+    same 'done true' "$(job '"\(.state) \(.clean)"')"
 }
