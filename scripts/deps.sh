@@ -45,6 +45,7 @@ tool iptables               iptables
 tool python3                python3
 tool strace                 strace
 tool wrk                    wrk
+tool faketime               faketime
 tool /usr/bin/aws           awscli
 tool s3cmd                  s3cmd
 tool rclone                 rclone

@@ -4,6 +4,7 @@
 
 load ../support/lib
 load ../support/replicas
+load ../support/s3
 
 # Runs what follows with $T/hosts as /etc/hosts. A test may write to that file, in place.
 with_hosts() {
@@ -85,4 +86,33 @@ after_each() {
     same 40x201 "$(for n in {1..40}; do echo "PUT /again/$n"; done | requests "$(url i)")"
     (($(now_ms) - before < 5000 * SLOW)) || fail "it took $(($(now_ms) - before)) ms"
     thaw v
+}
+
+# --- Clocks ---------------------------------------------------------------------------------------
+
+@test "what is PUT before 1970 is dumped, restored, and read" {
+    local library each
+    library=$(compgen -G '/usr/lib/*/faketime/libfaketime.so.1') || skip 'needs libfaketime'
+    [[ -z $ASAN ]] || skip 'no sanitizer lets another library be loaded first'
+    AS=(env "LD_PRELOAD=$library" FAKETIME='@1960-01-01 00:00:00' FAKETIME_DONT_FAKE_MONOTONIC=1)
+    s3_cluster v
+    logged i '^1960-01-01T'
+    put "$(url i)/key" value
+    put "$(url i)/gone" value
+    s3_want 200 PUT /b/key --data-binary old
+    s3_want 200 PUT /b/key --data-binary value -H 'x-amz-meta-a: b'
+    want 204 DELETE "$(url i)/gone"
+    "${AS[@]}" "$MKV" dump --index "$T/data/i" >"$T/running.jsonl"
+    stop i
+    "${AS[@]}" "$MKV" dump --index "$T/data/i" >"$T/dumped.jsonl"
+    mv "$T/data/i" "$T/data/lost"
+    "${AS[@]}" "$MKV" restore --index "$T/data/i" "$T/dumped.jsonl" >"$T/restored"
+    index i v --s3 "$(at i-s3)"
+    got "$(url i)/key" value
+    want 404 GET "$(url i)/gone"
+    s3_want 200 GET /b/key
+    same 'value b' "$(cat "$T/body") $(header x-amz-meta-a)"
+    "${AS[@]}" "$MKV" dump --index "$T/data/i" | cmp - "$T/dumped.jsonl"
+    put "$(url i)/gone" again
+    got "$(url i)/gone" again
 }
