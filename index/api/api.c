@@ -25,6 +25,8 @@ int api_status(int rc)
         return 409;
     case -ENODATA:
         return 411;
+    case UV_ENAMETOOLONG:
+        return 414;
     case UV_EREMOTEIO:
         return 502;
     case UV_EAGAIN:

@@ -107,7 +107,7 @@ static bool takes(struct upload *u, const struct upload_target *t)
 {
     int64_t size = u->ended ? (int64_t)u->received : u->options.size;
 
-    return volume_takes(t->volume, size) && t->volume->id == t->place.volume;
+    return volume_takes(t->volume, u->options.path, size) && t->volume->id == t->place.volume;
 }
 
 static bool is_too_late(const struct upload *u)
@@ -171,6 +171,9 @@ int upload_refuse(struct upload *u)
 
     if (u->failure == UV_ENOSPC)
         snprintf(u->text, sizeof(u->text), "the volumes are full\n");
+    else if (u->failure == UV_ENAMETOOLONG)
+        snprintf(u->text, sizeof(u->text),
+                 "the key is too long for the names that the volumes' file systems have\n");
     else if (n == 0)
         snprintf(u->text, sizeof(u->text),
                  "the value needs %u volume%s, and only %u can store it now\n", u->options.copies,
@@ -190,6 +193,8 @@ bool upload_budget_is_spent(const struct upload_budget *budget, unsigned copies)
 int upload_init(struct upload *u, const struct upload_options *options,
                 const struct upload_target *candidates, size_t n)
 {
+    size_t n_able = n; /* that will do once they are up and have room */
+
     u->options = *options;
     if (upload_budget_is_spent(options->budget, options->copies)) {
         snprintf(u->text, sizeof(u->text), "too many values are on their way\n");
@@ -203,9 +208,13 @@ int upload_init(struct upload *u, const struct upload_options *options,
         u->targets[u->n_targets].place.volume = candidates[i].volume->id;
         if (takes(u, &u->targets[u->n_targets]))
             u->n_targets++;
+        else if (!volume_can_name(candidates[i].volume, options->path))
+            n_able--;
         else if (volume_is_writable(candidates[i].volume))
             u->failure = UV_ENOSPC;
     }
+    if (n >= options->copies && n_able < options->copies)
+        u->failure = UV_ENAMETOOLONG;
     return u->n_targets >= options->copies ? 0 : upload_refuse(u);
 }
 

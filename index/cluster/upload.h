@@ -40,8 +40,9 @@ struct upload_target {
 
 /* Fires once, never inside upload_start(), and no transfer runs any more. 0: `copies` targets hold
  * the value. Else, with the reason in upload->text: UV_EAGAIN (too few volumes are up, or will do
- * it now), UV_ENOSPC (they are full), UV_EREMOTEIO (they refuse it, or can't make it), UV_EBUSY
- * (they have too much else to make); what `made` has said; or UV_ECANCELED after upload_abort(). */
+ * it now), UV_ENOSPC (they are full), UV_ENAMETOOLONG (too few of all have names as long as the
+ * path's), UV_EREMOTEIO (they refuse it, or can't make it), UV_EBUSY (they have too much else to
+ * make); what `made` has said; or UV_ECANCELED after upload_abort(). */
 typedef void (*upload_done_cb)(struct upload *upload, int rc);
 
 /* The buffer has room again, after upload_write() has returned 0. May fire within libcurl: must

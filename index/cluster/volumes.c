@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,9 +121,22 @@ static bool is_full(const struct volume *volume)
     return volume->free_bytes <= (reserve < FULL_MAX ? reserve : FULL_MAX);
 }
 
-bool volume_takes(const struct volume *volume, int64_t size)
+bool volume_can_name(const struct volume *volume, const char *path)
 {
-    if (volume->state != VOLUME_UP || !volume->is_listed)
+    size_t longest = 0;
+
+    while (*path != '\0') {
+        size_t n = strcspn(path, "/");
+
+        longest = n > longest ? n : longest;
+        path += path[n] == '/' ? n + 1 : n;
+    }
+    return volume->name_max == 0 || longest <= volume->name_max;
+}
+
+bool volume_takes(const struct volume *volume, const char *path, int64_t size)
+{
+    if (volume->state != VOLUME_UP || !volume->is_listed || !volume_can_name(volume, path))
         return false;
     return size < 0 || volume->free_bytes == UINT64_MAX || (uint64_t)size < volume->free_bytes;
 }
@@ -149,7 +163,9 @@ static void read_numbers(struct volume *volume, const json_t *root)
 {
     json_int_t total = json_integer_value(json_object_get(root, "total"));
     const json_t *free_bytes = json_object_get(root, "free");
+    json_int_t names = json_integer_value(json_object_get(root, "names"));
 
+    volume->name_max = names > 0 && names < NAME_MAX ? (unsigned)names : 0;
     volume->total_bytes = volume->free_bytes = UINT64_MAX;
     if (total > 0 && json_is_integer(free_bytes) && json_integer_value(free_bytes) >= 0) {
         volume->total_bytes = (uint64_t)total;
@@ -167,8 +183,8 @@ static void copy_printable(char reason[VOLUME_REASON_MAX], const char *text)
     reason[n] = '\0';
 }
 
-/* {"total":N,"free":N,"state":S,"reason":R}; what is missing or odd says nothing. Returns what the
- * volume takes itself for: UP, READ_ONLY or DOWN. */
+/* {"total":N,"free":N,"names":N,"state":S,"reason":R}; what is missing or odd says nothing. Returns
+ * what the volume takes itself for: UP, READ_ONLY or DOWN. */
 static enum volume_state read_answer(struct volume *volume, char reason[VOLUME_REASON_MAX])
 {
     json_t *root = json_loadb(volume->answer, volume->answer_len, 0, NULL);

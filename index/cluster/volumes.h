@@ -61,6 +61,7 @@ struct volume {
     uint64_t since;                  /* of the state; ms since 1970, 0 before the first answer */
     uint64_t free_bytes;             /* UINT64_MAX: unknown */
     uint64_t total_bytes;            /* likewise */
+    unsigned name_max;               /* bytes of the longest name on its disk; 0: unknown */
     uint32_t id;                     /* the caller's: in the store, of this name and identity */
     uint32_t zone_number;            /* the caller's, as the next one */
     bool is_drained;                 /* new keys must not go there, though it is listed */
@@ -138,8 +139,12 @@ static inline bool volume_is_live(const struct volume *volume)
     return volume_is_writable(volume) || volume->state == VOLUME_READ_ONLY;
 }
 
-/* Whether a new blob of `size` bytes, -1 for unknown, may go there. */
-bool volume_takes(const struct volume *volume, int64_t size);
+/* Whether its file system has names that are long enough for all components of a blob's path, as
+ * far as is known. */
+bool volume_can_name(const struct volume *volume, const char *path);
+
+/* Whether a new blob of `size` bytes, -1 for unknown, may go there, by that path. */
+bool volume_takes(const struct volume *volume, const char *path, int64_t size);
 
 /* "up", "full", "read-only", "down", "unknown". */
 const char *volume_state_name(enum volume_state state);

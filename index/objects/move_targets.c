@@ -10,6 +10,11 @@ bool move_has_copy(const struct move *m, const struct place *place)
     return false;
 }
 
+static bool takes(const struct move *m, const struct upload_target *target)
+{
+    return volume_takes(target->volume, m->path, (int64_t)m->old.size);
+}
+
 /* The best volumes, of which those without a copy have to take one. */
 static int find_best(struct move *m)
 {
@@ -21,8 +26,11 @@ static int find_best(struct move *m)
     for (unsigned i = 0; i < m->n_targets; i++) {
         const struct upload_target *target = &m->targets[i];
 
-        if (move_has_copy(m, &target->place) || volume_takes(target->volume, (int64_t)m->old.size))
+        if (move_has_copy(m, &target->place) || takes(m, target))
             continue;
+        if (!volume_can_name(target->volume, m->path))
+            return move_refuse(m, UV_EREMOTEIO, "the key is too long for its file system",
+                               target->volume->name);
         if (target->volume->state == VOLUME_UNKNOWN) /* it has just been listed */
             return move_refuse(m, UV_EAGAIN, "it hasn't answered yet", target->volume->name);
         return move_refuse(m, UV_EREMOTEIO, "it is down or full", target->volume->name);
@@ -66,8 +74,8 @@ static void choose_more(struct move *m, const struct upload_target *candidates, 
     for (size_t i = 0; i < n && m->record.n_places + m->n_targets < m->objects->copies; i++) {
         const struct upload_target *candidate = &candidates[i];
 
-        if (volume_takes(candidate->volume, (int64_t)m->old.size) &&
-            !is_taken(m, &candidate->place) && (any_zone || !has_zone(m, candidate->zone)))
+        if (takes(m, candidate) && !is_taken(m, &candidate->place) &&
+            (any_zone || !has_zone(m, candidate->zone)))
             m->targets[m->n_targets++] = *candidate;
     }
 }

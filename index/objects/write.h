@@ -21,6 +21,7 @@ struct write;
  *   UV_EREMOTEIO  volumes refuse it;
  *   UV_EBUSY      they have too much else to make;
  *   UV_ENOSPC     they are full, or the index's own disk is;
+ *   UV_ENAMETOOLONG  too few of them have names that are long enough for the key;
  *   UV_EILSEQ     volumes have made it, and it hasn't the MD5 that was announced;
  *   UV_EIO, UV_ENOBUFS, UV_ENOMEM  the index can't be changed. */
 typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct record *record);

@@ -39,7 +39,9 @@ static const struct s3_error_form forms[S3_ERRORS] = {
     [S3_INVALID_STORAGE_CLASS] = {"InvalidStorageClass", 400,
                                   "The storage class you specified is not valid."},
     [S3_INVALID_URI] = {"InvalidURI", 400, "Couldn't parse the specified URI."},
-    [S3_KEY_TOO_LONG] = {"KeyTooLongError", 400, "Your key is too long: 1,024 bytes at most."},
+    [S3_KEY_TOO_LONG] = {"KeyTooLongError", 400,
+                         "Your key is too long: 1,024 bytes at most, and less where volumes have "
+                         "file systems with short names."},
     [S3_MALFORMED_TRAILER] = {"MalformedTrailerError", 400,
                               "The trailer is missing or has not the form that was announced."},
     [S3_MALFORMED_XML] = {"MalformedXML", 400,

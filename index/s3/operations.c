@@ -289,6 +289,8 @@ enum s3_error call_error_of(int rc)
     switch (rc) {
     case UV_ENOSPC:
         return S3_STORAGE_FULL;
+    case UV_ENAMETOOLONG:
+        return S3_KEY_TOO_LONG;
     case UV_EBUSY:
         return S3_SLOW_DOWN;
     case UV_EAGAIN:

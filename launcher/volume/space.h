@@ -1,10 +1,10 @@
 /* Answers GET /_mkv/space, which a volume's nginx passes on as it does /_mkv/sync: how the volume
- * is, and what is left on its disk for an unprivileged user, in bytes:
+ * is, what is left on its disk for an unprivileged user, and how long names may be there, in bytes:
  *
- *     {"total":N,"free":N,"state":"up","reason":""}
+ *     {"total":N,"free":N,"names":255,"state":"up","reason":""}
  *
- * The state is "up", "read-only" or "down", with a reason; the numbers are missing where the disk
- * can't be asked. With no inode left nothing is free. */
+ * The state is "up", "read-only" or "down", with a reason; numbers that aren't known are missing.
+ * With no inode left nothing is free. */
 #ifndef MKV_LAUNCHER_SPACE_H
 #define MKV_LAUNCHER_SPACE_H
 
@@ -13,7 +13,8 @@
 
 #define SPACE_TARGET "/_mkv/space"
 
-/* Answers with the finding, at once. */
-void space_answer(struct http_request *http, const struct volume_finding *finding);
+/* Answers with the finding, at once. `name_max` as in struct volume_dir. */
+void space_answer(struct http_request *http, const struct volume_finding *finding,
+                  unsigned name_max);
 
 #endif

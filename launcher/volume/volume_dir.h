@@ -24,6 +24,7 @@ struct volume_dir {
     struct account account;        /* whom nginx runs as */
     struct prefix prefix;          /* .mkv, when opened */
     struct volume_scratch scratch; /* where .mkv is read-only, or has no sockets */
+    unsigned name_max;             /* bytes of the longest name on its disk; 0: not tried */
 };
 
 /* Makes the directory where it is missing, sees to it that workers can write it, locks it and reads

@@ -31,6 +31,7 @@
 struct volume_server {
     uv_loop_t *loop;
     int directory;
+    unsigned name_max; /* as in struct volume_dir */
     struct sync *sync;
     struct attribute_server *attributes;
     struct pieces *lists;
@@ -84,7 +85,7 @@ static void answer_space(struct volume_server *server, struct http_request *http
     struct volume_finding finding;
 
     volume_health_get(server->health, &finding);
-    space_answer(http, &finding);
+    space_answer(http, &finding, server->name_max);
 }
 
 static void answer_attributes(struct volume_server *server, struct http_request *http)
@@ -193,6 +194,7 @@ int volume_server_start(uv_loop_t *loop, int socket, const struct volume_dir *di
         goto fail;
     s->loop = loop;
     s->directory = dir->fd;
+    s->name_max = dir->name_max;
     rc = make_workers(s, dir);
     if (rc < 0)
         goto fail_workers;

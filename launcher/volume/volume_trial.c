@@ -17,6 +17,7 @@
 
 #define TRIAL_NAME "trial" /* in .mkv, where no other user can put anything */
 #define LONG_NAME  255     /* bytes; the longest name that a blob's path has */
+#define GENERATION 17      /* bytes of ".GGGGGGGGGGGGGGGG", at the end of a blob's name */
 
 const char *volume_condition_name(enum volume_condition condition)
 {
@@ -170,25 +171,34 @@ static int try_name(int directory, size_t len)
     return unlinkat(directory, name, 0) < 0 ? -errno : 0;
 }
 
-/* A name is the base64 of a key with its slash. */
-static void warn_of_short_names(const struct volume_dir *dir)
+/* Bytes of the longest name. */
+static unsigned find_longest_name(const struct volume_dir *dir)
 {
-    size_t good = 0;
-    size_t bad = LONG_NAME;
+    unsigned good = 0;
+    unsigned bad = LONG_NAME;
 
     if (try_name(dir->prefix.fd, LONG_NAME) != -ENAMETOOLONG)
-        return;
+        return LONG_NAME;
     while (good + 1 < bad) {
-        size_t middle = (good + bad) / 2;
+        unsigned middle = (good + bad) / 2;
 
         if (try_name(dir->prefix.fd, middle) == -ENAMETOOLONG)
             bad = middle;
         else
             good = middle;
     }
-    log_warn("the file system of %s has names of %zu bytes at most: keys of more than %zu bytes "
+    return good;
+}
+
+/* A name is the base64 of a key with its slash, and the generation. (A '/' in the base64 ends it,
+ * so a longer key may do.) */
+static void warn_of_short_names(const struct volume_dir *dir)
+{
+    unsigned base64 = dir->name_max > GENERATION ? dir->name_max - GENERATION : 0;
+
+    log_warn("the file system of %s has names of %u bytes at most: most keys of more than %u bytes "
              "can't be stored there",
-             dir->path, good, good / 4 * 3 > 0 ? good / 4 * 3 - 1 : 0);
+             dir->path, dir->name_max, base64 >= 4 ? base64 / 4 * 3 - 1 : 0);
 }
 
 /* -EINVAL when "TRIAL" is found where "trial" was made. */
@@ -208,7 +218,7 @@ static int refuse(const struct volume_dir *dir, int rc)
     return rc;
 }
 
-static int try_what_it_can_do(const struct volume_dir *dir, int file)
+static int try_what_it_can_do(struct volume_dir *dir, int file)
 {
     int rc = try_case(dir->prefix.fd);
 
@@ -221,7 +231,9 @@ static int try_what_it_can_do(const struct volume_dir *dir, int file)
         log_warn("the file system of %s has no extended attributes: a rebuild of the index can't "
                  "have MD5s and S3's metadata from the files there, but from a backup alone",
                  dir->path);
-    warn_of_short_names(dir);
+    dir->name_max = find_longest_name(dir);
+    if (dir->name_max < LONG_NAME)
+        warn_of_short_names(dir);
     return 0;
 }
 
@@ -236,7 +248,7 @@ bool volume_trial_socket(const struct volume_dir *dir)
     return true;
 }
 
-int volume_trial_start(const struct volume_dir *dir)
+int volume_trial_start(struct volume_dir *dir)
 {
     int file;
     int rc;

@@ -31,10 +31,10 @@ void volume_trial_look(const struct volume_dir *dir, struct volume_finding *find
 /* Makes, writes and syncs a file. The finding's numbers stay as they are. */
 void volume_trial_write(const struct volume_dir *dir, struct volume_finding *finding);
 
-/* Tries at the start what the file system can do, and says in the log what is missing. 0, or -errno
- * after one log line when values would get lost: -EINVAL where names that differ in case are one,
- * or the errno of fsync(2). */
-int volume_trial_start(const struct volume_dir *dir);
+/* Tries at the start what the file system can do, and says in the log what is missing. 0 and,
+ * unless the disk is full, dir->name_max; or -errno after one log line when values would get lost:
+ * -EINVAL where names that differ in case are one, or the errno of fsync(2). */
+int volume_trial_start(struct volume_dir *dir);
 
 /* Whether a Unix socket can be made in .mkv. */
 bool volume_trial_socket(const struct volume_dir *dir);

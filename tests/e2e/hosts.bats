@@ -88,6 +88,37 @@ after_each() {
     thaw v
 }
 
+# --- Disks ----------------------------------------------------------------------------------------
+
+@test "a volume whose file system has short names gets no key that is too long for them" {
+    local long n
+    [[ -e $SUPPORT/libshortnames.so ]] || skip 'no sanitizer lets another library be loaded first'
+    printf -v long '%093d' 7
+    AS=(env "LD_PRELOAD=$SUPPORT/libshortnames.so")
+    volume v1
+    AS=()
+    logged v1 'names of 143 bytes at most: most keys of more than 92 bytes'
+    volume v2
+    index both 'v1 v2'
+    for n in {1..8}; do
+        put "$(url both)/$n$long" value
+        got "$(url both)/$n$long" value
+    done
+    all_lack v1
+    stop v2
+    within 10 sees both v2 down
+    want 503 PUT "$(url both)/$long" --data-binary value # v2 may be back
+    index i v1 --s3 "$(at i-s3)"
+    want 414 PUT "$(url i)/$long" --data-binary value
+    grep -q 'key is too long' "$T/body"
+    s3_refused 400 KeyTooLongError PUT "/b/$long" --data-binary value
+    # Another key is no worse off for it.
+    put "$(url i)/${long:1}" value
+    s3_want 200 PUT /b/key --data-binary value
+    same '' "$("$MKV" status --json --index "$T/data/i" | jq -r '.volumes[].reason')" 'what is said of the volume'
+    refute logged i 'a copy failed'
+}
+
 # --- Clocks ---------------------------------------------------------------------------------------
 
 @test "what is PUT before 1970 is dumped, restored, and read" {

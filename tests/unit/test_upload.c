@@ -23,7 +23,8 @@ struct fixture;
 struct server {
     struct fixture *f;
     struct http_server *http;
-    bool syncs; /* else a sync has no answer */
+    bool syncs;     /* else a sync has no answer */
+    unsigned names; /* bytes of its longest name */
     unsigned puts;
     char name[32];
     char identity[16];
@@ -63,15 +64,17 @@ static void volume_cb(struct http_request *request, void *arg)
 {
     static const struct http_body_reader put = {.end = stored_cb, .closed = ignore_cb};
     static const struct http_body_reader drop = {.closed = ignore_cb};
-    static const char space[] = "{\"total\":100000,\"free\":50000}";
     struct server *s = arg;
+    char space[64];
+    int n =
+        snprintf(space, sizeof(space), "{\"total\":100000,\"free\":50000,\"names\":%u}", s->names);
 
     http_add_header(request, "Mkv-Volume-Id", s->identity);
     http_request_set_data(request, s);
     if (http_request_method(request) == HTTP_METHOD_PUT)
         http_read_body(request, &put);
     else if (http_request_method(request) == HTTP_METHOD_GET)
-        http_respond(request, 200, space, sizeof(space) - 1);
+        http_respond(request, 200, space, (size_t)n);
     else if (s->syncs)
         http_respond(request, 204, "", 0);
     else
@@ -428,6 +431,37 @@ static void test_flush_keeps_its_deadline_behind_a_slow_one(void **state)
     assert_int_equal(rcs[0], UV_ECANCELED);
 }
 
+static void forget_upload(struct fixture *f)
+{
+    upload_deinit(&f->upload);
+    f->upload = (struct upload){.data = f};
+}
+
+/* The path's longest name has 8 bytes. A volume that has none such gets no request, and others do;
+ * where too few will ever have one, it isn't said that they can't take it now. */
+static void test_upload_where_names_are_short(void **state)
+{
+    static const uint32_t zones[] = {0, 1};
+    struct fixture *f = *state;
+    struct volume *first = volumes_at(f->volumes, 0);
+    struct volume *second = volumes_at(f->volumes, 1);
+
+    f->servers[0].names = first->name_max = 7;
+    upload_it(f);
+    assert_int_equal(f->status, 0);
+    assert_int_equal(f->servers[0].puts, 0);
+    assert_int_equal(f->servers[1].puts, 1);
+    forget_upload(f);
+    second->state = VOLUME_DOWN;
+    assert_int_equal(begin(f, zones, 2, 1), UV_EAGAIN);
+    forget_upload(f);
+    f->servers[1].names = second->name_max = 7;
+    assert_int_equal(begin(f, zones, 2, 1), UV_ENAMETOOLONG);
+    assert_non_null(strstr(f->upload.text, "too long"));
+    assert_int_equal(first->state, VOLUME_UP);
+    assert_false(volume_is_paused(first));
+}
+
 static void held_cb(struct transfer *transfer, int rc, int status)
 {
     struct fixture *f = transfer->data;
@@ -504,6 +538,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flush_when_an_answer_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush_keeps_its_deadline_behind_a_slow_one, setup_late,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_upload_where_names_are_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_without_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_needs_too_many_connections, setup,
                                         teardown),

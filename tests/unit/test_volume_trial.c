@@ -128,6 +128,7 @@ static void test_start_of_a_good_disk(void **state)
     assert_int_equal(volume_trial_start(&f->dir), 0);
     assert_int_equal(stat(f->log, &st), 0);
     assert_int_equal(st.st_size, 0);
+    assert_int_equal(f->dir.name_max, 255);
 }
 
 static void test_start_of_short_names(void **state)
@@ -136,7 +137,8 @@ static void test_start_of_short_names(void **state)
 
     lacks.name_max = 143;
     assert_int_equal(volume_trial_start(&f->dir), 0);
-    assert_logged(f, "names of 143 bytes at most: keys of more than 104 bytes");
+    assert_logged(f, "names of 143 bytes at most: most keys of more than 92 bytes");
+    assert_int_equal(f->dir.name_max, 143);
 }
 
 static void test_start_without_attributes(void **state)

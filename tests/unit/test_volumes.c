@@ -13,6 +13,7 @@
 #include "index/http/http.h"
 
 #define DEADLINE 10000 /* milliseconds that any one wait may take */
+#define PATH     "/5d/41/aGVsbG8=.019ab7f0d2bb0000"
 
 static int socket_error; /* the errno of each socket(2), or 0 */
 
@@ -164,8 +165,8 @@ static void test_probe_answered(void **state)
     assert_string_equal(f->volume->address, address);
     assert_int_equal(f->volume->id, 7);
     assert_int_equal(f->volume->free_bytes, 50000);
-    assert_true(volume_takes(f->volume, 49999));
-    assert_false(volume_takes(f->volume, 50000));
+    assert_true(volume_takes(f->volume, PATH, 49999));
+    assert_false(volume_takes(f->volume, PATH, 50000));
 }
 
 /* A failed request is a reason to ask at once, and once only. */
@@ -218,7 +219,7 @@ static void test_probe_takes_the_volumes_word(void **state)
     assert_string_equal(f->volume->reason, "so");
     assert_true(volume_is_live(f->volume));
     assert_false(volume_is_writable(f->volume));
-    assert_false(volume_takes(f->volume, 1));
+    assert_false(volume_takes(f->volume, PATH, 1));
     ask_again(f, "{\"state\":\"down\",\"reason\":\"\\u001b[31m\\n\\u009b\\u007f\"}");
     assert_int_equal(f->volume->state, VOLUME_DOWN);
     assert_string_equal(f->volume->reason, "?[31m????");
@@ -239,6 +240,28 @@ static void test_probe_takes_the_volumes_word(void **state)
     ask_again(f, NULL);
     assert_int_equal(f->volume->state, VOLUME_UP);
     assert_string_equal(f->volume->reason, "");
+}
+
+static void test_probe_takes_the_longest_name(void **state)
+{
+    static const char *const unknown[] = {"0", "-1", "4294967297", "\"24\"", "1e99", "null"};
+    struct fixture *f = *state;
+    char text[64];
+
+    assert_true(volume_can_name(f->volume, PATH));
+    ask_again(f, "{\"names\":25}"); /* as long as the last component */
+    assert_true(volume_can_name(f->volume, PATH));
+    ask_again(f, "{\"names\":24}");
+    assert_false(volume_can_name(f->volume, PATH));
+    assert_false(volume_takes(f->volume, PATH, 1));
+    assert_false(volume_can_name(f->volume, "/5d/41/aGVsbG8aGVsbG8aGVsbG8aGVs/x"));
+    assert_true(volume_can_name(f->volume, "/5d/41/aGVsbG8a/GVsbG8aGVsbG8/x"));
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        snprintf(text, sizeof(text), "{\"names\":%s}", unknown[i]);
+        ask_again(f, text);
+        assert_true(volume_can_name(f->volume, PATH));
+        ask_again(f, "{\"names\":24}");
+    }
 }
 
 static void ended_cb(struct transfer *transfer, int rc, int status)
@@ -301,7 +324,7 @@ static void test_volume_report_store_pauses(void **state)
         f->volume->paused_until = uv_now(&f->loop); /* as if it were over */
     }
     volume_report_store(f->volume, 0, 503);
-    assert_true(volume_takes(f->volume, 1)); /* where there is no other one */
+    assert_true(volume_takes(f->volume, PATH, 1)); /* where there is no other one */
     ask_again(f, NULL);
     assert_int_equal(f->volume->state, VOLUME_UP);
     assert_non_null(strstr(f->volume->reason, "503"));
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probe_takes_the_volumes_word, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe_takes_the_longest_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_when_we_are_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_store_pauses, setup, teardown),
     };
