@@ -38,7 +38,7 @@ enum compose_state {
 struct compose {
     struct objects *objects;
     struct key key;
-    struct compose_options options; /* `done` NULL once nobody wants to know */
+    struct compose_options options;
     enum compose_state state;
     struct write *write; /* NULL once it has ended */
     struct recipe recipe;
@@ -84,8 +84,7 @@ static void end(struct compose *c, int rc, const char *text, const struct record
     buf_deinit(&c->window);
     recipe_deinit(&c->recipe);
     free(c->meta);
-    if (done != NULL)
-        done(arg, rc, text, record);
+    done(arg, rc, text, record);
     uv_close((uv_handle_t *)&c->pump, closed_cb);
     objects_end(o);
 }
@@ -485,7 +484,7 @@ static struct compose *compose_new(struct objects *o, const struct key *key,
 }
 
 int compose_start(struct objects *o, const struct key *key, const struct compose_options *options,
-                  struct compose **compose, char text[UPLOAD_TEXT_MAX])
+                  char text[UPLOAD_TEXT_MAX])
 {
     struct compose *c = compose_new(o, key, options);
     int rc;
@@ -505,19 +504,5 @@ int compose_start(struct objects *o, const struct key *key, const struct compose
     c->pump.data = c;
     c->state = COMPOSE_LISTING;
     go_on(c);
-    *compose = c;
     return 0;
-}
-
-void compose_forget(struct compose *c)
-{
-    c->options.done = NULL;
-    if (c->state == COMPOSE_ENDING || c->state == COMPOSE_MAKING) {
-        write_forget(c->write);
-        c->write = NULL;
-        uv_idle_stop(&c->pump);
-        end(c, UV_ECANCELED, "", NULL);
-    } else if (c->state != COMPOSE_FAILING) {
-        fail_with(c, UV_ECANCELED, "");
-    }
 }

@@ -6,8 +6,6 @@
 
 #include "index/objects/write.h"
 
-struct compose;
-
 /* Bytes of a key's value. */
 struct compose_source {
     struct key key;
@@ -32,7 +30,7 @@ struct compose_options {
                        have to read all of the value for it */
     bool replaces;  /* as in struct write_options, as the next */
     making_condition_cb condition; /* asked with `arg`; or NULL */
-    const struct key *removes;     /* as in struct write_options; then it isn't to be forgotten */
+    const struct key *removes;     /* as in struct write_options */
     const char *meta;              /* of the value, copied; NULL: none */
     size_t meta_len;
     write_done_cb done; /* also UV_EREMOTEIO when a source can't be read, UV_EILSEQ when no copy of
@@ -40,14 +38,9 @@ struct compose_options {
     void *arg;
 };
 
-/* Starts. 0 and *compose, which is gone when `done` fires: once, from the loop, and never inside a
- * call of this module. Or, with `text`, as write_done_cb. */
+/* Starts. 0, and `done` fires: once, from the loop, and never inside this call. Or, with `text`, as
+ * write_done_cb. It can't be broken off. */
 int compose_start(struct objects *objects, const struct key *key,
-                  const struct compose_options *options, struct compose **compose,
-                  char text[UPLOAD_TEXT_MAX]);
-
-/* Nobody wants to know any more: no callback fires. A value that has been read as a whole, or that
- * volumes are making, is stored all the same; any other one is broken off. */
-void compose_forget(struct compose *compose);
+                  const struct compose_options *options, char text[UPLOAD_TEXT_MAX]);
 
 #endif

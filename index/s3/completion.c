@@ -164,7 +164,6 @@ static void composed_cb(void *arg, int rc, const char *text, const struct record
 static void compose(struct completion *c)
 {
     bool is_conditional = conditional_is_needed_kept(&c->conditional);
-    struct compose *compose;
     char text[UPLOAD_TEXT_MAX];
     int rc = compose_start(c->s3->objects, &c->object,
                            &(struct compose_options){
@@ -179,7 +178,7 @@ static void compose(struct completion *c)
                                .done = composed_cb,
                                .arg = c,
                            },
-                           &compose, text);
+                           text);
 
     if (rc < 0)
         composed_cb(c, rc, text, NULL);

@@ -131,7 +131,6 @@ static int start(struct copy_op *op, const struct copy_options *options)
     const struct record *record = &op->source.record;
     bool is_whole = options->range.length == record->size;
     bool is_conditional = conditional_is_needed_kept(&op->conditional);
-    struct compose *compose;
     char text[UPLOAD_TEXT_MAX];
 
     return compose_start(op->answer.call.s3->objects, options->key,
@@ -148,7 +147,7 @@ static int start(struct copy_op *op, const struct copy_options *options)
                              .done = done_cb,
                              .arg = op,
                          },
-                         &compose, text);
+                         text);
 }
 
 void copy_run(const struct call *call, const struct copy_options *options)

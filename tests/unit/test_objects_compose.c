@@ -31,7 +31,6 @@ struct composing {
     size_t size;      /* of the value; 0: that of RESULT */
     unsigned asked;   /* for sources */
     int refusal;      /* of the condition */
-    struct compose *compose;
     bool ended;
     int rc;
     struct record record;
@@ -85,7 +84,7 @@ static void begin_as(struct fixture *f, struct composing *c, const struct compos
     all.next = next_cb;
     all.done = done_cb;
     all.arg = c;
-    assert_int_equal(compose_start(&f->objects, &key, &all, &c->compose, text), 0);
+    assert_int_equal(compose_start(&f->objects, &key, &all, text), 0);
 }
 
 static int wait_for(struct composing *c)
@@ -588,25 +587,6 @@ static void begin_held(struct fixture *f, struct composing *c,
     WAIT_UNTIL(f, fixture_count(f, VOLUME_ASSEMBLE) == n + COPIES);
 }
 
-static void test_compose_forget(void **state)
-{
-    struct fixture *f = *state;
-    struct composing c = {.ended = false};
-
-    put_sources(f);
-    begin_as(f, &c, &plain);
-    compose_forget(c.compose);
-    assert_named(f);
-    assert_value(f, KEY, NULL);
-    begin_held(f, &c, &plain);
-    compose_forget(c.compose);
-    let_go(f);
-    assert_named(f);
-    assert_value(f, KEY, RESULT);
-    assert_false(c.ended);
-    assert_clean(f);
-}
-
 static void test_compose_meets_others(void **state)
 {
     struct fixture *f = *state;
@@ -683,7 +663,6 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_where_all_copies_have_rotted, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_compose_forget, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_meets_others, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_of_a_source_that_is_removed_meanwhile,
                                         fixture_setup, fixture_teardown),
