@@ -38,6 +38,9 @@ bool call_finds_target(const struct call *call);
  * it before; where there is none, a PUT makes one. S3_OK, or why not. */
 enum s3_error call_check_bucket(const struct call *call);
 
+/* The same, and whether the target's key can be one of an object's. */
+enum s3_error call_check_target(const struct call *call);
+
 /* Answers that the object isn't there, or its bucket. */
 void call_fail_missing(const struct call *call);
 

@@ -6,6 +6,7 @@
 #include "index/objects/compose.h"
 #include "index/s3/parts_check.h"
 #include "index/s3/upload_removal.h"
+#include "index/s3/write_conditions.h"
 
 #define SLICE_NS 1000000 /* that parts are looked at, before others have their turn */
 
@@ -17,7 +18,7 @@ struct completion {
     struct key object;
     struct body_complete *list;
     struct parts_check check;
-    struct conditional conditional;
+    struct write_conditions conditions;
     struct meta meta; /* of the object */
     uv_timer_t timer;
     int refused; /* by the conditions: the error */
@@ -56,7 +57,7 @@ static void completion_free(struct completion *c)
 
     body_complete_free(c->list);
     parts_check_deinit(&c->check);
-    conditional_deinit(&c->conditional);
+    write_conditions_deinit(&c->conditions);
     free(c);
     objects_end(o);
 }
@@ -117,7 +118,7 @@ static int condition_cb(void *arg, const struct record *record)
 {
     struct completion *c = arg;
 
-    c->refused = conditional_check_kept(&c->conditional, record);
+    c->refused = write_conditions_check_kept(&c->conditions, record);
     return c->refused;
 }
 
@@ -156,14 +157,14 @@ static void composed_cb(void *arg, int rc, const char *text, const struct record
     if (rc == 0)
         finish(c);
     else if (c->refused < 0 || rc == STORE_CONFLICT)
-        end(c, conditional_error_of(rc), NULL);
+        end(c, write_conditions_error_of(rc), NULL);
     else
         end(c, error_of_compose(c, rc), NULL);
 }
 
 static void compose(struct completion *c)
 {
-    bool is_conditional = conditional_is_needed_kept(&c->conditional);
+    bool is_conditional = write_conditions_exist_kept(&c->conditions);
     char text[UPLOAD_TEXT_MAX];
     int rc = compose_start(c->s3->objects, &c->object,
                            &(struct compose_options){
@@ -222,7 +223,7 @@ static struct completion *completion_new(const struct call *call, const struct m
 {
     struct completion *c = calloc(1, sizeof(*c));
 
-    if (c == NULL || conditional_keep(call, &c->conditional) < 0) {
+    if (c == NULL || write_conditions_keep(call, &c->conditions) < 0) {
         free(c);
         return NULL;
     }

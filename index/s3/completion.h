@@ -11,7 +11,6 @@
 #ifndef MKV_S3_COMPLETION_H
 #define MKV_S3_COMPLETION_H
 
-#include "index/s3/conditional.h"
 #include "index/s3/meta.h"
 #include "index/s3/multipart.h"
 

@@ -2,7 +2,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "index/s3/conditional.h"
 #include "index/s3/copy_operation.h"
 
 /* "COPY", which it is unless something is said, or "REPLACE". */

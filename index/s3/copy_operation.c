@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "index/objects/compose.h"
-#include "index/s3/conditional.h"
 #include "index/s3/slow_answer.h"
+#include "index/s3/write_conditions.h"
 
 struct copy_op {
     struct slow_answer answer;
@@ -22,7 +22,7 @@ struct copy_op {
     const char *result;
     copy_stored_cb stored;
     struct key key;
-    struct conditional conditional;
+    struct write_conditions conditions;
     int refused; /* by the conditions: the error */
 };
 
@@ -32,7 +32,7 @@ static void free_cb(struct slow_answer *answer)
 {
     struct copy_op *op = (struct copy_op *)answer;
 
-    conditional_deinit(&op->conditional);
+    write_conditions_deinit(&op->conditions);
     free(op);
 }
 
@@ -46,7 +46,7 @@ static int condition_cb(void *arg, const struct record *record)
 {
     struct copy_op *op = arg;
 
-    op->refused = conditional_check_kept(&op->conditional, record);
+    op->refused = write_conditions_check_kept(&op->conditions, record);
     return op->refused;
 }
 
@@ -83,7 +83,7 @@ static enum s3_error error_of_unmade(const struct copy_op *op)
 static enum s3_error error_of(const struct copy_op *op, int rc)
 {
     if (op->refused < 0 || rc == STORE_CONFLICT)
-        return conditional_error_of(rc);
+        return write_conditions_error_of(rc);
     return rc == UV_EREMOTEIO ? error_of_unmade(op) : call_error_of(rc);
 }
 
@@ -130,7 +130,7 @@ static int start(struct copy_op *op, const struct copy_options *options)
 {
     const struct record *record = &op->source.record;
     bool is_whole = options->range.length == record->size;
-    bool is_conditional = conditional_is_needed_kept(&op->conditional);
+    bool is_conditional = write_conditions_exist_kept(&op->conditions);
     char text[UPLOAD_TEXT_MAX];
 
     return compose_start(op->answer.call.s3->objects, options->key,
@@ -155,7 +155,8 @@ void copy_run(const struct call *call, const struct copy_options *options)
     struct copy_op *op = calloc(1, sizeof(*op));
     int rc = 0;
 
-    if (op == NULL || (options->is_conditional && conditional_keep(call, &op->conditional) < 0)) {
+    if (op == NULL ||
+        (options->is_conditional && write_conditions_keep(call, &op->conditions) < 0)) {
         free(op);
         call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
         return;

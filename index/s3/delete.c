@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "index/s3/call.h"
-#include "index/s3/conditional.h"
 #include "index/s3/erase.h"
+#include "index/s3/write_conditions.h"
 
 struct delete_op {
     struct call call; /* `request` NULL once the client is gone */
@@ -14,13 +14,13 @@ static int judge_cb(void *arg, const struct record *record)
 {
     struct delete_op *op = arg;
 
-    return op->call.request != NULL ? conditional_check(&op->call, record) : UV_ECANCELED;
+    return op->call.request != NULL ? write_conditions_check(&op->call, record) : UV_ECANCELED;
 }
 
 static void respond(const struct call *call, int rc)
 {
     if (rc < 0)
-        call_fail(call, conditional_error_of(rc), NULL);
+        call_fail(call, write_conditions_error_of(rc), NULL);
     else
         http_respond(call->request, 204, "", 0);
 }

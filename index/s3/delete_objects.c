@@ -11,9 +11,9 @@
 #include "index/s3/body.h"
 #include "index/s3/body_delete.h"
 #include "index/s3/call.h"
-#include "index/s3/conditional.h"
 #include "index/s3/erase.h"
 #include "index/s3/meta.h"
+#include "index/s3/write_conditions.h"
 #include "index/s3/xml_stream.h"
 
 #define AT_ONCE 32
@@ -165,7 +165,7 @@ static void erased_cb(void *arg, int rc)
     struct slot *slot = arg;
     struct delete_objects_op *op = slot->op;
 
-    op->results[slot->entry] = (unsigned char)(rc < 0 ? conditional_error_of(rc) : S3_OK);
+    op->results[slot->entry] = (unsigned char)(rc < 0 ? write_conditions_error_of(rc) : S3_OK);
     slot->is_used = false;
     op->n_running--;
     go_on(op);
@@ -211,7 +211,7 @@ static void begin(struct delete_objects_op *op, struct slot *slot)
     slot->is_used = rc == 1;
     op->n_running += slot->is_used;
     if (rc < 0)
-        error = conditional_error_of(rc);
+        error = write_conditions_error_of(rc);
     op->results[slot->entry] = (unsigned char)error;
 }
 

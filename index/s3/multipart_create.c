@@ -6,7 +6,6 @@
 
 #include "index/base/clock.h"
 #include "index/base/hex.h"
-#include "index/s3/conditional.h"
 #include "index/s3/mark.h"
 #include "index/s3/multipart.h"
 
@@ -136,7 +135,7 @@ static enum s3_error start(struct create_op *op, const char **message)
 
 void create_multipart_upload(const struct call *call)
 {
-    enum s3_error error = conditional_check_target(call);
+    enum s3_error error = call_check_target(call);
     struct create_op *op = error == S3_OK ? calloc(1, sizeof(*op)) : NULL;
     const char *message = NULL;
 

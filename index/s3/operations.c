@@ -309,6 +309,11 @@ enum s3_error call_check_bucket(const struct call *call)
     return call->s3->keys == NULL ? S3_OK : find_bucket(call);
 }
 
+enum s3_error call_check_target(const struct call *call)
+{
+    return target_is_utf8(&call->target) ? call_check_bucket(call) : S3_INVALID_URI;
+}
+
 void call_fail_missing(const struct call *call)
 {
     if (check_bucket(call))

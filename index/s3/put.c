@@ -1,11 +1,11 @@
 /* PutObject; CopyObject is one whose bytes are there already. */
-#include "index/s3/conditional.h"
 #include "index/s3/copy.h"
 #include "index/s3/receive.h"
+#include "index/s3/write_conditions.h"
 
 void put_object(const struct call *call)
 {
-    enum s3_error error = conditional_check_target(call);
+    enum s3_error error = call_check_target(call);
 
     if (error != S3_OK)
         call_fail(call, error, NULL);
@@ -15,6 +15,6 @@ void put_object(const struct call *call)
         receive(call, &(struct receive_options){
                           .key = &call->target.key,
                           .keeps_headers = true,
-                          .condition = conditional_is_needed(call) ? conditional_check : NULL,
+                          .condition = write_conditions_exist(call) ? write_conditions_check : NULL,
                       });
 }

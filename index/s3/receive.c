@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "index/objects/write.h"
-#include "index/s3/conditional.h"
 #include "index/s3/meta.h"
+#include "index/s3/write_conditions.h"
 
 struct receiving {
     struct call call; /* `request` NULL once the client is gone, and `stored` is still to be told */
@@ -46,7 +46,7 @@ static int condition_cb(void *arg, const struct record *record)
 
 static enum s3_error error_of(int rc)
 {
-    return rc == UV_EILSEQ ? S3_BAD_DIGEST : conditional_error_of(rc);
+    return rc == UV_EILSEQ ? S3_BAD_DIGEST : write_conditions_error_of(rc);
 }
 
 static void written_cb(void *arg, int rc, const char *text, const struct record *record)

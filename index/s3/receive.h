@@ -5,7 +5,7 @@
 #include "index/s3/body.h"
 #include "index/s3/call.h"
 
-/* What the key must have, NULL for no record: 0, or what conditional_error_of() knows. */
+/* What the key must have, NULL for no record: 0, or what write_conditions_error_of() knows. */
 typedef int (*receive_condition_cb)(const struct call *call, const struct record *record);
 
 /* It is stored at that key, as this record: what to answer. Answers 200, after it has added

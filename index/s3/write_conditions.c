@@ -1,4 +1,4 @@
-#include "index/s3/conditional.h"
+#include "index/s3/write_conditions.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static bool has_conditions(const struct http_request *request)
     return false;
 }
 
-bool conditional_is_needed(const struct call *call)
+bool write_conditions_exist(const struct call *call)
 {
     return call->s3->protect || has_conditions(call->request);
 }
@@ -60,30 +60,30 @@ static void add_request(struct conditions *conditions, const void *arg)
     conditions_add_request(conditions, arg);
 }
 
-int conditional_check(const struct call *call, const struct record *record)
+int write_conditions_check(const struct call *call, const struct record *record)
 {
     return check(record, call->s3->protect, add_request, call->request);
 }
 
 /* --- Kept ones ------------------------------------------------------------------------------- */
 
-int conditional_keep(const struct call *call, struct conditional *kept)
+int write_conditions_keep(const struct call *call, struct write_conditions *kept)
 {
     const char *name;
     const char *value;
 
-    *kept = (struct conditional){.protect = call->s3->protect};
+    *kept = (struct write_conditions){.protect = call->s3->protect};
     for (unsigned i = 0; (value = http_request_header_at(call->request, i, &name)) != NULL; i++) {
         if (is_condition(name) && (buf_append(&kept->headers, name, strlen(name) + 1) < 0 ||
                                    buf_append(&kept->headers, value, strlen(value) + 1) < 0)) {
-            conditional_deinit(kept);
+            write_conditions_deinit(kept);
             return UV_ENOMEM;
         }
     }
     return 0;
 }
 
-void conditional_deinit(struct conditional *kept)
+void write_conditions_deinit(struct write_conditions *kept)
 {
     buf_deinit(&kept->headers);
 }
@@ -102,17 +102,17 @@ static void add_kept(struct conditions *conditions, const void *arg)
     }
 }
 
-bool conditional_is_needed_kept(const struct conditional *kept)
+bool write_conditions_exist_kept(const struct write_conditions *kept)
 {
     return kept->protect || buf_size(&kept->headers) > 0;
 }
 
-int conditional_check_kept(const struct conditional *kept, const struct record *record)
+int write_conditions_check_kept(const struct write_conditions *kept, const struct record *record)
 {
     return check(record, kept->protect, add_kept, &kept->headers);
 }
 
-enum s3_error conditional_error_of(int rc)
+enum s3_error write_conditions_error_of(int rc)
 {
     switch (rc) {
     case UV_EPERM:
@@ -127,9 +127,4 @@ enum s3_error conditional_error_of(int rc)
     default:
         return call_error_of(rc);
     }
-}
-
-enum s3_error conditional_check_target(const struct call *call)
-{
-    return target_is_utf8(&call->target) ? call_check_bucket(call) : S3_INVALID_URI;
 }
