@@ -19,6 +19,7 @@
 #define MEMTABLE_MAX     (56UL << 20) /* bytes at which commits wait for the one that runs */
 #define CHECKPOINT_BYTES (64UL << 20) /* of the journal, likewise */
 #define PATIENCE_MS      30000
+#define PATIENCE_TICKS   4 /* that it is counted in: a clock that jumps counts as one */
 
 static bool is_empty(const struct batch *batch)
 {
@@ -104,6 +105,9 @@ static void patience_cb(uv_timer_t *timer)
     struct store *s = timer->data;
     struct commit_queue commits = STAILQ_HEAD_INITIALIZER(commits);
 
+    if (++s->patience_ticks < PATIENCE_TICKS)
+        return;
+    uv_timer_stop(timer);
     log_error("the disk of the index in %s hangs: nothing new is taken until it goes on",
               s->directory);
     s->hangs = true;
@@ -116,7 +120,10 @@ static void patience_cb(uv_timer_t *timer)
 
 static void wait_from_now(struct store *s)
 {
-    uv_timer_start(&s->patience, patience_cb, s->options.patience_ms, 0);
+    unsigned tick = s->options.patience_ms / PATIENCE_TICKS;
+
+    s->patience_ticks = 0;
+    uv_timer_start(&s->patience, patience_cb, tick, tick);
 }
 
 static void flush_done_cb(uv_work_t *work, int status)

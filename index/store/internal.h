@@ -61,8 +61,9 @@ struct store {
     uv_work_t flush_work;
     uv_prepare_t prepare; /* starts a flush at the end of a turn of the loop */
     uv_timer_t patience;  /* runs while the disk is waited for */
-    bool hangs;           /* the disk: that has ended, and what comes is refused */
-    uv_async_t written;   /* the worker has written the block, and brings it to disk now */
+    unsigned patience_ticks;
+    bool hangs;         /* the disk: that has ended, and what comes is refused */
+    uv_async_t written; /* the worker has written the block, and brings it to disk now */
     atomic_bool is_written;
     uint64_t seed;           /* of the hash of keys on their way */
     uint64_t unfrozen_bytes; /* of the journal, in no checkpoint yet */

@@ -618,6 +618,7 @@ static void test_replace_removes_another_key(void **state)
     assert_clean(f);
     assert_int_equal(put_as(f, "newer", &removing), UV_ENOENT);
     assert_value(f, KEY, "new");
+    assert_int_equal(fixture_put(f, OTHER, "again"), 0); /* what was announced is there then, too */
     assert_clean(f);
 }
 
