@@ -10,8 +10,8 @@ attack() { # PORT-NAME KEY OTHER BLOB-PATH
     python3 "$BATS_TEST_DIRNAME/../support/smuggle.py" "$(port "$1")" "$2" "$3" "$4" >"$T/smuggled"
     read -r served failed answered <"$T/smuggled"
     same 0 "$failed" 'GETs of others that failed'
-    same 450 "$served" 'GETs of others'
-    same 150 "$answered" 'attacks that were answered'
+    same 270 "$served" 'GETs of others'
+    same 90 "$answered" 'attacks that were answered'
 }
 
 smuggle() { # [INDEX-OPTIONS...]

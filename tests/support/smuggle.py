@@ -16,7 +16,7 @@ import sys
 import threading
 
 PORT, KEY, OTHER, BLOB = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-ROUNDS = 5
+ROUNDS = 3
 served = failed = answered = 0
 lock = threading.Lock()
 
