@@ -100,11 +100,14 @@ again() {
 }
 
 # Begins to store a part, of which the volume hears only later; its client goes, the upload is
-# aborted, and the volume goes on.
+# aborted, and the volume goes on. The client has not read all there was, so that its connection is
+# reset: one that it only closes might be half of one that still waits for the answer.
 store_too_late() { # HELD BODY [HEADER...]
     local held=$1 body=$2
     shift 2
     exec 7<>"/dev/tcp/127.0.0.1/$(port i-direct)"
+    printf 'GET /none HTTP/1.1\r\nHost: x\r\n\r\n' >&7
+    within 5 read -t 0 -u 7
     printf 'PUT /%s/k?uploadId=%s&partNumber=2 HTTP/1.1\r\nHost: x\r\n' "$B" "$ID" >&7
     printf '%s\r\n' "x-amz-acl: private" "Content-Length: ${#body}" "$@" "" >&7
     printf %s "$body" >&7
