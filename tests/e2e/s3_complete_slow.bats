@@ -80,6 +80,22 @@ again() {
     again
 }
 
+@test "a PUT overtakes it: it is stored last, and its upload is gone" {
+    start
+    rm "$T/hold"
+    s3_want 200 PUT "/$B/k" -d later
+    touch "$T/hold.go"
+    wait $COMPLETE
+    s3_want 200 GET "/$B/k"
+    cmp "$T/seven" "$T/body"
+    s3_want 200 GET "/$B?uploads"
+    same '' "$(elements UploadId)"
+    again
+    s3_want 200 PUT "/$B/k" -d last
+    s3_refused 404 NoSuchUpload POST "/$B/k?uploadId=$ID" --data-binary "$LIST"
+    got "$(url i-s3)/$B/k" last
+}
+
 @test "a bucket isn't deleted under it" {
     local waits
     waits() { grep -q 'DELETE' "$T/delete.sent"; }
