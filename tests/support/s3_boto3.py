@@ -10,6 +10,8 @@ import urllib.request
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
 PART = 5 << 20
@@ -27,6 +29,15 @@ def refused(code, call, **arguments):
         assert got == code, f"wanted {code}, got {got}"
         return
     raise AssertionError(f"wanted {code}, and it succeeded")
+
+
+def put_by_link(s3, bucket, key, parameters):
+    """PUTs as the JavaScript SDK presigns: what would be headers is in the query."""
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key}).partition("?")[0]
+    request = AWSRequest("PUT", url, params=parameters)
+    S3SigV4QueryAuth(s3._request_signer._credentials, "s3", "us-east-1", expires=60).add_auth(request)
+    with urllib.request.urlopen(urllib.request.Request(request.url, data=b"by a link", method="PUT")) as put:
+        assert put.status == 200, put
 
 
 def job_objects(s3, bucket):
@@ -47,6 +58,10 @@ def job_objects(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key=key, Range="bytes=-100")["Body"].read() == values[key][-100:]
     refused("InvalidRange", s3.get_object, Bucket=bucket, Key=key, Range="bytes=70000-")
     refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="none")
+    put_by_link(s3, bucket, "a link ü", {"x-amz-meta-n": "a b/c", "x-amz-acl": "private"})
+    answer = s3.get_object(Bucket=bucket, Key="a link ü")
+    s3.delete_object(Bucket=bucket, Key="a link ü")
+    assert answer["Body"].read() == b"by a link" and answer["Metadata"] == {"n": "a b/c"}, answer
 
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="k/", PaginationConfig={"PageSize": 2})
     listed = {entry["Key"]: entry["Size"] for page in pages for entry in page["Contents"]}
