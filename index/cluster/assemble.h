@@ -14,8 +14,8 @@
 #include "index/cluster/transfer.h"
 
 #define ASSEMBLE_REQUESTS    16 /* that a volume has at once, half of what it takes: of those ... */
-#define ASSEMBLE_LARGE       12 /* so many of large values at most, ... */
-#define ASSEMBLE_LARGE_BYTES ((uint64_t)64 << 20) /* which have so many bytes */
+#define ASSEMBLE_LARGE       4 /* so many of large values, for it works at two at a time: those ... */
+#define ASSEMBLE_LARGE_BYTES ((uint64_t)64 << 20) /* of so many bytes or more */
 
 struct assemble;
 
