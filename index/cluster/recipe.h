@@ -1,6 +1,7 @@
 /* What a value is to be made of, at each volume that has all of it: ranges of blobs, as lines of
  * POST /_mkv/assemble (launcher/volume/assembly_lines.h). They differ from volume to volume by the
- * subvolumes that the blobs are in. */
+ * subvolumes that the blobs are in; where there are none, one text is for all, as it may have 16
+ * MiB (10,000 parts of a long key). */
 #ifndef MKV_CLUSTER_RECIPE_H
 #define MKV_CLUSTER_RECIPE_H
 
@@ -29,10 +30,17 @@ struct recipe_source {
     unsigned n_copies;
 };
 
+/* The body of a request. */
+struct recipe_text {
+    struct buf body; /* room for the first line, and then the sources' */
+    size_t n;        /* sources in it */
+    unsigned users;  /* volumes that it is for */
+};
+
 /* One of the volumes. */
 struct recipe_volume {
     struct volume *volume;
-    struct buf body; /* room for the first line, and then the sources' */
+    struct recipe_text *text;
 };
 
 /* Embedded; all zero, nothing was added. */
@@ -56,6 +64,9 @@ struct recipe_target {
 /* Adds what comes next. A volume that has no copy of it is out, and so is one that would have to be
  * told of too many or for which memory is short. */
 void recipe_add(struct recipe *recipe, const struct recipe_source *source);
+
+/* Bytes of memory, more or less, that it takes. */
+size_t recipe_bytes(const struct recipe *recipe);
 
 /* Whether the volume can make the value. */
 bool recipe_is_for(const struct recipe *recipe, const struct volume *volume);

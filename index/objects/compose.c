@@ -19,9 +19,12 @@
 
 #include "index/base/log.h"
 
-#define WINDOW_HIGH (256 * 1024) /* bytes that pause the source ... */
-#define WINDOW_LOW  (64 * 1024)  /* ... until the write has taken all but so many */
-#define TURN_NS     1000000      /* that sources are looked up, before others have their turn */
+#define WINDOW_HIGH  (256 * 1024) /* bytes that pause the source ... */
+#define WINDOW_LOW   (64 * 1024)  /* ... until the write has taken all but so many */
+#define RECIPES_MAX  (24UL << 20) /* bytes of all recipes; one may be longer, ... */
+#define RECIPES_BUSY (1UL << 20)  /* ... while there are no more than this of others */
+#define RECIPE_SMALL (16 * 1024)  /* one that is no longer is always taken */
+#define TURN_NS      1000000      /* that sources are looked up, before others have their turn */
 
 /* Where a compose waits, and for whom. */
 enum compose_state {
@@ -42,7 +45,8 @@ struct compose {
     enum compose_state state;
     struct write *write; /* NULL once it has ended */
     struct recipe recipe;
-    bool has_md5; /* the value's is that of its only source: */
+    size_t counted; /* bytes of it, in objects->recipe_bytes, until the value is made */
+    bool has_md5;   /* the value's is that of its only source: */
     unsigned char md5[MD5_SIZE];
     unsigned char wanted_md5[MD5_SIZE];
     char *meta;
@@ -81,6 +85,7 @@ static void end(struct compose *c, int rc, const char *text, const struct record
 
     assert(c->state != COMPOSE_ENDED && !c->is_getting);
     c->state = COMPOSE_ENDED;
+    o->recipe_bytes -= c->counted;
     buf_deinit(&c->window);
     recipe_deinit(&c->recipe);
     free(c->meta);
@@ -394,9 +399,21 @@ static void begin_source(struct compose *c)
 
 /* --- The recipe ------------------------------------------------------------------------------- */
 
+/* Whether there is room for it beside those of others. */
+static bool count_recipe(struct compose *c)
+{
+    size_t *all = &c->objects->recipe_bytes;
+    size_t bytes = recipe_bytes(&c->recipe);
+
+    *all += bytes - c->counted;
+    c->counted = bytes;
+    return bytes <= RECIPE_SMALL || *all <= RECIPES_MAX || *all - bytes <= RECIPES_BUSY;
+}
+
 static void begin_reading(struct compose *c)
 {
     recipe_deinit(&c->recipe);
+    count_recipe(c);
     c->state = COMPOSE_NEXT;
     c->at = 0;
     begin_source(c);
@@ -451,6 +468,8 @@ static void list_sources(struct compose *c)
     }
     if (c->recipe.n_sources > 0 && c->recipe.n == 0)
         begin_reading(c);
+    else if (!count_recipe(c))
+        fail_with(c, UV_EBUSY, "too many values are made of too many parts\n");
     else if (c->at < c->options.n_sources)
         go_on(c);
     else

@@ -34,6 +34,7 @@ struct objects {
     bool md5;        /* keep the MD5 of values */
     uint64_t grace;  /* ms that a blob stays for those who were sent to it before it was replaced */
     struct upload_budget budget; /* of all writes */
+    size_t recipe_bytes;         /* of what all composes have told volumes, or are about to */
     struct generations generations;
     struct reclaimer *reclaimer;
     struct spread *spread;

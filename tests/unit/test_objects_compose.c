@@ -28,6 +28,7 @@ struct composing {
     const char *key;  /* NULL: KEY */
     const char *gone; /* this source isn't there; NULL: all are */
     bool is_whole;    /* of ONE alone, and all of it */
+    unsigned more;    /* times that TWO comes again */
     size_t size;      /* of the value; 0: that of RESULT */
     unsigned asked;   /* for sources */
     int refusal;      /* of the condition */
@@ -79,8 +80,9 @@ static void begin_as(struct fixture *f, struct composing *c, const struct compos
     char text[UPLOAD_TEXT_MAX];
 
     c->f = f;
-    all.n_sources = c->is_whole ? 1 : 2;
+    all.n_sources = c->is_whole ? 1 : 2 + c->more;
     all.size = c->is_whole ? strlen("one") : c->size > 0 ? c->size : strlen(RESULT);
+    all.size += c->more * strlen("first");
     all.next = next_cb;
     all.done = done_cb;
     all.arg = c;
@@ -457,6 +459,33 @@ static struct counts begin_busy(struct fixture *f, struct composing *c)
 }
 
 /* Others ask it, too: it is asked again, until it has a place. */
+/* What volumes are told of many parts takes memory, until the value is made. */
+static void test_compose_of_too_many_parts_at_once(void **state)
+{
+    static const struct {
+        unsigned more;
+        size_t others;
+        int rc;
+    } cases[] = {
+        {1000, 0, 0},
+        {1000, 24UL << 20, UV_EBUSY},
+        {0, 24UL << 20, 0}, /* of few parts there is always room for one more */
+        {1000, 23UL << 20, 0},
+    };
+    struct fixture *f = *state;
+
+    put_sources(f);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct composing c = {.more = cases[i].more};
+
+        f->objects.recipe_bytes = cases[i].others;
+        assert_int_equal(compose_as(f, &c, &(const struct compose_options){.replaces = true}),
+                         cases[i].rc);
+        assert_int_equal(f->objects.recipe_bytes, cases[i].others);
+    }
+    f->objects.recipe_bytes = 0;
+}
+
 static void test_compose_where_volumes_are_busy(void **state)
 {
     struct fixture *f = *state;
@@ -652,6 +681,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_compose_where_volumes_make_different_values,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_of_many_at_once, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compose_of_too_many_parts_at_once, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compose_where_volumes_are_busy, fixture_setup,
                                         fixture_teardown),

@@ -102,6 +102,65 @@ static void test_recipe_body_is_what_volumes_read(void **state)
     recipe_deinit(&recipe);
 }
 
+static struct recipe_source flat_source_at(unsigned bits, const char *path)
+{
+    struct recipe_source source = source_at(bits, path);
+
+    for (unsigned i = 0; i < source.n_copies; i++)
+        source.copies[i].place = (struct place){.volume = i};
+    return source;
+}
+
+/* Where blobs are in no subvolume, until one is. */
+static void test_recipe_text_is_shared(void **state)
+{
+    struct recipe_source flat = flat_source_at(7, "/aa/aa/YQ==.0000000000000001");
+    struct recipe_source mixed = flat_source_at(7, "/bb/bb/Yg==.0000000000000001");
+    struct recipe recipe = {.size = 0};
+    struct assembly_lines lines;
+
+    (void)state;
+    mixed.copies[1].place = (struct place){.has_subvolume = true, .subvolume = 11};
+    for (unsigned i = 0; i < 100; i++)
+        recipe_add(&recipe, &flat);
+    assert_ptr_equal(recipe.volumes[0].text, recipe.volumes[1].text);
+    assert_ptr_equal(recipe.volumes[0].text, recipe.volumes[2].text);
+    assert_in_range(recipe_bytes(&recipe), 100 * 29, 100 * 36 + 4096);
+    recipe_add(&recipe, &mixed);
+    recipe_add(&recipe, &flat);
+    for (unsigned i = 0; i < 3; i++) {
+        parse(&recipe, i, true, &lines);
+        assert_int_equal(lines.n, 102);
+        assert_string_equal(lines.sources[99].path, "aa/aa/YQ==.0000000000000001");
+        assert_string_equal(lines.sources[100].path, i == 1 ? "sv0B/bb/bb/Yg==.0000000000000001"
+                                                            : "bb/bb/Yg==.0000000000000001");
+        free(lines.sources);
+    }
+    assert_ptr_equal(recipe.volumes[0].text, recipe.volumes[2].text);
+    assert_ptr_not_equal(recipe.volumes[0].text, recipe.volumes[1].text);
+    recipe_deinit(&recipe);
+}
+
+/* The file to be made may be in one, though the sources aren't. */
+static void test_recipe_text_is_shared_by_targets_alike(void **state)
+{
+    const struct recipe_source flat = flat_source_at(3, "/aa/aa/YQ==.0000000000000001");
+    const struct place places[2] = {{.has_subvolume = true, .subvolume = 1},
+                                    {.has_subvolume = true, .subvolume = 2}};
+    struct recipe recipe = {.size = 0};
+    const char *bodies[2];
+
+    (void)state;
+    recipe_add(&recipe, &flat);
+    for (unsigned i = 0; i < 2; i++)
+        bodies[i] = recipe_body(&recipe, &volumes[i],
+                                &(struct recipe_target){.place = &places[i], .path = "/p"});
+    assert_int_equal(strncmp(bodies[0], "/sv01/p\t", 8), 0);
+    assert_int_equal(strncmp(bodies[1], "/sv02/p\t", 8), 0);
+    assert_string_equal(strchr(bodies[0], '\n'), strchr(bodies[1], '\n'));
+    recipe_deinit(&recipe);
+}
+
 static void test_recipe_of_another_name(void **state)
 {
     struct recipe_source whole = source_at(3, "/bb/bb/Yg==.0000000000000001");
@@ -163,6 +222,13 @@ static void test_recipe_is_bounded(void **state)
         for (size_t bytes = 0; bytes < RECIPE_BYTES_MAX; bytes += sizeof(path))
             add(&recipe, 1, path);
         assert_int_equal(recipe.n, 0);
+        recipe_deinit(&recipe);
+        for (size_t bytes = 0; bytes < RECIPE_BYTES_MAX; bytes += sizeof(path)) {
+            const struct recipe_source flat = flat_source_at(7, path);
+
+            recipe_add(&recipe, &flat);
+        }
+        assert_int_equal(recipe.n, 0);
     }
     recipe_deinit(&recipe);
 }
@@ -221,6 +287,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recipe_is_for_volumes_that_have_all),
         cmocka_unit_test(test_recipe_body_is_what_volumes_read),
+        cmocka_unit_test(test_recipe_text_is_shared),
+        cmocka_unit_test(test_recipe_text_is_shared_by_targets_alike),
         cmocka_unit_test(test_recipe_of_another_name),
         cmocka_unit_test(test_recipe_body_of_the_longest_lines),
         cmocka_unit_test(test_recipe_is_bounded),
