@@ -342,6 +342,30 @@ static void test_move_of_a_lost_copy_to_its_zone(void **state)
     assert_value(f, KEY, "value");
 }
 
+/* The blob's name has 25 bytes. */
+static void test_move_to_a_volume_with_short_names(void **state)
+{
+    struct fixture *f = *state;
+    struct volume *second = volume_of(f, 1);
+    struct volume *third = volume_of(f, 2);
+    struct move_options options;
+    struct task task;
+
+    assert_int_equal(fixture_put(f, KEY, "value"), 0);
+    options = leaves(f, 1);
+    places_drain(f->objects.places, second, true);
+    third->name_max = 24;
+    assert_int_equal(move_as(f, &task, &options), UV_EREMOTEIO);
+    third->name_max = 25;
+    assert_int_equal(move_as(f, &task, &options), 0);
+    places_drain(f->objects.places, second, false);
+    assert_ranks(f, 0, 2);
+    second->name_max = 24;
+    assert_int_equal(move_as(f, &task, &move_to_best), UV_EREMOTEIO);
+    assert_non_null(strstr(task.text, "too long for its file system"));
+    assert_ranks(f, 0, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +388,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_move_that_gives_up_a_copy_looks_for_the_others,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_move_of_a_lost_copy_to_its_zone, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_move_to_a_volume_with_short_names, fixture_setup,
                                         fixture_teardown),
     };
 

@@ -437,8 +437,9 @@ static void forget_upload(struct fixture *f)
     f->upload = (struct upload){.data = f};
 }
 
-/* The path's longest name has 8 bytes. A volume that has none such gets no request, and others do;
- * where too few will ever have one, it isn't said that they can't take it now. */
+/* The path's longest name has 8 bytes. A volume that has no such names gets no request, and the
+ * next one does. Where that is down the client is told to try again; only where it has none either,
+ * that the key is too long. */
 static void test_upload_where_names_are_short(void **state)
 {
     static const uint32_t zones[] = {0, 1};
