@@ -28,6 +28,8 @@ static const char *const heads[] = {
     PUT SIGNED LENGTH CRC,
     PUT SIGNED LENGTH,
     PUT "x-amz-content-sha256: UNSIGNED-PAYLOAD\n",
+    PUT LENGTH "x-amz-content-sha256: "
+               "5f10c030b3148f5940c403894e2dcc12ffda90a4112b05dcf5b3874e6b33351b\n",
 };
 
 #define N_HEADS (sizeof(heads) / sizeof(heads[0]))
