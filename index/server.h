@@ -23,7 +23,8 @@ struct index_server_options {
     bool protect;          /* only unlinked keys can be deleted */
     struct keys *keys;     /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
     const char *s3_domain; /* a bucket of S3 is also at the host BUCKET.NAME; NULL: it isn't */
-    uint64_t s3_upload_expiry_ms; /* that an upload of S3 is left alone before it is given up */
+    uint64_t
+        s3_upload_expiry_ms; /* after which an upload that is left alone is given up; 0: never */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
     uint64_t backup_ms; /* between two backups of the index on its volumes; 0: none is made */
     unsigned grace_ms;  /* that a blob stays for readers who were sent to it */

@@ -70,12 +70,13 @@ static bool is_slice_over(struct upload_expiry *e)
     return ++e->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= e->slice_until;
 }
 
-/* Whether it was left alone since. */
+/* Whether it was left alone for so long; with 0 none ever is. */
 static bool is_old(const struct upload_expiry *e, const struct record *record)
 {
+    uint64_t ms = e->s3->upload_expiry_ms;
     uint64_t now = clock_now_ms();
 
-    return record->time < now && now - record->time >= e->s3->upload_expiry_ms;
+    return ms > 0 && record->time < now && now - record->time >= ms;
 }
 
 /* --- A round --------------------------------------------------------------------------------- */
@@ -91,6 +92,8 @@ static void rest(struct upload_expiry *e)
 {
     uint64_t ms = e->s3->upload_expiry_ms / ROUNDS;
 
+    if (e->s3->upload_expiry_ms == 0)
+        ms = REST_MAX;
     begin(e, RECORDS, ms < REST_MIN ? REST_MIN : ms > REST_MAX ? REST_MAX : ms);
 }
 

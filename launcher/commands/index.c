@@ -100,8 +100,9 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, s3_domain)},
     {"keys", "FILE", NULL, "who may do what by S3, and the secrets; HUP reads it anew",
      option_set_string, offsetof(struct index_options, keys)},
-    {"s3-upload-expiry", "TIME", "7d", "when a multipart upload that is left alone is given up",
-     option_set_duration, offsetof(struct index_options, s3_upload_expiry_ms)},
+    {"s3-upload-expiry", "TIME", "7d",
+     "when a multipart upload that is left alone is given up; 0 is never", option_set_duration,
+     offsetof(struct index_options, s3_upload_expiry_ms)},
     COMMON_OPTIONS,
 };
 

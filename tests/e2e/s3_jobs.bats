@@ -130,6 +130,9 @@ later_can_be_completed() {
     within 20 has_orphans i 0
     stop i
     dump_of "$I" "$T/before"
+    "$MKV" verify --repair --index "$I" # which is an index for that time, and keeps uploads as well
+    dump_of "$I" "$T/after"
+    diff "$T/before" "$T/after"
     rm -r "$I"
     rebuild "$I" "$VOLUMES"
     dump_of "$I" "$T/after"

@@ -297,6 +297,21 @@ static void test_upload_expiry_finds_parts_without_an_upload(void **state)
     assert_int_equal(count(f, UPLOAD_RECORDS), 2);
 }
 
+static void test_upload_expiry_of_0_is_never(void **state)
+{
+    struct fixture *f = *state;
+    struct s3 s3 = {.objects = &f->objects};
+    struct upload_expiry *expiry;
+
+    put_upload(f, ID, 3);
+    assert_int_equal(fixture_put(f, UPLOAD_PARTS OTHER "/00001", "x"), 0);
+    assert_int_equal(upload_expiry_start(f->objects.loop, &s3, &expiry), 0);
+    fixture_pass_time(f, 2 * HOUR);
+    stop(f, expiry);
+    assert_int_equal(count(f, UPLOAD_RECORDS), 1);
+    assert_int_equal(count(f, UPLOAD_PARTS), 4);
+}
+
 /* --- More parts than a page of any list has (scality/cloudserver#444) ---------------------------
  */
 
@@ -358,6 +373,7 @@ int main(void)
         TEST(upload_expiry_spares_what_is_added_to),
         TEST(upload_expiry_looks_at_all_parts),
         TEST(upload_expiry_finds_parts_without_an_upload),
+        TEST(upload_expiry_of_0_is_never),
         TEST(parts_check_of_many_parts),
     };
 
