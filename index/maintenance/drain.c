@@ -175,7 +175,7 @@ static void look_cb(uv_timer_t *timer)
 static void look_soon(struct drain *d, uint64_t ms)
 {
     d->state = DRAIN_PAUSING;
-    d->job->phase = "waiting until what was moved is removed (--grace)";
+    d->job->phase = "waiting for what was moved to go (--grace)";
     uv_timer_start(&d->timer, look_cb, ms, 0);
 }
 

@@ -128,7 +128,7 @@ static void walked_cb(int rc, void *arg)
     if (rc < 0 || !is_worth_another(m))
         end(m, rc);
     else {
-        m->job->phase = "waiting until older copies are removed (--grace)";
+        m->job->phase = "waiting for older copies to go (--grace)";
         uv_timer_start(&m->timer, pass_cb, PASS_PAUSE, 0);
     }
 }

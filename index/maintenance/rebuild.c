@@ -22,7 +22,7 @@
 
 #define MEMORY         (32UL << 20) /* that files are sorted in */
 #define ORPHANS_MEMORY (4UL << 20)
-#define PROGRESS_KEYS  16384 /* between two calls of progress_cb */
+#define PROGRESS_FILES 16384 /* between two calls of progress_cb */
 
 struct rebuild {
     const struct rebuild_options *options;
@@ -57,12 +57,17 @@ static int blob_cb(const struct collected *blob, void *arg)
     return sort_add(r->files, bytes, n, n);
 }
 
+static void tell(const struct rebuild *r, const struct rebuild_progress *progress)
+{
+    if (r->options->progress_cb != NULL)
+        r->options->progress_cb(progress, r->options->arg);
+}
+
 static int tick_cb(void *arg)
 {
-    struct rebuild *r = arg;
+    const struct rebuild *r = arg;
 
-    if (r->options->progress_cb != NULL)
-        r->options->progress_cb(r->counts->files, 0, r->options->arg);
+    tell(r, &(struct rebuild_progress){.phase = "listing", .files = r->counts->files});
     return 0;
 }
 
@@ -168,8 +173,6 @@ static int key_cb(const struct key *key, const struct record *record, void *arg)
         r->counts->hidden++;
         r->counts->hidden_copies += record->n_places;
     }
-    if (r->options->progress_cb != NULL && r->counts->chosen.keys % PROGRESS_KEYS == 0)
-        r->options->progress_cb(r->counts->files, r->counts->chosen.keys, r->options->arg);
     return build_add_key(r->build, key->bytes, key->len, &renamed);
 }
 
@@ -226,10 +229,19 @@ static int merge_next(const struct merge *m, unsigned *which)
     return m->has[0] || m->has[1];
 }
 
+static void tell_built(const struct rebuild *r, uint64_t files)
+{
+    tell(r, &(struct rebuild_progress){.phase = "building",
+                                       .files = files,
+                                       .total = r->counts->files,
+                                       .keys = r->counts->chosen.keys});
+}
+
 static int choose_all(struct rebuild *r, struct choose *choose)
 {
     struct merge m = {.sorts = {r->known, r->files}};
     struct found found;
+    uint64_t files = 0;
     unsigned i;
     int rc = advance(&m, 0);
 
@@ -240,6 +252,8 @@ static int choose_all(struct rebuild *r, struct choose *choose)
             return damaged();
         rc = choose_add(choose, &found);
         r->counts->chosen = choose->counts;
+        if (m.sorts[i] == r->files && files++ % PROGRESS_FILES == 0)
+            tell_built(r, files);
         if (rc == 0)
             rc = advance(&m, i);
     }

@@ -9,15 +9,21 @@
 
 #include "index/maintenance/choose.h"
 
+struct rebuild_progress {
+    const char *phase; /* static: "listing", then "building" */
+    uint64_t files;    /* that were found, or are in the new index already, */
+    uint64_t total;    /* of these; 0 while volumes are listed */
+    uint64_t keys;     /* in the new index */
+};
+
 struct rebuild_options {
     const char *directory;      /* of the index, which must not run; made 0700 when missing */
     const char *const *volumes; /* "host:port" */
     size_t n_volumes;
     bool replace;       /* give up what the index holds */
     bool ignore_backup; /* go by the files alone */
-    /* Called now and then, for who waits; may be NULL. `files` that were found, of which `keys` are
-     * in the new index already: 0 while volumes are listed. */
-    void (*progress_cb)(uint64_t files, uint64_t keys, void *arg);
+    /* Called now and then, for who waits; may be NULL. */
+    void (*progress_cb)(const struct rebuild_progress *progress, void *arg);
     void *arg;
 };
 

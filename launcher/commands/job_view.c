@@ -62,15 +62,20 @@ static int show_finding(struct job_view *view, const json_t *json)
     return rc;
 }
 
+void job_view_add(struct job_view *view, const struct job_line *line)
+{
+    progress_add(&view->progress, line);
+    view->line = *line;
+    view->has_line = true;
+}
+
 static int take(struct job_view *view, const json_t *json)
 {
     struct job_line line;
 
     if (job_line_read(json, &line) < 0)
         return view->json || view->is_quiet ? 0 : show_finding(view, json);
-    progress_add(&view->progress, &line);
-    view->line = line;
-    view->has_line = true;
+    job_view_add(view, &line);
     return 0;
 }
 

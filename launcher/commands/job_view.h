@@ -23,6 +23,9 @@ void job_view_init(struct job_view *view, bool json);
  * or -errno: -EPROTO for what is none. */
 int job_view_take(struct job_view *view, const char *bytes, size_t len);
 
+/* The same of a line that is there already. */
+void job_view_add(struct job_view *view, const struct job_line *line);
+
 /* No more has come for now: draws how far the job is. 0, or -errno when standard output can't be
  * written. */
 int job_view_settle(struct job_view *view);

@@ -156,10 +156,13 @@ const char *progress_bar(const struct progress *p, const struct job_line *line, 
         add(&row, " %" PRIu64 " %s", line->done, line->noun);
     }
     add_left(&row, p, line, "  ");
-    add_rates(&row, p, line, "  ");
+    if (p->done_rate > 0)
+        add_rates(&row, p, line, "  ");
+    else /* what does it wait for? */
+        add(&row, "  %s", line->phase);
     if (line->counts[0] != '\0')
         add(&row, "  %s", line->counts);
-    else
+    else if (p->done_rate > 0)
         add(&row, "  %s", line->phase);
     return text;
 }

@@ -3,15 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "index/base/clock.h"
 #include "index/maintenance/rebuild.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/job_view.h"
 #include "launcher/commands/volume_list.h"
 
-#define LINE_INTERVAL 10 /* seconds between lines of progress that go to no terminal */
+#define DRAW_MS 150 /* between two times that the progress is drawn */
 
 struct options {
     struct basic_options basic;
@@ -44,28 +44,34 @@ const struct command rebuild_command = {
     .n_options = sizeof(rebuild_option_table) / sizeof(rebuild_option_table[0]),
 };
 
-struct progress {
-    bool is_terminal;
-    uint64_t started; /* ns */
-    uint64_t shown;   /* ns */
+/* What is shown of it, as of a job. */
+struct watch {
+    struct job_view view;
+    uint64_t started; /* ms */
 };
 
-static void progress_cb(uint64_t files, uint64_t keys, void *arg)
+static uint64_t now_ms(void)
 {
-    struct progress *p = arg;
-    uint64_t now = uv_hrtime();
-    uint64_t interval = p->is_terminal ? 200000000 : LINE_INTERVAL * 1000000000ULL;
-    double seconds = (double)(now - p->started) / 1e9;
+    return uv_hrtime() / 1000000;
+}
 
-    if (now - p->shown < interval)
+static void progress_cb(const struct rebuild_progress *progress, void *arg)
+{
+    struct watch *w = arg;
+    struct job_line line = {.kind = "rebuild",
+                            .noun = "files",
+                            .done = progress->files,
+                            .total = progress->total,
+                            .elapsed_ms = now_ms() - w->started,
+                            .is_running = true};
+
+    if (w->view.has_line && line.elapsed_ms - w->view.line.elapsed_ms < DRAW_MS)
         return;
-    p->shown = now;
-    fprintf(stderr, "%s%" PRIu64 " files found (%.0f/s)", p->is_terminal ? "\r\033[K" : "", files,
-            seconds > 0 ? (double)files / seconds : 0);
-    if (keys > 0)
-        fprintf(stderr, ", %" PRIu64 " keys in the index", keys);
-    fputs(p->is_terminal ? "" : "\n", stderr);
-    fflush(stderr);
+    snprintf(line.phase, sizeof(line.phase), "%s", progress->phase);
+    if (progress->keys > 0)
+        snprintf(line.counts, sizeof(line.counts), "%" PRIu64 " keys", progress->keys);
+    job_view_add(&w->view, &line);
+    job_view_settle(&w->view);
 }
 
 static void say(uint64_t n, const char *what)
@@ -110,14 +116,12 @@ static void report_backup(const struct rebuild_counts *counts, const struct opti
 }
 
 static int report(const struct rebuild_counts *counts, const struct options *options,
-                  const struct progress *p)
+                  const struct watch *w)
 {
     const struct choose_counts *c = &counts->chosen;
-    double seconds = (double)(uv_hrtime() - p->started) / 1e9;
+    double seconds = (double)(now_ms() - w->started) / 1000;
     uint64_t keys = c->keys - counts->hidden;
 
-    if (p->is_terminal)
-        fputs("\r\033[K", stderr);
     printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", keys,
            c->copies - counts->hidden_copies);
     if (seconds >= 1)
@@ -138,7 +142,7 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
 static int rebuild(const struct options *options, const char *directory,
                    const struct volume_list *volumes)
 {
-    struct progress progress = {.is_terminal = isatty(STDERR_FILENO), .started = uv_hrtime()};
+    struct watch watch = {.started = now_ms()};
     const char *names[VOLUMES_MAX];
     const struct rebuild_options how = {
         .directory = directory,
@@ -147,16 +151,19 @@ static int rebuild(const struct options *options, const char *directory,
         .replace = options->replace,
         .ignore_backup = options->no_backup,
         .progress_cb = progress_cb,
-        .arg = &progress,
+        .arg = &watch,
     };
     struct rebuild_counts counts;
+    int rc;
 
-    progress.shown = progress.started;
+    job_view_init(&watch.view, false);
+    log_set_lead(job_view_clearing(&watch.view));
     for (size_t i = 0; i < volumes->count; i++)
         names[i] = volumes->entries[i].name;
-    if (rebuild_run(&how, &counts) < 0)
-        return EXIT_FAILURE;
-    return report(&counts, options, &progress);
+    rc = rebuild_run(&how, &counts);
+    job_view_clear(&watch.view);
+    fflush(stderr);
+    return rc < 0 ? EXIT_FAILURE : report(&counts, options, &watch);
 }
 
 static int rebuild_from(const struct options *options, const struct volume_list *volumes)

@@ -34,3 +34,15 @@ all_there() { # KEYS
         got "$(url i)/key-$n" "/key-$n" || return 1
     done
 }
+
+job() { # JQ-PATH: of the last job that began
+    "$MKV" status --json --index "$T/data/i" | jq -r ".jobs[-1]$1"
+}
+
+job_is() { # STATE
+    [[ $(job .state) == "$1" ]]
+}
+
+moves() { # a key was moved
+    (($(job .counts.moved) > 0)) 2>/dev/null
+}

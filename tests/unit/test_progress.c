@@ -125,6 +125,23 @@ static void test_bar_leaves_out_what_has_no_room(void **state)
     assert_string_equal(progress_bar(&p, &line, 39, text), "rebalance 45 keys  11 keys/s");
 }
 
+static void test_bar_of_a_job_that_waits_says_for_what(void **state)
+{
+    struct job_line line = line_at(10000, 30, 30, 4096);
+    struct progress p = {.has_line = true, .has_rate = true};
+    char text[PROGRESS_TEXT_MAX];
+
+    (void)state;
+    strcpy(line.phase, "waiting for older copies to go (--grace)");
+    strcpy(line.counts, "moved 3");
+    assert_string_equal(
+        progress_bar(&p, &line, 80, text),
+        "rebalance [####################] 100%  waiting for older copies to go (--grace)");
+    assert_string_equal(
+        progress_bar(&p, &line, 100, text),
+        "rebalance [####################] 100%  waiting for older copies to go (--grace)  moved 3");
+}
+
 static void test_bar_at_its_ends_is_empty_and_full(void **state)
 {
     struct progress p = {.has_line = true};
@@ -227,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_add_with_another_phase_begins_anew),
         cmocka_unit_test(test_bar_is_never_as_wide_as_the_terminal),
         cmocka_unit_test(test_bar_leaves_out_what_has_no_room),
+        cmocka_unit_test(test_bar_of_a_job_that_waits_says_for_what),
         cmocka_unit_test(test_bar_at_its_ends_is_empty_and_full),
         cmocka_unit_test(test_sentence_tells_all),
         cmocka_unit_test(test_quantity_parse_takes_numbers_and_units),
