@@ -1,8 +1,8 @@
-/* Start order: store, transfers, places, HTTP, jobs, admin socket, reclaiming, counting, healing,
- * backups, expiry of uploads; requests and jobs wait until each volume was asked how it is. Stop
- * order, each step in the callback of the one before: HTTP and admin socket, and jobs are told to
- * end; jobs, once nobody watches them, healing, backups, expiry, reclaiming, counting, the
- * operations that outlive their requests, places, transfers, the store. */
+/* Start order: store, transfers, places, HTTP, jobs, admin socket, counting, healing, and unless it
+ * only reads, reclaiming, backups, expiry of uploads; requests and jobs wait until each volume was
+ * asked how it is. Stop order, each step in the callback of the one before: HTTP and admin socket,
+ * and jobs are told to end; jobs, once nobody watches them, healing, backups, expiry, reclaiming,
+ * counting, the operations that outlive their requests, places, transfers, the store. */
 #include "index/server.h"
 
 #include <assert.h>
@@ -42,6 +42,7 @@ struct index_server {
     uint64_t stop_until; /* loop time of that */
     uv_timer_t idle;     /* fires at once, when the last operation has ended */
     unsigned timers;     /* whose close callback is to come */
+    bool only_reads;
     bool stopping;
     index_server_stop_cb stop_cb;
     void *stop_arg;
@@ -143,6 +144,7 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     if (s == NULL)
         return NULL;
     s->loop = s->objects.loop = loop;
+    s->only_reads = options->only_reads;
     s->objects.directory = s->directory = strdup(options->directory);
     s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
     s->s3_domain = options->s3_domain != NULL ? strdup(options->s3_domain) : NULL;
@@ -181,22 +183,16 @@ static int start_http(struct index_server *s, const struct index_server_options 
     return rc;
 }
 
-/* What goes on beside requests. 0, or a negative UV_E* and nothing of it is started. */
-static int start_background(struct index_server *s, uint64_t backup_ms)
+/* What removes and writes by itself. 0, or a negative UV_E* and nothing of it is started. */
+static int start_writers(struct index_server *s, uint64_t backup_ms)
 {
     int rc = reclaimer_start(s->loop, &s->objects, &s->objects.reclaimer);
 
     if (rc < 0)
         return rc;
-    rc = spread_start(s->loop, &s->objects, &s->objects.spread);
-    if (rc < 0)
-        goto err_reclaimer;
-    rc = healer_start(&s->objects, s->jobs, &s->healing, &s->objects.healer);
-    if (rc < 0)
-        goto err_spread;
     rc = backup_start(&s->objects, backup_ms, &s->backup);
     if (rc < 0)
-        goto err_healer;
+        goto err_reclaimer;
     rc = upload_expiry_start(s->loop, &s->s3, &s->upload_expiry);
     if (rc < 0)
         goto err_backup;
@@ -204,18 +200,38 @@ static int start_background(struct index_server *s, uint64_t backup_ms)
 
 err_backup:
     backup_stop(s->backup, ignore_cb, NULL);
+err_reclaimer:
+    reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
+    return rc;
+}
+
+/* What goes on beside requests. 0, or a negative UV_E* and nothing of it is started. */
+static int start_background(struct index_server *s, uint64_t backup_ms)
+{
+    int rc = spread_start(s->loop, &s->objects, &s->objects.spread);
+
+    if (rc < 0)
+        return rc;
+    rc = healer_start(&s->objects, s->jobs, &s->healing, &s->objects.healer);
+    if (rc < 0)
+        goto err_spread;
+    rc = s->only_reads ? 0 : start_writers(s, backup_ms);
+    if (rc < 0)
+        goto err_healer;
+    return 0;
+
 err_healer:
     healer_stop(s->objects.healer, ignore_cb, NULL);
 err_spread:
     spread_stop(s->objects.spread, ignore_cb, NULL);
-err_reclaimer:
-    reclaimer_stop(s->objects.reclaimer, ignore_cb, NULL);
     return rc;
 }
 
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server)
 {
+    const struct store_options store_options = {.sync = options->sync,
+                                                .only_reads = options->only_reads};
     struct index_server *s = server_new(loop, options);
     int rc;
 
@@ -223,8 +239,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
     }
-    rc = store_open(loop, options->directory, &(struct store_options){.sync = options->sync},
-                    &s->objects.store);
+    rc = store_open(loop, options->directory, &store_options, &s->objects.store);
     if (rc < 0)
         goto err_free;
     rc = start_transfers(s);
@@ -239,7 +254,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = start_http(s, options);
     if (rc < 0)
         goto err_places;
-    rc = jobs_new(&s->objects, &s->jobs);
+    rc = jobs_new(&s->objects, options->only_reads, &s->jobs);
     if (rc < 0)
         goto err_http;
     rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->admin);
@@ -367,7 +382,10 @@ static void healer_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
-    backup_stop(s->backup, backup_stopped_cb, s);
+    if (s->only_reads)
+        reclaimer_stopped_cb(s);
+    else
+        backup_stop(s->backup, backup_stopped_cb, s);
 }
 
 static void jobs_stopped_cb(void *arg)

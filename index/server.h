@@ -32,6 +32,8 @@ struct index_server_options {
         repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: any */
     uint64_t verify_every_ms; /* in which every copy is read once; 0: never */
     bool md5;                 /* compute and keep the MD5 of every value */
+    bool only_reads;          /* change nothing, in the directory or at volumes: only jobs that look
+                                 (job_only_looks()) are done. Without listeners alone */
     const int *listeners;     /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;       /* 0: only the admin socket answers */
 };

@@ -11,8 +11,8 @@
  * pid in *holder, or 0 where the file doesn't tell. Else a -errno. */
 int lockfile_acquire(const char *path, int *fd, pid_t *holder);
 
-/* The same on a file system that can't be written: the file must be there, and what it says of the
- * holder stays as it is. */
+/* The same without a change, as where the file system can't be written: the file must be there, and
+ * goes on to name the last holder that could write. */
 int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder);
 
 /* Takes it together with others who do so, and leaves the file as it is, which must be there. They

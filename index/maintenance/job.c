@@ -18,6 +18,7 @@ struct jobs {
     struct job_list list; /* in the order of their start */
     uint64_t last_id;
     unsigned n_running;
+    bool only_look;
     bool is_open;
     bool is_closed;
     bool stopping;
@@ -26,13 +27,14 @@ struct jobs {
     void *stop_arg;
 };
 
-int jobs_new(struct objects *objects, struct jobs **jobs)
+int jobs_new(struct objects *objects, bool only_look, struct jobs **jobs)
 {
     struct jobs *j = calloc(1, sizeof(*j));
 
     if (j == NULL)
         return UV_ENOMEM;
     j->objects = objects;
+    j->only_look = only_look;
     TAILQ_INIT(&j->list);
     uv_timer_init(objects->loop, &j->timer);
     j->timer.data = j;
@@ -156,6 +158,11 @@ void jobs_open(struct jobs *jobs)
     jobs->is_open = true;
 }
 
+bool job_only_looks(const struct job_type *type, const struct job_options *options)
+{
+    return type->only_looks != NULL && type->only_looks(options);
+}
+
 static struct job *find_running(const struct jobs *jobs, const struct job_type *type,
                                 const struct job_options *options)
 {
@@ -201,6 +208,10 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     if (jobs->is_closed) {
         strcpy(text, "the index is about to stop");
         return UV_ESHUTDOWN;
+    }
+    if (jobs->only_look && !job_only_looks(type, options)) {
+        strcpy(text, "another command reads the index's files: wait for its end");
+        return UV_EAGAIN;
     }
     if (!jobs->is_open) {
         strcpy(text, "the index has just begun to ask its volumes how they are");

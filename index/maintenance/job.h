@@ -49,6 +49,8 @@ struct job_type {
     const char *noun;  /* what `done` and `total` count: "keys" */
     bool needs_volume; /* options.volume */
     bool is_own;       /* mkv alone begins it (healer.h), with options that nobody can ask for */
+    /* Whether one with these options changes nothing, in the index or at volumes. NULL: none. */
+    bool (*only_looks)(const struct job_options *options);
     /* Begins it. 0; or negative with a line in job->text, and then nothing runs. */
     int (*start)(struct job *job);
     /* It is to begin nothing more: job_end() follows soon, or comes from within. */
@@ -93,8 +95,8 @@ struct job {
 
 /* --- For whoever starts and watches jobs ------------------------------------------------------ */
 
-/* 0 and *jobs, or UV_ENOMEM. */
-int jobs_new(struct objects *objects, struct jobs **jobs);
+/* 0 and *jobs, or UV_ENOMEM. With `only_look` jobs that change something are refused. */
+int jobs_new(struct objects *objects, bool only_look, struct jobs **jobs);
 
 /* Jobs can be started from now on: what volumes there are, and how each is, is known. */
 void jobs_open(struct jobs *jobs);
@@ -108,10 +110,14 @@ void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg);
 
 /* Starts a job. 0 and *job, which stays until JOBS_KEPT later ones have ended; or, with a line in
  * `text`: UV_EALREADY when one of that kind, and of that volume, runs (then it is *job); UV_EINVAL;
- * UV_EAGAIN before jobs_open(); UV_ESHUTDOWN after jobs_close(); or another negative UV_E*. */
+ * UV_EAGAIN before jobs_open(), or where jobs only look; UV_ESHUTDOWN after jobs_close(); or
+ * another negative UV_E*. */
 #define JOBS_KEPT 16
 int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_options *options,
                struct job **job, char text[JOB_TEXT_MAX]);
+
+/* Whether a job of that kind with these options changes nothing, in the index or at volumes. */
+bool job_only_looks(const struct job_type *type, const struct job_options *options);
 
 /* The job of that id, or NULL. */
 struct job *jobs_find(const struct jobs *jobs, uint64_t id);

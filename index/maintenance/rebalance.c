@@ -68,5 +68,13 @@ static void cancel(struct job *job)
     moves_cancel(&r->moves);
 }
 
-const struct job_type rebalance_type = {
-    .name = "rebalance", .noun = "keys", .start = start, .cancel = cancel};
+static bool only_looks(const struct job_options *options)
+{
+    return options->dry_run;
+}
+
+const struct job_type rebalance_type = {.name = "rebalance",
+                                        .noun = "keys",
+                                        .only_looks = only_looks,
+                                        .start = start,
+                                        .cancel = cancel};

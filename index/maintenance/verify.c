@@ -294,5 +294,10 @@ static void cancel(struct job *job)
         again_in(v, 0);
 }
 
+static bool only_looks(const struct job_options *options)
+{
+    return !options->repair && !options->remove_orphans;
+}
+
 const struct job_type verify_type = {
-    .name = "verify", .noun = "keys", .start = start, .cancel = cancel};
+    .name = "verify", .noun = "keys", .only_looks = only_looks, .start = start, .cancel = cancel};

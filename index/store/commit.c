@@ -402,7 +402,8 @@ static int add_commit(struct store *s, struct store_commit *commit,
                       const struct store_change *changes, size_t n, store_commit_cb done)
 {
     struct prepared prepared[STORE_CHANGES_MAX];
-    int rc = s->hangs                   ? UV_ETIMEDOUT
+    int rc = s->options.only_reads      ? UV_EROFS
+             : s->hangs                 ? UV_ETIMEDOUT
              : !has_room(s, changes, n) ? UV_ENOSPC
                                         : reserve(s, changes, n);
 

@@ -95,7 +95,7 @@ static int checkpoint_now(struct store *s)
 
 void store_checkpoint_if_due(struct store *s)
 {
-    if (s->checkpoint_running || s->flush_running || s->closing)
+    if (s->checkpoint_running || s->flush_running || s->closing || s->options.only_reads)
         return;
     if (s->frozen != NULL) {
         if (uv_now(s->loop) >= s->checkpoint_failed + RETRY_INTERVAL)

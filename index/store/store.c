@@ -95,15 +95,16 @@ static int lock_failed(const struct store *s, int rc, pid_t holder)
     return rc;
 }
 
-static int take_lock(struct store *s, bool shared)
+typedef int (*lock_fn)(const char *path, int *fd, pid_t *holder);
+
+static int take_lock(struct store *s, lock_fn lock)
 {
     char path[PATH_MAX];
     pid_t holder = 0;
     int rc;
 
     snprintf(path, sizeof(path), "%s/lock", s->directory);
-    rc = shared ? lockfile_share(path, &s->lock, &holder)
-                : lockfile_acquire(path, &s->lock, &holder);
+    rc = lock(path, &s->lock, &holder);
     return rc < 0 ? lock_failed(s, rc, holder) : 0;
 }
 
@@ -195,10 +196,37 @@ static int load_volumes(struct store *s)
     return rc < 0 ? rc : 0;
 }
 
-static int recover(struct store *s)
+static int read_journal(struct store *s)
 {
-    int rc = checkpoint_clean_up(s->directory);
+    struct journal_replay replay;
+    int rc = journal_read(s->directory, s->header.block, replay_block_cb, s, &replay);
 
+    if (rc == 0 && replay.torn > 0)
+        log_warn("%s/" SEGMENT_NAME " ends at byte %" PRIu64 " with a block that a crash tore: it "
+                 "is left out",
+                 s->directory, replay.tail, replay.tail_size);
+    return rc;
+}
+
+static int open_to_read(struct store *s, lock_fn lock)
+{
+    int rc = take_lock(s, lock);
+
+    if (rc == 0)
+        rc = open_table(s);
+    if (rc == 0)
+        rc = read_journal(s);
+    return rc < 0 ? rc : load_volumes(s);
+}
+
+static int open_to_write(struct store *s)
+{
+    int rc = directory_make(s->directory);
+
+    if (rc == 0)
+        rc = take_lock(s, lockfile_acquire);
+    if (rc == 0)
+        rc = checkpoint_clean_up(s->directory);
     if (rc == 0)
         rc = store_remove_stage(s->directory);
     if (rc == 0)
@@ -242,11 +270,7 @@ int store_open(uv_loop_t *loop, const char *directory, const struct store_option
         return rc;
     s->loop = loop;
     s->options = *options;
-    rc = directory_make(directory);
-    if (rc == 0)
-        rc = take_lock(s, false);
-    if (rc == 0)
-        rc = recover(s);
+    rc = options->only_reads ? open_to_read(s, lockfile_acquire_read_only) : open_to_write(s);
     if (rc < 0) {
         free_store(s);
         return rc;
@@ -261,20 +285,6 @@ int store_open(uv_loop_t *loop, const char *directory, const struct store_option
     return 0;
 }
 
-/* --- Reading alone --------------------------------------------------------------------------- */
-
-static int read_journal(struct store *s)
-{
-    struct journal_replay replay;
-    int rc = journal_read(s->directory, s->header.block, replay_block_cb, s, &replay);
-
-    if (rc == 0 && replay.torn > 0)
-        log_warn("%s/" SEGMENT_NAME " ends at byte %" PRIu64 " with a block that a crash tore: it "
-                 "is left out",
-                 s->directory, replay.tail, replay.tail_size);
-    return rc;
-}
-
 int store_open_reader(const char *directory, struct store **store)
 {
     struct store *s;
@@ -282,13 +292,7 @@ int store_open_reader(const char *directory, struct store **store)
 
     if (rc < 0)
         return rc;
-    rc = take_lock(s, true);
-    if (rc == 0)
-        rc = open_table(s);
-    if (rc == 0)
-        rc = read_journal(s);
-    if (rc == 0)
-        rc = load_volumes(s);
+    rc = open_to_read(s, lockfile_share);
     if (rc < 0) {
         free_store(s);
         return rc;
@@ -350,6 +354,10 @@ void store_close_if_idle(struct store *s)
         s->sealing)
         return;
     s->sealing = true;
+    if (s->options.only_reads) {
+        uv_close((uv_handle_t *)&s->prepare, prepare_closed_cb);
+        return;
+    }
     s->seal_work.data = s;
     uv_queue_work(s->loop, &s->seal_work, seal_work_cb, seal_done_cb);
 }

@@ -42,12 +42,14 @@ struct store_options {
     bool sync;               /* a commit waits for the disk; else for the page cache only */
     size_t checkpoint_bytes; /* journal bytes after which a checkpoint begins; 0: the default */
     unsigned patience_ms;    /* of a commit that the disk doesn't let begin; 0: the default */
+    bool only_reads;         /* change nothing in the directory: every commit is UV_EROFS */
 };
 
 /* Opens the store in `directory`, made 0700 when missing, and recovers what a crash left: replays
  * the journal, cuts a torn last entry off, and says so in one log line. 0 and *store, or a negative
  * UV_E* after one log line that names what is wrong and the mend: UV_EBUSY when another process has
- * it open, UV_EILSEQ when a file is damaged other than by a crash. */
+ * it open, UV_EILSEQ when a file is damaged other than by a crash. With `only_reads` it has the
+ * same as a store, and what a crash left stays there, as store_open_reader() says. */
 int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
                struct store **store);
 
@@ -122,8 +124,8 @@ struct store_commit {
 };
 
 /* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
- * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, or UV_ENOSPC (on a disk that is
- * nearly full, for one that deletes nothing) when nothing was started. */
+ * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, UV_EROFS, or UV_ENOSPC (on a disk
+ * that is nearly full, for one that deletes nothing) when nothing was started. */
 #define STORE_CHANGES_MAX 5
 int store_commit(struct store *store, struct store_commit *commit,
                  const struct store_change *changes, size_t n, store_commit_cb done);

@@ -287,6 +287,13 @@ static int start(struct client *c)
 
 /* --- Without a running index ----------------------------------------------------------------- */
 
+static bool only_looks(const struct job_request *request)
+{
+    const struct job_type *type = job_type_find(request->kind, strlen(request->kind));
+
+    return type != NULL && job_only_looks(type, &request->options);
+}
+
 static pid_t start_index(const struct client *c)
 {
     char *real;
@@ -305,7 +312,7 @@ static pid_t start_index(const struct client *c)
         log_error("cannot use the index directory %s: %s", c->directory, strerror(errno));
         return -EPERM;
     }
-    pid = offline_index_start(real, job_view_clearing(&c->view));
+    pid = offline_index_start(real, only_looks(c->request), job_view_clearing(&c->view));
     free(real);
     return pid < 0 && pid != -EINTR ? -EPERM : pid;
 }

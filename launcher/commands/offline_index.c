@@ -22,6 +22,14 @@
 
 #define DRAIN_MS 5000
 
+/* What is to be started. */
+struct order {
+    const char *directory;
+    const char *lead;
+    bool only_reads;
+    struct settings settings;
+};
+
 /* --- The child ------------------------------------------------------------------------------- */
 
 struct offline {
@@ -45,10 +53,12 @@ static void term_cb(uv_signal_t *term, int signal)
     index_server_stop(o->server, DRAIN_MS, stopped_cb, o);
 }
 
-static int start_server(struct offline *o, const char *directory, const struct settings *s)
+static int start_server(struct offline *o, const struct order *order)
 {
+    const struct settings *s = &order->settings;
     const struct index_server_options options = {
-        .directory = directory,
+        .directory = order->directory,
+        .only_reads = order->only_reads,
         .volumes = s->volumes.entries,
         .n_volumes = s->volumes.count,
         .subvolumes = s->subvolumes,
@@ -82,7 +92,7 @@ static unsigned char byte_of(int rc)
 }
 
 /* The exit code. */
-static int serve(const char *directory, const struct settings *settings, int ready)
+static int serve(const struct order *order, int ready)
 {
     struct offline o = {.server = NULL};
     int rc = uv_loop_init(&o.loop);
@@ -96,7 +106,7 @@ static int serve(const char *directory, const struct settings *settings, int rea
     o.term.data = &o;
     uv_signal_start(&o.term, term_cb, SIGTERM);
     hear_only_term();
-    rc = start_server(&o, directory, settings);
+    rc = start_server(&o, order);
     if (rc < 0)
         uv_close((uv_handle_t *)&o.term, NULL);
     told = byte_of(rc);
@@ -110,8 +120,7 @@ static int serve(const char *directory, const struct settings *settings, int rea
 
 /* --- The parent ------------------------------------------------------------------------------ */
 
-static pid_t fork_child(const char *directory, const struct settings *settings, const char *lead,
-                        int ends[2])
+static pid_t fork_child(const struct order *order, int ends[2])
 {
     pid_t parent = getpid();
     pid_t pid;
@@ -128,8 +137,8 @@ static pid_t fork_child(const char *directory, const struct settings *settings, 
     if (getppid() != parent)
         exit(EXIT_FAILURE);
     close(ends[0]);
-    log_set_lead(lead);
-    exit(serve(directory, settings, ends[1]));
+    log_set_lead(order->lead);
+    exit(serve(order, ends[1]));
 }
 
 /* 0, or -errno: what the child says, or -ECHILD when it ended without a word. */
@@ -145,7 +154,7 @@ static int await_ready(int ready)
     return n == 1 ? -(int)told : -ECHILD;
 }
 
-static pid_t start_child(const char *directory, const struct settings *settings, const char *lead)
+static pid_t start_child(const struct order *order)
 {
     int ends[2];
     pid_t pid;
@@ -156,7 +165,7 @@ static pid_t start_child(const char *directory, const struct settings *settings,
         log_error("cannot start a process for the index: %s", strerror(-rc));
         return rc;
     }
-    pid = fork_child(directory, settings, lead, ends);
+    pid = fork_child(order, ends);
     close(ends[1]);
     rc = pid > 0 ? await_ready(ends[0]) : 0;
     close(ends[0]);
@@ -168,16 +177,16 @@ static pid_t start_child(const char *directory, const struct settings *settings,
     return rc;
 }
 
-pid_t offline_index_start(const char *directory, const char *lead)
+pid_t offline_index_start(const char *directory, bool only_reads, const char *lead)
 {
-    struct settings settings = {.replicas = 0};
+    struct order order = {.directory = directory, .lead = lead, .only_reads = only_reads};
     pid_t pid;
-    int rc = settings_read(directory, &settings);
+    int rc = settings_read(directory, &order.settings);
 
     if (rc < 0)
         return rc;
-    pid = start_child(directory, &settings, lead);
-    settings_deinit(&settings);
+    pid = start_child(&order);
+    settings_deinit(&order.settings);
     return pid;
 }
 

@@ -171,6 +171,48 @@ begin_mkv() { # NAME COMMAND [ARGUMENTS...]
     all_there 60
 }
 
+# Prints what the index's directory holds, with times and checksums.
+picture() {
+    (cd "$T/data/i" && find . -type f -printf '%p %i %T@\n' -exec md5sum {} + | sort)
+}
+
+@test "without a running index, what only looks changes no byte, after a stop and after a kill" {
+    local how wrong
+    grown 60
+    wrong=$(unbalanced 60)
+    "$MKV" dump --index "$T/data/i" >"$T/dump"
+    for how in stop crash; do
+        $how i
+        picture >"$T/before"
+        wants 0 'verify is done.*: 60 keys verified, all is well' verify --deep
+        wants 0 "rebalance is done.*: $wrong keys,? .*would be moved" rebalance --dry-run
+        picture | diff "$T/before" -
+        refute test -e "$T/data/i/admin.sock"
+        index i 'v1 v2 v3'
+        "$MKV" dump --index "$T/data/i" | cmp - "$T/dump"
+    done
+}
+
+@test "while a command reads the index's files, others look at them as well, and changes wait" {
+    grown 60
+    stop i
+    begin_mkv reader verify --deep --rate 10
+    within 10 job_is running
+    refused 1 'is in use by another mkv: stop it' index "$(at v1)" --port "$(at i)" --index "$T/data/i"
+    "$MKV" dump --index "$T/data/i" | tail -n 1 | jq -e '.end and .keys == 60' >"$T/out"
+    begin_mkv writer rebalance
+    wants 0 'rebalance is done.*: [0-9]+ keys,? .*would be moved' rebalance --dry-run
+    refute ended writer
+    signal reader INT
+    await_end reader
+    same 130 "$RC"
+    await_end writer
+    same 0 "$RC"
+    logged writer 'rebalance is done.*: [0-9]+ keys moved'
+    index i 'v1 v2 v3'
+    same 0 "$(unbalanced 60)"
+}
+
 @test "an index that is worked on is locked, shows its job, and goes with its command" {
     grown 60
     stop i

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "index/base/address.h"
@@ -264,16 +265,24 @@ static void test_lockfile_of_a_file_that_is_there(void **state)
 {
     char path[] = "/tmp/mkv-lock-XXXXXX";
     int fd = mkstemp(path);
-    pid_t holder = 0;
+    pid_t dead = fork();
+    pid_t holder = -1;
     int first;
     int second;
 
     (void)state;
-    assert_int_equal(write(fd, "77\n", 3), 3);
-    close(fd);
+    if (dead == 0)
+        _exit(0);
+    assert_int_equal(waitpid(dead, NULL, 0), dead);
+    assert_true(dprintf(fd, "%ld\n", (long)dead) > 0);
     assert_int_equal(lockfile_acquire_read_only(path, &first, &holder), 0);
     assert_int_equal(lockfile_acquire_read_only(path, &second, &holder), -EWOULDBLOCK);
-    assert_int_equal(holder, 77); /* as the last one that could write left it */
+    assert_int_equal(holder, 0); /* the one that is named has died */
+    assert_true(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+    assert_true(dprintf(fd, "%ld\n", (long)getppid()) > 0);
+    close(fd);
+    assert_int_equal(lockfile_acquire_read_only(path, &second, &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, getppid());
     assert_int_equal(lockfile_acquire(path, &second, &holder), -EWOULDBLOCK);
     lockfile_release(first);
     unlink(path);

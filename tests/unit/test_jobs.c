@@ -35,7 +35,7 @@ static int setup(void **state)
 
     assert_int_equal(fixture_setup(state), 0);
     f = *state;
-    assert_int_equal(jobs_new(&f->objects, &jobs), 0);
+    assert_int_equal(jobs_new(&f->objects, false, &jobs), 0);
     n_canceled = 0;
     is_stopped = false;
     return 0;
@@ -111,6 +111,35 @@ static void test_jobs_begin_and_end(void **state)
     assert_true(job->is_clean);
     jobs_close(jobs);
     assert_int_equal(jobs_start(jobs, &type, &plain, &job, text), UV_ESHUTDOWN);
+}
+
+static bool only_looks(const struct job_options *options)
+{
+    return options->deep;
+}
+
+static void test_jobs_that_only_look(void **state)
+{
+    static const struct job_type looking = {
+        .name = "look", .start = start, .cancel = cancel, .only_looks = only_looks};
+    static const struct job_options plain;
+    static const struct job_options deep = {.deep = true};
+    struct fixture *f = *state;
+    char text[JOB_TEXT_MAX];
+    struct jobs *other;
+    struct job *job;
+
+    assert_false(job_only_looks(&type, &deep));
+    assert_int_equal(jobs_new(&f->objects, true, &other), 0);
+    jobs_open(other);
+    assert_int_equal(jobs_start(other, &type, &deep, &job, text), UV_EAGAIN);
+    assert_string_equal(text, "another command reads the index's files: wait for its end");
+    assert_int_equal(jobs_start(other, &looking, &plain, &job, text), UV_EAGAIN);
+    assert_int_equal(jobs_start(other, &looking, &deep, &job, text), 0);
+    jobs_close(other);
+    jobs_stop(other, stopped_cb, NULL);
+    WAIT_UNTIL(f, is_stopped);
+    is_stopped = false;
 }
 
 /* Those that have ended stay, but for the oldest; those that run do, too. */
@@ -412,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_jobs_begin_and_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_that_only_look, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jobs_that_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_findings_of_many_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_counts_and_findings, setup, teardown),

@@ -34,6 +34,7 @@ struct picture {
 };
 
 static const struct store_options durable = {.sync = true};
+static const struct store_options reading = {.sync = true, .only_reads = true};
 
 static int setup(void **state)
 {
@@ -168,6 +169,28 @@ static bool logged(const struct fixture *f, const char *word)
     return strstr(text, word) != NULL;
 }
 
+/* A store on a loop that only reads has it to itself, and takes no commit. */
+static void assert_copy_is_only_read(struct fixture *f, unsigned numbers)
+{
+    struct record record = {.size = numbers, .n_places = 1};
+    struct storebox box;
+    struct storebox other;
+    struct store *reader;
+
+    storebox_init(&box, f->copy, &reading);
+    assert_int_equal(storebox_open(&box), 0);
+    assert_int_equal(count(box.store), numbers);
+    assert_int_equal(storebox_put(&box, "/number/999", 11, &record), UV_EROFS);
+    assert_int_equal(storebox_delete(&box, "/number/000", 11), UV_EROFS);
+    assert_int_equal(storebox_checkpoint(&box), 0);
+    assert_int_equal(count(box.store), numbers);
+    assert_int_equal(store_open_reader(f->copy, &reader), UV_EBUSY);
+    storebox_init(&other, f->copy, &reading);
+    assert_int_equal(storebox_open(&other), UV_EBUSY);
+    storebox_deinit(&other);
+    storebox_deinit(&box);
+}
+
 /* Reads the copy twice, at once; what store_open() would find, too, is there. Logs `word`. */
 static void assert_copy_holds(struct fixture *f, unsigned numbers, const char *word)
 {
@@ -189,6 +212,7 @@ static void assert_copy_holds(struct fixture *f, unsigned numbers, const char *w
     assert_int_equal(storebox_open(&box), UV_EBUSY);
     store_close_reader(two);
     store_close_reader(one);
+    assert_copy_is_only_read(f, numbers);
     take_picture(f->copy, &after);
     assert_same_picture(&before, &after);
     assert_true(logged(f, word));
@@ -203,9 +227,13 @@ static void assert_copy_is_refused(struct fixture *f, const char *word)
     static struct picture before;
     static struct picture after;
     struct store *reader;
+    struct storebox box;
 
     take_picture(f->copy, &before);
     assert_int_equal(store_open_reader(f->copy, &reader), UV_EILSEQ);
+    storebox_init(&box, f->copy, &reading);
+    assert_int_equal(storebox_open(&box), UV_EILSEQ);
+    storebox_deinit(&box);
     take_picture(f->copy, &after);
     assert_same_picture(&before, &after);
     assert_true(logged(f, word));
