@@ -171,6 +171,50 @@ begin_mkv() { # NAME COMMAND [ARGUMENTS...]
     all_there 60
 }
 
+# Keys 1 to 20 with two copies each on v1, v2 and v3, and no index that runs.
+stopped_cluster() {
+    cluster i 'v1 v2 v3' --replicas 2
+    same 20x201 "$(for n in {1..20}; do echo "PUT /key-$n"; done | requests "$(url i)")"
+    stop i
+}
+
+@test "without a running index, verify mends what is bad and removes what no key names" {
+    local n bad stray
+    stopped_cluster
+    for n in {1..20}; do
+        lacks v1 "/key-$n" || bad=/key-$n
+    done
+    rm "$(file_of v1 "$bad")"
+    stray=$T/data/v2$(path_of /stray 0123456789abcdef)
+    mkdir -p "${stray%/*}"
+    echo stray >"$stray"
+    chown -R --reference="$T/data/v2" "${stray%/*/*}"
+    wants 1 ".*missing  $bad  on $(at v1).*verify is done.*, 1 copy is bad, 1 blob without a key" verify
+    lacks v1 "$bad"
+    wants 0 '.*verify is done.*, 1 copy is bad, 1 key repaired, .*' verify --deep --repair --remove-orphans
+    holds v1 "$bad" "$bad"
+    wants 0 'verify is done.*: 20 keys verified, all is well' verify --deep
+    index i 'v1 v2 v3' --replicas 2
+    all_there 20
+    within 10 test ! -e "$stray"
+}
+
+@test "without a running index a volume is drained, taken up again, and forgotten when it is gone" {
+    stopped_cluster
+    wants 0 "drain $(at v3) is done.*: $(at v3) holds nothing any more: it can be unplugged" drain "$(at v3)"
+    same '' "$(blobs v3)" 'blobs on it'
+    same "$(at v3)" "$(cat "$T/data/i/drained")"
+    wants 0 "drain $(at v3) is done.*takes new values again.*" drain --undo "$(at v3)"
+    wants 1 '' forget "$(at v1)"
+    grep -q 'cannot forget: its disk is there' "$T/err"
+    stop v1
+    wants 0 "forget $(at v1) is done.*: copies of 20 keys on $(at v1) are forgotten; .*" forget "$(at v1)"
+    wants 0 '.*verify is done.*, 20 keys have too few copies, 20 keys repaired' verify --repair
+    index i 'v2 v3' --replicas 2
+    all_there 20
+    wants 0 'verify is done.*: 20 keys verified, all is well' verify --deep
+}
+
 # Prints what the index's directory holds, with times and checksums.
 picture() {
     (cd "$T/data/i" && find . -type f -printf '%p %i %T@\n' -exec md5sum {} + | sort)
