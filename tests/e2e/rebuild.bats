@@ -24,24 +24,38 @@ lay() { # VOLUME KEY VALUE [SUBVOLUME]
     printf %s "$3" >"$path"
 }
 
-@test "what is rebuilt is what was there, byte for byte" {
+is_backed_up() { # in this run
+    logged i 'the index is backed up on its volumes'
+}
+
+@test "what is rebuilt is what was there, byte for byte, what was unlinked and deleted too" {
+    local keys
     volume v1
     volume v2
     volume v3
     index i 'v1 v2 v3' --replicas 2 --subvolumes 5
-    fill 400
+    fill $((LONG ? 20000 : 400)) changes
     want 204 DELETE "$(url i)/plain-0"
-    within 15 has_orphans i 0
+    within 30 has_orphans i 0
+    stop i
+    index i 'v1 v2 v3' --replicas 2 --subvolumes 5 --backup-every 1s
+    within 10 is_backed_up
     stop i
     dump_of "$I" "$T/before"
+    keys=$(jq -c 'select(.key) | select(.key | tostring | startswith("/_mkv/") | not)' "$T/before" | wc -l)
+    (($(tail -n 1 "$T/before" | jq .unlinked) > 20))
     rm -r "$I"
     rebuild "$I" 'v1 v2 v3'
-    grep -Eq '^rebuilt 399 keys with 798 copies' "$T/rebuilt"
+    grep -Eq "^rebuilt $keys keys with $((2 * keys)) copies" "$T/rebuilt"
     dump_of "$I" "$T/after"
     cmp "$T/before" "$T/after"
     index i 'v1 v2 v3' --replicas 2 --subvolumes 5
     got "$(url i)/plain-8" "$(printf 'value 8%.0s' {1..9})"
     want 404 GET "$(url i)/plain-0"
+    want 404 GET "$(url i)/plain-40"
+    want 404 GET "$(url i)/plain-56"
+    list "$(url i)/plain-56?unlinked"
+    same /plain-56 "${LISTED[0]}"
 }
 
 @test "volumes of the originals are adopted as they are" {
