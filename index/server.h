@@ -29,7 +29,7 @@ struct index_server_options {
     uint64_t backup_ms; /* between two backups of the index on its volumes; 0: none is made */
     unsigned grace_ms;  /* that a blob stays for readers who were sent to it */
     uint64_t
-        repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: any */
+        repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: never */
     uint64_t verify_every_ms; /* in which every copy is read once; 0: never */
     bool md5;                 /* compute and keep the MD5 of every value */
     bool only_reads;          /* change nothing, in the directory or at volumes: only jobs that look

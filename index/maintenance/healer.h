@@ -10,8 +10,8 @@
 struct healer;
 
 struct healer_options {
-    uint64_t repair_after; /* ms that a volume is away before its copies are made elsewhere; 0: any
-                              time */
+    uint64_t repair_after; /* ms that a volume is away before its copies are made elsewhere; 0:
+                              never */
     uint64_t verify_every; /* ms in which every copy is read once; 0: never */
 };
 
