@@ -110,8 +110,8 @@ struct store_commit;
 /* Fires once, never inside store_commit(), from the loop. 0: all changes are visible and, with
  * `sync`, on disk. Else nothing has changed: STORE_CONFLICT; UV_ENOSPC, or UV_EIO, and then none
  * will be visible after a restart either, unless the disk failed in between; UV_ETIMEDOUT when the
- * disk hung for so long that it could not begin (one that the disk hangs with waits for it). But for
- * these, commits end in the order they began, and each finds what those before it have left, or
+ * disk hung for so long that it could not begin (one that the disk hangs with waits for it). But
+ * for these, commits end in the order they began, and each finds what those before it have left, or
  * will have. */
 typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
 
