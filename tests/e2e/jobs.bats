@@ -173,7 +173,7 @@ begin_mkv() { # NAME COMMAND [ARGUMENTS...]
 
 # Keys 1 to 20 with two copies each on v1, v2 and v3, and no index that runs.
 stopped_cluster() {
-    cluster i 'v1 v2 v3' --replicas 2
+    cluster i 'v1 v2 v3' --replicas 2 --grace 0
     same 20x201 "$(for n in {1..20}; do echo "PUT /key-$n"; done | requests "$(url i)")"
     stop i
 }

@@ -14,7 +14,7 @@ before_all() {
         volume "$each"
         at "$each" >>"$F/volumes"
     done
-    index i '' --volumes-file "$F/volumes" --replicas 2 --repair-after 1h --verify-every 30d
+    index i '' --volumes-file "$F/volumes" --replicas 2 --grace 0 --repair-after 1h --verify-every 30d
 }
 
 before_each() {
