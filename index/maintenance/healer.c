@@ -114,9 +114,10 @@ static bool is_majority_away(const struct healer *h)
 static void hold(struct healer *h, bool held)
 {
     if (held != h->held)
-        log_limited(LOG_LEVEL_WARN, held ? "more than half of the volumes are away: nothing is healed "
-                                           "meanwhile"
-                                         : "enough volumes are back: healing goes on");
+        log_limited(LOG_LEVEL_WARN,
+                    held ? "more than half of the volumes are away: nothing is healed "
+                           "meanwhile"
+                         : "enough volumes are back: healing goes on");
     h->held = held;
     for (struct job *job = jobs_next(h->jobs, NULL); job != NULL; job = jobs_next(h->jobs, job)) {
         if (job->options.is_automatic)
