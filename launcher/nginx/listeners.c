@@ -13,7 +13,7 @@
 #include "index/base/log.h"
 
 #define BACKLOG     511 /* nginx's own */
-#define SEND_BUFFER (256 * 1024)
+#define SEND_BUFFER (512 * 1024)
 #define NAME_MAX    (INET6_ADDRSTRLEN + 9)
 
 static void format_name(const struct listener *l, char name[NAME_MAX])

@@ -92,7 +92,7 @@ is_filled() { # NAME
     for p in i i-direct; do
         within 10 is_filled "$p"
         # Left to itself, the kernel takes 4 MB of a client's answer.
-        (($(unsent "$p") < 512 << 10)) || fail "$p: $(unsent "$p") bytes"
+        (($(unsent "$p") < 1 << 20)) || fail "$p: $(unsent "$p") bytes"
     done
     if ((!ASAN && $(anonymous i) - before > 8 << 10)); then
         fail "it grew from $before to $(anonymous i) KiB"
@@ -110,18 +110,22 @@ is_filled() { # NAME
 }
 
 @test "a crowd that asks for listings and doesn't read holds up nobody, and is told to come again" {
-    local p n control p50
+    local p n control p50 p99 crowd=400
+    if [[ -n $LONG ]]; then
+        crowd=3000
+    fi
     printf -v control '%%01%.0s' {1..950}
     for ((n = 1000; n < 1500; n++)); do
         echo "PUT /$K/$n$control"
     done >"$T/plan"
     same 500x201 "$(requests "$(url i-direct)" <"$T/plan")"
     for p in i-direct i; do
-        "$SUPPORT/listers" "$(port $p)" 400 "/$K/?list" 1500 "/$K/1000$control" >"$T/said"
-        read -r _ p50 _ <"$T/said"
+        "$SUPPORT/listers" "$(port $p)" $crowd "/$K/?list" 1500 "/$K/1000$control" >"$T/said"
+        read -r _ p50 _ p99 _ <"$T/said"
         # Without a bound it is 100 ms here.
         ((p50 < 20000)) || fail "p50 by $p: $(cat "$T/said")"
-        grep -Eq '^200 [1-9][0-9] 503 3[0-9]+ other 0$' "$T/said" || fail "$p: $(cat "$T/said")"
+        [[ -z $LONG ]] || ((p99 < 10000)) || fail "p99 by $p: $(cat "$T/said")"
+        grep -Eq '^200 [1-9][0-9] 503 [23][0-9]+ other 0$' "$T/said" || fail "$p: $(cat "$T/said")"
         want 200 GET "$(url $p)/$K/?list&limit=1" --retry 5
     done
 }
