@@ -57,12 +57,12 @@ static int is_same(int parent, const char *path, int fd)
 {
     struct stat there;
     struct stat held;
-    int rc = 0;
+    int rc;
 
-    if (fstatat(parent, path, &there, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0)
+    if (fstatat(parent, path, &there, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0) {
         rc = -errno;
-    if (rc < 0)
         return is_our_want(rc) ? rc : 0;
+    }
     return there.st_dev == held.st_dev && there.st_ino == held.st_ino;
 }
 

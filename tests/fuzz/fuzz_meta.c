@@ -47,10 +47,12 @@ static void check_request(const char *lines, size_t n)
     struct meta meta = {.len = 0};
     struct http_request request;
     const char *newline = memchr(lines, '\n', n);
-    char *target = newline != NULL ? strndup(lines, (size_t)(newline - lines)) : strdup("/");
+    size_t len = newline != NULL ? (size_t)(newline - lines) : 0;
+    char *target = calloc(1, len + 2); /* strndup() looks for a NUL behind them, says ASan */
 
     if (target == NULL)
         abort();
+    memcpy(target, newline != NULL ? lines : "/", newline != NULL ? len : 1);
     request_head_init(&request, target, lines, n);
     free(target);
     if (meta_add_request(&meta, &request) == S3_OK) {

@@ -26,6 +26,7 @@ static bool is_too_long(const char *path)
     }
 }
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 int openat(int at, const char *path, int flags, ...)
 {
     int (*real)(int, const char *, int, ...) =
@@ -53,3 +54,4 @@ int rename(const char *from, const char *to)
 
     return is_too_long(to) ? -1 : real(from, to);
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
