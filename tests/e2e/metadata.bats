@@ -137,13 +137,15 @@ has_backup() {
 }
 
 @test "keys of mkv's own come back, are kept whole, and are nobody's to see" {
-    local part=/_mkv/s3/part/0123456789abcdef0123456789abcdef/00001/b/key each
+    local id=0123456789abcdef0123456789abcdef each
+    local part=/_mkv/s3/part/$id/00001/b/key upload=/_mkv/s3/upload/b/key$'\x01'$id
     for each in $VOLUMES; do
         volume "$each"
     done
     for each in v1 v2; do
         lay "$each" /_mkv/s3/bucket/b ''
         lay "$each" "$part" 'a part'
+        lay "$each" "$upload" '' # else the part is nobody's, and goes
         lay "$each" /b/object 'an object'
         lay "$each" /z/object 'an object'
     done
@@ -173,7 +175,7 @@ has_backup() {
     rebuild "$I" 'v3 v4'
     grep -q '^rebuilt 2 keys with 4 copies' "$T/rebuilt"
     dump_of "$I" "$T/after"
-    same "[\"/_mkv/s3/bucket/b\",0,\"type=a/b\\n\"] [\"$part\",6,\"type=a/b\\n\"]" \
+    same "[\"/_mkv/s3/bucket/b\",0,\"type=a/b\\n\"] [\"$part\",6,\"type=a/b\\n\"] [\"${upload/$'\x01'/\\u0001}\",0,\"type=a/b\\n\"]" \
         "$(jq -c 'select(.key) | select(.key | startswith("/_mkv/")) | [.key, .size, .meta]' "$T/after" | paste -sd' ')"
     VOLUMES='v3 v4'
 }
