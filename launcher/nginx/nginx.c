@@ -242,6 +242,7 @@ static void backoff_cb(uv_timer_t *timer)
 static void back_off(struct nginx *n)
 {
     set_state(n, NGINX_BACKOFF);
+    log_debug("nginx is to be started in %u ms", n->backoff_ms);
     uv_timer_start(&n->timer, backoff_cb, n->backoff_ms, 0);
     n->backoff_ms = n->backoff_ms * 2 < BACKOFF_MAX_MS ? n->backoff_ms * 2 : BACKOFF_MAX_MS;
 }

@@ -40,12 +40,14 @@ await_backup() {
 }
 
 # Prints the files of backups on a volume, the oldest first. (No base64 of hexadecimal digits has a
-# '/'.)
+# '/', but its own order isn't that of what it stands for.)
 backup_files() { # VOLUME...
     local each
     for each in "$@"; do
         find "$(lookup data "$each")" -name "$(printf /_mkv/index/ | base64)*" -printf '%f %p\n'
-    done | sort | cut -d' ' -f2
+    done >"$T/backups"
+    paste -d ' ' <(cut -d ' ' -f 1 "$T/backups" | tr A-Za-z0-9 0-9A-Za-z) <(cut -d ' ' -f 2 "$T/backups") |
+        LC_ALL=C sort | cut -d ' ' -f 2
 }
 
 count_backup_files() { # COUNT VOLUME...
@@ -56,7 +58,7 @@ count_backup_files() { # COUNT VOLUME...
 
 # The names of these files, each once, the oldest first.
 names_of() { # FILE...
-    printf '%s\n' "${@##*/}" | sort -u
+    printf '%s\n' "${@##*/}" | uniq
 }
 
 past() { # MS
