@@ -59,9 +59,10 @@ static void write_text(const struct job *job, char *text, size_t size)
             n += snprintf(text + n, size - (size_t)n, ", %" PRIu64 " %s", parts[i].n,
                           parts[i].n == 1 ? parts[i].one : parts[i].many);
     }
-    if (count_bad(job) + job_counted(job, "too_few") + job_counted(job, "away") +
-            job_counted(job, "strays") + job_counted(job, "unlisted") ==
-        0)
+    if (!job->is_canceled && count_bad(job) + job_counted(job, "too_few") +
+                                     job_counted(job, "away") + job_counted(job, "strays") +
+                                     job_counted(job, "unlisted") ==
+                                 0)
         snprintf(text + n, size - (size_t)n, ", all is well");
 }
 

@@ -92,6 +92,12 @@ begin_mkv() { # NAME COMMAND [ARGUMENTS...]
         logged "by-$signal" 'rebalance is canceled.*: [0-9]+ keys? moved'
         job_is canceled
     done
+    begin_mkv looker verify --deep --rate 1
+    within 10 job_is running
+    signal looker INT
+    await_end looker
+    logged looker 'verify is canceled'
+    refute logged looker 'all is well'
     wants 0 'rebalance is done: [0-9]+ keys? moved' rebalance
     same 0 "$(unbalanced 60)"
     all_there 60
