@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-/* One that has died isn't the holder, who then could not write his name. */
 static pid_t read_pid(int fd)
 {
     char text[16];
@@ -19,7 +17,7 @@ static pid_t read_pid(int fd)
         return 0;
     text[n] = '\0';
     pid = strtol(text, NULL, 10);
-    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH) ? (pid_t)pid : 0;
+    return pid > 0 ? (pid_t)pid : 0;
 }
 
 static int write_pid(int fd)

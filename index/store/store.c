@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,11 +80,12 @@ static int load_volume_cb(const unsigned char *key, size_t len, const unsigned c
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
+/* The file names the last holder that could write: one that has died isn't this one. */
 static int lock_failed(const struct store *s, int rc, pid_t holder)
 {
     char pid[32] = "";
 
-    if (holder > 0)
+    if (holder > 0 && (kill(holder, 0) == 0 || errno != ESRCH))
         snprintf(pid, sizeof(pid), " (pid %ld)", (long)holder);
     if (rc == -EWOULDBLOCK) {
         log_error("the index directory %s is in use by another mkv%s: stop it, or give this one "

@@ -42,9 +42,11 @@ await_backup() {
 # Prints the files of backups on a volume, the oldest first. (No base64 of hexadecimal digits has a
 # '/', but its own order isn't that of what it stands for.)
 backup_files() { # VOLUME...
-    local each
+    local each dir
     for each in "$@"; do
-        find "$(lookup data "$each")" -name "$(printf /_mkv/index/ | base64)*" -printf '%f %p\n'
+        if dir=$(lookup data "$each"); then
+            find "$dir" -name "$(printf /_mkv/index/ | base64)*" -printf '%f %p\n'
+        fi
     done >"$T/backups"
     paste -d ' ' <(cut -d ' ' -f 1 "$T/backups" | tr A-Za-z0-9 0-9A-Za-z) <(cut -d ' ' -f 2 "$T/backups") |
         LC_ALL=C sort | cut -d ' ' -f 2
