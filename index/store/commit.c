@@ -6,9 +6,9 @@
  * A commit that expects something compares with what is on its way before it, or else with the
  * tables. Should the batch fail that it has looked into, its own fails as well.
  *
- * On a disk that is nearly full only commits that delete something are taken (room.h). While it
- * hangs none is: whose block the disk has may be done or not, and waits; the others are refused,
- * and that is so for good. */
+ * On a disk that is nearly full only commits that delete something are taken (room.h). While the
+ * disk hangs, no commit is taken, and those that gather end with UV_ETIMEDOUT, never to be done.
+ * Those of the block that the disk has wait: nobody knows whether they are done. */
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
@@ -108,8 +108,9 @@ static void patience_cb(uv_timer_t *timer)
     if (++s->patience_ticks < PATIENCE_TICKS)
         return;
     uv_timer_stop(timer);
-    log_error("the disk of the index in %s hangs: nothing new is taken until it goes on",
-              s->directory);
+    log_limited(LOG_LEVEL_ERROR,
+                "the disk of the index in %s hangs: nothing new is taken until it goes on",
+                s->directory);
     s->hangs = true;
     s->stats.journal_error = UV_ETIMEDOUT;
     STAILQ_CONCAT(&commits, &s->filling.announced);
@@ -228,7 +229,7 @@ static void prepare_cb(uv_prepare_t *prepare)
 void store_flush_soon(struct store *s)
 {
     if (s->hangs && !s->flush_running) {
-        log_info("the disk of the index in %s goes on", s->directory);
+        log_limited(LOG_LEVEL_INFO, "the disk of the index in %s goes on", s->directory);
         s->hangs = false;
         if (s->stats.journal_error == UV_ETIMEDOUT)
             s->stats.journal_error = 0;
@@ -398,14 +399,21 @@ static bool has_room(struct store *s, const struct store_change *changes, size_t
     return !s->short_of_room;
 }
 
+/* Whether changes are taken now, and then memory for them. */
+static int take(struct store *s, const struct store_change *changes, size_t n)
+{
+    if (s->options.only_reads)
+        return UV_EROFS;
+    if (s->hangs)
+        return UV_ETIMEDOUT;
+    return has_room(s, changes, n) ? reserve(s, changes, n) : UV_ENOSPC;
+}
+
 static int add_commit(struct store *s, struct store_commit *commit,
                       const struct store_change *changes, size_t n, store_commit_cb done)
 {
     struct prepared prepared[STORE_CHANGES_MAX];
-    int rc = s->options.only_reads      ? UV_EROFS
-             : s->hangs                 ? UV_ETIMEDOUT
-             : !has_room(s, changes, n) ? UV_ENOSPC
-                                        : reserve(s, changes, n);
+    int rc = take(s, changes, n);
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !s->closing);
     for (size_t i = 0; i < n && rc == 0; i++)

@@ -109,10 +109,9 @@ struct store_commit;
 
 /* Fires once, never inside store_commit(), from the loop. 0: all changes are visible and, with
  * `sync`, on disk. Else nothing has changed: STORE_CONFLICT; UV_ENOSPC, or UV_EIO, and then none
- * will be visible after a restart either, unless the disk failed in between; UV_ETIMEDOUT when the
- * disk hung for so long that it could not begin (one that the disk hangs with waits for it). But
- * for these, commits end in the order they began, and each finds what those before it have left, or
- * will have. */
+ * will be visible after a restart either, unless the disk failed in between; or UV_ETIMEDOUT,
+ * when the disk hung before it was given the commit. These end at once. All others end in the order
+ * they began, and each finds what those before it have left, or will have. */
 typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
 
 /* Embedded in an operation, which must keep it until the callback has fired. */
