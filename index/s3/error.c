@@ -13,8 +13,6 @@ static const struct s3_error_form forms[S3_ERRORS] = {
         {"BadDigest", 400,
          "The Content-MD5 or checksum you specified did not match what was received."},
     [S3_BUCKET_NOT_EMPTY] = {"BucketNotEmpty", 409, "The bucket you tried to delete is not empty."},
-    [S3_CONDITIONAL_REQUEST_CONFLICT] = {"ConditionalRequestConflict", 409,
-                                         "A conflicting operation occurred. Try again."},
     [S3_ENTITY_TOO_LARGE] = {"EntityTooLarge", 400,
                              "Your upload exceeds the largest size that is allowed."},
     [S3_ENTITY_TOO_SMALL] = {"EntityTooSmall", 400,
