@@ -1,20 +1,17 @@
-/* keys_read() opens the file and asks the descriptor for its mode, reads all of it into one block,
- * and cuts that block into words in place: secrets are in memory once, where keys_release() wipes
- * them. */
+/* keys_read() reads all of the file into one block, and cuts that block into words in place:
+ * secrets are in memory once, where keys_release() wipes them. */
 #include "index/access/keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "index/access/internal.h"
 #include "index/base/hex.h"
+#include "index/base/private_file.h"
 
 #define ACCESS_MIN 3
 #define SECRET_MIN 8
@@ -23,8 +20,7 @@
 
 struct keys {
     unsigned holds;
-    char *text; /* the file, words ended by NUL */
-    size_t size;
+    struct buf text;      /* the file, words ended by NUL */
     struct grant *grants; /* of all identities, one after the other */
     size_t n_grants;
     struct identity *identities; /* those with a secret, sorted by access key */
@@ -46,11 +42,9 @@ void keys_release(struct keys *keys)
 {
     if (keys == NULL || --keys->holds > 0)
         return;
-    if (keys->text != NULL)
-        OPENSSL_cleanse(keys->text, keys->size);
+    private_file_wipe(&keys->text);
     if (keys->identities != NULL)
         OPENSSL_cleanse(keys->identities, keys->n * sizeof(keys->identities[0]));
-    free(keys->text);
     free(keys->grants);
     free(keys->identities);
     OPENSSL_cleanse(keys, sizeof(*keys));
@@ -244,15 +238,16 @@ static int find_doubles(const struct keys *keys, const char *path, char why[KEYS
 
 static int parse_lines(struct keys *keys, const char *path, char why[KEYS_WHY_SIZE])
 {
-    const char *text_end = keys->text + keys->size - 1;
+    char *text = keys->text.data + keys->text.head;
+    const char *text_end = text + buf_size(&keys->text);
     unsigned number = 0;
     char *end;
 
-    if (memchr(keys->text, '\0', keys->size - 1) != NULL) {
+    if (memchr(text, '\0', buf_size(&keys->text)) != NULL) {
         snprintf(why, KEYS_WHY_SIZE, "%s: there is a NUL in it", path);
         return -EINVAL;
     }
-    for (char *line = keys->text; *line != '\0'; line = end) {
+    for (char *line = text; *line != '\0'; line = end) {
         const char *wrong;
 
         number++;
@@ -280,77 +275,27 @@ static int say(char why[KEYS_WHY_SIZE], const char *path, int rc)
     return rc;
 }
 
-static int check_file(const struct stat *file, const char *path, char why[KEYS_WHY_SIZE])
-{
-    if (!S_ISREG(file->st_mode)) {
-        snprintf(why, KEYS_WHY_SIZE, "%s: it is no regular file", path);
-        return -EINVAL;
-    }
-    if ((file->st_mode & 077) != 0) {
-        snprintf(why, KEYS_WHY_SIZE,
-                 "%s: its group or others may use it (mode %04o), and it holds secrets: chmod 600 "
-                 "it",
-                 path, (unsigned)file->st_mode & 07777);
-        return -EPERM;
-    }
-    if (file->st_size > KEYS_FILE_MAX) {
-        snprintf(why, KEYS_WHY_SIZE, "%s: it is larger than %d bytes", path, KEYS_FILE_MAX);
-        return -EFBIG;
-    }
-    return 0;
-}
-
-/* Reads `size` bytes, which must be all that there are. */
-static int read_all(int fd, char *text, size_t size)
-{
-    size_t n = 0;
-
-    while (n <= size) {
-        ssize_t got = read(fd, text + n, size + 1 - n);
-
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got == 0)
-            break;
-        n += got > 0 ? (size_t)got : 0;
-    }
-    return n == size ? 0 : -EAGAIN;
-}
-
 /* As many of each as there can be: "abc 12345678 r:d" is the shortest line, and each grant has a
  * colon. One more of each is where the next one is parsed. */
 static int make_room(struct keys *keys)
 {
-    size_t lines = keys->size / LINE_MIN + 1;
+    size_t size = buf_size(&keys->text);
+    size_t lines = size / LINE_MIN + 1;
     size_t colons = 1;
 
-    for (size_t i = 0; i + 1 < keys->size; i++)
-        colons += keys->text[i] == ':';
+    for (size_t i = 0; i < size; i++)
+        colons += buf_bytes(&keys->text)[i] == ':';
     keys->identities = calloc(lines, sizeof(keys->identities[0]));
     keys->grants = calloc(colons, sizeof(keys->grants[0]));
     return keys->identities != NULL && keys->grants != NULL ? 0 : -ENOMEM;
 }
 
-static int read_file(struct keys *keys, int fd, const char *path, char why[KEYS_WHY_SIZE])
+static int read_file(struct keys *keys, const char *path, char why[KEYS_WHY_SIZE])
 {
-    struct stat file;
-    int rc;
+    int rc = private_file_read(path, KEYS_FILE_MAX, &keys->text, why, KEYS_WHY_SIZE);
 
-    if (fstat(fd, &file) < 0)
-        return say(why, path, -errno);
-    rc = check_file(&file, path, why);
     if (rc < 0)
         return rc;
-    keys->size = (size_t)file.st_size + 1;
-    keys->text = malloc(keys->size);
-    if (keys->text == NULL)
-        return say(why, path, -ENOMEM);
-    rc = read_all(fd, keys->text, keys->size - 1);
-    if (rc == -EAGAIN)
-        snprintf(why, KEYS_WHY_SIZE, "%s: it changed while it was read", path);
-    if (rc < 0)
-        return rc == -EAGAIN ? rc : say(why, path, rc);
-    keys->text[keys->size - 1] = '\0';
     rc = make_room(keys);
     return rc < 0 ? say(why, path, rc) : parse_lines(keys, path, why);
 }
@@ -374,20 +319,13 @@ static int invent(struct keys *keys)
 int keys_read(const char *path, struct keys **keys, char why[KEYS_WHY_SIZE])
 {
     struct keys *made = calloc(1, sizeof(*made));
-    int fd;
     int rc;
 
     if (made == NULL)
         return say(why, path, -ENOMEM);
     made->holds = 1;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    rc = fd < 0 ? -errno : invent(made);
-    if (rc < 0)
-        say(why, path, rc);
-    else
-        rc = read_file(made, fd, path, why);
-    if (fd >= 0)
-        close(fd);
+    rc = invent(made);
+    rc = rc < 0 ? say(why, path, rc) : read_file(made, path, why);
     if (rc < 0)
         keys_release(made);
     else
