@@ -14,6 +14,7 @@
 #include "index/admin/admin.h"
 #include "index/api/api.h"
 #include "index/base/log.h"
+#include "index/cluster/sign.h"
 #include "index/maintenance/backup.h"
 #include "index/maintenance/drained.h"
 #include "index/maintenance/healer.h"
@@ -95,14 +96,18 @@ static void init_api(struct index_server *s, const struct index_server_options *
     generations_init(&s->objects.generations, store_last_generation(s->objects.store));
 }
 
-static int start_transfers(struct index_server *s)
+static int start_transfers(struct index_server *s, const struct index_server_options *options)
 {
     struct transfer_limits limits = transfer_default_limits;
     size_t most = volume_connections();
+    int rc;
 
     if (most > 0)
         limits.kept_connections = most / 2 > 0 ? most / 2 : 1;
-    return transfers_new(s->loop, &limits, &s->objects.transfers);
+    rc = transfers_new(s->loop, &limits, &s->objects.transfers);
+    if (rc == 0)
+        index_server_set_secrets(s, options->secrets, options->ticket_ttl);
+    return rc;
 }
 
 static void ignore_cb(void *arg)
@@ -242,7 +247,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = store_open(loop, options->directory, &store_options, &s->objects.store);
     if (rc < 0)
         goto err_free;
-    rc = start_transfers(s);
+    rc = start_transfers(s, options);
     if (rc < 0) {
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
@@ -447,6 +452,16 @@ void index_server_set_keys(struct index_server *s, struct keys *keys)
 
     s->s3.keys = keys_hold(keys);
     keys_release(old);
+}
+
+void index_server_set_secrets(struct index_server *s, const struct secrets *secrets,
+                              unsigned ticket_ttl)
+{
+    struct signer signer = {.version = 0};
+
+    signer_set(&signer, secrets, ticket_ttl);
+    transfers_set_signer(s->objects.transfers, &signer);
+    signer_deinit(&signer);
 }
 
 void index_server_close_public(struct index_server *s)

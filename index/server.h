@@ -10,6 +10,7 @@
 
 struct index_server;
 struct keys;
+struct secrets;      /* index/access/secret.h */
 struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
@@ -18,11 +19,16 @@ struct index_server_options {
     size_t n_volumes;                   /* at least 1 */
     unsigned subvolumes;                /* 1 to 256 */
     unsigned copies;                    /* volumes that each value goes to: 1 to 16 */
-    bool check_reads;      /* a GET looks whether the replica is there before it redirects */
-    const char *fallback;  /* "host:port" that a GET of a missing key is sent to, or NULL */
-    bool protect;          /* only unlinked keys can be deleted */
-    struct keys *keys;     /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
-    const char *s3_domain; /* a bucket of S3 is also at the host BUCKET.NAME; NULL: it isn't */
+    bool check_reads;     /* a GET looks whether the replica is there before it redirects */
+    const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
+    bool protect;         /* only unlinked keys can be deleted */
+    struct keys *keys;    /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
+    const struct secrets *secrets; /* the first signs requests to volumes; NULL, or none: they
+                                      aren't signed */
+    unsigned ticket_ttl;           /* seconds that a ticket is good for */
+    const char *secret_file; /* where they are from, absolute, or NULL: for whoever runs the index
+                                next, and not for the server itself */
+    const char *s3_domain;   /* a bucket of S3 is also at the host BUCKET.NAME; NULL: it isn't */
     uint64_t
         s3_upload_expiry_ms; /* after which an upload that is left alone is given up; 0: never */
     bool sync; /* an acknowledged change survives a power cut, not only the end of the process */
@@ -56,6 +62,10 @@ int index_server_set_volumes(struct index_server *server, const struct volume_en
 /* Makes these the keys of S3, which it holds: requests that come from now on are judged by them.
  * The server was started with some. */
 void index_server_set_keys(struct index_server *server, struct keys *keys);
+
+/* Signs with the first of these from now on. */
+void index_server_set_secrets(struct index_server *server, const struct secrets *secrets,
+                              unsigned ticket_ttl);
 
 /* Stops accepting on every listener but the first, which the front needs while it drains. */
 void index_server_close_public(struct index_server *server);

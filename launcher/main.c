@@ -21,7 +21,7 @@ static const struct {
     {&restore_command, restore_main},     {&rebuild_command, rebuild_main},
     {&rebalance_command, rebalance_main}, {&verify_command, verify_main},
     {&drain_command, drain_main},         {&forget_command, forget_main},
-    {&cancel_command, cancel_main},
+    {&cancel_command, cancel_main},       {&secret_command, secret_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "index/access/ticket.h"
 #include "index/base/address.h"
 #include "index/base/log.h"
 #include "index/maintenance/job.h"
@@ -57,6 +58,17 @@ const char *option_set_seconds(void *target, const char *value)
     if (!parse_number(value, 86400, &seconds))
         return "must be a number of seconds, at most 86400";
     *(unsigned *)target = seconds * 1000;
+    return NULL;
+}
+
+const char *option_set_ticket_ttl(void *target, const char *value)
+{
+    unsigned seconds;
+
+    static_assert(TICKET_TTL_MIN == 5 && TICKET_TTL_MAX == 86400, "the text says so");
+    if (!parse_number(value, TICKET_TTL_MAX, &seconds) || seconds < TICKET_TTL_MIN)
+        return "must be a number of seconds, from 5 to 86400";
+    *(unsigned *)target = seconds;
     return NULL;
 }
 

@@ -99,22 +99,30 @@ void get_respond_none(struct http_request *request)
     http_respond_text(request, 503, "no volume that has the value can be read\n");
 }
 
+static const char *method_of(const struct http_request *request)
+{
+    return http_request_method(request) == HTTP_METHOD_HEAD ? "HEAD" : "GET";
+}
+
 /* Tells the front where to fetch the blob: the path is the blob's, below its subvolume. ADDRESS is
  * the IP:PORT that the volume answers at, so that nginx needs to look up nothing, and to know
  * nothing of the volumes:
  *
  *     front ──▶ index   GET /key, Mkv-Reads: proxy
- *           ◀──         X-Accel-Redirect: /_mkv/blob/ADDRESS/PATH
- *     front ──▶ volume  GET /PATH; should that fail:
+ *           ◀──         X-Accel-Redirect: /_mkv/blob/ADDRESS/PATH, Mkv-Ticket: TICKET
+ *     front ──▶ volume  GET /PATH, Mkv-Ticket: TICKET; should that fail:
  *     front ──▶ index   GET /key, Mkv-Reads: proxy, Mkv-Failed: ,ADDRESS
  */
 static void respond_by_front(struct http_request *request, const struct place *place,
-                             const char *path, const struct volume *volume)
+                             const char *path, struct volume *volume)
 {
     char uri[sizeof("/_mkv/blob/") + ADDRESS_TEXT_MAX + PLACEMENT_FULL_PATH_MAX];
     char full[PLACEMENT_FULL_PATH_MAX];
+    char ticket[TICKET_SIZE];
 
     placement_full_path(place, path, full);
+    if (volume_sign(volume, method_of(request), full, strlen(full), ticket))
+        http_add_header(request, TICKET_HEADER, ticket);
     snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, full);
     http_add_header(request, "X-Accel-Redirect", uri);
     http_respond_text(request, 200, "");
@@ -123,9 +131,9 @@ static void respond_by_front(struct http_request *request, const struct place *p
 void get_respond_with(struct api *api, struct http_request *request, const struct key *key,
                       const struct record *record, const struct place *place)
 {
-    const struct volume *volume = place_live(api->objects->places, place);
+    struct volume *volume = place_live(api->objects->places, place);
     char path[PLACEMENT_PATH_MAX];
-    char url[PLACEMENT_URL_MAX];
+    char url[VOLUME_READ_URL_MAX];
 
     if (volume == NULL) {
         get_respond_none(request);
@@ -138,7 +146,7 @@ void get_respond_with(struct api *api, struct http_request *request, const struc
         respond_by_front(request, place, path, volume);
         return;
     }
-    placement_url(volume->name, place, path, url);
+    volume_read_url(volume, place, path, method_of(request), url);
     http_add_header(request, "Location", url);
     http_respond_text(request, 302, "");
 }

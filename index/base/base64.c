@@ -30,6 +30,23 @@ size_t base64_encode(const void *bytes, size_t n, char *text)
     return (size_t)(out - text);
 }
 
+size_t base64url_encode(const void *bytes, size_t n, char *text)
+{
+    const unsigned char *in = bytes;
+    char group[4];
+    size_t len = 0;
+
+    for (; n > 0; in += 3) {
+        size_t here = n < 3 ? n : 3;
+
+        base64_encode(in, here, group);
+        for (size_t i = 0; i <= here; i++)
+            text[len++] = group[i] == '+' ? '-' : group[i] == '/' ? '_' : group[i];
+        n -= here;
+    }
+    return len;
+}
+
 /* One more than the value of a character, or 0 if it has none. */
 static const unsigned char values[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,

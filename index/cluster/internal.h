@@ -4,6 +4,7 @@
 #define MKV_CLUSTER_INTERNAL_H
 
 #include "index/cluster/pace.h"
+#include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 
 #define TRANSFER_POOL_MAX 128 /* idle easy handles kept for reuse */
@@ -27,6 +28,7 @@ struct transfers {
     struct transfer_queue ended;   /* result known, `done` to be fired */
     struct transfer_queue wakes;   /* to be woken */
     struct pace pace;              /* of what is copied in the background */
+    struct signer signer;
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */

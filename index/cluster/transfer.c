@@ -15,6 +15,7 @@
 #include "index/base/http_date.h"
 #include "index/base/log.h"
 #include "index/cluster/internal.h"
+#include "index/cluster/volumes.h"
 
 #define UPLOAD_BUFFER   (64 * 1024L)
 #define DOWNLOAD_BUFFER (128 * 1024L)
@@ -205,6 +206,16 @@ uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size)
     return uv_now(engine->loop) + engine->limits.durable_timeout + flush_time(size);
 }
 
+void transfers_set_signer(struct transfers *engine, const struct signer *signer)
+{
+    engine->signer = *signer;
+}
+
+const struct signer *transfers_signer(const struct transfers *engine)
+{
+    return &engine->signer;
+}
+
 static int start(struct transfers *engine, struct transfer *t)
 {
     t->progress = uv_now(engine->loop);
@@ -215,34 +226,6 @@ static int start(struct transfers *engine, struct transfer *t)
     LIST_INSERT_HEAD(&engine->active, t, link);
     multi_watch_stalls(engine);
     return 0;
-}
-
-static int prepare(struct transfers *engine, struct transfer *t, const char *url,
-                   transfer_done_cb done)
-{
-    struct volume *volume = t->volume;
-    uint64_t until = t->until;
-    void *data = t->data;
-    bool anew = t->anew;
-    int rc = 0;
-
-    if (engine->aborted)
-        return UV_ECANCELED;
-    memset(t, 0, sizeof(*t));
-    t->data = data;
-    t->volume = volume;
-    t->until = until;
-    t->engine = engine;
-    t->done = done;
-    t->stall_timeout = engine->limits.stall_timeout;
-    t->easy = take_handle(engine);
-    if (t->easy == NULL)
-        return UV_ENOMEM;
-    set_common_options(t->easy, t, url);
-    rc = connection_prepare(t, url, anew);
-    if (rc < 0)
-        forget_start(engine, t);
-    return rc;
 }
 
 /* Adds a header of its own. On failure the handle and all headers are gone. */
@@ -259,10 +242,61 @@ static int set_header(struct transfers *engine, struct transfer *t, const char *
     return 0;
 }
 
+/* Adds the ticket for this method and the path of the URL. On failure as set_header(). */
+static int sign_request(struct transfer *t, const char *method, const char *url)
+{
+    const char *path = strchr(strstr(url, "://") + 3, '/');
+    const char *identity = t->identity != NULL ? t->identity : "";
+    struct signing_key own = {.version = 0};
+    char header[sizeof(TICKET_HEADER ": ") + TICKET_SIZE] = TICKET_HEADER ": ";
+    char *ticket = header + sizeof(TICKET_HEADER ": ") - 1;
+    size_t len = strcspn(path, "?");
+    bool is_signed;
+
+    if (t->volume != NULL)
+        is_signed = volume_sign(t->volume, method, path, len, ticket);
+    else
+        is_signed = sign(&t->engine->signer, &own, identity, method, path, len, ticket);
+    ticket_key_deinit(&own.key);
+    return is_signed ? set_header(t->engine, t, header) : 0;
+}
+
+static int prepare(struct transfers *engine, struct transfer *t, const char *method,
+                   const char *url, transfer_done_cb done)
+{
+    struct volume *volume = t->volume;
+    const char *identity = t->identity;
+    uint64_t until = t->until;
+    void *data = t->data;
+    bool anew = t->anew;
+    int rc = 0;
+
+    if (engine->aborted)
+        return UV_ECANCELED;
+    memset(t, 0, sizeof(*t));
+    t->data = data;
+    t->volume = volume;
+    t->identity = identity;
+    t->until = until;
+    t->engine = engine;
+    t->done = done;
+    t->stall_timeout = engine->limits.stall_timeout;
+    t->easy = take_handle(engine);
+    if (t->easy == NULL)
+        return UV_ENOMEM;
+    set_common_options(t->easy, t, url);
+    rc = connection_prepare(t, url, anew);
+    if (rc < 0) {
+        forget_start(engine, t);
+        return rc;
+    }
+    return sign_request(t, method, url);
+}
+
 int transfer_put(struct transfers *engine, struct transfer *t, const char *url, int64_t size,
                  uint64_t time, transfer_read_cb read, transfer_done_cb done)
 {
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "PUT", url, done);
     char header[HTTP_DATE_SIZE + 6] = "Date: ";
 
     if (rc < 0)
@@ -287,7 +321,7 @@ int transfer_put(struct transfers *engine, struct transfer *t, const char *url, 
 int transfer_delete(struct transfers *engine, struct transfer *t, const char *url,
                     transfer_done_cb done)
 {
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "DELETE", url, done);
 
     if (rc < 0)
         return rc;
@@ -298,7 +332,7 @@ int transfer_delete(struct transfers *engine, struct transfer *t, const char *ur
 int transfer_head(struct transfers *engine, struct transfer *t, const char *url,
                   transfer_done_cb done)
 {
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "HEAD", url, done);
 
     if (rc < 0)
         return rc;
@@ -309,7 +343,7 @@ int transfer_head(struct transfers *engine, struct transfer *t, const char *url,
 int transfer_get(struct transfers *engine, struct transfer *t, const char *url, unsigned timeout,
                  transfer_write_cb write, transfer_done_cb done)
 {
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "GET", url, done);
 
     if (rc < 0)
         return rc;
@@ -326,7 +360,7 @@ int transfer_get_range(struct transfers *engine, struct transfer *t, const char 
                        transfer_done_cb done)
 {
     char range[2 * 20 + 2];
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "GET", url, done);
 
     if (rc < 0)
         return rc;
@@ -340,7 +374,7 @@ int transfer_get_range(struct transfers *engine, struct transfer *t, const char 
 int transfer_post(struct transfers *engine, struct transfer *t, const char *url, const char *text,
                   uint64_t size, transfer_write_cb write, transfer_done_cb done)
 {
-    int rc = prepare(engine, t, url, done);
+    int rc = prepare(engine, t, "POST", url, done);
 
     if (rc == 0)
         rc = set_header(engine, t, "Content-Type: text/plain");

@@ -13,7 +13,8 @@
 #include "index/base/address.h"
 #include "index/base/shortage.h"
 
-struct pace; /* pace.h */
+struct pace;   /* pace.h */
+struct signer; /* sign.h */
 struct transfers;
 struct transfer;
 struct volume;
@@ -38,8 +39,8 @@ typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, 
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired. `data`, `volume`, `until` and `anew` are set before the start, the rest is this
- * module's. */
+ * `done` has fired. `data`, `volume`, `identity`, `until` and `anew` are set before the start, the
+ * rest is this module's. */
 struct transfer {
     void *data;     /* the caller's */
     uint64_t until; /* loop time by which it is to have ended; 0: any. May be changed meanwhile */
@@ -52,6 +53,8 @@ struct transfer {
     transfer_write_cb write;
     uint64_t stall_timeout; /* ms without progress that the volume is granted */
     struct volume *volume;  /* that is asked: one that is down is granted less; NULL: any */
+    const char *identity; /* what is at the URL, where `volume` is NULL and requests are signed; or
+                             NULL */
     bool anew; /* look the volume's name up again, and take no connection that was kept */
     char volume_id[TRANSFER_VOLUME_ID_MAX + 1]; /* the answer's Mkv-Volume-Id; readable in `done` */
     char address[ADDRESS_TEXT_MAX];             /* that it came from, "IP:port"; likewise */
@@ -97,6 +100,10 @@ void transfers_free(struct transfers *engine, void (*cb)(void *arg), void *arg);
 
 /* Cancels every transfer, and refuses new ones with UV_ECANCELED from now on. */
 void transfers_abort(struct transfers *engine);
+
+/* What signs all requests that start from now on; copied. At first nothing does. */
+void transfers_set_signer(struct transfers *engine, const struct signer *signer);
+const struct signer *transfers_signer(const struct transfers *engine);
 
 /* The pace of what is copied in the background. */
 struct pace *transfers_pace(struct transfers *engine);

@@ -55,6 +55,7 @@ static void volume_free(struct volume *volume)
     hasher_free(volume->hasher);
     assembles_free(volume->assembles);
     annotator_free(volume->annotator);
+    ticket_key_deinit(&volume->signing_key.key);
     free(volume);
 }
 
@@ -240,6 +241,7 @@ static int identify(struct volume *volume, const char *identity)
                     volume->identity[0] != '\0' ? volume->identity : "one without identity",
                     identity[0] != '\0' ? identity : "one without identity");
     strcpy(volume->identity, identity);
+    volume->signing_key.version = 0;
     rc = volume->volumes->cb(volume, volume->volumes->arg);
     volume->identified = rc == 0; /* else it is asked again */
     if (rc < 0) {
@@ -283,6 +285,27 @@ static void set_writable(struct volume *volume)
     }
 }
 
+/* It wants a ticket. The first one is made before anybody knows for whom; then the answer has the
+ * identity that the next one needs. */
+static void refused(struct volume *volume, int status)
+{
+    const struct signer *signer = transfers_signer(volume->volumes->transfers);
+    bool was_known = volume->identified;
+    bool is_same = was_known && strcmp(volume->identity, volume->probe.volume_id) == 0;
+
+    if (status != 403) {
+        set_state(volume, VOLUME_DOWN, "it wants a password");
+    } else if (signer->version == 0) {
+        set_state(volume, VOLUME_DOWN, "it obeys only who has its secret (--secret-file)");
+    } else if (is_same) {
+        set_state(volume, VOLUME_DOWN,
+                  "it refuses our tickets: another --secret-file, or clocks that differ");
+    } else if (identify(volume, volume->probe.volume_id) == 0 && !was_known) {
+        volume->asked = false;
+        volume->probe_at = 0;
+    }
+}
+
 static void answered(struct volume *volume, int status)
 {
     enum volume_state says = VOLUME_UP;
@@ -293,6 +316,10 @@ static void answered(struct volume *volume, int status)
     if (status >= 500) {
         snprintf(reason, sizeof(reason), "it answers %d", status);
         set_state(volume, VOLUME_DOWN, reason);
+        return;
+    }
+    if (status == 401 || status == 403) {
+        refused(volume, status);
         return;
     }
     if (identify(volume, volume->probe.volume_id) < 0)
@@ -363,6 +390,7 @@ static void probe(struct volume *volume)
     volume->answer_len = 0;
     v->n_probes += annotator_send(volume->annotator, v->transfers, annotated_cb);
     volume->probe.data = volume;
+    volume->probe.identity = volume->identity;
     volume->probe.anew = volume->state == VOLUME_DOWN || volume->silent > 0;
     volume->probe_at = next_probe(v);
     if (transfer_get(v->transfers, &volume->probe, url, PROBE_TIMEOUT, answer_cb, probe_done_cb) <
@@ -404,12 +432,33 @@ void volume_report(struct volume *volume, int rc, int status)
         set_down(volume, rc);
     else if (rc == 0 && status == 507)
         set_state(volume, VOLUME_FULL, "it says so");
-    else if (rc == 0 && status < 500)
+    else if (rc == 0 && status < 500 && status != 403)
         return;
     /* Ask it, soon: an nginx whose disk is full answers 500. */
     if (transfer_failed_here(rc))
         return;
     volume->probe_at = 0;
+}
+
+bool volume_sign(struct volume *volume, const char *method, const char *path, size_t len,
+                 char ticket[TICKET_SIZE])
+{
+    return sign(transfers_signer(volume->volumes->transfers), &volume->signing_key,
+                volume->identity, method, path, len, ticket);
+}
+
+void volume_read_url(struct volume *volume, const struct place *place, const char *path,
+                     const char *method, char url[VOLUME_READ_URL_MAX])
+{
+    char full[PLACEMENT_FULL_PATH_MAX];
+    char ticket[TICKET_SIZE];
+    size_t n;
+
+    placement_full_path(place, path, full);
+    placement_url(volume->name, place, path, url);
+    n = strlen(url);
+    if (volume_sign(volume, method, full, strlen(full), ticket))
+        snprintf(url + n, VOLUME_READ_URL_MAX - n, "?" TICKET_PARAMETER "=%s", ticket);
 }
 
 bool volume_is_paused(const struct volume *volume)

@@ -21,6 +21,8 @@
 
 #include "index/base/address.h"
 #include "index/base/place.h"
+#include "index/cluster/placement.h"
+#include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 
 #define VOLUME_REASON_MAX  128
@@ -69,6 +71,7 @@ struct volume {
     struct hasher *hasher;           /* hash.h */
     struct assembles *assembles;     /* assemble.h */
     struct annotator *annotator;     /* annotate.h */
+    struct signing_key signing_key;  /* of its identity */
     /* The rest is this module's. */
     bool asked;            /* a probe has ended, or could not begin */
     bool identified;       /* it has answered */
@@ -117,6 +120,18 @@ void volume_report(struct volume *volume, int rc, int status);
 
 /* The same of a PUT or a sync: after a 5xx the volume is paused. */
 void volume_report_store(struct volume *volume, int rc, int status);
+
+/* Writes the ticket with which the volume obeys a request. False, and *ticket is "": it needs none.
+ */
+bool volume_sign(struct volume *volume, const char *method, const char *path, size_t len,
+                 char ticket[TICKET_SIZE]);
+
+#define VOLUME_READ_URL_MAX (PLACEMENT_URL_MAX + TICKET_QUERY_SIZE)
+
+/* Writes the URL of a blob for a client who is sent there to read it, with the ticket in its query
+ * if one is needed. */
+void volume_read_url(struct volume *volume, const struct place *place, const char *path,
+                     const char *method, char url[VOLUME_READ_URL_MAX]);
 
 /* Whether the volume had better not be chosen for a new blob where there is another one. */
 bool volume_is_paused(const struct volume *volume);

@@ -11,6 +11,7 @@
 
 #include "index/base/log.h"
 #include "index/cluster/placement.h"
+#include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 #include "index/maintenance/backup_key.h"
 #include "index/maintenance/backup_read.h"
@@ -137,6 +138,7 @@ static int get(struct fetch *f, const struct backup_file *file)
     placement_path(key.bytes, key.len, file->generation, path);
     placement_url(f->find->volumes[file->place.volume], &file->place, path, url);
     f->transfer.data = f;
+    f->transfer.identity = f->find->identities[file->place.volume];
     return transfer_get(f->transfers, &f->transfer, url, 0, write_cb, fetched_cb);
 }
 
@@ -153,6 +155,8 @@ static int run(struct fetch *f, const struct backup_file *file)
         freed_cb(&f->check);
         return rc;
     }
+    if (f->find->signer != NULL)
+        transfers_set_signer(f->transfers, f->find->signer);
     rc = get(f, file);
     while (rc == 0 && !f->ended)
         uv_run(&f->loop, UV_RUN_ONCE);

@@ -2,14 +2,19 @@
 #ifndef MKV_MAINTENANCE_BACKUP_FIND_H
 #define MKV_MAINTENANCE_BACKUP_FIND_H
 
+#include "index/cluster/transfer.h"
 #include "index/maintenance/found.h"
 #include "index/maintenance/sort.h"
 
 #define BACKUP_FIND_MAX 64 /* files that are remembered; older ones than so many are not */
 
-/* Set the first three, and zero the rest. Nothing needs to be freed. */
+struct signer; /* index/cluster/sign.h */
+
+/* Set the first five, and zero the rest. Nothing needs to be freed. */
 struct backup_find {
     const char *const *volumes; /* "host:port", by the numbers that places have; borrowed */
+    const char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* likewise */
+    const struct signer *signer;                          /* of the requests; NULL: nothing signs */
     int (*tick_cb)(void *arg); /* called now and then while one is read; its result means nothing */
     void *arg;
     struct backup_file {

@@ -12,6 +12,7 @@
 #include "index/base/base64.h"
 #include "index/base/buf.h"
 #include "index/base/log.h"
+#include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 
 #define TRIES     5
@@ -180,10 +181,26 @@ static void note_problem(struct stream *s, int rc, int status)
         return;
     if (rc < 0)
         snprintf(s->problem, sizeof(s->problem), "%s", uv_strerror(rc));
+    else if (status == 403)
+        snprintf(s->problem, sizeof(s->problem),
+                 "it refuses us: give the --secret-file that it has, and look at the clocks");
     else if (status != 200)
         snprintf(s->problem, sizeof(s->problem), "it answers %d", status);
     else
         snprintf(s->problem, sizeof(s->problem), "its answer was cut off");
+}
+
+/* A volume that wants a ticket says who it is by its refusal. */
+static bool has_said_who(struct stream *s, const struct transfer *transfer, int status)
+{
+    struct collect *collect = s->collector->collect;
+    char *identity = collect->identities[s->volume];
+
+    if (status != 403 || collect->signer == NULL || identity[0] != '\0' ||
+        transfer->volume_id[0] == '\0')
+        return false;
+    strcpy(identity, transfer->volume_id);
+    return true;
 }
 
 static void listed_cb(struct transfer *transfer, int rc, int status)
@@ -203,9 +220,13 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
         c->n_open--;
         return;
     }
+    if (has_said_who(s, transfer, status)) {
+        s->retry_at = 1; /* at the next tick */
+        return;
+    }
     note_problem(s, rc, status);
     s->tries = s->progressed ? 1 : s->tries + 1;
-    if (rc == 0 && status == 404) /* nginx and nothing of mkv */
+    if (rc == 0 && (status == 404 || status == 403)) /* nginx and nothing of mkv; no secret */
         s->tries = TRIES;
     if (s->tries < TRIES) {
         s->retry_at = uv_now(&c->loop) + RETRY;
@@ -233,6 +254,7 @@ static void list(struct stream *s)
     snprintf(url, sizeof(url), "http://%s%s", c->collect->volumes[s->volume], path);
     s->transfer.data = s;
     s->transfer.volume = NULL;
+    s->transfer.identity = c->collect->identities[s->volume];
     s->transfer.anew = s->tries > 0;
     rc = transfer_get(c->transfers, &s->transfer, url, 0, write_cb, listed_cb);
     if (rc < 0) {
@@ -298,6 +320,8 @@ int collect_run(struct collect *collect)
     rc = c.streams == NULL ? UV_ENOMEM
                            : transfers_new(&c.loop, &transfer_default_limits, &c.transfers);
     if (rc == 0) {
+        if (collect->signer != NULL)
+            transfers_set_signer(c.transfers, collect->signer);
         transfers_set_volumes(c.transfers, collect->n_volumes);
         collect_all(&c);
         rc = c.rc;

@@ -24,8 +24,9 @@ struct collected {
 struct collect {
     const char *const *volumes; /* "host:port" */
     size_t n_volumes;
-    char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* out: of those that have one, else "" */
-    bool without_notes;                             /* they aren't wanted, which is faster */
+    char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* of those that have one; "" at first */
+    const struct signer *signer; /* of the requests (index/cluster/sign.h); NULL: nothing signs */
+    bool without_notes;          /* they aren't wanted, which is faster */
     bool *listed; /* out: those that were listed to the end; NULL: one that can't be ends all */
     /* Called for each file that has a blob's name. 0, or negative to end all with that. */
     int (*blob_cb)(const struct collected *blob, void *arg);

@@ -48,6 +48,7 @@ static int list(struct inventory *in)
         .volumes = in->names,
         .n_volumes = in->n_volumes,
         .identities = in->identities,
+        .signer = &in->signer,
         .without_notes = true,
         .listed = in->listed,
         .blob_cb = blob_cb,
@@ -156,6 +157,7 @@ static int choose_volumes(struct inventory *in)
         if (!volume_is_live(volume))
             continue;
         in->names[in->n_volumes] = volume->name;
+        strcpy(in->identities[in->n_volumes], volume->identity);
         in->volumes[in->n_volumes++] = volume;
     }
     return 0;
@@ -184,6 +186,7 @@ int inventory_start(struct inventory *in)
 {
     int rc = choose_volumes(in);
 
+    in->signer = *transfers_signer(in->objects->transfers);
     in->dir_fd = open(in->objects->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (rc == 0 && in->dir_fd < 0)
         rc = -errno;

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "index/cluster/sign.h"
 #include "index/maintenance/collect.h"
 #include "index/maintenance/found.h"
 #include "index/objects/objects.h"
@@ -35,6 +36,7 @@ struct inventory {
     const char **names;
     bool *listed;
     char (*identities)[TRANSFER_VOLUME_ID_MAX + 1];
+    struct signer signer; /* as of the start: the thread's */
     int dir_fd;
     struct sort *sort;
     uv_thread_t thread;

@@ -94,6 +94,7 @@ static int list_volumes(struct rebuild *r)
         .volumes = r->options->volumes,
         .n_volumes = r->options->n_volumes,
         .identities = calloc(r->options->n_volumes + 1, sizeof(*r->collect.identities)),
+        .signer = r->options->signer,
         .blob_cb = blob_cb,
         .tick_cb = tick_cb,
         .arg = r,
@@ -113,6 +114,8 @@ static int read_backup(struct rebuild *r, int dir)
     if (r->options->ignore_backup)
         return 0;
     find->volumes = r->options->volumes;
+    find->identities = (const char(*)[TRANSFER_VOLUME_ID_MAX + 1]) r->collect.identities;
+    find->signer = r->options->signer;
     find->tick_cb = tick_cb;
     find->arg = r;
     rc = backup_find_read(find, dir, &r->known);

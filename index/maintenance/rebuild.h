@@ -16,12 +16,15 @@ struct rebuild_progress {
     uint64_t keys;     /* in the new index */
 };
 
+struct signer; /* index/cluster/sign.h */
+
 struct rebuild_options {
     const char *directory;      /* of the index, which must not run; made 0700 when missing */
     const char *const *volumes; /* "host:port" */
     size_t n_volumes;
-    bool replace;       /* give up what the index holds */
-    bool ignore_backup; /* go by the files alone */
+    const struct signer *signer; /* of requests to volumes; NULL: nothing signs */
+    bool replace;                /* give up what the index holds */
+    bool ignore_backup;          /* go by the files alone */
     /* Called now and then, for who waits; may be NULL. */
     void (*progress_cb)(const struct rebuild_progress *progress, void *arg);
     void *arg;

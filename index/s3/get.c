@@ -311,12 +311,12 @@ static void respond_none(const struct call *call)
 
 /* Without a front nobody else can fetch the blob than the client. */
 static void redirect_client(const struct reading *r, const struct place *place,
-                            const struct volume *volume, const char *path)
+                            struct volume *volume, const char *path)
 {
     struct http_request *request = r->call->request;
-    char url[PLACEMENT_URL_MAX];
+    char url[VOLUME_READ_URL_MAX];
 
-    placement_url(volume->name, place, path, url);
+    volume_read_url(volume, place, path, "GET", url);
     http_add_header(request, "Location", url);
     http_respond(request, 307, "", 0);
 }
@@ -340,10 +340,11 @@ static void respond_from(const struct reading *r, const struct place *place)
 {
     const struct call *call = r->call;
     const struct key *key = &call->target.key;
-    const struct volume *volume = place_live(call->s3->objects->places, place);
+    struct volume *volume = place_live(call->s3->objects->places, place);
     char path[PLACEMENT_PATH_MAX];
     char full[PLACEMENT_FULL_PATH_MAX];
     char text[RANGE_TEXT_MAX];
+    char ticket[TICKET_SIZE];
     struct read_lines lines;
 
     if (volume == NULL) {
@@ -364,6 +365,8 @@ static void respond_from(const struct reading *r, const struct place *place)
         http_add_header(call->request, "Mkv-Range", text);
     }
     add_tag(r);
+    if (volume_sign(volume, "GET", full, strlen(full), ticket))
+        http_add_header(call->request, TICKET_HEADER, ticket);
     read_lines_redirect(&lines);
 }
 

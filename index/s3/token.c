@@ -20,16 +20,7 @@ size_t token_write(enum token_kind kind, const char *key, size_t len, char token
     bytes[0] = (unsigned char)kind;
     memcpy(bytes + 1, key, len);
     n += put_u32(bytes + n, crc32c(0, bytes, n));
-    n = base64_encode(bytes, n, token);
-    while (token[n - 1] == '=')
-        n--;
-    for (size_t i = 0; i < n; i++) {
-        if (token[i] == '+')
-            token[i] = '-';
-        else if (token[i] == '/')
-            token[i] = '_';
-    }
-    return n;
+    return base64url_encode(bytes, n, token);
 }
 
 /* Back to the usual alphabet, with padding. */

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "index/access/keys.h"
+#include "index/access/secret.h"
 #include "index/server.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
 #include "launcher/commands/settings.h"
 #include "launcher/commands/upstreams.h"
 #include "launcher/commands/volume_list.h"
+#include "launcher/nginx/files.h"
 #include "launcher/nginx/prefix.h"
 
 struct index_options {
@@ -21,6 +23,8 @@ struct index_options {
     struct address s3;     /* likewise */
     const char *s3_domain;
     const char *keys;
+    const char *secret_file;
+    unsigned ticket_ttl; /* seconds */
     uint64_t s3_upload_expiry_ms;
     const char *directory;
     const char *fallback;
@@ -100,6 +104,12 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, s3_domain)},
     {"keys", "FILE", NULL, "who may do what by S3, and the secrets; HUP reads it anew",
      option_set_string, offsetof(struct index_options, keys)},
+    {"secret-file", "FILE", NULL,
+     "sign requests to volumes with the secret in FILE; HUP reads it anew", option_set_string,
+     offsetof(struct index_options, secret_file)},
+    {"ticket-ttl", "SECONDS", "60",
+     "how long a client who is sent to a volume may take to get there", option_set_ticket_ttl,
+     offsetof(struct index_options, ticket_ttl)},
     {"s3-upload-expiry", "TIME", "7d",
      "when a multipart upload that is left alone is given up; 0 is never", option_set_duration,
      offsetof(struct index_options, s3_upload_expiry_ms)},
@@ -129,7 +139,9 @@ struct backend {
     struct listeners direct;
     int fds[LISTENERS_MAX + 1];
     struct index_server *server;
-    struct keys *keys; /* of the start, or NULL */
+    struct keys *keys;      /* of the start, or NULL */
+    struct secrets secrets; /* likewise, or none */
+    char *secret_path;      /* of their file, absolute, or NULL */
 };
 
 /* The volumes of the command line and of the file. NULL, or what is wrong with them. */
@@ -261,19 +273,41 @@ static int reload_keys(struct backend *b)
     return 0;
 }
 
+static int reload_secrets(struct backend *b)
+{
+    struct secrets secrets = {.n = 0};
+    char why[SECRET_WHY_SIZE];
+    int rc = secrets_read(b->given->secret_file, &secrets, why);
+
+    if (rc < 0) {
+        log_error("the secret stays as it is: %s", why);
+        return rc;
+    }
+    index_server_set_secrets(b->server, &secrets, b->given->ticket_ttl);
+    log_info("the index has %zu secret%s, and signs by %s", secrets.n, secrets.n == 1 ? "" : "s",
+             secrets.items[0].id);
+    secrets_deinit(&secrets);
+    return 0;
+}
+
 /* A file that can't be read, or says nonsense, changes nothing. */
 static int backend_reload(void *arg)
 {
     struct backend *b = arg;
     int rc = 0;
     int keys_rc = 0;
+    int secrets_rc = 0;
 
     if (b->server == NULL)
         return 0;
+    if (b->given->secret_file != NULL)
+        secrets_rc = reload_secrets(b);
     if (b->given->volumes_file != NULL)
         rc = reload_volumes(b);
     if (b->given->keys != NULL)
         keys_rc = reload_keys(b);
+    if (rc == 0)
+        rc = secrets_rc;
     return rc < 0 ? rc : keys_rc;
 }
 
@@ -367,6 +401,9 @@ static void fill_server_options(struct backend *b, const char *directory)
         .protect = o->protect,
         .s3_domain = o->s3_domain,
         .keys = b->keys,
+        .secrets = &b->secrets,
+        .ticket_ttl = o->ticket_ttl,
+        .secret_file = b->secret_path,
         .s3_upload_expiry_ms = o->s3_upload_expiry_ms,
         .grace_ms = o->grace_ms,
         .repair_after_ms = o->repair_after_ms,
@@ -438,6 +475,23 @@ static int read_keys(struct backend *b)
     return rc;
 }
 
+static int read_secrets(struct backend *b)
+{
+    const char *path = b->given->secret_file;
+    char why[SECRET_WHY_SIZE];
+    int rc;
+
+    if (path == NULL)
+        return 0;
+    rc = secrets_read(path, &b->secrets, why);
+    if (rc < 0) {
+        log_error("the secret can't be used: %s", why);
+        return rc;
+    }
+    b->secret_path = files_make_absolute(path);
+    return b->secret_path != NULL ? 0 : -ENOMEM;
+}
+
 static int serve_or_inspect(struct backend *b)
 {
     const struct common_options *common = &b->given->common;
@@ -447,7 +501,7 @@ static int serve_or_inspect(struct backend *b)
     char text[32];
 
     if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0 ||
-        read_keys(b) < 0)
+        read_keys(b) < 0 || read_secrets(b) < 0)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &account, &listeners);
@@ -478,5 +532,7 @@ int index_main(int argc, char **argv)
     volume_list_deinit(&b.volumes);
     upstreams_deinit(&b.upstreams);
     keys_release(b.keys);
+    secrets_deinit(&b.secrets);
+    free(b.secret_path);
     return exit_code;
 }

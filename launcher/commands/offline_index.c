@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "index/access/secret.h"
+#include "index/access/ticket.h"
 #include "index/base/log.h"
 #include "index/base/reserve.h"
 #include "index/server.h"
@@ -28,6 +30,7 @@ struct order {
     const char *lead;
     bool only_reads;
     struct settings settings;
+    struct secrets secrets;
 };
 
 /* --- The child ------------------------------------------------------------------------------- */
@@ -66,6 +69,8 @@ static int start_server(struct offline *o, const struct order *order)
         .sync = s->sync,
         .grace_ms = s->grace_ms,
         .md5 = s->md5,
+        .secrets = &order->secrets,
+        .ticket_ttl = TICKET_TTL,
     };
     int rc = reserve_take(&o->loop);
 
@@ -177,6 +182,18 @@ static pid_t start_child(const struct order *order)
     return rc;
 }
 
+static int read_secrets(struct order *order)
+{
+    char why[SECRET_WHY_SIZE];
+    int rc = 0;
+
+    if (order->settings.secret_file != NULL)
+        rc = secrets_read(order->settings.secret_file, &order->secrets, why);
+    if (rc < 0)
+        log_error("the secret that this index was last run with can't be used: %s", why);
+    return rc;
+}
+
 pid_t offline_index_start(const char *directory, bool only_reads, const char *lead)
 {
     struct order order = {.directory = directory, .lead = lead, .only_reads = only_reads};
@@ -185,7 +202,9 @@ pid_t offline_index_start(const char *directory, bool only_reads, const char *le
 
     if (rc < 0)
         return rc;
-    pid = start_child(&order);
+    rc = read_secrets(&order);
+    pid = rc < 0 ? rc : start_child(&order);
+    secrets_deinit(&order.secrets);
     settings_deinit(&order.settings);
     return pid;
 }

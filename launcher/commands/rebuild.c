@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "index/access/secret.h"
 #include "index/base/clock.h"
+#include "index/cluster/sign.h"
 #include "index/maintenance/rebuild.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
@@ -17,6 +19,7 @@ struct options {
     struct basic_options basic;
     const char *directory;
     const char *volumes_file;
+    const char *secret_file;
     bool replace;
     bool no_backup;
 };
@@ -25,6 +28,8 @@ static const struct option rebuild_option_table[] = {
     INDEX_DIR_OPTION(struct options, directory),
     {"volumes-file", "FILE", NULL, "more volumes, one a line", option_set_string,
      offsetof(struct options, volumes_file)},
+    {"secret-file", "FILE", NULL, "sign requests to volumes with the secret in FILE",
+     option_set_string, offsetof(struct options, secret_file)},
     {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
      option_set_bool, offsetof(struct options, replace)},
     {"no-backup", NULL, NULL, "go by the files alone, not by the index's backup among them",
@@ -140,7 +145,7 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
 }
 
 static int rebuild(const struct options *options, const char *directory,
-                   const struct volume_list *volumes)
+                   const struct volume_list *volumes, const struct signer *signer)
 {
     struct watch watch = {.started = now_ms()};
     const char *names[VOLUMES_MAX];
@@ -148,6 +153,7 @@ static int rebuild(const struct options *options, const char *directory,
         .directory = directory,
         .volumes = names,
         .n_volumes = volumes->count,
+        .signer = signer,
         .replace = options->replace,
         .ignore_backup = options->no_backup,
         .progress_cb = progress_cb,
@@ -166,14 +172,33 @@ static int rebuild(const struct options *options, const char *directory,
     return rc < 0 ? EXIT_FAILURE : report(&counts, options, &watch);
 }
 
+static int read_secret(const struct options *options, struct signer *signer)
+{
+    struct secrets secrets = {.n = 0};
+    char why[SECRET_WHY_SIZE];
+    int rc;
+
+    if (options->secret_file == NULL)
+        return 0;
+    rc = secrets_read(options->secret_file, &secrets, why);
+    if (rc < 0)
+        log_error("the secret can't be used: %s", why);
+    else
+        signer_set(signer, &secrets, TICKET_TTL);
+    secrets_deinit(&secrets);
+    return rc;
+}
+
 static int rebuild_from(const struct options *options, const struct volume_list *volumes)
 {
+    struct signer signer = {.version = 0};
     char *directory;
     int exit_code;
 
-    if (index_dir_prepare(options->directory, &directory) < 0)
+    if (read_secret(options, &signer) < 0 || index_dir_prepare(options->directory, &directory) < 0)
         return EXIT_FAILURE;
-    exit_code = rebuild(options, directory, volumes);
+    exit_code = rebuild(options, directory, volumes, &signer);
+    signer_deinit(&signer);
     free(directory);
     return exit_code;
 }

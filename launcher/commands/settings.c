@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "index/base/log.h"
@@ -20,19 +21,21 @@ struct field {
     unsigned max;
 };
 
-enum { REPLICAS, SUBVOLUMES, GRACE, SYNC, MD5, N_FIELDS };
+enum { REPLICAS, SUBVOLUMES, GRACE, SYNC, KEEP_MD5, N_FIELDS };
 
 static const struct field fields[N_FIELDS] = {
     [REPLICAS] = {"replicas", 1, 16},
     [SUBVOLUMES] = {"subvolumes", 1, 256},
     [GRACE] = {"grace_ms", 0, 86400 * 1000},
     [SYNC] = {"sync", 0, 1},
-    [MD5] = {"md5", 0, 1},
+    [KEEP_MD5] = {"md5", 0, 1},
 };
 
 void settings_deinit(struct settings *settings)
 {
     volume_list_deinit(&settings->volumes);
+    free(settings->secret_file);
+    settings->secret_file = NULL;
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */
@@ -43,18 +46,28 @@ static int append_volume(struct buf *out, const struct volume_entry *volume)
                              volume->zone[0] != '\0' ? " zone=" : "", volume->zone, volume->weight);
 }
 
+/* NULL is none. One that no line can hold is left out: the commands that need it say so. */
+static int append_path(struct buf *out, const char *name, const char *path)
+{
+    if (path == NULL || strlen(name) + strlen(path) + 2 > LINE_SIZE || strchr(path, '\n') != NULL)
+        return 0;
+    return buf_append_format(out, "%s %s\n", name, path);
+}
+
 int settings_append(struct buf *out, const struct index_server_options *options,
                     const struct volume_entry *volumes, size_t n_volumes)
 {
     const unsigned values[N_FIELDS] = {
         [REPLICAS] = options->copies, [SUBVOLUMES] = options->subvolumes,
         [GRACE] = options->grace_ms,  [SYNC] = options->sync,
-        [MD5] = options->md5,
+        [KEEP_MD5] = options->md5,
     };
     int rc = buf_append_string(out, FORMAT "\n");
 
     for (size_t i = 0; i < N_FIELDS && rc == 0; i++)
         rc = buf_append_format(out, "%s %u\n", fields[i].name, values[i]);
+    if (rc == 0)
+        rc = append_path(out, "secret_file", options->secret_file);
     for (size_t i = 0; i < n_volumes && rc == 0; i++)
         rc = append_volume(out, &volumes[i]);
     return rc;
@@ -119,6 +132,16 @@ static const char *take_field(struct reading *r, const char *name, const char *v
     return "nothing is called that";
 }
 
+static const char *take_path(char **path, const char *value)
+{
+    if (*path != NULL)
+        return "it is there twice";
+    if (value[0] != '/')
+        return "it is no absolute path";
+    *path = strdup(value);
+    return *path != NULL ? NULL : "out of memory";
+}
+
 static const char *take_line(struct reading *r, char *line, char problem[SETTINGS_TEXT_MAX])
 {
     char *value = strchr(line, ' ');
@@ -128,6 +151,8 @@ static const char *take_line(struct reading *r, char *line, char problem[SETTING
     if (value == NULL)
         return "it is no name and value";
     *value++ = '\0';
+    if (strcmp(line, "secret_file") == 0)
+        return take_path(&r->settings->secret_file, value);
     if (strcmp(line, "volume") != 0)
         return take_field(r, line, value, problem);
     bad = volume_list_add_line(&r->settings->volumes, value, strlen(value), problem);
@@ -159,7 +184,7 @@ static const char *take_values(struct reading *r, char problem[SETTINGS_TEXT_MAX
     s->subvolumes = r->values[SUBVOLUMES];
     s->grace_ms = r->values[GRACE];
     s->sync = r->values[SYNC] != 0;
-    s->md5 = r->values[MD5] != 0;
+    s->md5 = r->values[KEEP_MD5] != 0;
     return s->volumes.count < s->replicas ? "there are fewer volumes than replicas" : NULL;
 }
 

@@ -7,10 +7,11 @@
  *     grace_ms 60000
  *     sync 1
  *     md5 1
+ *     secret_file /etc/mkv/secret
  *     volume disk1:3001 zone=cellar weight=200
  *
  * The first line is the format and its version. Each of the others stands there once, in any order,
- * and `volume` once for each. */
+ * and `volume` once for each; `secret_file` only where there is one. */
 #ifndef MKV_LAUNCHER_SETTINGS_H
 #define MKV_LAUNCHER_SETTINGS_H
 
@@ -30,6 +31,7 @@ struct settings {
     unsigned grace_ms;
     bool sync;
     bool md5;
+    char *secret_file; /* or NULL */
 };
 
 void settings_deinit(struct settings *settings);

@@ -1,19 +1,27 @@
 /* `mkv volume`: nginx with its WebDAV module over one directory. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "index/access/secret.h"
 #include "launcher/commands.h"
+#include "launcher/commands/ticket_maps.h"
 #include "launcher/volume/volume_dir.h"
 #include "launcher/volume/volume_server.h"
 
 struct volume_options {
     struct common_options common;
+    const char *secret_file; /* or NULL: it obeys everybody */
 };
 
-static const struct option volume_option_table[] = {COMMON_OPTIONS};
+static const struct option volume_option_table[] = {
+    {"secret-file", "FILE", NULL, "obey only who has the secret in FILE; HUP reads it anew",
+     option_set_string, offsetof(struct volume_options, secret_file)},
+    COMMON_OPTIONS,
+};
 
 const struct command volume_command = {
     .name = "volume",
@@ -33,7 +41,28 @@ struct backend {
     char *socket_name;   /* of it, for nginx */
     int socket;          /* -1 when the server has it */
     struct volume_server *server;
+    const struct volume_options *given;
+    char tickets[TICKET_MAPS_SIZE]; /* for the template, which reads it at each HUP */
 };
+
+/* Reads the secrets, and has them open the volume from the next config on. 0, or a negative error
+ * after one log line, with nothing changed. */
+static int read_secrets(const struct volume_options *options, const char *id,
+                        char tickets[TICKET_MAPS_SIZE])
+{
+    struct secrets secrets = {.n = 0};
+    char why[SECRET_WHY_SIZE];
+    int rc = 0;
+
+    if (options->secret_file != NULL)
+        rc = secrets_read(options->secret_file, &secrets, why);
+    if (rc == 0)
+        ticket_maps_render(&secrets, id, tickets);
+    else
+        log_error("the secret can't be used: %s", why);
+    secrets_deinit(&secrets);
+    return rc;
+}
 
 static int backend_start(uv_loop_t *loop, void *arg)
 {
@@ -43,6 +72,13 @@ static int backend_start(uv_loop_t *loop, void *arg)
     if (rc == 0)
         b->socket = -1;
     return rc;
+}
+
+static int backend_reload(void *arg)
+{
+    struct backend *b = arg;
+
+    return read_secrets(b->given, b->dir->id, b->tickets);
 }
 
 /* All its clients come through nginx. */
@@ -62,7 +98,7 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
  * holds that one, and it stays the volume's own when the disk is unmounted or DIR moved away. */
 static struct site_options site_options_of(const struct volume_options *options,
                                            const struct volume_dir *dir, const char *socket_name,
-                                           const struct listeners *listeners)
+                                           const char *tickets, const struct listeners *listeners)
 {
     return (struct site_options){
         .settings = command_site_settings(&options->common),
@@ -70,17 +106,21 @@ static struct site_options site_options_of(const struct volume_options *options,
         .built_in = template_volume,
         .account = &dir->account,
         .listeners = listeners,
+        .must_hold = options->secret_file != NULL ? "@TICKETS@" : NULL,
         .extra = {{"ROOT", TEMPLATE_STRING, dir->prefix.read_only ? dir->path : ".."},
                   {"VOLUME_ID", TEMPLATE_STRING, dir->id},
-                  {"SYNC_SOCKET", TEMPLATE_STRING, socket_name}},
+                  {"SYNC_SOCKET", TEMPLATE_STRING, socket_name},
+                  {"TICKETS", TEMPLATE_RAW, tickets}},
     };
 }
 
 /* nginx runs in .mkv, and by a relative path the socket can lie deep. What can't be in .mkv is in
  * the scratch directory. */
-static int backend_init(struct backend *b, const struct volume_dir *dir)
+static int backend_init(struct backend *b, const struct volume_options *options,
+                        const struct volume_dir *dir)
 {
-    *b = (struct backend){.dir = dir, .nginx = dir->prefix, .at = dir->prefix, .socket = -1};
+    *b = (struct backend){
+        .given = options, .dir = dir, .nginx = dir->prefix, .at = dir->prefix, .socket = -1};
     if (dir->scratch.path != NULL) {
         b->at.path = dir->scratch.path;
         b->at.fd = dir->scratch.fd;
@@ -97,23 +137,32 @@ static int backend_init(struct backend *b, const struct volume_dir *dir)
 static int inspect(const struct volume_options *options, const char *path,
                    const struct listeners *listeners)
 {
+    char tickets[TICKET_MAPS_SIZE];
     struct site_options site;
     struct volume_dir dir;
-    int exit_code;
+    int exit_code = EXIT_FAILURE;
 
     if (volume_dir_inspect(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, listeners);
-    exit_code = command_inspect(&site);
+    if (read_secrets(options, dir.id, tickets) == 0) {
+        if (options->common.print_config)
+            ticket_maps_hide(tickets);
+        site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, tickets, listeners);
+        exit_code = command_inspect(&site);
+    }
     volume_dir_close(&dir);
     return exit_code;
 }
 
 static int run(const struct volume_options *options, struct backend *b, struct listeners *listeners)
 {
-    const struct site_options site = site_options_of(options, b->dir, b->socket_name, listeners);
-    const struct service_backend backend = {
-        .start = backend_start, .drain = backend_drain, .stop = backend_stop, .arg = b};
+    const struct site_options site =
+        site_options_of(options, b->dir, b->socket_name, b->tickets, listeners);
+    const struct service_backend backend = {.start = backend_start,
+                                            .reload = backend_reload,
+                                            .drain = backend_drain,
+                                            .stop = backend_stop,
+                                            .arg = b};
     struct service_options service = {
         .prefix = &b->nginx,
         .listeners = listeners,
@@ -138,6 +187,13 @@ static int run(const struct volume_options *options, struct backend *b, struct l
     return exit_code;
 }
 
+static void warn_if_open(const struct volume_options *options, const struct listeners *listeners)
+{
+    if (options->secret_file == NULL && !listeners_are_loopback(listeners))
+        log_warn("whoever can connect here can read, write and delete what is on this volume: "
+                 "--secret-file FILE has it obey its index alone");
+}
+
 static int serve(const struct volume_options *options, const char *path,
                  struct listeners *listeners)
 {
@@ -147,13 +203,15 @@ static int serve(const struct volume_options *options, const char *path,
 
     if (volume_dir_open(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    if (backend_init(&b, &dir) < 0) {
+    if (backend_init(&b, options, &dir) < 0) {
         log_error("cannot serve %s: %s", dir.path, strerror(ENOMEM));
-    } else if (listeners_open(listeners) == 0) {
+    } else if (backend_reload(&b) == 0 && listeners_open(listeners) == 0) {
+        warn_if_open(options, listeners);
         exit_code = run(options, &b, listeners);
         listeners_close(listeners);
     }
     free(b.socket_name);
+    OPENSSL_cleanse(b.tickets, sizeof(b.tickets));
     volume_dir_close(&dir);
     return exit_code;
 }

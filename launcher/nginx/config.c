@@ -57,20 +57,32 @@ static unsigned line_of_nul(const struct buf *text)
     return line;
 }
 
+/* NULL, or what the template hasn't and must have. */
+static const char *find_missing(const struct config *config, const char *text)
+{
+    if (strstr(text, "@LISTEN@") == NULL)
+        return "@LISTEN@: nginx would listen to nobody";
+    if (config->must_hold != NULL && strstr(text, config->must_hold) == NULL)
+        return config->must_hold;
+    return NULL;
+}
+
 /* Appends the template at `path`. One without @LISTEN@ would make nginx drop our sockets, at a
  * reload for good; a byte NUL within would hide what follows it. 0, or -errno after one log line.
  */
-static int load_template(const char *path, struct buf *text)
+static int load_template(const struct config *config, struct buf *text)
 {
+    const char *path = config->template_path;
     int rc = read_template(path, text);
+    const char *missing = NULL;
 
     if (rc < 0) {
         log_error("cannot read the template %s: %s", path, strerror(-rc));
     } else if (line_of_nul(text) > 0) {
         log_error("%s, line %u: a byte NUL is in it", path, line_of_nul(text));
         rc = -EINVAL;
-    } else if (strstr(buf_bytes(text), "@LISTEN@") == NULL) {
-        log_error("%s does not hold @LISTEN@: nginx would listen to nobody", path);
+    } else if ((missing = find_missing(config, buf_bytes(text))) != NULL) {
+        log_error("%s does not hold %s", path, missing);
         rc = -EINVAL;
     }
     return rc;
@@ -82,7 +94,7 @@ int config_render(const struct config *config, struct buf *out)
     struct buf text = {0};
     int rc;
 
-    if (config->template_path != NULL && load_template(config->template_path, &text) < 0) {
+    if (config->template_path != NULL && load_template(config, &text) < 0) {
         rc = -EINVAL;
         goto out;
     }

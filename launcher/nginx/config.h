@@ -12,6 +12,7 @@ struct config {
     const struct account *account; /* whom the file is given to */
     const char *built_in;          /* the template compiled in */
     const char *template_path;     /* or NULL for the one compiled in; read anew each time */
+    const char *must_hold;         /* "@NAME@" that a template has to hold, or NULL */
     const struct template_variable *variables;
     size_t n_variables;
 };

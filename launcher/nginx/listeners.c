@@ -208,6 +208,23 @@ int listeners_open(struct listeners *listeners)
     return 0;
 }
 
+static bool is_loopback(const struct listener *l)
+{
+    if (l->address.ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&l->address)->sin6_addr);
+    return ntohl(((const struct sockaddr_in *)&l->address)->sin_addr.s_addr) >> 24 ==
+           IN_LOOPBACKNET;
+}
+
+bool listeners_are_loopback(const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->n; i++) {
+        if (!is_loopback(&listeners->items[i]))
+            return false;
+    }
+    return true;
+}
+
 void listeners_close(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->n; i++) {

@@ -36,6 +36,9 @@ int listeners_open(struct listeners *listeners);
 /* Closes what is open and keeps the addresses. */
 void listeners_close(struct listeners *listeners);
 
+/* Whether nobody but this host can connect to any of them. */
+bool listeners_are_loopback(const struct listeners *listeners);
+
 /* Opens one socket on 127.0.0.1 and a port that the kernel picks, both in *listener. 0, or a -errno
  * after one log line. */
 int listeners_open_private(struct listener *listener, unsigned *port);

@@ -189,8 +189,10 @@ static void nginx_line_cb(struct child *child, const char *text, size_t len)
 {
     struct nginx *n = child->arg;
     struct nginx_log_line line;
+    char redacted[CHILD_LINE_MAX];
 
-    nginx_log_parse(text, len, &line);
+    nginx_log_redact(text, len, redacted);
+    nginx_log_parse(redacted, len, &line);
     /* Until it was ready, why it gave up is part of our own last line. */
     if (!line.fatal || n->was_ready)
         log_line_limited(line.level, "nginx", line.text, line.len);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct {
     const char *name;
@@ -101,6 +102,37 @@ void nginx_log_locate(const char *text, size_t len, const char *conf, char *out,
     else
         snprintf(out, size, "%.*s at line %.*s", (int)(before - 4), text, (int)(len - after - 1),
                  text + after + 1);
+}
+
+/* Whether the text at `at` begins with a parameter's name that is secret, and how long that is. */
+static size_t secret_name(const char *at, size_t left)
+{
+    static const char *const names[] = {"ticket=", "signature=", "token="};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t n = strlen(names[i]);
+
+        if (n <= left && strncasecmp(at, names[i], n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+void nginx_log_redact(const char *text, size_t len, char *out)
+{
+    size_t i = 0;
+
+    memcpy(out, text, len);
+    while (i < len) {
+        size_t n = secret_name(text + i, len - i);
+
+        if (n == 0) {
+            i++;
+            continue;
+        }
+        for (i += n; i < len && strchr("& \"#", text[i]) == NULL; i++)
+            out[i] = '*';
+    }
 }
 
 const char *nginx_log_level_name(enum log_level level)

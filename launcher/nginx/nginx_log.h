@@ -26,6 +26,10 @@ void nginx_log_parse(const char *line, size_t len, struct nginx_log_line *out);
  * nothing to anybody. Cut to `size` bytes with the NUL. */
 void nginx_log_locate(const char *text, size_t len, const char *conf, char *out, size_t size);
 
+/* Copies `len` bytes of text, with stars for what opens a door in the URL of a request: a ticket of
+ * ours (index/access/ticket.h), a signature of S3. */
+void nginx_log_redact(const char *text, size_t len, char *out);
+
 /* What error_log has to say to match our own level. */
 const char *nginx_log_level_name(enum log_level level);
 

@@ -53,6 +53,19 @@ static int make_access_log(struct site *f, const char *path)
     return -EINVAL;
 }
 
+/* The whole directive, for a template that has the format `mkv`. */
+static int make_access(struct site *f)
+{
+    int rc;
+
+    if (f->access_log == NULL)
+        return buf_append(&f->access, "access_log off;", sizeof("access_log off;"));
+    rc = buf_append_string(&f->access, "access_log ");
+    if (rc == 0)
+        rc = template_quote(f->access_log, &f->access);
+    return rc == 0 ? buf_append(&f->access, " mkv;", sizeof(" mkv;")) : rc;
+}
+
 static void set_variables(struct site *f, const struct site_options *o)
 {
     const struct site_settings *c = &o->settings;
@@ -70,6 +83,7 @@ static void set_variables(struct site *f, const struct site_options *o)
         set(f, "ACCESS_LOG", TEMPLATE_STRING, f->access_log);
     else
         set(f, "ACCESS_LOG", TEMPLATE_RAW, "off");
+    set(f, "ACCESS", TEMPLATE_RAW, buf_bytes(&f->access));
     for (size_t i = 0; i < SITE_EXTRA_MAX && o->extra[i].name != NULL; i++)
         set(f, o->extra[i].name, o->extra[i].kind, o->extra[i].value);
     f->config = (struct config){
@@ -77,6 +91,7 @@ static void set_variables(struct site *f, const struct site_options *o)
         .account = o->account,
         .built_in = o->built_in,
         .template_path = c->template_path,
+        .must_hold = o->must_hold,
         .variables = f->variables,
         .n_variables = f->n_variables,
     };
@@ -93,6 +108,8 @@ int site_init(struct site *site, const struct site_options *options)
     if (rc < 0)
         goto fail;
     rc = make_directives(site, options);
+    if (rc == 0)
+        rc = make_access(site);
     if (rc < 0) {
         log_error("cannot make the nginx config: %s", strerror(-rc));
         goto fail;
@@ -110,6 +127,7 @@ fail:
 void site_deinit(struct site *site)
 {
     buf_deinit(&site->listen);
+    buf_deinit(&site->access);
     free(site->access_log);
     free(site->program);
     memset(site, 0, sizeof(*site));

@@ -7,8 +7,8 @@
 #include "launcher/nginx/config.h"
 #include "launcher/nginx/listeners.h"
 
-#define SITE_VARIABLES_MAX 13
-#define SITE_EXTRA_MAX     5 /* of these, those of one subcommand alone */
+#define SITE_VARIABLES_MAX 15
+#define SITE_EXTRA_MAX     6 /* of these, those of one subcommand alone */
 
 /* What the user says of nginx. */
 struct site_settings {
@@ -26,6 +26,7 @@ struct site_options {
     const char *built_in; /* its template */
     const struct account *account;
     const struct listeners *listeners; /* resolved; opened before site_init() if at all */
+    const char *must_hold; /* as config.h has it, or NULL */
     struct template_variable extra[SITE_EXTRA_MAX]; /* up to the first without a name */
 };
 
@@ -35,6 +36,7 @@ struct site {
     char *program;     /* path of the nginx executable */
     char *access_log;  /* absolute, or NULL */
     struct buf listen; /* the directives, ending with a NUL */
+    struct buf access; /* of the access log, likewise */
     char workers[16];
     char connections[16];
     size_t n_variables;

@@ -58,10 +58,30 @@ static void test_locate_hides_the_temporary_file(void **state)
     assert_located("bad", "bad");
 }
 
+static void assert_redacted(const char *text, const char *expected)
+{
+    char out[256];
+
+    nginx_log_redact(text, strlen(text), out);
+    assert_memory_equal(out, expected, strlen(expected));
+}
+
+static void test_redact_hides_what_opens_doors(void **state)
+{
+    (void)state;
+    assert_redacted("request: \"GET /a?ticket=ab.c_,9 HTTP/1.1\", host: \"x\"",
+                    "request: \"GET /a?ticket=******* HTTP/1.1\", host: \"x\"");
+    assert_redacted("\"GET /a?X-Amz-Signature=0f&b=1\" and ?x=1&Signature=yy",
+                    "\"GET /a?X-Amz-Signature=**&b=1\" and ?x=1&Signature=**");
+    assert_redacted("ticket=", "ticket=");
+    assert_redacted("no tickets", "no tickets");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_takes_lines_apart),
+        cmocka_unit_test(test_redact_hides_what_opens_doors),
         cmocka_unit_test(test_locate_hides_the_temporary_file),
     };
 
