@@ -8,11 +8,14 @@
 #     --dir DIR      where data, logs and pids go (/var/tmp/mkv-UID); kept until
 #                    teardown.sh --wipe
 #     --public HOST  listen on every address, not on localhost alone; HOST is the name of this
-#                    machine that clients are sent to for the volumes
+#                    machine that clients are sent to for the volumes. Give a file of keys, too:
+#                    -- --keys FILE says who may do what
 #     --detach       leave it running and return; scripts/teardown.sh ends it
 #
 # Without --detach it runs until Ctrl-C or TERM, which take all of it down, and so does the end of
 # any one process. MKV=PATH runs that mkv instead of building one.
+#
+# The volumes obey only this index: they share the secret in DIR/secret, which is made once.
 #
 # Exit codes: 0 clean stop (or up, with --detach), 1 failure, 2 usage.
 set -euo pipefail
@@ -30,6 +33,7 @@ public=
 detach=
 index_options=()
 mkv=${MKV-}
+secret= # file
 lock= # descriptor of DIR/run/lock
 
 die()
@@ -182,13 +186,45 @@ await_ready()
     fi
 }
 
+# Volumes open by it, the index signs by it; --secret-file among the index's options takes its place.
+choose_secret()
+{
+    local i
+
+    secret=$dir/secret
+    for ((i = 0; i < ${#index_options[@]}; i++)); do
+        case ${index_options[i]} in
+            --secret-file) secret=${index_options[i + 1]-} && return ;;
+            --secret-file=*) secret=${index_options[i]#*=} && return ;;
+        esac
+    done
+    if [ ! -e "$secret" ]; then
+        "$mkv" secret "$secret" || die "cannot make the secret of the cluster"
+    fi
+    index_options+=(--secret-file "$secret")
+}
+
+has_keys()
+{
+    local each
+
+    for each in "${index_options[@]}"; do
+        case $each in
+            --keys | --keys=*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
 start_all()
 {
     local i names=()
 
+    choose_secret
     for ((i = 1; i <= volumes; i++)); do
         mkdir -p "$dir/volume$i"
-        start "volume$i" "$mkv" volume "$(address $((port + i)))" "$dir/volume$i"
+        start "volume$i" "$mkv" volume "$(address $((port + i)))" "$dir/volume$i" \
+            --secret-file "$secret"
         names+=("${public:-localhost}:$((port + i))")
     done
     for ((i = 1; i <= volumes; i++)); do
@@ -215,6 +251,13 @@ mkv is up: the index on port $port, $what, all in $dir
     $(printf '%q status --index %q' "$mkv" "$dir/index")
 
 END
+    if [ -n "$public" ] && ! has_keys; then
+        cat <<END
+WARNING: EVERYBODY WHO CAN REACH PORT $port OF THIS MACHINE CAN READ, WRITE AND DELETE EVERY KEY.
+Say who may do what in a file of keys, and give -- --keys FILE.
+
+END
+    fi
 }
 
 # Runs until a signal, or until a process ends that should not.
