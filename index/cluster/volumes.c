@@ -450,15 +450,18 @@ bool volume_sign(struct volume *volume, const char *method, const char *path, si
 void volume_read_url(struct volume *volume, const struct place *place, const char *path,
                      const char *method, char url[VOLUME_READ_URL_MAX])
 {
-    char full[PLACEMENT_FULL_PATH_MAX];
+    static const char query[] = "?" TICKET_PARAMETER "=";
     char ticket[TICKET_SIZE];
+    const char *signed_path;
     size_t n;
 
-    placement_full_path(place, path, full);
     placement_url(volume->name, place, path, url);
+    signed_path = strchr(strstr(url, "://") + 3, '/');
     n = strlen(url);
-    if (volume_sign(volume, method, full, strlen(full), ticket))
-        snprintf(url + n, VOLUME_READ_URL_MAX - n, "?" TICKET_PARAMETER "=%s", ticket);
+    if (!volume_sign(volume, method, signed_path, n - (size_t)(signed_path - url), ticket))
+        return;
+    memcpy(url + n, query, sizeof(query) - 1);
+    strcpy(url + n + sizeof(query) - 1, ticket);
 }
 
 bool volume_is_paused(const struct volume *volume)

@@ -14,7 +14,8 @@ static void check_again(const struct settings *s)
                                                  .subvolumes = s->subvolumes,
                                                  .grace_ms = s->grace_ms,
                                                  .sync = s->sync,
-                                                 .md5 = s->md5};
+                                                 .md5 = s->md5,
+                                                 .secret_file = s->secret_file};
     struct settings again = {.replicas = 0};
     char problem[SETTINGS_TEXT_MAX];
     struct buf text = {0};
@@ -23,7 +24,9 @@ static void check_again(const struct settings *s)
         settings_parse(buf_bytes(&text), buf_size(&text), &again, problem) != NULL ||
         again.replicas != s->replicas || again.subvolumes != s->subvolumes ||
         again.grace_ms != s->grace_ms || again.sync != s->sync || again.md5 != s->md5 ||
-        again.volumes.count != s->volumes.count)
+        again.volumes.count != s->volumes.count ||
+        (s->secret_file != NULL &&
+         (again.secret_file == NULL || strcmp(s->secret_file, again.secret_file) != 0)))
         abort();
     for (size_t i = 0; i < s->volumes.count; i++) {
         const struct volume_entry *a = &s->volumes.entries[i];

@@ -31,8 +31,12 @@ static void test_parse_takes_what_append_wrote(void **state)
 {
     static const struct volume_entry volumes[] = {
         {.name = "a:1", .weight = 100}, {.name = "[::1]:2", .zone = "cellar", .weight = 7}};
-    const struct index_server_options options = {
-        .copies = 2, .subvolumes = 256, .grace_ms = 86400000, .sync = false, .md5 = true};
+    const struct index_server_options options = {.copies = 2,
+                                                 .subvolumes = 256,
+                                                 .grace_ms = 86400000,
+                                                 .sync = false,
+                                                 .md5 = true,
+                                                 .secret_file = "/etc/mkv/a secret"};
     struct settings settings;
     struct buf text = {0};
 
@@ -44,6 +48,7 @@ static void test_parse_takes_what_append_wrote(void **state)
     assert_int_equal(settings.grace_ms, 86400000);
     assert_false(settings.sync);
     assert_true(settings.md5);
+    assert_string_equal(settings.secret_file, "/etc/mkv/a secret");
     assert_int_equal(settings.volumes.count, 2);
     assert_string_equal(settings.volumes.entries[1].name, "[::1]:2");
     assert_string_equal(settings.volumes.entries[1].zone, "cellar");
@@ -92,6 +97,8 @@ static void test_parse_checks_each_field(void **state)
     assert_refused(AFTER("md6 1"), "line 2: nothing is called that");
     assert_refused(AFTER("md5"), "line 2: it is no name and value");
     assert_refused(AFTER(""), "line 2: it is no name and value");
+    assert_refused(AFTER("secret_file /a\nsecret_file /a"), "line 3: it is there twice");
+    assert_refused(AFTER("secret_file a"), "line 2: it is no absolute path");
     assert_refused(AFTER("volume a"), "line 2: the volume 'a' is no HOST:PORT");
     assert_refused(AFTER("volume a:1\nvolume A:1"), "line 3: the volume A:1 is given twice");
     assert_refused(AFTER("volume a:1 zone=a/b"), "line 2: 'zone=a/b': a zone's name is 1 to 64 "
