@@ -28,7 +28,7 @@ static const struct option rebuild_option_table[] = {
     INDEX_DIR_OPTION(struct options, directory),
     {"volumes-file", "FILE", NULL, "more volumes, one a line", option_set_string,
      offsetof(struct options, volumes_file)},
-    {"secret-file", "FILE", NULL, "sign requests to volumes with the secret in FILE",
+    {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct options, secret_file)},
     {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
      option_set_bool, offsetof(struct options, replace)},

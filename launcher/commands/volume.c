@@ -18,7 +18,7 @@ struct volume_options {
 };
 
 static const struct option volume_option_table[] = {
-    {"secret-file", "FILE", NULL, "obey only who has the secret in FILE; HUP reads it anew",
+    {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct volume_options, secret_file)},
     COMMON_OPTIONS,
 };
