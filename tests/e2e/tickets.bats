@@ -53,7 +53,7 @@ asked() { # METHOD URL HEADER
     before=$(tree v)
     NEXT=
     while read -r method path; do
-        tickets=("$(ticket v "$method" "$path" -2)"  # expired
+        tickets=("$(ticket v "$method" "$path" -2)" # expired
             "$(ticket v OPTIONS "$path")"
             "$(ticket v "$method" "$path/x")"
             "$(ticket w "$method" "$path")"
@@ -62,7 +62,7 @@ asked() { # METHOD URL HEADER
             "$(ticket v "$method" "$path")0" # another expiry
             "$(ticket v "$method" "$path" | sed 's/^.*\.//')"
             "$(ticket v "$method" "$path" | tr 'A-Za-z' 'N-ZA-Mn-za-m')"
-            none '' ,)
+            none '' ',')
         for bad in "${tickets[@]}"; do
             asked "$method" "$(url v)$path" "Mkv-Ticket: $bad"
             asked "$method" "$(url v)$path?ticket=$bad" 'X-None: x'
