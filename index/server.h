@@ -15,12 +15,12 @@ struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
     const char *directory;              /* the index directory, created 0700 when missing */
-    const struct volume_entry *volumes; /* names as address_parse() takes them; no duplicates */
+    const struct volume_entry *volumes; /* names as volume_name.h has them; no duplicates */
     size_t n_volumes;                   /* at least 1 */
     unsigned subvolumes;                /* 1 to 256 */
     unsigned copies;                    /* volumes that each value goes to: 1 to 16 */
     bool check_reads;     /* a GET looks whether the replica is there before it redirects */
-    const char *fallback; /* "host:port" that a GET of a missing key is sent to, or NULL */
+    const char *fallback; /* name of a host that a GET of a missing key is sent to, or NULL */
     bool protect;         /* only unlinked keys can be deleted */
     struct keys *keys;    /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
     const struct secrets *secrets; /* the first signs requests to volumes; NULL, or none: they

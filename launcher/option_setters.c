@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "index/access/ticket.h"
-#include "index/base/address.h"
 #include "index/base/log.h"
+#include "index/base/volume_name.h"
 #include "index/maintenance/job.h"
 #include "launcher/options.h"
 #include "launcher/quantity.h"
@@ -162,7 +162,7 @@ const char *option_set_address(void *target, const char *value)
 {
     struct address address;
 
-    if (address_parse(value, false, &address) < 0)
+    if (volume_name_parse(value, &address) < 0)
         return "must be HOST:PORT";
     *(const char **)target = value;
     return NULL;

@@ -45,7 +45,7 @@ static bool set_volume(void *field, const char *value, size_t len)
         return false;
     memcpy(text, value, len);
     text[len] = '\0';
-    if (address_parse(text, false, &address) < 0)
+    if (volume_name_parse(text, &address) < 0)
         return false;
     strcpy(field, text);
     return true;

@@ -12,7 +12,7 @@
 
 struct api {
     struct objects *objects; /* borrowed */
-    const char *fallback;    /* "host:port" or NULL, borrowed */
+    const char *fallback;    /* "host:port", "https://host:port" or NULL, borrowed */
     bool protect;            /* only unlinked keys can be deleted */
     bool check_reads;        /* a GET looks whether the copy is there */
 };

@@ -21,7 +21,8 @@ static void respond_missing(struct api *api, struct http_request *request)
         return;
     }
     path = http_request_path(request, &len);
-    snprintf(location, sizeof(location), "http://%s%.*s", api->fallback, (int)len, path);
+    snprintf(location, sizeof(location), "%s%s%.*s", volume_name_scheme(api->fallback),
+             api->fallback, (int)len, path);
     http_add_header(request, "Location", location);
     http_respond_text(request, 302, "");
 }

@@ -107,7 +107,7 @@ static void leave_old_connections(const struct transfer *t)
 /* Else libcurl keeps the addresses of a name for a minute. */
 static int connect_anew(struct transfer *t, const char *url)
 {
-    const char *host = url + strlen("http://");
+    const char *host = strstr(url, "//") + 2;
     char text[ADDRESS_TEXT_MAX + 1];
 
     snprintf(text, sizeof(text), "-%.*s", (int)strcspn(host, "/"), host);

@@ -116,7 +116,8 @@ void placement_url(const char *volume, const struct place *place, const char *pa
 
     if (place != NULL)
         placement_full_path(place, path, full);
-    snprintf(url, PLACEMENT_URL_MAX, "http://%s%s", volume, place != NULL ? full : path);
+    snprintf(url, PLACEMENT_URL_MAX, "%s%s%s", volume_name_scheme(volume), volume,
+             place != NULL ? full : path);
 }
 
 /* --- Volumes --------------------------------------------------------------------------------- */
@@ -239,6 +240,17 @@ static void take(struct contest *c, struct contender *new)
         note_worst(c, full ? &c->held[c->n] : NULL);
 }
 
+/* The hashes of the key that was added with each of `n` names. */
+static void hash_each(const struct md5 *key, const char *const *names, size_t n,
+                      unsigned char hashes[HASHES][MD5_SIZE])
+{
+    const char *addresses[HASHES];
+
+    for (size_t i = 0; i < n; i++)
+        addresses[i] = volume_name_address(names[i]);
+    md5_finish_each(key, addresses, n, hashes);
+}
+
 void placement_choose(const void *key, size_t key_len, const struct placement_list *list,
                       size_t count, struct placement *out)
 {
@@ -260,8 +272,7 @@ void placement_choose(const void *key, size_t key_len, const struct placement_li
         struct contender new = {.volume = (uint32_t)i};
 
         if (i % HASHES == 0)
-            md5_finish_each(&md5, list->names + i, list->n - i < HASHES ? list->n - i : HASHES,
-                            hashes);
+            hash_each(&md5, list->names + i, list->n - i < HASHES ? list->n - i : HASHES, hashes);
         new.score = score_of(hashes[i % HASHES], list->weights != NULL ? list->weights + i : NULL);
         if (list->zones != NULL)
             new.zone = list->zones[i];

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "index/base/address.h"
 #include "index/base/key.h"
 #include "index/base/place.h"
+#include "index/base/volume_name.h"
 
 /* "/HH/HH/", then at most two bytes for each of the longest key's base64, cuts included, ".", the
  * generation, and NUL. */
@@ -18,9 +18,9 @@
 
 #define PLACEMENT_GENERATION 17 /* bytes of ".GGGGGGGGGGGGGGGG" */
 
-/* The same with "/svXX" before it; and with "http://host:port" before that. */
+/* The same with "/svXX" before it; and with "https://host:port" before that. */
 #define PLACEMENT_FULL_PATH_MAX (5 + PLACEMENT_PATH_MAX)
-#define PLACEMENT_URL_MAX       (7 + ADDRESS_TEXT_MAX + PLACEMENT_FULL_PATH_MAX)
+#define PLACEMENT_URL_MAX       (VOLUME_NAME_SIZE + PLACEMENT_FULL_PATH_MAX)
 
 /* The longest directory entry: file systems stop at 255 bytes; one is for the dot that marks a cut.
  */
@@ -50,7 +50,8 @@ size_t placement_path(const void *key, size_t key_len, uint64_t generation,
 void placement_full_path(const struct place *place, const char *path,
                          char full[PLACEMENT_FULL_PATH_MAX]);
 
-/* Writes the URL of a path at the volume "host:port"; `place` NULL: a path of the volume itself. */
+/* Writes the URL of a path at the volume of that name, which is asked by HTTP unless it begins with
+ * "https://"; `place` NULL: a path of the volume itself. */
 void placement_url(const char *volume, const struct place *place, const char *path,
                    char url[PLACEMENT_URL_MAX]);
 
@@ -78,10 +79,11 @@ struct placement_list {
 
 /* The `count` best volumes for the key, best first, in out[]; count <= list->n and PLACES_MAX.
  *
- * Rendezvous hashing by md5(key, volume name): stable in the names, and a new volume takes over
- * only its share. With weights a volume's score is -weight / ln(u), where u, between 0 and 1, is
- * the md5's first 52 bits; so each has its weight's share of the keys, and when a weight changes,
- * keys move to or from that volume only. Equal weights give the order of the md5s.
+ * Rendezvous hashing by md5(key, volume name, without "https://"): stable in the names, and a new
+ * volume takes over only its share. With weights a volume's score is -weight / ln(u), where u,
+ * between 0 and 1, is the md5's first 52 bits; so each has its weight's share of the keys, and when
+ * a weight changes, keys move to or from that volume only. Equal weights give the order of the
+ * md5s.
  *
  * With zones the best volume of each zone comes first, by score, then the second best of each zone,
  * and so on: any first R of them are in as many zones as there are, and evenly so.

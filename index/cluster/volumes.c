@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "index/base/address.h"
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/annotate.h"
@@ -498,7 +496,7 @@ struct volume *volumes_find(const struct volumes *v, const char *name, size_t le
     for (size_t i = 0; i < v->count; i++) {
         struct volume *volume = v->list[i];
 
-        if (strlen(volume->name) == len && strncasecmp(volume->name, name, len) == 0)
+        if (volume_names_meet(volume->name, strlen(volume->name), name, len))
             return volume;
     }
     return NULL;
@@ -534,11 +532,23 @@ static struct volume *add(struct volumes *v, const char *name)
     return volume;
 }
 
+/* A volume that takes up TLS, or gives it up, is the same one. It is asked by its new name at once,
+ * and is identified anew so that the caller learns that name. */
+static void take_scheme(struct volume *volume, const char *name)
+{
+    if (volume_name_has_tls(volume->name) == volume_name_has_tls(name))
+        return;
+    strcpy(volume->name, name);
+    volume->identified = false;
+    volume->probe_at = 0;
+}
+
 static void take_entry(struct volume *volume, const struct volume_entry *entry)
 {
     struct address address = {.host = ""};
 
-    address_parse(volume->name, false, &address);
+    take_scheme(volume, entry->name);
+    volume_name_parse(volume->name, &address);
     snprintf(volume->zone, sizeof(volume->zone), "%s",
              entry->zone[0] != '\0' ? entry->zone : address.host);
     volume->weight = entry->weight;

@@ -21,12 +21,13 @@
 
 #include "index/base/address.h"
 #include "index/base/place.h"
+#include "index/base/volume_name.h"
 #include "index/cluster/placement.h"
 #include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 
 #define VOLUME_REASON_MAX  128
-#define VOLUME_ADDRESS_MAX ADDRESS_TEXT_MAX /* "host:port" and a NUL */
+#define VOLUME_ADDRESS_MAX VOLUME_NAME_SIZE /* "https://host:port" and a NUL */
 #define VOLUME_ZONE_MAX    64               /* bytes of a name for a zone */
 #define VOLUME_WEIGHT      100              /* of one that nothing is said of */
 #define VOLUME_WEIGHT_MAX  1000
@@ -102,7 +103,8 @@ void volumes_start(struct volumes *volumes, void (*settled)(void *arg), void *ar
 /* Ends the probes, frees all and fires `cb`; never inside this call. */
 void volumes_stop(struct volumes *volumes, void (*cb)(void *arg), void *arg);
 
-/* The volumes that are listed from now on, with their zones and weights; new ones are taken up,
+/* The volumes that are listed from now on, with their zones and weights; new ones are taken up, one
+ * that is known by its address with another scheme is asked by that one from now on,
  * others stay known for what they hold. 0, UV_ENOMEM, or UV_E2BIG over VOLUMES_MAX; then nothing
  * has changed. */
 int volumes_set(struct volumes *volumes, const struct volume_entry *entries, size_t n);
@@ -111,8 +113,8 @@ int volumes_set(struct volumes *volumes, const struct volume_entry *entries, siz
 size_t volumes_count(const struct volumes *volumes);
 struct volume *volumes_at(struct volumes *volumes, size_t i);
 
-/* The one with this name, `len` bytes; letters of either case are the same. NULL if there is none.
- */
+/* The one with this name, `len` bytes, whatever the scheme of either (volume_names_meet()); NULL if
+ * there is none. */
 struct volume *volumes_find(const struct volumes *volumes, const char *name, size_t len);
 
 /* What a transfer to the volume ended with, as transfer_done_cb has it. */

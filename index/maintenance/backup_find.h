@@ -12,7 +12,7 @@ struct signer; /* index/cluster/sign.h */
 
 /* Set the first five, and zero the rest. Nothing needs to be freed. */
 struct backup_find {
-    const char *const *volumes; /* "host:port", by the numbers that places have; borrowed */
+    const char *const *volumes; /* names, by the numbers that places have; borrowed */
     const char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* likewise */
     const struct signer *signer;                          /* of the requests; NULL: nothing signs */
     int (*tick_cb)(void *arg); /* called now and then while one is read; its result means nothing */

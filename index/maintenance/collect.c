@@ -241,6 +241,7 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
 static void list(struct stream *s)
 {
     struct collector *c = s->collector;
+    const char *name = c->collect->volumes[s->volume];
     char path[QUERY_MAX];
     char url[PLACEMENT_URL_MAX + QUERY_MAX];
     int rc;
@@ -251,7 +252,7 @@ static void list(struct stream *s)
     buf_clear(&s->line);
     snprintf(path, sizeof(path), "/_mkv/list?%safter=%s",
              c->collect->without_notes ? "attributes=no&" : "", s->after);
-    snprintf(url, sizeof(url), "http://%s%s", c->collect->volumes[s->volume], path);
+    snprintf(url, sizeof(url), "%s%s%s", volume_name_scheme(name), name, path);
     s->transfer.data = s;
     s->transfer.volume = NULL;
     s->transfer.identity = c->collect->identities[s->volume];

@@ -22,7 +22,7 @@ struct collected {
 };
 
 struct collect {
-    const char *const *volumes; /* "host:port" */
+    const char *const *volumes; /* names */
     size_t n_volumes;
     char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* of those that have one; "" at first */
     const struct signer *signer; /* of the requests (index/cluster/sign.h); NULL: nothing signs */

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/base/address.h"
 #include "index/base/hex.h"
 #include "index/base/json.h"
 #include "index/base/percent.h"
+#include "index/base/volume_name.h"
 #include "index/cluster/transfer.h"
 #include "index/objects/note.h"
 
@@ -52,7 +52,7 @@ static bool is_volume_name(const char *name)
         return false;
     memcpy(host, name, n);
     host[n] = '\0';
-    return address_parse(host, false, &address) == 0;
+    return volume_name_parse(host, &address) == 0;
 }
 
 int dump_append_header(struct buf *out)

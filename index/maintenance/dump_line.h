@@ -31,7 +31,7 @@
 #include "index/store/store.h"
 
 #define DUMP_LINE_MAX   32768 /* bytes; none that we write is longer */
-#define DUMP_VOLUME_MAX 255   /* bytes of a volume's name, "host:port" or "host:port identity" */
+#define DUMP_VOLUME_MAX 255   /* bytes of a volume's name in the store: "host:port identity" */
 
 enum dump_kind { DUMP_HEADER, DUMP_KEY, DUMP_ORPHAN, DUMP_END };
 

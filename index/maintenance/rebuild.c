@@ -131,7 +131,7 @@ static int read_backup(struct rebuild *r, int dir)
 static int name_volumes(struct rebuild *r)
 {
     const struct collect *c = &r->collect;
-    char name[ADDRESS_TEXT_MAX + 1 + TRANSFER_VOLUME_ID_MAX + 1];
+    char name[VOLUME_NAME_SIZE + 1 + TRANSFER_VOLUME_ID_MAX + 1];
     int rc = 0;
 
     r->ids = calloc(c->n_volumes + 1, sizeof(*r->ids));

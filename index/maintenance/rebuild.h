@@ -20,7 +20,7 @@ struct signer; /* index/cluster/sign.h */
 
 struct rebuild_options {
     const char *directory;      /* of the index, which must not run; made 0700 when missing */
-    const char *const *volumes; /* "host:port" */
+    const char *const *volumes; /* names */
     size_t n_volumes;
     const struct signer *signer; /* of requests to volumes; NULL: nothing signs */
     bool replace;                /* give up what the index holds */

@@ -11,7 +11,7 @@
 
 #define NAME_MAX_IN_STORE (VOLUME_ADDRESS_MAX + 1 + TRANSFER_VOLUME_ID_MAX)
 
-/* What an id of the store stands for; its name there is the address and, if it has one, behind a
+/* What an id of the store stands for; its name there is the volume's and, if it has one, behind a
  * space the identity. */
 struct known {
     struct volume *volume; /* at that address */
@@ -81,8 +81,9 @@ static uint32_t list_mark(struct places *r)
     sum = crc32c(sum, &r->copies, sizeof(r->copies));
     for (size_t i = 0; i < list->n; i++) {
         const struct volume *volume = r->listed[i];
+        const char *address = volume_name_address(volume->name);
 
-        sum = crc32c(sum, volume->name, strlen(volume->name) + 1);
+        sum = crc32c(sum, address, strlen(address) + 1);
         sum = crc32c(sum, volume->identity, strlen(volume->identity) + 1);
     }
     if (list->zones != NULL)
@@ -284,7 +285,7 @@ static bool may_be_same(const struct places *r, uint32_t a, uint32_t b)
     n = strcspn(x, " ");
     if (x[n] != '\0' && strchr(y, ' ') != NULL)
         return strcmp(x + n, strchr(y, ' ')) == 0;
-    return n == strcspn(y, " ") && strncasecmp(x, y, n) == 0;
+    return volume_names_meet(x, n, y, strcspn(y, " "));
 }
 
 bool place_equal(const struct places *r, const struct place *a, const struct place *b)
@@ -316,8 +317,8 @@ static bool is_place_of(const struct places *r, const struct record *record,
         const struct place *at = &record->places[i];
         const char *name = store_volume_name(r->store, at->volume);
 
-        if (name != NULL && strcspn(name, " ") == len &&
-            strncasecmp(name, target->volume->name, len) == 0 &&
+        if (name != NULL &&
+            volume_names_meet(name, strcspn(name, " "), target->volume->name, len) &&
             at->has_subvolume == wanted->has_subvolume && at->subvolume == wanted->subvolume)
             return true;
     }

@@ -9,7 +9,7 @@
 #include "index/cluster/volumes.h"
 #include "index/store/store.h"
 
-#define PLACE_TEXT_MAX (VOLUME_ADDRESS_MAX + 8) /* "host:port/svXX" and a NUL */
+#define PLACE_TEXT_MAX (VOLUME_ADDRESS_MAX + 8) /* "https://host:port/svXX" and a NUL */
 
 struct places;
 
@@ -83,7 +83,7 @@ struct volume *place_live(struct places *r, const struct place *place);
  */
 bool place_is_of(struct places *r, const struct place *place, const struct volume *volume);
 
-/* Writes "host:port" or "host:port/svXX". False if the place's id is unknown. */
+/* Writes the volume's name, or "NAME/svXX". False if the place's id is unknown. */
 bool place_text(struct places *r, const struct place *place, char text[PLACE_TEXT_MAX]);
 
 #endif

@@ -101,7 +101,7 @@ static const char *set_volume(struct job_options *job, const char *name)
 {
     struct address address;
 
-    if (strlen(name) >= sizeof(job->volume) || address_parse(name, false, &address) < 0)
+    if (strlen(name) >= sizeof(job->volume) || volume_name_parse(name, &address) < 0)
         return "is no HOST:PORT";
     strcpy(job->volume, name);
     return NULL;

@@ -197,7 +197,7 @@ static bool is_own_zone(const json_t *volume)
 {
     struct address address = {.host = ""};
 
-    address_parse(text_of(volume, "name"), false, &address);
+    volume_name_parse(text_of(volume, "name"), &address);
     return strcasecmp(text_of(volume, "zone"), address.host) == 0;
 }
 

@@ -40,7 +40,7 @@ static int look_up(struct addresses *a, const char *volume)
     int failed;
     int rc = 0;
 
-    address_parse(volume, false, &address);
+    volume_name_parse(volume, &address);
     failed = getaddrinfo(address.host, NULL, &hints, &infos);
     if (failed != 0) {
         log_warn("volume %s can't be resolved: %s", volume, gai_strerror(failed));

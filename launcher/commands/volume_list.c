@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#include "index/base/address.h"
 #include "index/base/lines.h"
 #include "index/cluster/volumes.h"
 #include "launcher/nginx/files.h"
@@ -31,7 +29,8 @@ void volume_list_deinit(struct volume_list *list)
 static bool is_listed(const struct volume_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (strcasecmp(list->entries[i].name, name) == 0)
+        if (volume_names_meet(list->entries[i].name, strlen(list->entries[i].name), name,
+                              strlen(name)))
             return true;
     }
     return false;
@@ -46,7 +45,7 @@ static const char *check_name(const struct volume_list *list, const char *name,
     if (strlen(name) > NAME_MAX_HERE)
         snprintf(problem, VOLUME_LIST_TEXT_MAX, "the volume %.100s... has a name of over %d bytes",
                  name, NAME_MAX_HERE);
-    else if (address_parse(name, false, &address) < 0)
+    else if (volume_name_parse(name, &address) < 0)
         snprintf(problem, VOLUME_LIST_TEXT_MAX, "the volume '%.300s' is no HOST:PORT", name);
     else if (is_listed(list, name))
         snprintf(problem, VOLUME_LIST_TEXT_MAX, "the volume %s is given twice", name);

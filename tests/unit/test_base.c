@@ -26,6 +26,7 @@
 #include "index/base/percent.h"
 #include "index/base/sha256.h"
 #include "index/base/text.h"
+#include "index/base/volume_name.h"
 
 static void test_address_parse_accepts_what_users_write(void **state)
 {
@@ -465,6 +466,55 @@ static void test_text_is_utf8_to_the_last_byte(void **state)
     assert_false(text_is_utf8("\xed\xa0\x80", 3));
 }
 
+static bool meet(const char *a, const char *b)
+{
+    return volume_names_meet(a, strlen(a), b, strlen(b));
+}
+
+static void test_volume_name_parse_takes_one_scheme(void **state)
+{
+    static const char *const refused[] = {
+        "http://a:1", "HTTPS://a:1", "https:a:1",    "https:///a:1",
+        "https://",   "https://a",   "https://a:1/", "https://https://a:1",
+        "ftp://a:1",  "3001",        "https://3001",
+    };
+    struct address a;
+
+    (void)state;
+    assert_int_equal(volume_name_parse("disk1:3001", &a), 0);
+    assert_string_equal(a.host, "disk1");
+    assert_int_equal(volume_name_parse("https://disk2:3002", &a), 0);
+    assert_string_equal(a.host, "disk2");
+    assert_int_equal(a.port, 3002);
+    assert_int_equal(volume_name_parse("https://[::1]:3001", &a), 0);
+    assert_string_equal(a.host, "::1");
+    for (size_t i = 0; i < COUNT_OF(refused); i++)
+        assert_int_equal(volume_name_parse(refused[i], &a), -EINVAL);
+    assert_string_equal(a.host, "::1");
+}
+
+static void test_volume_name_says_how_to_ask(void **state)
+{
+    (void)state;
+    assert_true(volume_name_has_tls("https://a:1"));
+    assert_false(volume_name_has_tls("https:1"));
+    assert_string_equal(volume_name_scheme("a:1"), "http://");
+    assert_string_equal(volume_name_scheme("https://a:1"), "");
+    assert_string_equal(volume_name_address("https://a:1"), "a:1");
+    assert_string_equal(volume_name_address("a:1"), "a:1");
+}
+
+static void test_volume_names_meet_whatever_the_scheme(void **state)
+{
+    (void)state;
+    assert_true(meet("a:1", "https://A:1"));
+    assert_true(meet("https://a:1", "https://a:1"));
+    assert_false(meet("a:1", "https://a:2"));
+    assert_false(meet("a:1", "a:11"));
+    assert_true(volume_names_meet("https://a:1 id", 11, "a:1", 3));
+    assert_false(volume_names_meet("https://", 7, "", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +537,9 @@ int main(void)
         cmocka_unit_test(test_sha256_known_values),
         cmocka_unit_test(test_percent_decode_into_room_or_in_place),
         cmocka_unit_test(test_text_is_utf8_to_the_last_byte),
+        cmocka_unit_test(test_volume_name_parse_takes_one_scheme),
+        cmocka_unit_test(test_volume_name_says_how_to_ask),
+        cmocka_unit_test(test_volume_names_meet_whatever_the_scheme),
         cmocka_unit_test(test_sha256_hmac_known_values),
         cmocka_unit_test(test_sha256_hmac_in_place),
         cmocka_unit_test(test_http_date_parse_reads_what_format_writes),

@@ -305,6 +305,34 @@ static void test_placement_choose_orders_by_score(void **state)
     }
 }
 
+static void test_placement_choose_knows_no_scheme(void **state)
+{
+    static const char *const closed[] = {"https://larry", "moe", "https://curly"};
+    const struct placement_list open_list = {.names = stooges, .n = 3, .subvolumes = 256};
+    const struct placement_list closed_list = {.names = closed, .n = 3, .subvolumes = 256};
+    struct placement before[3];
+    struct placement after[3];
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        placement_choose(&i, sizeof(i), &open_list, 3, before);
+        placement_choose(&i, sizeof(i), &closed_list, 3, after);
+        assert_memory_equal(before, after, sizeof(before));
+    }
+}
+
+static void test_placement_url_has_the_names_scheme(void **state)
+{
+    const struct place place = {.has_subvolume = true, .subvolume = 10};
+    char url[PLACEMENT_URL_MAX];
+
+    (void)state;
+    placement_url("disk1:3001", &place, "/5d/41/x", url);
+    assert_string_equal(url, "http://disk1:3001/sv0A/5d/41/x");
+    placement_url("https://disk1:3001", NULL, "/_mkv/space", url);
+    assert_string_equal(url, "https://disk1:3001/_mkv/space");
+}
+
 /* A fourth volume takes its share, and nothing moves between the old three. */
 static void test_placement_choose_moves_only_to_a_new_volume(void **state)
 {
@@ -578,6 +606,8 @@ int main(void)
         cmocka_unit_test(test_placement_choose_shares_no_zone_that_it_need_not),
         cmocka_unit_test(test_placement_choose_gives_each_weight_its_share),
         cmocka_unit_test(test_placement_choose_moves_by_a_weight),
+        cmocka_unit_test(test_placement_choose_knows_no_scheme),
+        cmocka_unit_test(test_placement_url_has_the_names_scheme),
         cmocka_unit_test(test_placement_choose_has_zones_and_weights),
     };
 

@@ -120,6 +120,22 @@ static void test_read_refuses_other_words(void **state)
     volume_list_deinit(&list);
 }
 
+static void test_read_takes_names_with_a_scheme(void **state)
+{
+    struct volume_list list = {.count = 0};
+
+    (void)state;
+    assert_null(READ(&list, "https://a:1 zone=x\nhttps://[::1]:2"));
+    assert_names(&list, "https://a:1", "https://[::1]:2");
+    assert_string_equal(READ(&list, "https://a:1\na:1\n"),
+                        ", line 2: the volume a:1 is given twice");
+    assert_string_equal(READ(&list, "a:1\nhttps://A:1\n"),
+                        ", line 2: the volume https://A:1 is given twice");
+    assert_string_equal(READ(&list, "http://a:1\n"),
+                        ", line 1: the volume 'http://a:1' is no HOST:PORT");
+    volume_list_deinit(&list);
+}
+
 static void test_read_refuses_by_line_and_adds_nothing(void **state)
 {
     struct volume_list list = {.count = 0};
@@ -152,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_read_takes_lines_as_editors_write_them),
         cmocka_unit_test(test_read_takes_zones_and_weights),
         cmocka_unit_test(test_read_refuses_other_words),
+        cmocka_unit_test(test_read_takes_names_with_a_scheme),
         cmocka_unit_test(test_read_refuses_by_line_and_adds_nothing),
     };
 
