@@ -36,6 +36,8 @@ struct index_server {
     struct jobs *jobs;
     struct healer_options healing;
     struct backup *backup; /* NULL once it has stopped */
+    struct tls_paths tls;  /* owned */
+    struct admin_certificate certificate;
     struct upload_expiry *upload_expiry;
     char *fallback;
     char *s3_domain;
@@ -54,6 +56,9 @@ static void server_free(struct index_server *s)
     free(s->directory);
     free(s->fallback);
     free(s->s3_domain);
+    free((char *)s->tls.certificate);
+    free((char *)s->tls.key);
+    free((char *)s->tls.authorities);
     keys_release(s->s3.keys);
     free(s);
 }
@@ -94,6 +99,26 @@ static void init_api(struct index_server *s, const struct index_server_options *
                                          .verify_every = options->verify_every_ms};
     s->objects.budget.connections_max = volume_connections();
     generations_init(&s->objects.generations, store_last_generation(s->objects.store));
+}
+
+/* Sets what was read. The certificate's expiry is for the status. */
+static int load_tls(struct index_server *s)
+{
+    struct tls_files files;
+    char why[TLS_WHY_SIZE];
+    int rc = tls_files_read(&s->tls, &files, why);
+
+    if (rc < 0) {
+        log_error("%s", why);
+        return rc;
+    }
+    rc = transfers_set_tls(s->objects.transfers, &files);
+    if (rc == 0)
+        s->certificate = (struct admin_certificate){s->tls.certificate, files.expires};
+    else
+        log_error("cannot keep the certificates: %s", uv_strerror(rc));
+    tls_files_deinit(&files);
+    return rc;
 }
 
 static int start_transfers(struct index_server *s, const struct index_server_options *options)
@@ -142,6 +167,13 @@ static void volumes_settled_cb(void *arg)
     jobs_open(s->jobs);
 }
 
+/* True also where there is none. */
+static bool copy_path(const char *path, const char **copy)
+{
+    *copy = path != NULL ? strdup(path) : NULL;
+    return path == NULL || *copy != NULL;
+}
+
 static struct index_server *server_new(uv_loop_t *loop, const struct index_server_options *options)
 {
     struct index_server *s = calloc(1, sizeof(*s));
@@ -153,7 +185,10 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     s->objects.directory = s->directory = strdup(options->directory);
     s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
     s->s3_domain = options->s3_domain != NULL ? strdup(options->s3_domain) : NULL;
-    if (s->directory != NULL && (options->fallback == NULL || s->fallback != NULL) &&
+    if (copy_path(options->tls.certificate, &s->tls.certificate) &&
+        copy_path(options->tls.key, &s->tls.key) &&
+        copy_path(options->tls.authorities, &s->tls.authorities) && s->directory != NULL &&
+        (options->fallback == NULL || s->fallback != NULL) &&
         (options->s3_domain == NULL || s->s3_domain != NULL))
         return s;
     server_free(s);
@@ -252,7 +287,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
     }
-    rc = take_volumes(s, options);
+    rc = load_tls(s);
+    if (rc == 0)
+        rc = take_volumes(s, options);
     if (rc < 0)
         goto err_transfers;
     init_api(s, options);
@@ -262,7 +299,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = jobs_new(&s->objects, options->only_reads, &s->jobs);
     if (rc < 0)
         goto err_http;
-    rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->admin);
+    rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->certificate, &s->admin);
     if (rc < 0)
         goto err_jobs;
     rc = start_background(s, options->backup_ms);
@@ -444,6 +481,11 @@ int index_server_set_volumes(struct index_server *s, const struct volume_entry *
     else
         spread_restart(s->objects.spread);
     return rc;
+}
+
+int index_server_reload_tls(struct index_server *s)
+{
+    return load_tls(s);
 }
 
 void index_server_set_keys(struct index_server *s, struct keys *keys)

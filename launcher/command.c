@@ -35,11 +35,21 @@ struct site_settings command_site_settings(const struct common_options *options)
 {
     return (struct site_settings){
         .program = options->print_config ? NULL : options->nginx,
+        .version_of = options->nginx,
         .template_path = options->template_path,
         .workers = options->workers,
         .access_log = options->access_log,
         .log_level = options->basic.log_level,
     };
+}
+
+const char *command_check_tls(const struct common_options *options)
+{
+    if (options->tls_cert != NULL && options->tls_key == NULL)
+        return "--tls-cert needs --tls-key, the file of the certificate's key";
+    if (options->tls_key != NULL && options->tls_cert == NULL)
+        return "--tls-key needs --tls-cert, the file of the key's certificate";
+    return NULL;
 }
 
 static int check(const struct site_options *options)

@@ -42,6 +42,9 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
 /* What the options say of nginx, borrowed. */
 struct site_settings command_site_settings(const struct common_options *options);
 
+/* What is wrong with the two options of TLS, for a usage error; or NULL. */
+const char *command_check_tls(const struct common_options *options);
+
 /* --check, or, where no nginx is to run, --print-config. The exit code. */
 int command_inspect(const struct site_options *options);
 

@@ -23,6 +23,8 @@ struct common_options {
     unsigned workers;          /* nginx worker processes, 0 for one a CPU */
     const char *user;          /* that nginx runs as, or NULL; only root can choose */
     const char *access_log;    /* file of nginx's access log, or NULL for none */
+    const char *tls_cert;      /* what nginx speaks TLS with, or NULL: it doesn't */
+    const char *tls_key;       /* likewise */
     unsigned drain_ms;         /* how long a stop waits for requests in flight */
 };
 
@@ -52,6 +54,11 @@ struct common_options {
                   option_set_log_level, basic.log_level), \
     COMMON_OPTION("access-log", "FILE", NULL, "write nginx's access log to FILE", \
                   option_set_string, access_log), \
+    COMMON_OPTION("tls-cert", "FILE", NULL, \
+                  "speak TLS with this certificate and its chain; HUP reads it anew", \
+                  option_set_string, tls_cert), \
+    COMMON_OPTION("tls-key", "FILE", NULL, "the certificate's private key", option_set_string, \
+                  tls_key), \
     COMMON_OPTION("drain-timeout", "SECONDS", "30", "how long a stop waits for open requests", \
                   option_set_seconds, drain_ms), \
     COMMON_OPTION("check", NULL, NULL, "test the nginx config and exit", option_set_bool, check), \

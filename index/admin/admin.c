@@ -144,14 +144,18 @@ static int listen_in(struct admin *a)
 }
 
 int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, const char *directory,
-                struct admin **admin)
+                const struct admin_certificate *certificate, struct admin **admin)
 {
     struct admin *a = calloc(1, sizeof(*a));
     int rc = UV_ENOMEM;
 
     if (a != NULL) {
-        *a = (struct admin){
-            .loop = loop, .objects = objects, .jobs = jobs, .started = uv_hrtime(), .fd = -1};
+        *a = (struct admin){.loop = loop,
+                            .objects = objects,
+                            .jobs = jobs,
+                            .certificate = certificate,
+                            .started = uv_hrtime(),
+                            .fd = -1};
         a->directory = strdup(directory);
     }
     if (a != NULL && a->directory != NULL)

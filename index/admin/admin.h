@@ -15,11 +15,18 @@
 
 struct jobs; /* index/maintenance/job.h */
 
+/* What the front shows to clients. */
+struct admin_certificate {
+    const char *path; /* NULL: it speaks no TLS */
+    int64_t expires;  /* seconds since 1970 */
+};
+
 struct admin {
     uv_loop_t *loop;
     struct objects *objects;
     struct jobs *jobs;
-    char *directory;  /* the index's */
+    char *directory; /* the index's */
+    const struct admin_certificate *certificate;
     uint64_t started; /* uv_hrtime() */
     int fd;           /* of the directory */
     struct http_server *http;
@@ -28,10 +35,11 @@ struct admin {
 };
 
 /* Makes the socket in the index directory, in place of one that a killed index left, and serves it;
- * the caller holds the directory's lock. `objects` and `jobs` are borrowed. 0 and *admin, or a
+ * the caller holds the directory's lock. `objects`, `jobs` and `certificate`, which may change, are
+ * borrowed. 0 and *admin, or a
  * negative UV_E* after a log line. */
 int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, const char *directory,
-                struct admin **admin);
+                const struct admin_certificate *certificate, struct admin **admin);
 
 /* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
  * before. Those who watch jobs are served until these have ended: jobs_close() comes first. */

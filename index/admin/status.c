@@ -87,6 +87,14 @@ static json_t *healing_of(const struct objects *o)
                      json_unless(state.verified, 0));
 }
 
+static json_t *certificate_of(const struct admin_certificate *c)
+{
+    if (c->path == NULL)
+        return json_null();
+    return json_pack("{s:o, s:I}", "file", json_of_text(c->path), "expires_ms",
+                     (json_int_t)c->expires * 1000);
+}
+
 /* json_pack() lets go of all that it was given when any of it is NULL, for want of memory. */
 static json_t *status_of(const struct admin *admin)
 {
@@ -98,7 +106,7 @@ static json_t *status_of(const struct admin *admin)
     objects_hidden(admin->objects, &hidden);
     backups_look_up(admin->objects->store, &backups); /* else a log line tells */
     return json_pack("{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o}",
                      "version", MKV_VERSION, "pid", (int)getpid(), "index",
                      json_of_text(admin->directory), "replicas", (int)admin->objects->copies,
                      "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
@@ -108,7 +116,8 @@ static json_t *status_of(const struct admin *admin)
                      json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
                      journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)),
                      "zones", zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs),
-                     "healing", healing_of(admin->objects), "backup", backup_of(&backups));
+                     "healing", healing_of(admin->objects), "backup", backup_of(&backups),
+                     "certificate", certificate_of(admin->certificate));
 }
 
 int status_append(struct buf *out, const struct admin *admin)

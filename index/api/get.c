@@ -126,6 +126,7 @@ static void respond_by_front(struct http_request *request, const struct place *p
         http_add_header(request, TICKET_HEADER, ticket);
     snprintf(uri, sizeof(uri), "/_mkv/blob/%s%s", volume->address, full);
     http_add_header(request, "X-Accel-Redirect", uri);
+    front_add_volume(request, volume->name);
     http_respond_text(request, 200, "");
 }
 

@@ -48,6 +48,9 @@ static int connection_failed(struct transfer *t)
 
 int connection_translate(struct transfer *t, CURLcode code)
 {
+    t->refusal = tls_explain(t, code);
+    if (t->refusal != NULL)
+        return UV_ECONNREFUSED;
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:

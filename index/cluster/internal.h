@@ -1,5 +1,6 @@
 /* What the parts of transfers share: transfer.c makes requests, connection.c has their connections,
- * multi.c drives libcurl, flush.c shares one kind of them, assemble.c holds one back. */
+ * tls.c has certificates, multi.c drives libcurl, flush.c shares one kind of them, assemble.c holds
+ * one back. */
 #ifndef MKV_CLUSTER_INTERNAL_H
 #define MKV_CLUSTER_INTERNAL_H
 
@@ -29,6 +30,7 @@ struct transfers {
     struct transfer_queue wakes;   /* to be woken */
     struct pace pace;              /* of what is copied in the background */
     struct signer signer;
+    struct transfer_tls *tls;      /* tls.c's, or NULL: nothing was set */
     CURL *pool[TRANSFER_POOL_MAX]; /* reset handles */
     size_t n_pool;
     unsigned sockets; /* poll handles whose close callback is to come */
@@ -48,6 +50,14 @@ int connection_prepare(struct transfer *transfer, const char *url, bool anew);
 void connection_note_address(struct transfer *transfer);
 /* libcurl's failure as a UV_E*: of the volume, or of this machine (transfer_failed_here()). */
 int connection_translate(struct transfer *transfer, CURLcode code);
+
+/* tls.c: has the handle, whose URL is of a volume with TLS, use the engine's certificates, which
+ * the transfer holds from now on. 0; UV_ENOMEM or UV_ENOTSUP. */
+int tls_prepare(struct transfer *transfer);
+/* Ends a hold; NULL is none. */
+void tls_release(struct transfer_tls *tls);
+/* Why a handshake has failed, or NULL: it was no handshake that did. */
+const char *tls_explain(const struct transfer *transfer, CURLcode code);
 
 /* flush.c: sends the requests that are due; and ends the waiting of those that are too late. */
 void flushers_send(struct transfers *engine);

@@ -27,6 +27,7 @@ static void freed_part(struct transfers *engine)
     if (engine->handles > 0 || engine->sockets > 0)
         return;
     signer_deinit(&engine->signer);
+    tls_release(engine->tls);
     free(engine);
     curl_global_cleanup();
     if (cb != NULL)

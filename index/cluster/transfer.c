@@ -14,6 +14,7 @@
 
 #include "index/base/http_date.h"
 #include "index/base/log.h"
+#include "index/base/volume_name.h"
 #include "index/cluster/internal.h"
 #include "index/cluster/volumes.h"
 
@@ -153,11 +154,13 @@ static void give_handle(struct transfers *engine, CURL *easy)
     engine->pool[engine->n_pool++] = easy;
 }
 
-static void free_lists(struct transfer *t)
+static void free_parts(struct transfer *t)
 {
     curl_slist_free_all(t->headers);
     curl_slist_free_all(t->forget);
     t->headers = t->forget = NULL;
+    tls_release(t->tls);
+    t->tls = NULL;
 }
 
 /* Of a request that could not be started. */
@@ -165,7 +168,7 @@ static void forget_start(struct transfers *engine, struct transfer *t)
 {
     curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); /* no reset would forget the list */
     give_handle(engine, t->easy);
-    free_lists(t);
+    free_parts(t);
     t->easy = NULL;
 }
 
@@ -286,6 +289,8 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *met
         return UV_ENOMEM;
     set_common_options(t->easy, t, url);
     rc = connection_prepare(t, url, anew);
+    if (rc == 0 && volume_name_has_tls(url))
+        rc = tls_prepare(t);
     if (rc < 0) {
         forget_start(engine, t);
         return rc;
@@ -404,7 +409,7 @@ void transfer_end(struct transfer *t, int rc, int status)
         curl_easy_cleanup(t->easy);
     else
         give_handle(engine, t->easy);
-    free_lists(t);
+    free_parts(t);
     t->easy = NULL;
     t->rc = rc;
     t->status = status;

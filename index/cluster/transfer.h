@@ -12,18 +12,20 @@
 
 #include "index/base/address.h"
 #include "index/base/shortage.h"
+#include "index/base/tls_files.h"
 
 struct pace;   /* pace.h */
 struct signer; /* sign.h */
 struct transfers;
 struct transfer;
+struct transfer_tls; /* tls.c */
 struct volume;
 
 /* Fires once when the transfer has ended, never inside the call that started it. `rc` is 0 when the
  * volume answered, with its HTTP status in `status`; else a negative UV_E* and status 0:
- * UV_ECONNREFUSED (no connection), UV_ETIMEDOUT (connecting, no progress by the volume's fault, or
- * past `until`), UV_ECONNRESET (it broke off); or one that says nothing of the volume:
- * transfer_failed_here(). */
+ * UV_ECONNREFUSED (no connection, or no TLS: `refusal`), UV_ETIMEDOUT (connecting, no progress by
+ * the volume's fault, or past `until`), UV_ECONNRESET (it broke off); or one that says nothing of
+ * the volume: transfer_failed_here(). */
 typedef void (*transfer_done_cb)(struct transfer *transfer, int rc, int status);
 
 /* Gives up to `n` bytes of the body: the number written, 0 at its end, or UV_EAGAIN when there is
@@ -47,6 +49,8 @@ struct transfer {
     struct transfers *engine;
     CURL *easy;
     struct curl_slist *headers;
+    struct transfer_tls *tls; /* what it shows and trusts, if the volume has TLS */
+    const char *refusal; /* why no TLS came about, when it ended with UV_ECONNREFUSED; or NULL */
     struct curl_slist *forget; /* a name whose addresses libcurl is to look up again */
     transfer_read_cb read;
     transfer_done_cb done;
@@ -93,6 +97,18 @@ int transfers_new(uv_loop_t *loop, const struct transfer_limits *limits, struct 
 
 /* How many volumes there are: as many more idle connections are kept. None at first. */
 void transfers_set_volumes(struct transfers *engine, size_t n);
+
+/* What volumes are asked with by TLS from now on, copied: the authorities that are trusted (empty:
+ * the system's), and the certificate that is shown with its key (empty: none is). Nothing was set
+ * at first. 0 or UV_ENOMEM. */
+int transfers_set_tls(struct transfers *engine, const struct tls_files *files);
+
+/* What was set, copied into *files, for another engine: all zero, if nothing was. 0 or UV_ENOMEM.
+ * The caller calls tls_files_deinit() in each case. */
+int transfers_copy_tls(const struct transfers *engine, struct tls_files *files);
+
+/* The file of the authorities that the system trusts, as far as libcurl knows one; or NULL. */
+const char *transfers_system_authorities(void);
 
 /* Closes connections and handles, then frees the engine and fires `cb` from the loop. No transfer
  * may be active. */

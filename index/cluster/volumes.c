@@ -101,7 +101,8 @@ static void set_down(struct volume *volume, int rc)
 {
     switch (rc) {
     case UV_ECONNREFUSED:
-        set_state(volume, VOLUME_DOWN, "it can't be reached");
+        set_state(volume, VOLUME_DOWN,
+                  volume->refusal != NULL ? volume->refusal : "it can't be reached");
         break;
     case UV_ETIMEDOUT:
         set_state(volume, VOLUME_DOWN, "it doesn't answer");
@@ -348,6 +349,8 @@ static void probe_done_cb(struct transfer *transfer, int rc, int status)
     v->n_probes--;
     if (volume->probe_at != 0) /* else somebody has asked for another one */
         volume->probe_at = next_probe(v);
+    if (!transfer_failed_here(rc))
+        volume->refusal = transfer->refusal;
     if (v->stopping)
         rc = UV_ECANCELED; /* whatever it was: the caller is about to go */
     if (rc == 0)

@@ -74,6 +74,7 @@ struct volume {
     struct annotator *annotator;     /* annotate.h */
     struct signing_key signing_key;  /* of its identity */
     /* The rest is this module's. */
+    const char *refusal;   /* why the last one had no TLS with it, or NULL */
     bool asked;            /* a probe has ended, or could not begin */
     bool identified;       /* it has answered */
     uint64_t moved;        /* loop time at which it answered from another address, or 0 */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "index/base/volume_name.h"
+
 static bool says(const struct http_request *request, const char *name, const char *value)
 {
     const char *said = http_request_header(request, name);
@@ -56,4 +58,12 @@ bool front_has_failed(const struct http_request *request, const char *address)
             return true;
     }
     return false;
+}
+
+void front_add_volume(struct http_request *request, const char *name)
+{
+    struct address address;
+
+    if (volume_name_has_tls(name) && volume_name_parse(name, &address) == 0)
+        http_add_header(request, "Mkv-Tls-Name", address.host);
 }

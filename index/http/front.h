@@ -33,4 +33,10 @@ bool front_proxies_reads(const struct http_request *request);
 unsigned front_failures(const struct http_request *request);
 bool front_has_failed(const struct http_request *request, const char *address);
 
+/* Adds to an answer that tells the front where to fetch a blob how the volume `name` is asked:
+ *
+ *     Mkv-Tls-Name: HOST       by TLS, and its certificate has to be of that host
+ */
+void front_add_volume(struct http_request *request, const char *name);
+
 #endif

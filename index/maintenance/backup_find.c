@@ -155,9 +155,12 @@ static int run(struct fetch *f, const struct backup_file *file)
         freed_cb(&f->check);
         return rc;
     }
-    if (f->find->signer != NULL)
+    if (f->find->tls != NULL)
+        rc = transfers_set_tls(f->transfers, f->find->tls);
+    if (rc == 0 && f->find->signer != NULL)
         transfers_set_signer(f->transfers, f->find->signer);
-    rc = get(f, file);
+    if (rc == 0)
+        rc = get(f, file);
     while (rc == 0 && !f->ended)
         uv_run(&f->loop, UV_RUN_ONCE);
     transfers_free(f->transfers, freed_cb, &f->check);

@@ -10,11 +10,12 @@
 
 struct signer; /* index/cluster/sign.h */
 
-/* Set the first five, and zero the rest. Nothing needs to be freed. */
+/* Set the first six, and zero the rest. Nothing needs to be freed. */
 struct backup_find {
     const char *const *volumes; /* names, by the numbers that places have; borrowed */
     const char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* likewise */
-    const struct signer *signer;                          /* of the requests; NULL: nothing signs */
+    const struct tls_files *tls; /* what those with TLS are asked with; NULL: nothing */
+    const struct signer *signer; /* of the requests; NULL: nothing signs */
     int (*tick_cb)(void *arg); /* called now and then while one is read; its result means nothing */
     void *arg;
     struct backup_file {

@@ -324,8 +324,12 @@ int collect_run(struct collect *collect)
         if (collect->signer != NULL)
             transfers_set_signer(c.transfers, collect->signer);
         transfers_set_volumes(c.transfers, collect->n_volumes);
-        collect_all(&c);
-        rc = c.rc;
+        if (collect->tls != NULL)
+            rc = transfers_set_tls(c.transfers, collect->tls);
+        if (rc == 0) {
+            collect_all(&c);
+            rc = c.rc;
+        }
         transfers_free(c.transfers, freed_cb, &c.tick);
     } else {
         freed_cb(&c.tick);

@@ -25,6 +25,7 @@ struct collect {
     const char *const *volumes; /* names */
     size_t n_volumes;
     char (*identities)[TRANSFER_VOLUME_ID_MAX + 1]; /* of those that have one; "" at first */
+    const struct tls_files *tls; /* what those with TLS are asked with; NULL: nothing */
     const struct signer *signer; /* of the requests (index/cluster/sign.h); NULL: nothing signs */
     bool without_notes;          /* they aren't wanted, which is faster */
     bool *listed; /* out: those that were listed to the end; NULL: one that can't be ends all */

@@ -47,6 +47,7 @@ static int list(struct inventory *in)
     struct collect collect = {
         .volumes = in->names,
         .n_volumes = in->n_volumes,
+        .tls = &in->tls,
         .identities = in->identities,
         .signer = &in->signer,
         .without_notes = true,
@@ -111,10 +112,13 @@ static void release(struct inventory *in)
     sort_free(in->sort);
     if (in->dir_fd >= 0)
         close(in->dir_fd);
+    for (size_t i = 0; i < in->n_volumes; i++)
+        free((char *)in->names[i]);
     free(in->volumes);
     free(in->names);
     free(in->listed);
     free(in->identities);
+    tls_files_deinit(&in->tls);
     buf_deinit(&in->batch);
 }
 
@@ -156,7 +160,9 @@ static int choose_volumes(struct inventory *in)
 
         if (!volume_is_live(volume))
             continue;
-        in->names[in->n_volumes] = volume->name;
+        in->names[in->n_volumes] = strdup(volume->name); /* which a HUP may change */
+        if (in->names[in->n_volumes] == NULL)
+            return UV_ENOMEM;
         strcpy(in->identities[in->n_volumes], volume->identity);
         in->volumes[in->n_volumes++] = volume;
     }
@@ -193,6 +199,8 @@ int inventory_start(struct inventory *in)
     in->sort = rc == 0 ? sort_new(in->dir_fd, MEMORY, NULL) : NULL;
     if (rc == 0 && in->sort == NULL)
         rc = UV_ENOMEM;
+    if (rc == 0)
+        rc = transfers_copy_tls(in->objects->transfers, &in->tls);
     if (rc == 0)
         rc = start_thread(in);
     if (rc < 0) {

@@ -35,6 +35,7 @@ struct inventory {
     struct volume **volumes; /* that were to be listed */
     const char **names;
     bool *listed;
+    struct tls_files tls; /* what those with TLS are asked with: the thread's own copy */
     char (*identities)[TRANSFER_VOLUME_ID_MAX + 1];
     struct signer signer; /* as of the start: the thread's */
     int dir_fd;

@@ -92,6 +92,7 @@ static int list_volumes(struct rebuild *r)
 
     r->collect = (struct collect){
         .volumes = r->options->volumes,
+        .tls = r->options->tls,
         .n_volumes = r->options->n_volumes,
         .identities = calloc(r->options->n_volumes + 1, sizeof(*r->collect.identities)),
         .signer = r->options->signer,
@@ -116,6 +117,7 @@ static int read_backup(struct rebuild *r, int dir)
     find->volumes = r->options->volumes;
     find->identities = (const char(*)[TRANSFER_VOLUME_ID_MAX + 1]) r->collect.identities;
     find->signer = r->options->signer;
+    find->tls = r->options->tls;
     find->tick_cb = tick_cb;
     find->arg = r;
     rc = backup_find_read(find, dir, &r->known);

@@ -23,6 +23,7 @@ struct rebuild_options {
     const char *const *volumes; /* names */
     size_t n_volumes;
     const struct signer *signer; /* of requests to volumes; NULL: nothing signs */
+    const struct tls_files *tls; /* what those with TLS are asked with */
     bool replace;                /* give up what the index holds */
     bool ignore_backup;          /* go by the files alone */
     /* Called now and then, for who waits; may be NULL. */

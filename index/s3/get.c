@@ -367,6 +367,7 @@ static void respond_from(const struct reading *r, const struct place *place)
     add_tag(r);
     if (volume_sign(volume, "GET", full, strlen(full), ticket))
         http_add_header(call->request, TICKET_HEADER, ticket);
+    front_add_volume(call->request, volume->name);
     read_lines_redirect(&lines);
 }
 

@@ -29,6 +29,7 @@ struct index_options {
     const char *directory;
     const char *fallback;
     const char *volumes_file;
+    const char *tls_ca;
     unsigned replicas;
     unsigned subvolumes;
     bool check_reads;
@@ -76,6 +77,9 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, fallback)},
     {"volumes-file", "FILE", NULL, "more volumes, with their zones and weights; HUP reads it anew",
      option_set_string, offsetof(struct index_options, volumes_file)},
+    {"tls-ca", "FILE", NULL,
+     "authorities to trust of volumes named https://HOST:PORT; HUP reads it anew",
+     option_set_string, offsetof(struct index_options, tls_ca)},
     {"reads", "HOW", "redirect", "redirect clients to a volume, or proxy what it has",
      option_set_reads, offsetof(struct index_options, proxy_reads)},
     {"check-reads", NULL, NULL, "look whether a volume has the value before sending a client there",
@@ -130,6 +134,7 @@ struct backend {
     int n_operands;
     struct volume_list volumes; /* as of the start */
     struct upstreams upstreams; /* for the template */
+    struct tls tls;             /* of the front, by absolute paths, which are owned */
     char s3_port[32];           /* likewise */
     struct index_server_options options;
     struct listener private; /* where our nginx connects */
@@ -142,6 +147,33 @@ struct backend {
     char *secret_path;      /* of their file, absolute, or NULL */
 };
 
+static bool any_has_tls(const struct volume_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (volume_name_has_tls(list->entries[i].name))
+            return true;
+    }
+    return false;
+}
+
+static const char *system_authorities(void)
+{
+    const char *path = transfers_system_authorities();
+
+    return path != NULL && access(path, R_OK) == 0 ? path : NULL;
+}
+
+static bool needs_authorities(const struct backend *b, const struct volume_list *list)
+{
+    return b->given->tls_ca == NULL && any_has_tls(list) && system_authorities() == NULL;
+}
+
+/* nginx reads all of them at each start, so it is told of them when there is need. */
+static void choose_authorities(struct backend *b, const struct volume_list *list)
+{
+    b->tls.system_authorities = any_has_tls(list) ? system_authorities() : NULL;
+}
+
 /* The volumes of the command line and of the file. NULL, or what is wrong with them. */
 static const char *gather_volumes(const struct backend *b, struct volume_list *list,
                                   char problem[VOLUME_LIST_TEXT_MAX])
@@ -153,6 +185,9 @@ static const char *gather_volumes(const struct backend *b, struct volume_list *l
         bad = volume_list_add(list, b->operands[i], problem);
     if (bad == NULL && o->volumes_file != NULL)
         bad = volume_list_read(list, o->volumes_file, problem);
+    if (bad == NULL && needs_authorities(b, list))
+        bad = "a volume is named https://..., and this system has no file of authorities to trust: "
+              "--tls-ca FILE says which";
     if (bad == NULL && list->count == 0)
         bad = "index takes at least one VOLUME, or a --volumes-file with one";
     if (bad == NULL && list->count < o->replicas) {
@@ -248,6 +283,7 @@ static int reload_volumes(struct backend *b)
         rc = index_server_set_volumes(b->server, list.entries, list.count);
         if (rc == 0) {
             settings_write(b->options.directory, &b->options, list.entries, list.count);
+            choose_authorities(b, &list);
             log_info("the index has %zu volumes", list.count);
         }
     }
@@ -292,16 +328,19 @@ static int reload_secrets(struct backend *b)
 static int backend_reload(void *arg)
 {
     struct backend *b = arg;
-    int rc = 0;
     int keys_rc = 0;
     int secrets_rc = 0;
+    int rc;
 
     if (b->server == NULL)
         return 0;
     if (b->given->secret_file != NULL)
         secrets_rc = reload_secrets(b);
-    if (b->given->volumes_file != NULL)
-        rc = reload_volumes(b);
+    rc = index_server_reload_tls(b->server);
+    if (rc < 0)
+        log_error("the certificates stay as they are");
+    if (b->given->volumes_file != NULL && reload_volumes(b) < 0)
+        rc = -EINVAL;
     if (b->given->keys != NULL)
         keys_rc = reload_keys(b);
     if (rc == 0)
@@ -355,6 +394,7 @@ static struct site_options site_options_of(const struct backend *b, const struct
         .built_in = template_index,
         .account = account,
         .listeners = listeners,
+        .tls = &b->tls,
         .extra = {{"BACKEND", TEMPLATE_RAW, text},
                   {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
                   {"UPSTREAMS", TEMPLATE_RAW, buf_bytes(&b->upstreams.blocks)},
@@ -390,6 +430,7 @@ static void fill_server_options(struct backend *b, const char *directory)
 
     b->options = (struct index_server_options){
         .directory = directory,
+        .tls = b->tls.paths,
         .volumes = b->volumes.entries,
         .n_volumes = b->volumes.count,
         .copies = o->replicas,
@@ -460,6 +501,29 @@ static int resolve(struct backend *b, struct listeners *listeners)
     return rc;
 }
 
+/* NULL stays NULL. */
+static int make_absolute(const char *path, const char **absolute)
+{
+    *absolute = path != NULL ? files_make_absolute(path) : NULL;
+    if (path == NULL || *absolute != NULL)
+        return 0;
+    log_error("cannot find %s: %s", path, strerror(errno));
+    return -errno;
+}
+
+static int prepare_tls(struct backend *b)
+{
+    const struct index_options *o = b->given;
+    struct tls_paths *paths = &b->tls.paths;
+
+    b->tls.asks_volumes = true;
+    choose_authorities(b, &b->volumes);
+    if (make_absolute(o->common.tls_cert, &paths->certificate) < 0 ||
+        make_absolute(o->common.tls_key, &paths->key) < 0)
+        return -ENOMEM;
+    return make_absolute(o->tls_ca, &paths->authorities);
+}
+
 static int read_keys(struct backend *b)
 {
     char why[KEYS_WHY_SIZE];
@@ -499,7 +563,7 @@ static int serve_or_inspect(struct backend *b)
     char text[32];
 
     if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0 ||
-        read_keys(b) < 0 || read_secrets(b) < 0)
+        read_keys(b) < 0 || read_secrets(b) < 0 || prepare_tls(b) < 0)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &account, &listeners);
@@ -523,6 +587,8 @@ int index_main(int argc, char **argv)
     problem = gather_volumes(&b, &b.volumes, text);
     if (problem == NULL && options.s3.port == options.listen.port)
         problem = "--s3 needs another port than --port";
+    if (problem == NULL)
+        problem = command_check_tls(&options.common);
     if (problem != NULL)
         exit_code = options_usage_error(&index_command, "%s", problem);
     else
@@ -532,5 +598,6 @@ int index_main(int argc, char **argv)
     keys_release(b.keys);
     secrets_deinit(&b.secrets);
     free(b.secret_path);
+    tls_forget_copies(&b.tls.paths, false);
     return exit_code;
 }

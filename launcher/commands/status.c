@@ -12,6 +12,7 @@
 #include "index/base/address.h"
 #include "index/base/buf.h"
 #include "index/base/text.h"
+#include "index/base/tls_files.h"
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
@@ -333,6 +334,24 @@ static void print_scrub(const json_t *status)
     puts("");
 }
 
+/* As a log line has it, within two weeks. */
+static void print_certificate(const json_t *status)
+{
+    const json_t *certificate = json_object_get(status, "certificate");
+    int64_t left = number(status, "certificate", "expires_ms") / 1000 - (int64_t)time(NULL);
+
+    if (!json_is_object(certificate))
+        return;
+    printf("certificate %s, ", text_of(certificate, "file"));
+    if (left <= 0)
+        print_last("expired at ", number(status, "certificate", "expires_ms"));
+    else
+        print_last("valid until ", number(status, "certificate", "expires_ms"));
+    if (left > 0)
+        printf(", for %" PRId64 " days", left / 86400);
+    puts(left <= TLS_WARN_DAYS * 86400 ? " (renew it, and send HUP)" : "");
+}
+
 static int make_string_printable(json_t *string)
 {
     size_t len = json_string_length(string);
@@ -385,6 +404,7 @@ static int print_text(const struct buf *answer)
     print_zones(status);
     print_healing(status);
     print_scrub(status);
+    print_certificate(status);
     print_volumes(status);
     print_jobs(status);
     json_decref(status);

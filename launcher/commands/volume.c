@@ -15,11 +15,16 @@
 struct volume_options {
     struct common_options common;
     const char *secret_file; /* or NULL: it obeys everybody */
+    const char *tls_client_ca;
+    struct tls tls; /* what the three files of TLS are for nginx */
 };
 
 static const struct option volume_option_table[] = {
     {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct volume_options, secret_file)},
+    {"tls-client-ca", "FILE", NULL,
+     "refuse clients without a certificate of these authorities; HUP reads it anew",
+     option_set_string, offsetof(struct volume_options, tls_client_ca)},
     COMMON_OPTIONS,
 };
 
@@ -107,6 +112,7 @@ static struct site_options site_options_of(const struct volume_options *options,
         .account = &dir->account,
         .listeners = listeners,
         .must_hold = options->secret_file != NULL ? "@TICKETS@" : NULL,
+        .tls = &options->tls,
         .extra = {{"ROOT", TEMPLATE_STRING, dir->prefix.read_only ? dir->path : ".."},
                   {"VOLUME_ID", TEMPLATE_STRING, dir->id},
                   {"SYNC_SOCKET", TEMPLATE_STRING, socket_name},
@@ -216,6 +222,15 @@ static int serve(const struct volume_options *options, const char *path,
     return exit_code;
 }
 
+static const char *check_tls(const struct volume_options *options)
+{
+    const char *problem = command_check_tls(&options->common);
+
+    if (problem == NULL && options->tls_client_ca != NULL && options->common.tls_cert == NULL)
+        problem = "--tls-client-ca needs --tls-cert and --tls-key";
+    return problem;
+}
+
 int volume_main(int argc, char **argv)
 {
     struct volume_options options = {.common = {.check = false}};
@@ -232,6 +247,11 @@ int volume_main(int argc, char **argv)
         return options_usage_error(&volume_command, "'%s' is no PORT or ADDR:PORT", argv[0]);
     if (argv[1][0] == '\0')
         return options_usage_error(&volume_command, "DIR must not be empty");
+    if (check_tls(&options) != NULL)
+        return options_usage_error(&volume_command, "%s", check_tls(&options));
+    options.tls.paths = (struct tls_paths){.certificate = options.common.tls_cert,
+                                           .key = options.common.tls_key,
+                                           .authorities = options.tls_client_ca};
     if (listeners_resolve(&address, &listeners) < 0)
         return EXIT_FAILURE;
     if (options.common.check || options.common.print_config)

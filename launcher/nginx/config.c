@@ -1,5 +1,6 @@
 #include "launcher/nginx/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -88,7 +89,9 @@ static int load_template(const struct config *config, struct buf *text)
     return rc;
 }
 
-int config_render(const struct config *config, struct buf *out)
+/* The template, and what replaces its variables. */
+static int render_text(const struct config *config, const struct template_variable *variables,
+                       size_t n, struct buf *out)
 {
     struct template_error error = {.line = 0};
     struct buf text = {0};
@@ -99,7 +102,7 @@ int config_render(const struct config *config, struct buf *out)
         goto out;
     }
     rc = template_render(config->template_path != NULL ? buf_bytes(&text) : config->built_in,
-                         config->variables, config->n_variables, out, &error);
+                         variables, n, out, &error);
     if (error.line > 0)
         log_error("%s, line %u: %s", config_template_name(config), error.line, error.message);
     else if (rc < 0)
@@ -107,6 +110,61 @@ int config_render(const struct config *config, struct buf *out)
 out:
     buf_deinit(&text);
     return rc;
+}
+
+/* Appends the value of LISTEN, with what TLS adds; then, after a NUL, that of VOLUME_TLS. */
+static int append_tls(const struct config *config, const struct tls_paths *paths,
+                      const char *listen, struct buf *out, size_t *second)
+{
+    int rc = buf_append_string(out, listen);
+
+    if (rc == 0)
+        rc = tls_append_server(config->tls, paths, config->modern, out);
+    if (rc == 0)
+        rc = buf_append(out, "", 1);
+    *second = buf_size(out);
+    if (rc == 0)
+        rc = tls_append_volumes(config->tls, paths, out);
+    if (rc == 0)
+        rc = buf_append(out, "", 1);
+    if (rc == -ENOMEM)
+        log_error("cannot make the nginx config: %s", strerror(-rc));
+    return rc;
+}
+
+static int render(const struct config *config, const struct tls_paths *paths, struct buf *out)
+{
+    size_t n = config->n_variables;
+    struct template_variable *variables = calloc(n + 2, sizeof(*variables));
+    struct buf values = {0};
+    size_t second = 0;
+    size_t i = 0;
+    int rc = -ENOMEM;
+
+    if (variables == NULL)
+        goto out;
+    memcpy(variables, config->variables, n * sizeof(*variables));
+    while (i < n && strcmp(variables[i].name, "LISTEN") != 0)
+        i++;
+    assert(i < n);
+    rc = append_tls(config, paths, variables[i].value, &values, &second);
+    if (rc < 0)
+        goto out;
+    variables[i].value = buf_bytes(&values);
+    variables[n] =
+        (struct template_variable){"VOLUME_TLS", TEMPLATE_RAW, buf_bytes(&values) + second};
+    variables[n + 1] = (struct template_variable){
+        "VOLUME_SCHEME", TEMPLATE_RAW, buf_bytes(&values)[second] != '\0' ? "https" : "none"};
+    rc = render_text(config, variables, n + 2, out);
+out:
+    free(variables);
+    buf_deinit(&values);
+    return rc;
+}
+
+int config_render(const struct config *config, struct buf *out)
+{
+    return render(config, &config->tls->paths, out);
 }
 
 /* Makes a new file, mode 0600, open as *fd. Its path is the caller's to free and unlink; NULL after
@@ -131,32 +189,48 @@ static char *make_file(const char *name, int *fd)
     return made;
 }
 
-int config_write(const struct config *config, char **path)
+static int write_text(const struct config *config, int fd, const struct config_file *file)
 {
     struct buf text = {0};
-    int rc = config_render(config, &text);
-    char *made;
-    int fd;
+    int rc = render(config, &file->copies, &text);
 
     if (rc < 0)
         goto out;
-    made = make_file(config->name, &fd);
-    if (made == NULL) {
-        rc = -EIO;
-        goto out;
-    }
     rc = io_write_all(fd, buf_bytes(&text), buf_size(&text));
     if (rc == 0)
         rc = account_give(config->account, fd);
-    close(fd);
-    if (rc < 0) {
-        log_error("cannot write the config file %s: %s", made, strerror(-rc));
-        unlink(made);
-        free(made);
-        goto out;
-    }
-    *path = made;
+    if (rc < 0)
+        log_error("cannot write the config file %s: %s", file->path, strerror(-rc));
 out:
     buf_deinit(&text);
     return rc;
+}
+
+int config_write(const struct config *config, struct config_file *file)
+{
+    struct config_file made = {.path = NULL};
+    int fd;
+    int rc;
+
+    made.path = make_file(config->name, &fd);
+    if (made.path == NULL)
+        return -EIO;
+    rc = tls_make_copies(config->tls, made.path, config->account, &made.copies);
+    if (rc == 0)
+        rc = write_text(config, fd, &made);
+    close(fd);
+    if (rc < 0)
+        config_file_remove(&made);
+    else
+        *file = made;
+    return rc;
+}
+
+void config_file_remove(struct config_file *file)
+{
+    tls_forget_copies(&file->copies, true);
+    if (file->path != NULL)
+        unlink(file->path);
+    free(file->path);
+    file->path = NULL;
 }

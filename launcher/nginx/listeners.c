@@ -252,7 +252,8 @@ int listeners_open_private(struct listener *listener, unsigned *port)
     return 0;
 }
 
-int listeners_append_directives(const struct listeners *listeners, struct buf *out)
+int listeners_append_directives(const struct listeners *listeners, const char *words,
+                                struct buf *out)
 {
     int rc = 0;
 
@@ -261,8 +262,8 @@ int listeners_append_directives(const struct listeners *listeners, struct buf *o
         char name[NAME_MAX];
 
         format_name(l, name);
-        rc = buf_append_format(out, "%slisten %s%s;", i > 0 ? " " : "", name,
-                               l->address.ss_family == AF_INET6 ? " ipv6only=on" : "");
+        rc = buf_append_format(out, "%slisten %s%s%s;", i > 0 ? " " : "", name,
+                               l->address.ss_family == AF_INET6 ? " ipv6only=on" : "", words);
     }
     return rc;
 }

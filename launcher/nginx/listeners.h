@@ -44,9 +44,10 @@ bool listeners_are_loopback(const struct listeners *listeners);
 int listeners_open_private(struct listener *listener, unsigned *port);
 
 /* Append to *out: nginx `listen` directives on one line, so that line numbers in nginx's messages
- * agree with the template's; the addresses for people, with a space between; the environment
- * variable by which nginx finds the open sockets. 0 or -ENOMEM. */
-int listeners_append_directives(const struct listeners *listeners, struct buf *out);
+ * agree with the template's, each with `words` at its end; the addresses for people, with a space
+ * between; the environment variable by which nginx finds the open sockets. 0 or -ENOMEM. */
+int listeners_append_directives(const struct listeners *listeners, const char *words,
+                                struct buf *out);
 int listeners_append_names(const struct listeners *listeners, struct buf *out);
 int listeners_append_environment(const struct listeners *listeners, struct buf *out);
 

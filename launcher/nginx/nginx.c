@@ -43,14 +43,6 @@ static void set_state(struct nginx *n, enum nginx_state state)
     n->state = state;
 }
 
-static void drop_file(char **path)
-{
-    if (*path != NULL)
-        unlink(*path);
-    free(*path);
-    *path = NULL;
-}
-
 static void timer_close_cb(uv_handle_t *handle)
 {
     struct nginx *n = handle->data;
@@ -63,8 +55,9 @@ static void maybe_finish(struct nginx *n)
     if (n->state != NGINX_GONE || n->checking || n->probing || n->running ||
         uv_is_closing((uv_handle_t *)&n->timer))
         return;
-    drop_file(&n->candidate);
-    drop_file(&n->conf);
+    config_file_remove(&n->candidate);
+    config_file_remove(&n->conf);
+    tls_forget_copies(&n->old_copies, true);
     uv_close((uv_handle_t *)&n->timer, timer_close_cb);
 }
 
@@ -80,18 +73,23 @@ static void finish(struct nginx *n, int status)
 /* --- Config: written, tested, adopted ----------------------------------------------------------
  */
 
-/* Puts the tested config where the running nginx looks for it on HUP. */
+/* Puts the tested config where the running nginx looks for it on HUP. One that is being started may
+ * read the old config still, whose copies stay until the next time. */
 static int replace_conf(struct nginx *n)
 {
-    int rc = rename(n->candidate, n->conf) < 0 ? -errno : 0;
+    if (rename(n->candidate.path, n->conf.path) < 0) {
+        int rc = -errno;
 
-    if (rc < 0) {
-        log_error("cannot replace %s: %s; nginx keeps its old config", n->conf, strerror(-rc));
-        drop_file(&n->candidate);
+        log_error("cannot replace %s: %s; nginx keeps its old config", n->conf.path, strerror(-rc));
+        config_file_remove(&n->candidate);
+        return rc;
     }
-    free(n->candidate);
-    n->candidate = NULL;
-    return rc;
+    tls_forget_copies(&n->old_copies, true);
+    n->old_copies = n->conf.copies;
+    n->conf.copies = n->candidate.copies;
+    free(n->candidate.path);
+    n->candidate = (struct config_file){.path = NULL};
+    return 0;
 }
 
 static void reload_checked(struct nginx *n, int status, const char *message)
@@ -99,7 +97,7 @@ static void reload_checked(struct nginx *n, int status, const char *message)
     if (status < 0) {
         log_error("%s: %s; nginx keeps its old config", config_template_name(n->options.config),
                   message);
-        drop_file(&n->candidate);
+        config_file_remove(&n->candidate);
         return;
     }
     if (replace_conf(n) < 0)
@@ -117,13 +115,13 @@ static void reload_checked(struct nginx *n, int status, const char *message)
 static void start_checked(struct nginx *n, int status)
 {
     if (status == 0) {
-        drop_file(&n->conf);
+        config_file_remove(&n->conf);
         n->conf = n->candidate;
-        n->candidate = NULL;
+        n->candidate = (struct config_file){.path = NULL};
     } else {
-        drop_file(&n->candidate);
+        config_file_remove(&n->candidate);
     }
-    if (status < 0 && n->was_ready && access(n->conf, F_OK) == 0) {
+    if (status < 0 && n->was_ready && access(n->conf.path, F_OK) == 0) {
         log_limited(LOG_LEVEL_WARN, "nginx is started with its old config");
         status = 0;
     }
@@ -148,7 +146,7 @@ static void nginx_check_cb(struct check *check, int status, const char *message)
     } else if (n->state == NGINX_STARTING || n->state == NGINX_READY) {
         reload_checked(n, status, message);
     } else {
-        drop_file(&n->candidate);
+        config_file_remove(&n->candidate);
     }
     maybe_finish(n);
     if (n->state == NGINX_READY && n->reload_wanted)
@@ -172,10 +170,10 @@ static int begin_check(struct nginx *n)
         rc = config_write(o->config, &n->candidate);
     if (rc < 0)
         return rc;
-    rc = check_start(&n->check, n->children, &o->process, n->candidate, CHECK_TIMEOUT_MS,
+    rc = check_start(&n->check, n->children, &o->process, n->candidate.path, CHECK_TIMEOUT_MS,
                      nginx_check_cb, n);
     if (rc < 0) {
-        drop_file(&n->candidate);
+        config_file_remove(&n->candidate);
         return rc;
     }
     n->checking = true;
@@ -197,7 +195,7 @@ static void nginx_line_cb(struct child *child, const char *text, size_t len)
     if (!line.fatal || n->was_ready)
         log_line_limited(line.level, "nginx", line.text, line.len);
     else if (n->message[0] == '\0')
-        nginx_log_locate(line.text, line.len, n->conf, n->message, sizeof(n->message));
+        nginx_log_locate(line.text, line.len, n->conf.path, n->message, sizeof(n->message));
 }
 
 static void log_death(const struct nginx *n, int status)
@@ -310,8 +308,8 @@ static int spawn(struct nginx *n)
         .gone_cb = nginx_child_gone_cb,
         .arg = n,
     };
-    int rc =
-        nginx_process_start(&n->options.process, false, n->conf, options, &n->child, n->children);
+    int rc = nginx_process_start(&n->options.process, false, n->conf.path, options, &n->child,
+                                 n->children);
 
     if (rc < 0) {
         log_limited(LOG_LEVEL_ERROR, "cannot run %s: %s", n->options.process.program,

@@ -59,8 +59,9 @@ struct nginx {
     struct check check;              /* in use while `checking` */
     struct probe probe;              /* in use while `probing` */
     uv_timer_t timer;                /* the backoff, or the deadline of a stop */
-    char *conf;                      /* path of the config in use, or NULL */
-    char *candidate;                 /* path of the config that is being tested, or NULL */
+    struct config_file conf;         /* the config in use */
+    struct config_file candidate;    /* the config that is being tested */
+    struct tls_paths old_copies;     /* of the config before `conf` at its path */
     bool checking;                   /* a check has not fired */
     bool probing;                    /* a probe has not fired */
     bool running;                    /* `child` is not gone */

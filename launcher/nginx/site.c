@@ -9,6 +9,7 @@
 
 #include "launcher/nginx/files.h"
 #include "launcher/nginx/nginx_log.h"
+#include "launcher/nginx/nginx_version.h"
 
 #define CONNECTIONS_MAX 4096
 
@@ -30,7 +31,8 @@ static unsigned long max_connections(void)
 
 static int make_directives(struct site *f, const struct site_options *o)
 {
-    int rc = listeners_append_directives(o->listeners, &f->listen);
+    const char *words = tls_listen_words(o->tls, f->config.modern);
+    int rc = listeners_append_directives(o->listeners, words, &f->listen);
 
     return rc == 0 ? buf_append(&f->listen, "", 1) : rc;
 }
@@ -94,7 +96,21 @@ static void set_variables(struct site *f, const struct site_options *o)
         .must_hold = o->must_hold,
         .variables = f->variables,
         .n_variables = f->n_variables,
+        .tls = o->tls,
+        .modern = f->config.modern,
     };
+}
+
+/* Where it is not to run, only its version counts, and that with TLS alone. */
+static int find_nginx(struct site *f, const struct site_options *o)
+{
+    bool speaks_tls = o->tls->paths.certificate != NULL;
+    const char *name = speaks_tls ? o->settings.version_of : o->settings.program;
+    int rc = name != NULL ? files_find_program(name, &f->program) : 0;
+
+    if (rc == 0 && speaks_tls)
+        f->config.modern = nginx_has_http2_directive(f->program);
+    return rc;
 }
 
 int site_init(struct site *site, const struct site_options *options)
@@ -107,6 +123,9 @@ int site_init(struct site *site, const struct site_options *options)
     rc = make_access_log(site, options->settings.access_log);
     if (rc < 0)
         goto fail;
+    rc = find_nginx(site, options);
+    if (rc < 0)
+        goto fail;
     rc = make_directives(site, options);
     if (rc == 0)
         rc = make_access(site);
@@ -115,10 +134,7 @@ int site_init(struct site *site, const struct site_options *options)
         goto fail;
     }
     set_variables(site, options);
-    if (options->settings.program != NULL)
-        rc = files_find_program(options->settings.program, &site->program);
-    if (rc == 0)
-        return 0;
+    return 0;
 fail:
     site_deinit(site);
     return rc;

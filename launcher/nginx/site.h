@@ -7,12 +7,13 @@
 #include "launcher/nginx/config.h"
 #include "launcher/nginx/listeners.h"
 
-#define SITE_VARIABLES_MAX 15
-#define SITE_EXTRA_MAX     6 /* of these, those of one subcommand alone */
+#define SITE_VARIABLES_MAX 24
+#define SITE_EXTRA_MAX     8 /* of these, those of one subcommand alone */
 
 /* What the user says of nginx. */
 struct site_settings {
     const char *program;       /* a path, or a name to search for; NULL: it is not to run */
+    const char *version_of;    /* the same, whether it is to run or not: what its config may say */
     const char *template_path; /* or NULL for the one compiled in */
     unsigned workers;          /* processes, 0 for one a CPU */
     const char *access_log;    /* file, or NULL for none */
@@ -26,7 +27,8 @@ struct site_options {
     const char *built_in; /* its template */
     const struct account *account;
     const struct listeners *listeners; /* resolved; opened before site_init() if at all */
-    const char *must_hold; /* as config.h has it, or NULL */
+    const char *must_hold;             /* as config.h has it, or NULL */
+    const struct tls *tls; /* read anew at each render: what it says may change between two HUPs */
     struct template_variable extra[SITE_EXTRA_MAX]; /* up to the first without a name */
 };
 

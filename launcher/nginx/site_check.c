@@ -24,7 +24,7 @@ struct run {
     const struct site *site;
     char *prefix;  /* temporary directory */
     int directory; /* the same, open */
-    char *conf;    /* temporary */
+    struct config_file conf;
     uv_loop_t loop;
     uv_signal_t signals[N_SIGNALS];
     struct children children;
@@ -107,7 +107,7 @@ static int begin(struct run *run)
         .lock = -1,
     };
 
-    return check_start(&run->check, &run->children, &process, run->conf, CHECK_TIMEOUT_MS,
+    return check_start(&run->check, &run->children, &process, run->conf.path, CHECK_TIMEOUT_MS,
                        run_check_cb, run);
 }
 
@@ -159,13 +159,6 @@ static void remove_prefix(struct run *run)
     free(run->prefix);
 }
 
-static void remove_conf(struct run *run)
-{
-    if (run->conf != NULL)
-        unlink(run->conf);
-    free(run->conf);
-}
-
 int site_check(const struct site *site)
 {
     struct run run = {.site = site, .directory = -1, .exit_code = EXIT_FAILURE};
@@ -184,7 +177,7 @@ int site_check(const struct site *site)
     uv_run(&run.loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&run.loop);
     assert(rc == 0);
-    remove_conf(&run);
+    config_file_remove(&run.conf);
     remove_prefix(&run);
     return run.exit_code;
 }

@@ -50,6 +50,11 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 
 /* --- The tests ------------------------------------------------------------------------------- */
 
+static int append_directives(const struct listeners *listeners, struct buf *out)
+{
+    return listeners_append_directives(listeners, "", out);
+}
+
 static void assert_text(int (*append)(const struct listeners *, struct buf *),
                         const struct listeners *listeners, const char *expected)
 {
@@ -76,10 +81,9 @@ static void test_resolve_any_is_both_families(void **state)
     (void)state;
     resolve("3001", &l);
     if (l.n == 1) /* a system without IPv6 */
-        assert_text(listeners_append_directives, &l, "listen 0.0.0.0:3001;");
+        assert_text(append_directives, &l, "listen 0.0.0.0:3001;");
     else
-        assert_text(listeners_append_directives, &l,
-                    "listen 0.0.0.0:3001; listen [::]:3001 ipv6only=on;");
+        assert_text(append_directives, &l, "listen 0.0.0.0:3001; listen [::]:3001 ipv6only=on;");
 }
 
 static void test_resolve_literals_and_names(void **state)
@@ -90,7 +94,7 @@ static void test_resolve_literals_and_names(void **state)
     resolve("127.0.0.1:80", &l);
     assert_text(listeners_append_names, &l, "127.0.0.1:80");
     resolve("[::1]:80", &l);
-    assert_text(listeners_append_directives, &l, "listen [::1]:80 ipv6only=on;");
+    assert_text(append_directives, &l, "listen [::1]:80 ipv6only=on;");
     resolve("localhost:80", &l);
     assert_true(l.n >= 1);
 }
@@ -187,7 +191,7 @@ static void test_resolve_leaves_out_ipv6_where_the_kernel_lacks_it(void **state)
     assert_loopback_is_left("127.0.0.1", "::1", NULL);
     assert_loopback_is_left("::1", "127.0.0.1", NULL);
     resolve("3001", &l);
-    assert_text(listeners_append_directives, &l, "listen 0.0.0.0:3001;");
+    assert_text(append_directives, &l, "listen 0.0.0.0:3001;");
     kernel_has_ipv6 = true;
 }
 
