@@ -15,6 +15,7 @@
 #include "launcher/notify.h"
 
 #define BACKEND_DRAIN_MS 1000 /* what is left for it at least */
+#define DAY_MS           86400000
 
 struct service {
     const struct service_options *options;
@@ -22,6 +23,8 @@ struct service {
     struct children children;
     struct nginx nginx;
     uv_signal_t signals[5];
+    uv_timer_t daily;    /* looks when the certificate expires */
+    int64_t expires;     /* as of the last start or reload; 0: there is none */
     bool announced;      /* READY=1 was sent */
     bool stopping;       /* by a signal */
     bool nginx_gone;     /* or never started */
@@ -61,6 +64,7 @@ static void backend_stopped_cb(void *arg)
     sigprocmask(SIG_BLOCK, &all, NULL);
     for (size_t i = 0; i < N_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
+    uv_close((uv_handle_t *)&s->daily, NULL);
     children_close(&s->children, NULL);
 }
 
@@ -86,6 +90,20 @@ static void service_gone_cb(struct nginx *nginx, int status)
     stop_backend(s);
 }
 
+/* The certificate that nginx has, not the one that may lie there by now. */
+static void daily_cb(uv_timer_t *timer)
+{
+    const struct service *s = timer->data;
+
+    tls_log_expiry(s->options->site->config.tls, s->expires);
+}
+
+static void note_certificate(struct service *s)
+{
+    s->expires = tls_expires(s->options->site->config.tls);
+    daily_cb(&s->daily);
+}
+
 static void service_ready_cb(struct nginx *nginx)
 {
     struct service *s = nginx->options.arg;
@@ -94,8 +112,10 @@ static void service_ready_cb(struct nginx *nginx)
     if (listeners_append_names(s->options->listeners, &names) == 0)
         log_info("%s ready on %.*s", s->options->title, (int)buf_size(&names), buf_bytes(&names));
     buf_deinit(&names);
-    if (!s->announced)
+    if (!s->announced) {
         notify_send("READY=1");
+        note_certificate(s);
+    }
     s->announced = true;
 }
 
@@ -127,8 +147,10 @@ static void reload(struct service *s)
 
     if (b != NULL && b->reload != NULL && !s->stopping)
         rc = b->reload(b->arg);
-    if (rc == 0 && !s->nginx_gone)
+    if (rc == 0 && !s->nginx_gone) {
         nginx_reload(&s->nginx);
+        note_certificate(s);
+    }
 }
 
 static void service_signal_cb(uv_signal_t *handle, int signal)
@@ -152,6 +174,9 @@ static int init_loop(struct service *s)
 
     if (rc < 0)
         return rc;
+    uv_timer_init(&s->loop, &s->daily);
+    s->daily.data = s;
+    uv_timer_start(&s->daily, daily_cb, DAY_MS, DAY_MS);
     rc = children_init(&s->children, &s->loop);
     for (size_t i = 0; i < N_SIGNALS; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);

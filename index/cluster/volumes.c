@@ -321,6 +321,13 @@ static void answered(struct volume *volume, int status)
         refused(volume, status);
         return;
     }
+    if (status == 400) { /* nginx says so of what isn't TLS, and of a certificate that it refuses */
+        set_state(volume, VOLUME_DOWN,
+                  volume_name_has_tls(volume->name)
+                      ? "it demands another certificate of this index (--tls-cert)"
+                      : "it may speak TLS alone: name it https://HOST:PORT");
+        return;
+    }
     if (identify(volume, volume->probe.volume_id) < 0)
         return;
     if (status == 200)

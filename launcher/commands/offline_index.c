@@ -62,6 +62,7 @@ static int start_server(struct offline *o, const struct order *order)
     const struct index_server_options options = {
         .directory = order->directory,
         .only_reads = order->only_reads,
+        .tls = s->tls,
         .volumes = s->volumes.entries,
         .n_volumes = s->volumes.count,
         .subvolumes = s->subvolumes,

@@ -20,6 +20,7 @@ struct options {
     const char *directory;
     const char *volumes_file;
     const char *secret_file;
+    struct tls_paths tls;
     bool replace;
     bool no_backup;
 };
@@ -30,6 +31,12 @@ static const struct option rebuild_option_table[] = {
      offsetof(struct options, volumes_file)},
     {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct options, secret_file)},
+    {"tls-ca", "FILE", NULL, "authorities to trust of volumes named https://HOST:PORT",
+     option_set_string, offsetof(struct options, tls.authorities)},
+    {"tls-cert", "FILE", NULL, "the index's certificate, for volumes that demand it",
+     option_set_string, offsetof(struct options, tls.certificate)},
+    {"tls-key", "FILE", NULL, "the certificate's private key", option_set_string,
+     offsetof(struct options, tls.key)},
     {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
      option_set_bool, offsetof(struct options, replace)},
     {"no-backup", NULL, NULL, "go by the files alone, not by the index's backup among them",
@@ -145,7 +152,8 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
 }
 
 static int rebuild(const struct options *options, const char *directory,
-                   const struct volume_list *volumes, const struct signer *signer)
+                   const struct volume_list *volumes, const struct signer *signer,
+                   const struct tls_files *tls)
 {
     struct watch watch = {.started = now_ms()};
     const char *names[VOLUMES_MAX];
@@ -154,6 +162,7 @@ static int rebuild(const struct options *options, const char *directory,
         .volumes = names,
         .n_volumes = volumes->count,
         .signer = signer,
+        .tls = tls,
         .replace = options->replace,
         .ignore_backup = options->no_backup,
         .progress_cb = progress_cb,
@@ -189,17 +198,32 @@ static int read_secret(const struct options *options, struct signer *signer)
     return rc;
 }
 
+static int read_tls(const struct options *options, struct tls_files *tls)
+{
+    char why[TLS_WHY_SIZE];
+    int rc = tls_files_read(&options->tls, tls, why);
+
+    if (rc < 0)
+        log_error("%s", why);
+    return rc;
+}
+
 static int rebuild_from(const struct options *options, const struct volume_list *volumes)
 {
     struct signer signer = {.version = 0};
+    struct tls_files tls;
     char *directory;
-    int exit_code;
+    int exit_code = EXIT_FAILURE;
 
-    if (read_secret(options, &signer) < 0 || index_dir_prepare(options->directory, &directory) < 0)
-        return EXIT_FAILURE;
-    exit_code = rebuild(options, directory, volumes, &signer);
+    if (read_secret(options, &signer) < 0 || read_tls(options, &tls) < 0)
+        goto out;
+    if (index_dir_prepare(options->directory, &directory) == 0) {
+        exit_code = rebuild(options, directory, volumes, &signer, &tls);
+        free(directory);
+    }
+    tls_files_deinit(&tls);
+out:
     signer_deinit(&signer);
-    free(directory);
     return exit_code;
 }
 
@@ -220,6 +244,8 @@ int rebuild_main(int argc, char **argv)
         bad = volume_list_read(&volumes, options.volumes_file, problem);
     if (bad == NULL && volumes.count == 0)
         bad = "rebuild takes at least one VOLUME, or a --volumes-file with one";
+    if (bad == NULL && (options.tls.certificate == NULL) != (options.tls.key == NULL))
+        bad = "--tls-cert and --tls-key need each other";
     log_set_level(LOG_LEVEL_WARN);
     exit_code = bad != NULL ? options_usage_error(&rebuild_command, "%s", bad)
                             : rebuild_from(&options, &volumes);

@@ -1,6 +1,7 @@
 #include "launcher/commands/settings.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,8 @@
 
 #define FORMAT      "mkv-settings 1"
 #define FORMAT_NAME "mkv-settings "
-#define LINE_SIZE   512
-#define FILE_MAX    ((VOLUMES_MAX + 16UL) * LINE_SIZE)
+#define LINE_SIZE   (PATH_MAX + 64)
+#define FILE_MAX    (VOLUMES_MAX * 512UL + 16UL * LINE_SIZE)
 
 /* A line that stands there once: a number. */
 struct field {
@@ -31,11 +32,21 @@ static const struct field fields[N_FIELDS] = {
     [KEEP_MD5] = {"md5", 0, 1},
 };
 
+/* A line that stands there once or not at all: the absolute path of a file. */
+enum { SECRET, TLS_CA, TLS_CERT, TLS_KEY, N_PATHS };
+
+static const char *const path_names[N_PATHS] = {
+    [SECRET] = "secret_file", [TLS_CA] = "tls_ca", [TLS_CERT] = "tls_cert", [TLS_KEY] = "tls_key"};
+
 void settings_deinit(struct settings *settings)
 {
     volume_list_deinit(&settings->volumes);
-    free(settings->secret_file);
+    free((char *)settings->secret_file);
     settings->secret_file = NULL;
+    free((char *)settings->tls.authorities);
+    free((char *)settings->tls.certificate);
+    free((char *)settings->tls.key);
+    settings->tls = (struct tls_paths){.key = NULL};
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */
@@ -46,11 +57,12 @@ static int append_volume(struct buf *out, const struct volume_entry *volume)
                              volume->zone[0] != '\0' ? " zone=" : "", volume->zone, volume->weight);
 }
 
-/* NULL is none. One that no line can hold is left out: the commands that need it say so. */
 static int append_path(struct buf *out, const char *name, const char *path)
 {
-    if (path == NULL || strlen(name) + strlen(path) + 2 > LINE_SIZE || strchr(path, '\n') != NULL)
+    if (path == NULL)
         return 0;
+    if (strchr(path, '\n') != NULL || strlen(path) >= PATH_MAX)
+        return -EINVAL;
     return buf_append_format(out, "%s %s\n", name, path);
 }
 
@@ -62,12 +74,18 @@ int settings_append(struct buf *out, const struct index_server_options *options,
         [GRACE] = options->grace_ms,  [SYNC] = options->sync,
         [KEEP_MD5] = options->md5,
     };
+    const char *const paths[N_PATHS] = {
+        [SECRET] = options->secret_file,
+        [TLS_CA] = options->tls.authorities,
+        [TLS_CERT] = options->tls.certificate,
+        [TLS_KEY] = options->tls.key,
+    };
     int rc = buf_append_string(out, FORMAT "\n");
 
     for (size_t i = 0; i < N_FIELDS && rc == 0; i++)
         rc = buf_append_format(out, "%s %u\n", fields[i].name, values[i]);
-    if (rc == 0)
-        rc = append_path(out, "secret_file", options->secret_file);
+    for (size_t i = 0; i < N_PATHS && rc == 0; i++)
+        rc = append_path(out, path_names[i], paths[i]);
     for (size_t i = 0; i < n_volumes && rc == 0; i++)
         rc = append_volume(out, &volumes[i]);
     return rc;
@@ -132,14 +150,28 @@ static const char *take_field(struct reading *r, const char *name, const char *v
     return "nothing is called that";
 }
 
-static const char *take_path(char **path, const char *value)
+/* NULL, or what is wrong; *taken says whether the line is one of these. */
+static const char *take_path(struct reading *r, const char *name, const char *value, bool *taken)
 {
-    if (*path != NULL)
-        return "it is there twice";
-    if (value[0] != '/')
-        return "it is no absolute path";
-    *path = strdup(value);
-    return *path != NULL ? NULL : "out of memory";
+    struct tls_paths *tls = &r->settings->tls;
+    const char **const paths[N_PATHS] = {[SECRET] = &r->settings->secret_file,
+                                         [TLS_CA] = &tls->authorities,
+                                         [TLS_CERT] = &tls->certificate,
+                                         [TLS_KEY] = &tls->key};
+
+    *taken = false;
+    for (size_t i = 0; i < N_PATHS; i++) {
+        if (strcmp(path_names[i], name) != 0)
+            continue;
+        *taken = true;
+        if (*paths[i] != NULL)
+            return "it is there twice";
+        if (*value != '/' || strlen(value) >= PATH_MAX)
+            return "it is no absolute path";
+        *paths[i] = strdup(value);
+        return *paths[i] != NULL ? NULL : "out of memory";
+    }
+    return NULL;
 }
 
 static const char *take_line(struct reading *r, char *line, char problem[SETTINGS_TEXT_MAX])
@@ -147,12 +179,14 @@ static const char *take_line(struct reading *r, char *line, char problem[SETTING
     char *value = strchr(line, ' ');
     size_t count = r->settings->volumes.count;
     const char *bad;
+    bool taken;
 
     if (value == NULL)
         return "it is no name and value";
     *value++ = '\0';
-    if (strcmp(line, "secret_file") == 0)
-        return take_path(&r->settings->secret_file, value);
+    bad = take_path(r, line, value, &taken);
+    if (taken)
+        return bad;
     if (strcmp(line, "volume") != 0)
         return take_field(r, line, value, problem);
     bad = volume_list_add_line(&r->settings->volumes, value, strlen(value), problem);
@@ -185,6 +219,8 @@ static const char *take_values(struct reading *r, char problem[SETTINGS_TEXT_MAX
     s->grace_ms = r->values[GRACE];
     s->sync = r->values[SYNC] != 0;
     s->md5 = r->values[KEEP_MD5] != 0;
+    if ((s->tls.certificate == NULL) != (s->tls.key == NULL))
+        return "there is one of tls_cert and tls_key";
     return s->volumes.count < s->replicas ? "there are fewer volumes than replicas" : NULL;
 }
 

@@ -8,14 +8,18 @@
  *     sync 1
  *     md5 1
  *     secret_file /etc/mkv/secret
+ *     tls_ca /etc/mkv/ca.crt
  *     volume disk1:3001 zone=cellar weight=200
  *
  * The first line is the format and its version. Each of the others stands there once, in any order,
- * and `volume` once for each; `secret_file` only where there is one. */
+ * and `volume` once for each. secret_file, tls_ca, tls_cert and tls_key stand there only where they
+ * were given.
+ */
 #ifndef MKV_LAUNCHER_SETTINGS_H
 #define MKV_LAUNCHER_SETTINGS_H
 
 #include "index/base/buf.h"
+#include "index/base/tls_files.h"
 #include "launcher/commands/volume_list.h"
 
 #define SETTINGS_FILE     "settings" /* in the index directory */
@@ -31,7 +35,8 @@ struct settings {
     unsigned grace_ms;
     bool sync;
     bool md5;
-    char *secret_file; /* or NULL */
+    const char *secret_file; /* or NULL; owned */
+    struct tls_paths tls;    /* what volumes are asked with; owned */
 };
 
 void settings_deinit(struct settings *settings);

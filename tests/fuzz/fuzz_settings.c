@@ -8,6 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool is_same(const char *path, const char *other)
+{
+    return path == NULL || other == NULL ? path == other : strcmp(path, other) == 0;
+}
+
 static void check_again(const struct settings *s)
 {
     const struct index_server_options options = {.copies = s->replicas,
@@ -15,7 +20,8 @@ static void check_again(const struct settings *s)
                                                  .grace_ms = s->grace_ms,
                                                  .sync = s->sync,
                                                  .md5 = s->md5,
-                                                 .secret_file = s->secret_file};
+                                                 .secret_file = s->secret_file,
+                                                 .tls = s->tls};
     struct settings again = {.replicas = 0};
     char problem[SETTINGS_TEXT_MAX];
     struct buf text = {0};
@@ -24,9 +30,9 @@ static void check_again(const struct settings *s)
         settings_parse(buf_bytes(&text), buf_size(&text), &again, problem) != NULL ||
         again.replicas != s->replicas || again.subvolumes != s->subvolumes ||
         again.grace_ms != s->grace_ms || again.sync != s->sync || again.md5 != s->md5 ||
-        again.volumes.count != s->volumes.count ||
-        (s->secret_file != NULL &&
-         (again.secret_file == NULL || strcmp(s->secret_file, again.secret_file) != 0)))
+        again.volumes.count != s->volumes.count || !is_same(again.secret_file, s->secret_file) ||
+        !is_same(again.tls.authorities, s->tls.authorities) ||
+        !is_same(again.tls.certificate, s->tls.certificate) || !is_same(again.tls.key, s->tls.key))
         abort();
     for (size_t i = 0; i < s->volumes.count; i++) {
         const struct volume_entry *a = &s->volumes.entries[i];

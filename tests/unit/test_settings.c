@@ -1,5 +1,6 @@
 #include "tests/unit/test.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "index/server.h"
@@ -27,16 +28,29 @@ static void assert_refused(const char *text, const char *because)
     settings_deinit(&settings);
 }
 
+/* A newline would begin another line. */
+static void test_append_refuses_a_path_of_two_lines(void **state)
+{
+    const struct index_server_options options = {.copies = 1, .tls = {.authorities = "/a\nb"}};
+    struct buf text = {0};
+
+    (void)state;
+    assert_int_equal(settings_append(&text, &options, NULL, 0), -EINVAL);
+    buf_deinit(&text);
+}
+
 static void test_parse_takes_what_append_wrote(void **state)
 {
     static const struct volume_entry volumes[] = {
         {.name = "a:1", .weight = 100}, {.name = "[::1]:2", .zone = "cellar", .weight = 7}};
-    const struct index_server_options options = {.copies = 2,
-                                                 .subvolumes = 256,
-                                                 .grace_ms = 86400000,
-                                                 .sync = false,
-                                                 .md5 = true,
-                                                 .secret_file = "/etc/mkv/a secret"};
+    const struct index_server_options options = {
+        .copies = 2,
+        .subvolumes = 256,
+        .grace_ms = 86400000,
+        .sync = false,
+        .md5 = true,
+        .secret_file = "/etc/mkv/a secret",
+        .tls = {.certificate = "/etc/my index.crt", .key = "/k", .authorities = "/etc/ca.crt"}};
     struct settings settings;
     struct buf text = {0};
 
@@ -49,6 +63,9 @@ static void test_parse_takes_what_append_wrote(void **state)
     assert_false(settings.sync);
     assert_true(settings.md5);
     assert_string_equal(settings.secret_file, "/etc/mkv/a secret");
+    assert_string_equal(settings.tls.certificate, "/etc/my index.crt");
+    assert_string_equal(settings.tls.key, "/k");
+    assert_string_equal(settings.tls.authorities, "/etc/ca.crt");
     assert_int_equal(settings.volumes.count, 2);
     assert_string_equal(settings.volumes.entries[1].name, "[::1]:2");
     assert_string_equal(settings.volumes.entries[1].zone, "cellar");
@@ -66,6 +83,7 @@ static void test_parse_takes_lines_in_any_order(void **state)
     (void)state;
     assert_null(parse(text, strlen(text), &settings));
     assert_int_equal(settings.volumes.entries[0].weight, VOLUME_WEIGHT);
+    assert_null(settings.tls.authorities);
     settings_deinit(&settings);
 }
 
@@ -94,6 +112,9 @@ static void test_parse_checks_each_field(void **state)
     assert_refused(AFTER("sync 2"), "line 2: it is no number from 0 to 1");
     assert_refused(AFTER("md5 yes"), "line 2: it is no number from 0 to 1");
     assert_refused(AFTER("md5 1\nmd5 1"), "line 3: it is there twice");
+    assert_refused(AFTER("tls_ca ca.crt"), "line 2: it is no absolute path");
+    assert_refused(AFTER("tls_ca /a\ntls_ca /b"), "line 3: it is there twice");
+    assert_refused(GOOD "tls_cert /a\n", "there is one of tls_cert and tls_key");
     assert_refused(AFTER("md6 1"), "line 2: nothing is called that");
     assert_refused(AFTER("md5"), "line 2: it is no name and value");
     assert_refused(AFTER(""), "line 2: it is no name and value");
@@ -127,21 +148,22 @@ static void test_parse_refuses_what_was_cut(void **state)
 static void test_parse_refuses_odd_bytes(void **state)
 {
     static const char with_nul[] = "mkv-settings 1\nmd5\0 1\n";
-    char text[1024] = "mkv-settings 1\n";
+    static char text[8192] = "mkv-settings 1\n";
     struct settings settings;
 
     (void)state;
     assert_string_equal(parse(with_nul, sizeof(with_nul) - 1, &settings),
                         "line 2: a byte NUL is in it");
     settings_deinit(&settings);
-    memset(text + 15, 'x', 600);
-    text[615] = '\n';
+    memset(text + 15, 'x', 6000);
+    text[6015] = '\n';
     assert_refused(text, "line 2: it is too long");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_append_refuses_a_path_of_two_lines),
         cmocka_unit_test(test_parse_takes_what_append_wrote),
         cmocka_unit_test(test_parse_takes_lines_in_any_order),
         cmocka_unit_test(test_parse_refuses_other_formats),
