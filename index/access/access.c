@@ -25,12 +25,13 @@ const char *access_result_text(enum access_result result)
         [ACCESS_UNSIGNED_HEADER] = "There were headers present in the request which were not "
                                    "signed: Host and all that begin with x-amz- must be.",
         [ACCESS_BAD_HEADER] = "The Authorization header is malformed: it needs a Credential of "
-                              "KEY/DATE/REGION/s3/aws4_request, SignedHeaders and Signature.",
+                              "KEY/DATE/REGION/SERVICE/aws4_request with the service of this API "
+                              "(s3, or mkv), SignedHeaders and Signature.",
         [ACCESS_BAD_QUERY] = "A signature in the query needs well-formed parameters: "
                              "X-Amz-Algorithm, X-Amz-Credential, X-Amz-Date, X-Amz-Expires, "
                              "X-Amz-SignedHeaders and X-Amz-Signature, or those of version 2.",
         [ACCESS_TWO_SIGNATURES] = "Only one way of signing is allowed: the Authorization header or "
-                                  "the query.",
+                                  "the query, once.",
         [ACCESS_UNKNOWN_SCHEME] = "The authorization mechanism is not supported. Please use "
                                   "AWS4-HMAC-SHA256.",
         [ACCESS_BAD_PAYLOAD_HASH] =
@@ -38,6 +39,12 @@ const char *access_result_text(enum access_result result)
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER or a SHA-256 in hexadecimal.",
+        [ACCESS_BAD_SECRET] = "The access key or its secret is wrong.",
+        [ACCESS_BAD_WORD] = "Basic and Bearer need ACCESS:SECRET: Basic its base64, Bearer as it "
+                            "is.",
+        [ACCESS_IN_CLEAR] = "Basic and Bearer show the secret to whoever can read the connection, "
+                            "and are taken over TLS or from this machine alone. Sign the request "
+                            "(AWS4-HMAC-SHA256).",
         [ACCESS_HASH_MISMATCH] =
             "The x-amz-content-sha256 header does not match what was computed.",
         [ACCESS_NO_LENGTH] = "A chunked upload needs x-amz-decoded-content-length.",
@@ -125,6 +132,30 @@ static bool begins(const char *text, const char *word)
     return strncmp(text, word, len) == 0 && (text[len] == ' ' || text[len] == '\t');
 }
 
+/* The same of a scheme of HTTP's, of which the case doesn't matter (RFC 9110, section 11.1): what
+ * follows it, or NULL. */
+static const char *after_scheme(const char *authorization, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    if (strncasecmp(authorization, scheme, len) != 0)
+        return NULL;
+    authorization += len;
+    return *authorization == '\0' || strchr(WHITE, *authorization) != NULL
+               ? authorization + strspn(authorization, WHITE)
+               : NULL;
+}
+
+static bool has_two(const struct access_request *request, const char *header)
+{
+    const char *name;
+    unsigned n = 0;
+
+    for (unsigned i = 0; request->header_at(request->arg, i, &name) != NULL; i++)
+        n += strcasecmp(name, header) == 0;
+    return n > 1;
+}
+
 static enum access_result by_query(struct keys *keys, const struct access_request *request,
                                    const struct params *params, struct access_auth *auth)
 {
@@ -132,12 +163,27 @@ static enum access_result by_query(struct keys *keys, const struct access_reques
         params_find(params, "X-Amz-Credential") != NULL ||
         params_find(params, "X-Amz-Algorithm") != NULL)
         return sigv4_query(keys, request, params, auth);
-    if (params_find(params, "Signature") != NULL && params_find(params, "AWSAccessKeyId") != NULL)
+    if (request->service == ACCESS_S3 && params_find(params, "Signature") != NULL &&
+        params_find(params, "AWSAccessKeyId") != NULL)
         return sigv2_query(keys, request, params, auth);
     memset(auth, 0, sizeof(*auth));
     auth->keys = keys_hold(keys);
     auth->who = keys_anonymous(keys);
     return ACCESS_OK;
+}
+
+/* By the secret itself. Where others can read it, it isn't even looked at. */
+static enum access_result by_secret(struct keys *keys, const struct access_request *request,
+                                    const char *authorization, struct access_auth *auth)
+{
+    const char *basic = after_scheme(authorization, "Basic");
+    const char *bearer = after_scheme(authorization, "Bearer");
+
+    if (basic == NULL && bearer == NULL)
+        return ACCESS_UNKNOWN_SCHEME;
+    if (!request->is_confidential)
+        return ACCESS_IN_CLEAR;
+    return basic != NULL ? plain_basic(keys, basic, auth) : plain_bearer(keys, bearer, auth);
 }
 
 static enum access_result by_header(struct keys *keys, const struct access_request *request,
@@ -147,8 +193,13 @@ static enum access_result by_header(struct keys *keys, const struct access_reque
     if (params_find(params, "X-Amz-Signature") != NULL ||
         (params_find(params, "Signature") != NULL && params_find(params, "AWSAccessKeyId") != NULL))
         return ACCESS_TWO_SIGNATURES;
+    if (request->service == ACCESS_NATIVE &&
+        (params_find(params, "X-Amz-Credential") != NULL || has_two(request, "Authorization")))
+        return ACCESS_TWO_SIGNATURES;
     if (begins(authorization, "AWS4-HMAC-SHA256"))
         return sigv4_header(keys, request, params, authorization, auth);
+    if (request->service == ACCESS_NATIVE)
+        return by_secret(keys, request, authorization, auth);
     if (begins(authorization, "AWS"))
         return sigv2_header(keys, request, params, authorization, auth);
     return ACCESS_UNKNOWN_SCHEME;

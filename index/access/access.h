@@ -1,9 +1,11 @@
-/* Who sends a request: authentication of S3, by AWS Signature Version 4 or 2, in the header
- * Authorization or in the query, or by no signature at all. What the sender may do then, keys.h
- * tells; what a body has to be, payload.h.
+/* Who sends a request: authentication by AWS Signature Version 4 or, of S3, 2, in the header
+ * Authorization or in the query; of the native API also by the secret itself, as Basic or Bearer;
+ * or by nothing at all. What the sender may do then, keys.h tells; what a body has to be,
+ * payload.h.
  *
  * Sources: "Authenticating Requests (AWS Signature Version 4)" and "Signing and authenticating REST
- * requests" (version 2) of the Amazon S3 API reference and developer guide. */
+ * requests" (version 2) of the Amazon S3 API reference and developer guide; RFC 7617 (Basic) and
+ * RFC 6750 (Bearer). */
 #ifndef MKV_ACCESS_H
 #define MKV_ACCESS_H
 
@@ -17,8 +19,8 @@
 #define ACCESS_EXPIRES_MAX (7 * 24 * 60 * 60) /* seconds that a presigned URL (version 4) lasts */
 #define ACCESS_REGION_MAX  64                 /* characters of a region's name */
 
-/* "20130524/us-east-1/s3/aws4_request", and a NUL. */
-#define ACCESS_SCOPE_SIZE (9 + ACCESS_REGION_MAX + sizeof("/s3/aws4_request"))
+/* "20130524/us-east-1/mkv/aws4_request", and a NUL. */
+#define ACCESS_SCOPE_SIZE (9 + ACCESS_REGION_MAX + sizeof("/mkv/aws4_request"))
 
 /* How it went. The comments have the code of S3's error; access_result_text() has the message. */
 enum access_result {
@@ -37,6 +39,10 @@ enum access_result {
     ACCESS_TWO_SIGNATURES,   /* InvalidArgument: in the header, and in the query */
     ACCESS_UNKNOWN_SCHEME,   /* InvalidRequest: neither version */
     ACCESS_BAD_PAYLOAD_HASH, /* InvalidArgument: x-amz-content-sha256 isn't what it can be */
+    /* Of the native API alone: */
+    ACCESS_BAD_SECRET, /* Basic or Bearer: no such key, or another secret */
+    ACCESS_BAD_WORD,   /* what follows Basic or Bearer isn't ACCESS:SECRET */
+    ACCESS_IN_CLEAR,   /* Basic or Bearer came where others can read it */
     /* Of a body: */
     ACCESS_HASH_MISMATCH,       /* XAmzContentSHA256Mismatch */
     ACCESS_NO_LENGTH,           /* MissingContentLength: no x-amz-decoded-content-length */
@@ -52,10 +58,19 @@ enum access_result {
 /* One line for people, static. */
 const char *access_result_text(enum access_result result);
 
+/* Which API a request is of. A signature of version 4 names it as the service. */
+enum access_service {
+    ACCESS_S3,     /* "s3" */
+    ACCESS_NATIVE, /* "mkv" */
+};
+
 /* A request as it came. All is borrowed. */
 struct access_request {
-    const char *method; /* "GET" */
-    const char *path;   /* as sent: percent-encoded, from its '/' on; not terminated */
+    enum access_service service;
+    bool is_confidential; /* nobody else can have read it: TLS, or this machine. Basic and Bearer
+                             need it. */
+    const char *method;   /* "GET" */
+    const char *path;     /* as sent: percent-encoded, from its '/' on; not terminated */
     size_t path_len;
     const char *query; /* as sent, behind the '?'; not terminated; NULL for none */
     size_t query_len;
@@ -68,7 +83,7 @@ struct access_request {
     int64_t now;                                 /* seconds since 1970 */
 };
 
-enum access_scheme { ACCESS_ANONYMOUS, ACCESS_V2, ACCESS_V4 };
+enum access_scheme { ACCESS_ANONYMOUS, ACCESS_V2, ACCESS_V4, ACCESS_PLAIN };
 
 /* What is known of the sender. The fields from `presigned` on are for payload.c. */
 struct access_auth {

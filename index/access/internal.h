@@ -12,10 +12,11 @@
 
 #define SIGNING_KEYS 4 /* kept of each identity */
 
-/* What a secret becomes for a day and a region: sigv4.c. */
+/* What a secret becomes for a day, a region and a service: sigv4.c. */
 struct signing_key {
     char day[9]; /* "20130524"; "" where there is none */
     char region[ACCESS_REGION_MAX + 1];
+    enum access_service service;
     unsigned char key[SHA256_SIZE];
 };
 
@@ -69,5 +70,9 @@ enum access_result sigv2_header(struct keys *keys, const struct access_request *
                                 struct access_auth *auth);
 enum access_result sigv2_query(struct keys *keys, const struct access_request *request,
                                const struct params *params, struct access_auth *auth);
+
+/* What follows the scheme's name in Authorization. */
+enum access_result plain_basic(struct keys *keys, const char *word, struct access_auth *auth);
+enum access_result plain_bearer(struct keys *keys, const char *word, struct access_auth *auth);
 
 #endif

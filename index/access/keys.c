@@ -86,14 +86,23 @@ bool access_may(const struct identity *who, enum access_right right, const char 
     return false;
 }
 
+bool access_may_path(const struct identity *who, enum access_right right, const char *path,
+                     size_t len)
+{
+    for (size_t i = 0; i < who->n_grants; i++) {
+        if (grant_allows_path(&who->grants[i], right, path, len))
+            return true;
+    }
+    return false;
+}
+
 /* Whether one of these rights is granted to anything in the bucket. */
 static bool has_any(const struct identity *who, unsigned rights, const char *bucket)
 {
     for (size_t i = 0; i < who->n_grants; i++) {
         const struct grant *grant = &who->grants[i];
 
-        if ((grant->rights & rights) != 0 &&
-            (grant->bucket == NULL || strcmp(grant->bucket, bucket) == 0))
+        if ((grant->rights & rights) != 0 && grant_touches(grant, bucket))
             return true;
     }
     return false;

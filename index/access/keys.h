@@ -1,8 +1,9 @@
-/* The keys file: who may speak S3, with which secret, and what each may do.
+/* The keys file: who may use S3 and the native API, with which secret, and what each may do.
  *
  *     # ACCESS SECRET GRANT...
  *     AKbackup 9f3c... rw:pg-backups
  *     AKadmin  ab21... rwc:*
+ *     AKlogs   77b0... w:/logs-
  *     -        -       r:site/public/        # anonymous
  *
  * Words stand apart by spaces or tabs; what follows a word that begins with '#' is a comment, but
@@ -46,6 +47,11 @@ const struct identity *keys_anonymous(const struct keys *keys);
  * `key` is the prefix; or to the bucket as a whole, when key_len is 0. */
 bool access_may(const struct identity *who, enum access_right right, const char *bucket,
                 const char *key, size_t key_len);
+
+/* The same by the native API: whether `who` may do that to a key, or to all keys that begin so, as
+ * a listing does. `len` bytes, at least 1, from the key's slash on. */
+bool access_may_path(const struct identity *who, enum access_right right, const char *path,
+                     size_t len);
 
 /* Whether `who` has that right to anything in the bucket. */
 bool access_may_somewhere(const struct identity *who, enum access_right right, const char *bucket);

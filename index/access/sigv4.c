@@ -14,11 +14,14 @@
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define UNSIGNED  "UNSIGNED-PAYLOAD"
-#define SCOPE_END "/s3/aws4_request"
 #define WHITE     " \t"
 #define LIST_MAX  4096 /* characters of SignedHeaders */
 
+/* As scopes name them. */
+static const char *const services[] = {[ACCESS_S3] = "s3", [ACCESS_NATIVE] = "mkv"};
+
 struct claim {
+    enum access_service service;                              /* that it has to name */
     char credential[KEYS_ACCESS_MAX + 1 + ACCESS_SCOPE_SIZE]; /* the access key, a NUL, the scope */
     const char *scope;
     char day[9];
@@ -55,7 +58,16 @@ static bool read_time(const char *text, int64_t *time)
     return strcmp(text, again) == 0; /* else there is no such day */
 }
 
-/* Cuts ACCESS/DAY/REGION/s3/aws4_request into what it says. */
+/* Whether `end` is "/SERVICE/aws4_request". */
+static bool is_scope_end(const char *end, enum access_service service)
+{
+    size_t len = strlen(services[service]);
+
+    return end[0] == '/' && strncmp(end + 1, services[service], len) == 0 &&
+           strcmp(end + 1 + len, "/aws4_request") == 0;
+}
+
+/* Cuts ACCESS/DAY/REGION/SERVICE/aws4_request into what it says. */
 static bool split_credential(struct claim *claim)
 {
     char *day = strchr(claim->credential, '/');
@@ -72,7 +84,7 @@ static bool split_credential(struct claim *claim)
     region = day + 9;
     len = strcspn(region, "/");
     return len > 0 && copy_text(claim->region, sizeof(claim->region), region, len) &&
-           strcmp(region + len, SCOPE_END) == 0;
+           is_scope_end(region + len, claim->service);
 }
 
 static bool is_signature(const char *text)
@@ -180,28 +192,35 @@ static void derive(const struct identity *who, const struct claim *claim, struct
 {
     char secret[4 + KEYS_SECRET_MAX + 1];
     int len = snprintf(secret, sizeof(secret), "AWS4%s", who->secret);
+    const char *service = services[claim->service];
 
     snprintf(out->day, sizeof(out->day), "%s", claim->day);
     snprintf(out->region, sizeof(out->region), "%s", claim->region);
+    out->service = claim->service;
     sha256_hmac(secret, (size_t)len, out->day, strlen(out->day), out->key);
     sha256_hmac(out->key, sizeof(out->key), out->region, strlen(out->region), out->key);
-    sha256_hmac(out->key, sizeof(out->key), "s3", 2, out->key);
+    sha256_hmac(out->key, sizeof(out->key), service, strlen(service), out->key);
     sha256_hmac(out->key, sizeof(out->key), "aws4_request", 12, out->key);
     OPENSSL_cleanse(secret, sizeof(secret));
 }
 
-/* Of this day and region; kept for the next request. */
+static bool is_for(const struct signing_key *key, const struct claim *claim)
+{
+    return key->service == claim->service && strcmp(key->day, claim->day) == 0 &&
+           strcmp(key->region, claim->region) == 0;
+}
+
+/* Of this day, region and service; kept for the next request. */
 static const unsigned char *signing_key(struct identity *who, const struct claim *claim)
 {
     struct signing_key *kept = who->signing_keys;
     struct signing_key found;
     size_t i = 0;
 
-    while (i < SIGNING_KEYS - 1 &&
-           (strcmp(kept[i].day, claim->day) != 0 || strcmp(kept[i].region, claim->region) != 0))
+    while (i < SIGNING_KEYS - 1 && !is_for(&kept[i], claim))
         i++;
     found = kept[i];
-    if (strcmp(found.day, claim->day) != 0 || strcmp(found.region, claim->region) != 0)
+    if (!is_for(&found, claim))
         derive(who, claim, &found);
     memmove(kept + 1, kept, i * sizeof(kept[0]));
     kept[0] = found;
@@ -293,7 +312,7 @@ enum access_result sigv4_header(struct keys *keys, const struct access_request *
                                 const struct params *params, const char *authorization,
                                 struct access_auth *auth)
 {
-    struct claim claim = {.expires = -1};
+    struct claim claim = {.service = request->service, .expires = -1};
     enum access_result result;
 
     if (!read_fields(&claim, authorization + strlen(ALGORITHM)) || !split_credential(&claim) ||
@@ -349,7 +368,7 @@ static enum access_result read_query_payload(const struct access_request *reques
 enum access_result sigv4_query(struct keys *keys, const struct access_request *request,
                                const struct params *params, struct access_auth *auth)
 {
-    struct claim claim = {0};
+    struct claim claim = {.service = request->service};
     char algorithm[sizeof(ALGORITHM)];
     enum access_result result;
 

@@ -19,6 +19,9 @@ enum s3_error call_error_of_access(enum access_result result)
     case ACCESS_BAD_EXPIRES:
     case ACCESS_NO_DATE:
     case ACCESS_UNSIGNED_HEADER:
+    case ACCESS_BAD_SECRET:
+    case ACCESS_BAD_WORD:
+    case ACCESS_IN_CLEAR:
         return S3_ACCESS_DENIED;
     case ACCESS_BAD_HEADER:
         return S3_AUTHORIZATION_HEADER_MALFORMED;

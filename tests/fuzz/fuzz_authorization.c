@@ -1,5 +1,5 @@
-/* Any head of a request: nobody is let in by a secret that isn't the key's, whatever is sent; and
- * who is let in has all that a body is then checked with. */
+/* Any head of a request, of S3 or of the native API: nobody is let in by a secret that isn't the
+ * key's, whatever is sent; and who is let in has all that a body is then checked with. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,11 @@ static void check(const struct access_request *request, const struct access_auth
     struct payload payload;
 
     if (auth->who == NULL || auth->keys == NULL)
+        abort();
+    if (auth->scheme == ACCESS_PLAIN &&
+        !(request->service == ACCESS_NATIVE && request->is_confidential))
+        abort();
+    if (auth->scheme == ACCESS_V2 && request->service == ACCESS_NATIVE)
         abort();
     if (auth->scheme == ACCESS_V4 &&
         (strlen(auth->signature) != 64 || strlen(auth->date) != 16 || strlen(auth->scope) < 22))
@@ -41,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         other_keys = access_keys(wrong);
     }
     if (size > 0 && access_head_init(&head, (const char *)data + 1, size - 1, times[data[0] % 3])) {
+        head.request.service = data[0] / 3 % 2 == 0 ? ACCESS_S3 : ACCESS_NATIVE;
+        head.request.is_confidential = data[0] / 6 % 2 != 0;
         if (access_authenticate(keys, &head.request, &auth) == ACCESS_OK)
             check(&head.request, &auth);
         access_auth_deinit(&auth);

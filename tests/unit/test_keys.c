@@ -125,6 +125,73 @@ static void test_access_may_somewhere_what_any_grant_says(void **state)
     keys_release(keys);
 }
 
+static bool may_path(const struct identity *who, enum access_right right, const char *path)
+{
+    return access_may_path(who, right, path, strlen(path));
+}
+
+/* A key of the native API is an object in a bucket, or in none. */
+static void test_access_may_path_what_grants_of_buckets_say(void **state)
+{
+    struct keys *keys = access_keys(example);
+    const struct identity *backup = find(keys, "AKbackup");
+    const struct identity *two = find(keys, "AKtwo");
+
+    (void)state;
+    assert_true(may_path(backup, ACCESS_READ, "/pg-backups/a"));
+    assert_true(may_path(backup, ACCESS_WRITE, "/pg-backups/"));
+    assert_false(may_path(backup, ACCESS_READ, "/pg-backups"));
+    assert_false(may_path(backup, ACCESS_READ, "/pg-backups2/a"));
+    assert_false(may_path(backup, ACCESS_READ, "/pg-backup/a"));
+    assert_false(may_path(backup, ACCESS_READ, "//pg-backups/a"));
+    assert_false(may_path(backup, ACCESS_READ, "/"));
+    assert_true(may_path(find(keys, "AKadmin"), ACCESS_READ, "/"));
+    assert_true(may_path(find(keys, "AKadmin"), ACCESS_WRITE, "/any"));
+    assert_true(may_path(two, ACCESS_READ, "/one/a b/%and more"));
+    assert_false(may_path(two, ACCESS_READ, "/one/a b/"));
+    assert_false(may_path(two, ACCESS_WRITE, "/one/a b/%"));
+    assert_true(may_path(two, ACCESS_WRITE, "/two/x"));
+    assert_true(may_path(keys_anonymous(keys), ACCESS_READ, "/site/public/index.html"));
+    assert_false(may_path(keys_anonymous(keys), ACCESS_READ, "/site/public"));
+    assert_false(may_path(keys_anonymous(keys), ACCESS_WRITE, "/site/public/index.html"));
+    keys_release(keys);
+}
+
+static void test_access_may_what_grants_of_paths_say(void **state)
+{
+    struct keys *keys = access_keys("AKlogs secret99 w:/logs- r:/log/a%20b\nAKall secret99 rw:/\n");
+    const struct identity *logs = find(keys, "AKlogs");
+    const struct identity *all = find(keys, "AKall");
+
+    (void)state;
+    assert_true(may_path(logs, ACCESS_WRITE, "/logs-1"));
+    assert_true(may_path(logs, ACCESS_WRITE, "/logs-"));
+    assert_true(may_path(logs, ACCESS_WRITE, "/logs-1/a"));
+    assert_false(may_path(logs, ACCESS_WRITE, "/logs"));
+    assert_false(may_path(logs, ACCESS_READ, "/logs-1"));
+    assert_true(may_path(logs, ACCESS_READ, "/log/a bc"));
+    assert_false(may_path(logs, ACCESS_READ, "/log/a"));
+    assert_true(may_path(all, ACCESS_READ, "/"));
+    assert_true(may_path(all, ACCESS_WRITE, "/wehave"));
+    /* By S3. */
+    assert_true(may(logs, ACCESS_WRITE, "logs-1", "a"));
+    assert_true(may(logs, ACCESS_WRITE, "logs-1", ""));
+    assert_false(may(logs, ACCESS_WRITE, "logs", "-1"));
+    assert_true(may(logs, ACCESS_READ, "log", "a b/c"));
+    assert_false(may(logs, ACCESS_READ, "log", "a"));
+    assert_false(may(logs, ACCESS_READ, "log", ""));
+    assert_false(may(logs, ACCESS_READ, "lo", "g/a b"));
+    assert_true(may(all, ACCESS_READ, "any", ""));
+    assert_true(access_may_see(logs, "log"));
+    assert_true(access_may_see(logs, "logs-1"));
+    assert_false(access_may_see(logs, "logs"));
+    assert_false(access_may_see(logs, "lo"));
+    assert_false(access_may_see(logs, "other"));
+    assert_true(access_may_somewhere(all, ACCESS_WRITE, "any"));
+    assert_false(access_may_somewhere(all, ACCESS_BUCKETS, "any"));
+    keys_release(keys);
+}
+
 static void test_keys_without_an_anonymous_line_allow_nothing(void **state)
 {
     struct keys *keys = access_keys("");
@@ -177,7 +244,9 @@ static void test_keys_read_refuses_bad_lines(void **state)
         {"AKone secret99 :x", "needs rights"},
         {"AKone secret99 rx:x", "letters of r, w and c"},
         {"AKone secret99 r:", "bucket is a name"},
-        {"AKone secret99 r:/x", "bucket is a name"},
+        {"AKone secret99 r:/x%2", "two hexadecimal digits"},
+        {"AKone secret99 rwc:/x", "to a whole bucket"},
+        {"AK:one secret99 r:x", "without / , : ; and ="},
         {"AKone secret99 r:x*", "bucket is a name"},
         {"AKone secret99 r:*/x", "bucket is a name"},
         {"AKone secret99 r:x/%2", "two hexadecimal digits"},
@@ -267,6 +336,8 @@ int main(void)
         cmocka_unit_test(test_access_may_what_grants_say),
         cmocka_unit_test(test_access_may_see_buckets_with_a_grant),
         cmocka_unit_test(test_access_may_somewhere_what_any_grant_says),
+        cmocka_unit_test(test_access_may_path_what_grants_of_buckets_say),
+        cmocka_unit_test(test_access_may_what_grants_of_paths_say),
         cmocka_unit_test(test_keys_without_an_anonymous_line_allow_nothing),
         cmocka_unit_test(test_keys_read_refuses_what_others_may_use),
         cmocka_unit_test(test_keys_read_refuses_bad_lines),
