@@ -59,6 +59,7 @@ static void server_free(struct index_server *s)
     free((char *)s->tls.certificate);
     free((char *)s->tls.key);
     free((char *)s->tls.authorities);
+    keys_release(s->api.keys);
     keys_release(s->s3.keys);
     free(s);
 }
@@ -80,6 +81,7 @@ static void init_api(struct index_server *s, const struct index_server_options *
 {
     s->api = (struct api){
         .objects = &s->objects,
+        .keys = options->keys != NULL ? keys_hold(options->keys) : NULL,
         .check_reads = options->check_reads,
         .fallback = s->fallback,
         .protect = options->protect,
@@ -490,10 +492,10 @@ int index_server_reload_tls(struct index_server *s)
 
 void index_server_set_keys(struct index_server *s, struct keys *keys)
 {
-    struct keys *old = s->s3.keys;
-
+    keys_release(s->api.keys);
+    keys_release(s->s3.keys);
+    s->api.keys = keys_hold(keys);
     s->s3.keys = keys_hold(keys);
-    keys_release(old);
 }
 
 void index_server_set_secrets(struct index_server *s, const struct secrets *secrets,

@@ -25,7 +25,7 @@ struct index_server_options {
     bool check_reads;     /* a GET looks whether the replica is there before it redirects */
     const char *fallback; /* name of a host that a GET of a missing key is sent to, or NULL */
     bool protect;         /* only unlinked keys can be deleted */
-    struct keys *keys;    /* who may do what by S3 (index/access/keys.h); NULL: all may do all */
+    struct keys *keys;    /* who may do what (index/access/keys.h); NULL: all may do all */
     const struct secrets *secrets; /* the first signs requests to volumes; NULL, or none: they
                                       aren't signed */
     unsigned ticket_ttl;           /* seconds that a ticket is good for */
@@ -66,7 +66,7 @@ int index_server_set_volumes(struct index_server *server, const struct volume_en
  * line, with nothing changed. Blocks. */
 int index_server_reload_tls(struct index_server *server);
 
-/* Makes these the keys of S3, which it holds: requests that come from now on are judged by them.
+/* Makes these the keys, which it holds: requests that come from now on are judged by them.
  * The server was started with some. */
 void index_server_set_keys(struct index_server *server, struct keys *keys);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "index/api/auth.h"
 #include "index/api/list.h"
 #include "index/api/write_head.h"
 #include "index/cluster/pace.h"
@@ -58,7 +59,8 @@ static void handle_reserved(struct http_request *request, const struct key *key)
         http_respond_text(request, 404, "");
 }
 
-static void handle_write(struct api *api, struct http_request *request, const struct key *key)
+static void handle_write(struct api *api, struct http_request *request, const struct key *key,
+                         const struct access_auth *auth)
 {
     const char *text;
     int status = write_head_refuses(request, &text);
@@ -69,7 +71,7 @@ static void handle_write(struct api *api, struct http_request *request, const st
     }
     switch (http_request_method(request)) {
     case HTTP_METHOD_PUT:
-        api_put(api, request, key);
+        api_put(api, request, key, auth);
         break;
     case HTTP_METHOD_DELETE:
         api_delete(api, request, key);
@@ -86,6 +88,21 @@ static void handle_write(struct api *api, struct http_request *request, const st
     case HTTP_METHOD_OTHER:
         break; /* as in api_handle() */
     }
+}
+
+static void handle_key(struct api *api, struct http_request *request, const struct key *key,
+                       bool is_read)
+{
+    struct access_auth auth = {.who = NULL};
+
+    if (!auth_admits(api, request, is_read ? ACCESS_READ : ACCESS_WRITE, key->bytes, key->len,
+                     &auth))
+        return;
+    if (is_read)
+        api_get(api, request, key);
+    else
+        handle_write(api, request, key, &auth);
+    access_auth_deinit(&auth);
 }
 
 void api_handle(struct http_request *request, void *arg)
@@ -115,12 +132,8 @@ void api_handle(struct http_request *request, void *arg)
         http_respond_text(request, 400, problem);
         return;
     }
-    if (key_is_reserved(key.bytes, key.len)) {
+    if (key_is_reserved(key.bytes, key.len))
         handle_reserved(request, &key);
-        return;
-    }
-    if (is_read)
-        api_get(api, request, &key);
     else
-        handle_write(api, request, &key);
+        handle_key(api, request, &key, is_read);
 }

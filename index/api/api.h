@@ -10,8 +10,13 @@
 #include "index/http/http.h"
 #include "index/objects/objects.h"
 
+struct keys; /* index/access/keys.h */
+
+struct access_auth;
+
 struct api {
     struct objects *objects; /* borrowed */
+    struct keys *keys;       /* held; NULL: anybody may do anything */
     const char *fallback;    /* "host:port", "https://host:port" or NULL, borrowed */
     bool protect;            /* only unlinked keys can be deleted */
     bool check_reads;        /* a GET looks whether the copy is there */
@@ -25,9 +30,11 @@ void api_handle(struct http_request *request, void *arg);
 
 /* --- For the verbs --------------------------------------------------------------------------- */
 
-/* Each answers `request`, now or later. */
+/* Each answers `request`, now or later, of one who may do that. */
 void api_get(struct api *api, struct http_request *request, const struct key *key);
-void api_put(struct api *api, struct http_request *request, const struct key *key);
+/* `auth`: who sends it; all zero where the API is open. */
+void api_put(struct api *api, struct http_request *request, const struct key *key,
+             const struct access_auth *auth);
 void api_delete(struct api *api, struct http_request *request, const struct key *key);
 void api_unlink(struct api *api, struct http_request *request, const struct key *key);
 void api_rebalance(struct api *api, struct http_request *request, const struct key *key);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/api/auth.h"
 #include "index/base/buf.h"
 #include "index/base/json.h"
 #include "index/http/query.h"
@@ -160,28 +161,33 @@ static bool is_start(const struct list_op *op)
 }
 
 /* A mistyped start or limit would list all keys. */
-static const char *const parameters[] = {"list", "unlinked", "start", "limit", NULL};
+static const char *const parameters[] = {"list",  "unlinked",      "start",
+                                         "limit", AUTH_PARAMETERS, NULL};
 
-/* NULL, or what is wrong with the query, for the client. */
-static const char *parse(struct list_op *op, struct http_request *request)
+/* NULL, or what is wrong with the path, for the client. */
+static const char *parse_prefix(struct list_op *op, struct http_request *request)
 {
-    size_t path_len;
     size_t len;
-    const char *path = http_request_path(request, &path_len);
+    const char *path = http_request_path(request, &len);
+
+    if (len == 1 && path[0] == '/') {
+        op->prefix = (struct key){.len = 1, .bytes = "/"};
+        return NULL;
+    }
+    return key_decode(path, len, &op->prefix);
+}
+
+/* The same of the query. */
+static const char *parse_query(struct list_op *op, struct http_request *request)
+{
+    size_t len;
     const char *query = http_request_query(request, &len);
-    const char *problem = NULL;
     char limit[32];
     size_t n;
     int rc;
 
     if (!query_has_only(query, len, parameters))
         return "a listing takes list or unlinked, start and limit, and no other parameter\n";
-    if (path_len == 1 && path[0] == '/')
-        op->prefix = (struct key){.len = 1, .bytes = "/"};
-    else
-        problem = key_decode(path, path_len, &op->prefix);
-    if (problem != NULL)
-        return problem;
     op->left = op->look = UINT64_MAX;
     rc = query_find(query, len, "limit", limit, sizeof(limit), &n);
     if (rc != -ENOENT && (rc < 0 || !parse_limit(limit, n, &op->left)))
@@ -194,6 +200,24 @@ static const char *parse(struct list_op *op, struct http_request *request)
     return NULL;
 }
 
+/* False: answered. */
+static bool begin(struct list_op *op, struct http_request *request)
+{
+    struct access_auth auth = {.who = NULL};
+    const char *problem = parse_prefix(op, request);
+
+    if (problem == NULL) {
+        if (!auth_admits(op->api, request, ACCESS_READ, op->prefix.bytes, op->prefix.len, &auth))
+            return false;
+        access_auth_deinit(&auth);
+        problem = parse_query(op, request);
+    }
+    if (problem == NULL)
+        return true;
+    http_respond_text(request, 400, problem);
+    return false;
+}
+
 bool api_list(struct api *api, struct http_request *request)
 {
     size_t len;
@@ -202,7 +226,6 @@ bool api_list(struct api *api, struct http_request *request)
     char value[1];
     size_t n;
     struct list_op *op;
-    const char *problem;
 
     unlinked = query_find(query, len, "unlinked", value, sizeof(value), &n) != -ENOENT;
     if (query == NULL ||
@@ -215,10 +238,8 @@ bool api_list(struct api *api, struct http_request *request)
     }
     op->api = api;
     op->unlinked = unlinked;
-    problem = parse(op, request);
-    if (problem != NULL) {
+    if (!begin(op, request)) {
         list_free(op);
-        http_respond_text(request, 400, problem);
         return true;
     }
     http_request_set_data(request, op);

@@ -1,49 +1,102 @@
 /* PUT: what its head says, and then the value, from the client's connection to a write (objects).
  */
 #include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "index/api/api.h"
+#include "index/api/auth.h"
 #include "index/api/write_head.h"
 #include "index/objects/write.h"
 
+struct put {
+    struct http_request *request;
+    struct write *write;
+    struct payload payload; /* what the body is to be, by its sender's signature */
+};
+
+static void put_free(struct put *put)
+{
+    payload_deinit(&put->payload);
+    free(put);
+}
+
 /* --- The body -------------------------------------------------------------------------------- */
+
+/* The write is over. */
+static void answer(struct put *put, int status, const char *text)
+{
+    struct http_request *request = put->request;
+
+    put_free(put);
+    http_respond_text(request, status, text);
+}
+
+/* The body isn't what was signed, so that nothing of it may be stored. */
+static void refuse_body(struct put *put, enum access_result result)
+{
+    char text[UPLOAD_TEXT_MAX];
+
+    write_forget(put->write);
+    snprintf(text, sizeof(text), "%s\n", access_result_text(result));
+    answer(put, auth_status(result), text);
+}
 
 static void written_cb(void *arg, int rc, const char *text, const struct record *record)
 {
     (void)record;
-    http_respond_text(arg, rc == 0 ? 201 : api_status(rc), text);
+    answer(arg, rc == 0 ? 201 : api_status(rc), text);
 }
 
 static void drained_cb(void *arg)
 {
-    http_resume_body(arg);
+    struct put *put = arg;
+
+    http_resume_body(put->request);
 }
 
 static void data_cb(struct http_request *request, const char *bytes, size_t n)
 {
+    struct put *put = http_request_data(request);
+    const char *at = bytes;
+    enum access_result result = payload_next(&put->payload, &at, bytes + n, &bytes, &n);
     char text[UPLOAD_TEXT_MAX];
-    int rc = write_data(http_request_data(request), bytes, n, text);
+    int rc;
 
+    if (result != ACCESS_OK) {
+        refuse_body(put, result);
+        return;
+    }
+    rc = write_data(put->write, bytes, n, text);
     if (rc < 0)
-        http_respond_text(request, api_status(rc), text);
+        answer(put, api_status(rc), text);
     else if (rc == 0)
         http_pause_body(request);
 }
 
 static void end_cb(struct http_request *request)
 {
+    struct put *put = http_request_data(request);
+    enum access_result result = payload_end(&put->payload);
     char text[UPLOAD_TEXT_MAX];
-    int rc = write_end(http_request_data(request), text);
+    int rc;
 
+    if (result != ACCESS_OK) {
+        refuse_body(put, result);
+        return;
+    }
+    rc = write_end(put->write, text);
     if (rc < 0)
-        http_respond_text(request, api_status(rc), text);
+        answer(put, api_status(rc), text);
 }
 
 static void closed_cb(struct http_request *request)
 {
-    write_forget(http_request_data(request));
+    struct put *put = http_request_data(request);
+
+    write_forget(put->write);
+    put_free(put);
 }
 
 static const struct http_body_reader reader = {
@@ -118,14 +171,31 @@ static int check_head(struct api *api, struct http_request *request, const struc
     return 411;
 }
 
-void api_put(struct api *api, struct http_request *request, const struct key *key)
+/* 0, or the status to refuse with, and `why`. */
+static int start(struct api *api, struct put *put, const struct key *key, const unsigned char *md5,
+                 char why[UPLOAD_TEXT_MAX])
+{
+    int rc = write_start(api->objects, key,
+                         &(struct write_options){
+                             .size = http_request_content_length(put->request),
+                             .md5 = md5,
+                             .drained = drained_cb,
+                             .done = written_cb,
+                             .arg = put,
+                         },
+                         &put->write, why);
+
+    return rc < 0 ? api_status(rc) : 0;
+}
+
+void api_put(struct api *api, struct http_request *request, const struct key *key,
+             const struct access_auth *auth)
 {
     unsigned char md5[MD5_SIZE];
     char why[UPLOAD_TEXT_MAX];
-    const char *text;
-    struct write *write;
+    const char *text = why;
+    struct put *put;
     bool has_md5;
-    int rc;
     int status = check_head(api, request, key, &text);
 
     if (status == 0)
@@ -134,19 +204,24 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
         http_respond_text(request, status, text);
         return;
     }
-    rc = write_start(api->objects, key,
-                     &(struct write_options){
-                         .size = http_request_content_length(request),
-                         .md5 = has_md5 ? md5 : NULL,
-                         .drained = drained_cb,
-                         .done = written_cb,
-                         .arg = request,
-                     },
-                     &write, why);
-    if (rc < 0) {
-        http_respond_text(request, api_status(rc), why);
+    put = malloc(sizeof(*put));
+    if (put == NULL) {
+        http_respond_text(request, 503, "out of memory\n");
         return;
     }
-    http_request_set_data(request, write);
+    put->request = request;
+    status = auth_begin_body(request, auth, &put->payload, &text);
+    if (status != 0) {
+        free(put);
+        http_respond_text(request, status, text);
+        return;
+    }
+    text = why;
+    status = start(api, put, key, has_md5 ? md5 : NULL, why);
+    if (status != 0) {
+        answer(put, status, text);
+        return;
+    }
+    http_request_set_data(request, put);
     http_read_body(request, &reader);
 }

@@ -3,8 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "index/api/auth.h"
 #include "index/api/get.h"
 #include "index/http/conditions.h"
+#include "index/http/query.h"
 
 /* Headers that change what a write means. Range and If-Range aren't among them: RFC 9110, section
  * 14.2, wants those ignored. */
@@ -36,6 +38,9 @@ static bool is_asked(const struct ask *ask, const char *value)
                        strncasecmp(value, ask->harmless, len) != 0);
 }
 
+/* A signature may be in the query. */
+static const char *const parameters[] = {AUTH_PARAMETERS, NULL};
+
 static const struct ask *find_ask(const char *name, const char *value)
 {
     for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
@@ -49,10 +54,11 @@ int write_head_refuses(struct http_request *request, const char **text)
 {
     const char *name;
     const char *value;
+    const char *query;
     size_t len;
 
-    http_request_query(request, &len);
-    if (len > 0) {
+    query = http_request_query(request, &len);
+    if (len > 0 && !query_has_only(query, len, parameters)) {
         *text = "only GET and HEAD take a ?query; write a ? in a key as %3F\n";
         return 400;
     }

@@ -63,3 +63,15 @@ void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX])
         snprintf(text, ADDRESS_TEXT_MAX, "%s%s%s:%u", brackets ? "[" : "", address->host,
                  brackets ? "]" : "", address->port);
 }
+
+bool address_is_loopback(const char *text)
+{
+    struct in_addr in;
+    struct in6_addr in6;
+
+    if (inet_pton(AF_INET, text, &in) == 1)
+        return ntohl(in.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, text, &in6) != 1)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&in6) || (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
+}

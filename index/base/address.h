@@ -24,4 +24,8 @@ int address_parse(const char *text, bool host_optional, struct address *out);
  */
 void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 
+/* Whether `text`, an address without a port, is of this machine's loopback: 127.0.0.0/8, also as
+ * IPv6 has it (::ffff:127.0.0.1), or ::1. */
+bool address_is_loopback(const char *text);
+
 #endif

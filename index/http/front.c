@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "index/base/address.h"
 #include "index/base/volume_name.h"
 
 static bool says(const struct http_request *request, const char *name, const char *value)
@@ -21,6 +22,15 @@ enum front_port front_port(const struct http_request *request)
 bool front_proxies_reads(const struct http_request *request)
 {
     return says(request, "Mkv-Reads", "proxy");
+}
+
+bool front_is_confidential(struct http_request *request)
+{
+    const char *client = http_request_header(request, "Mkv-Client");
+
+    if (client == NULL)
+        return http_request_is_local(request);
+    return says(request, "Mkv-Tls", "on") || address_is_loopback(client);
 }
 
 /* Takes the next one off the comma-separated list of addresses; NULL when there is none. */

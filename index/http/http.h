@@ -136,6 +136,13 @@ const char *http_request_header_at(const struct http_request *request, unsigned 
 /* The body's length in bytes: 0 for none, -1 when it is chunked and so unknown. */
 int64_t http_request_content_length(const struct http_request *request);
 
+/* Whether whoever has the other end of the connection is on this machine: it is a Unix socket, or
+ * its address is one of loopback. */
+bool http_request_is_local(struct http_request *request);
+
+/* As requests name it; "" for HTTP_METHOD_OTHER. */
+const char *http_method_name(enum http_method method);
+
 /* The handler's own pointer. */
 void http_request_set_data(struct http_request *request, void *data);
 void *http_request_data(const struct http_request *request);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "index/base/address.h"
 #include "index/http/internal.h"
 
 static const char *status_line(int status)
@@ -105,6 +106,36 @@ const char *http_request_header_at(const struct http_request *request, unsigned 
 int64_t http_request_content_length(const struct http_request *request)
 {
     return request->content_length;
+}
+
+bool http_request_is_local(struct http_request *request)
+{
+    const struct http_conn *conn = request_conn(request);
+    struct sockaddr_storage peer;
+    int len = sizeof(peer);
+    char text[INET6_ADDRSTRLEN];
+
+    if (conn->listener->local)
+        return true;
+    return uv_tcp_getpeername(&conn->socket.tcp, (struct sockaddr *)&peer, &len) == 0 &&
+           uv_ip_name((const struct sockaddr *)&peer, text, sizeof(text)) == 0 &&
+           address_is_loopback(text);
+}
+
+const char *http_method_name(enum http_method method)
+{
+    static const char *const names[] = {
+        [HTTP_METHOD_GET] = "GET",
+        [HTTP_METHOD_HEAD] = "HEAD",
+        [HTTP_METHOD_PUT] = "PUT",
+        [HTTP_METHOD_DELETE] = "DELETE",
+        [HTTP_METHOD_UNLINK] = "UNLINK",
+        [HTTP_METHOD_POST] = "POST",
+        [HTTP_METHOD_REBALANCE] = "REBALANCE",
+        [HTTP_METHOD_OTHER] = "",
+    };
+
+    return names[method];
 }
 
 void http_request_set_data(struct http_request *request, void *data)

@@ -51,24 +51,6 @@ enum s3_error call_error_of_access(enum access_result result)
     return S3_INTERNAL_ERROR;
 }
 
-static const char *method_name(enum http_method method)
-{
-    switch (method) {
-    case HTTP_METHOD_GET:
-        return "GET";
-    case HTTP_METHOD_HEAD:
-        return "HEAD";
-    case HTTP_METHOD_PUT:
-        return "PUT";
-    case HTTP_METHOD_DELETE:
-        return "DELETE";
-    case HTTP_METHOD_POST:
-        return "POST";
-    default: /* none that S3 has: nothing is signed for it */
-        return "";
-    }
-}
-
 static const char *header_at(const void *arg, unsigned index, const char **name)
 {
     return http_request_header_at(arg, index, name);
@@ -79,7 +61,7 @@ void call_access_request(const struct call *call, struct access_request *request
     const struct http_request *r = call->request;
 
     *request = (struct access_request){
-        .method = method_name(http_request_method(r)),
+        .method = http_method_name(http_request_method(r)),
         .host_bucket = call->target.host_has_bucket ? call->target.bucket : NULL,
         .header_at = header_at,
         .arg = r,

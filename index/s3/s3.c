@@ -55,10 +55,31 @@ static bool is_presigned(const struct http_request *request)
            (has_parameter(query, len, "AWSAccessKeyId") && has_parameter(query, len, "Signature"));
 }
 
+/* A request that is signed for the native API says so in the credential's scope, in Authorization
+ * or in the query. */
+static bool is_signed_for_native(const struct http_request *request)
+{
+    static const char end[] = "/mkv/aws4_request";
+    const size_t n = sizeof(end) - 1;
+    const char *authorization = http_request_header(request, "Authorization");
+    char scope[KEYS_ACCESS_MAX + ACCESS_SCOPE_SIZE];
+    size_t query_len;
+    const char *query = http_request_query(request, &query_len);
+    size_t len;
+
+    if (authorization != NULL && is_scheme_of_amazon(authorization) &&
+        strstr(authorization, end) != NULL)
+        return true;
+    return query_find(query, query_len, "X-Amz-Credential", scope, sizeof(scope), &len) == 0 &&
+           len >= n && memcmp(scope + len - n, end, n) == 0;
+}
+
 bool s3_is_wanted(const struct http_request *request)
 {
-    return front_port(request) == FRONT_S3 || has_header_of_amazon(request) ||
-           is_presigned(request);
+    if (front_port(request) == FRONT_S3)
+        return true;
+    return (has_header_of_amazon(request) || is_presigned(request)) &&
+           !is_signed_for_native(request);
 }
 
 /* --- One of them ----------------------------------------------------------------------------- */

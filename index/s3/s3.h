@@ -26,8 +26,9 @@ struct s3 {
     LIST_HEAD(completion_list, completion) completions; /* those that run: s3/completion.h */
 };
 
-/* Whether it is a request of S3: it came to the port of S3, or to another one with what no request
- * of the native API has, a signature or a header of Amazon's. */
+/* Whether it is a request of S3: it came to the port of S3; or to another one with what no request
+ * of the native API has, a signature or a header of Amazon's, unless the signature is for the
+ * service "mkv", the native API's. */
 bool s3_is_wanted(const struct http_request *request);
 
 /* Answers, now or later. */

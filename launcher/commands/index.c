@@ -106,7 +106,7 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, s3)},
     {"s3-domain", "NAME", NULL, "a bucket is also at the host BUCKET.NAME", option_set_domain,
      offsetof(struct index_options, s3_domain)},
-    {"keys", "FILE", NULL, "who may do what by S3, and the secrets; HUP reads it anew",
+    {"keys", "FILE", NULL, "who may do what, and the secrets; HUP reads it anew",
      option_set_string, offsetof(struct index_options, keys)},
     {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct index_options, secret_file)},
@@ -246,13 +246,12 @@ static void warn_of_fewer(const struct backend *b)
     settings_deinit(&last);
 }
 
-/* Whoever asks for S3 is warned. All others have ports that speak it, too, beside a native API that
- * is as open. */
+/* Whoever asks for S3 is warned, as its clients expect to need a key. */
 static void say_if_open(const struct backend *b)
 {
     if (b->given->keys == NULL)
         log_write(b->given->s3.port != 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-                  "S3 is open to everybody who can connect: --keys FILE says who may do what");
+                  "everybody who can connect may do everything: --keys FILE says who may do what");
 }
 
 static int backend_start(uv_loop_t *loop, void *arg)
@@ -298,11 +297,11 @@ static int reload_keys(struct backend *b)
     int rc = keys_read(b->given->keys, &keys, why);
 
     if (rc < 0) {
-        log_error("the keys of S3 stay as they are: %s", why);
+        log_error("the keys stay as they are: %s", why);
         return rc;
     }
     index_server_set_keys(b->server, keys);
-    log_info("the index has %zu keys of S3", keys_count(keys));
+    log_info("the index has %zu keys", keys_count(keys));
     keys_release(keys);
     return 0;
 }

@@ -157,7 +157,7 @@ before_all() {
     got "$(url i)/unsynced" new
     want 204 DELETE "$(url i)/unsynced"
     within 10 all_lack plain
-    logged i 'info .*S3 is open to everybody'
+    logged i 'info .*everybody who can connect may do everything'
     refute logged i 'warn|error'
 }
 
