@@ -132,6 +132,16 @@ const char *option_set_replicas(void *target, const char *value)
     return NULL;
 }
 
+const char *option_set_limit(void *target, const char *value)
+{
+    unsigned n;
+
+    if (!parse_number(value, 1000000, &n) || n == 0)
+        return "must be a number from 1 to 1000000";
+    *(unsigned *)target = n;
+    return NULL;
+}
+
 const char *option_set_jobs(void *target, const char *value)
 {
     unsigned n;

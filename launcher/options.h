@@ -57,6 +57,7 @@ const char *option_set_workers(void *target, const char *value);    /* unsigned:
 const char *option_set_subvolumes(void *target, const char *value); /* unsigned: 1 to 256 */
 const char *option_set_replicas(void *target, const char *value);   /* unsigned: 1 to 16 */
 const char *option_set_ticket_ttl(void *target, const char *value); /* unsigned: seconds */
+const char *option_set_limit(void *target, const char *value);      /* unsigned: 1 to 1000000 */
 const char *option_set_jobs(void *target, const char *value);       /* unsigned: 1 to 64 */
 const char *option_set_rate(void *target, const char *value);       /* uint64_t: bytes a second */
 const char *option_set_listen(void *target, const char *value);     /* struct address, any host */

@@ -28,8 +28,8 @@ bool front_is_confidential(struct http_request *request)
 {
     const char *client = http_request_header(request, "Mkv-Client");
 
-    if (client == NULL)
-        return http_request_is_local(request);
+    if (client == NULL) /* a front that doesn't say: a user's own template may lack it */
+        return front_port(request) == FRONT_NONE && http_request_is_local(request);
     return says(request, "Mkv-Tls", "on") || address_is_loopback(client);
 }
 

@@ -4,7 +4,7 @@
  *
  *     Mkv-Reads: proxy         the front fetches what is read itself: the answer may tell it where
  *     Mkv-Failed: ,ADDRESS...  volumes at which it tried to, for this very request
- *     Mkv-Client: ADDRESS      the client's, without a port; a request without it came by no front
+ *     Mkv-Client: ADDRESS      the client's, without a port
  *     Mkv-Tls: on              it came to the front over TLS
  *     Mkv-S3: perhaps          the request came to the port on which the native API is spoken, too;
  *             always           to the one on which there is only S3
@@ -31,7 +31,7 @@ enum front_port front_port(const struct http_request *request);
 bool front_proxies_reads(const struct http_request *request);
 
 /* Whether nobody between the client and us can have read the request: it came over TLS, or from
- * this machine. */
+ * this machine. Of a front that doesn't say where its client is, nothing is taken for granted. */
 bool front_is_confidential(struct http_request *request);
 
 /* How many volumes the front has tried for this request, and whether the one that answers at

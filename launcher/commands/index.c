@@ -16,6 +16,8 @@
 #include "launcher/nginx/files.h"
 #include "launcher/nginx/prefix.h"
 
+#define LIMIT_BURST 5 /* seconds of --limit-rate that a client may use at once */
+
 struct index_options {
     struct common_options common;
     struct address listen;
@@ -23,6 +25,8 @@ struct index_options {
     struct address s3;     /* likewise */
     const char *s3_domain;
     const char *keys;
+    unsigned limit_conn; /* 0: none */
+    unsigned limit_rate; /* a second; likewise */
     const char *secret_file;
     unsigned ticket_ttl; /* seconds */
     uint64_t s3_upload_expiry_ms;
@@ -106,12 +110,16 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, s3)},
     {"s3-domain", "NAME", NULL, "a bucket is also at the host BUCKET.NAME", option_set_domain,
      offsetof(struct index_options, s3_domain)},
-    {"keys", "FILE", NULL, "who may do what, and the secrets; HUP reads it anew",
-     option_set_string, offsetof(struct index_options, keys)},
+    {"keys", "FILE", NULL, "who may do what, and the secrets; HUP reads it anew", option_set_string,
+     offsetof(struct index_options, keys)},
     {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
      option_set_string, offsetof(struct index_options, secret_file)},
     {"ticket-ttl", "SECONDS", "60", "how long a ticket for a volume is good", option_set_ticket_ttl,
      offsetof(struct index_options, ticket_ttl)},
+    {"limit-conn", "N", NULL, "requests at once of one client's address; more get 429",
+     option_set_limit, offsetof(struct index_options, limit_conn)},
+    {"limit-rate", "N", NULL, "requests a second of one client's address; more get 429",
+     option_set_limit, offsetof(struct index_options, limit_rate)},
     {"s3-upload-expiry", "TIME", "7d",
      "when a multipart upload that is left alone is given up; 0 is never", option_set_duration,
      offsetof(struct index_options, s3_upload_expiry_ms)},
@@ -136,6 +144,7 @@ struct backend {
     struct upstreams upstreams; /* for the template */
     struct tls tls;             /* of the front, by absolute paths, which are owned */
     char s3_port[32];           /* likewise */
+    char limits[512];           /* likewise */
     struct index_server_options options;
     struct listener private; /* where our nginx connects */
     unsigned port;           /* of it */
@@ -381,6 +390,28 @@ static int open_directory(const char *path, const struct account *account, char 
     return rc;
 }
 
+/* What the template has for --limit-conn and --limit-rate. A node of either zone has 64 bytes or
+ * 128, so that 10 MB are for 80,000 addresses at least; where they don't suffice, those of
+ * limit_req that were used last stay. */
+static void write_limits(struct backend *b)
+{
+    const struct index_options *o = b->given;
+    size_t n = 0;
+
+    if (o->limit_conn > 0)
+        n = (size_t)snprintf(b->limits, sizeof(b->limits),
+                             "limit_conn_zone $mkv_client zone=mkv_conn:10m; "
+                             "limit_conn mkv_conn %u; limit_conn_status 429; "
+                             "limit_conn_log_level info;\n    ",
+                             o->limit_conn);
+    if (o->limit_rate > 0)
+        snprintf(b->limits + n, sizeof(b->limits) - n,
+                 "limit_req_zone $mkv_client zone=mkv_rate:10m rate=%ur/s; "
+                 "limit_req zone=mkv_rate burst=%u nodelay; limit_req_status 429; "
+                 "limit_req_log_level info;",
+                 o->limit_rate, LIMIT_BURST * o->limit_rate);
+}
+
 /* Renders `port` to `text`, of which the result keeps a pointer. */
 static struct site_options site_options_of(const struct backend *b, const struct account *account,
                                            const struct listeners *listeners, unsigned port,
@@ -394,11 +425,13 @@ static struct site_options site_options_of(const struct backend *b, const struct
         .account = account,
         .listeners = listeners,
         .tls = &b->tls,
+        .must_hold = b->limits[0] != '\0' ? "@LIMITS@" : NULL,
         .extra = {{"BACKEND", TEMPLATE_RAW, text},
                   {"READS", TEMPLATE_RAW, b->given->proxy_reads ? "proxy" : "redirect"},
                   {"UPSTREAMS", TEMPLATE_RAW, buf_bytes(&b->upstreams.blocks)},
                   {"UPSTREAM_OF", TEMPLATE_RAW, buf_bytes(&b->upstreams.map)},
-                  {"SPEAKS", TEMPLATE_RAW, b->s3_port}},
+                  {"SPEAKS", TEMPLATE_RAW, b->s3_port},
+                  {"LIMITS", TEMPLATE_RAW, b->limits}},
     };
 }
 
@@ -583,6 +616,7 @@ int index_main(int argc, char **argv)
 
     if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
         return exit_code;
+    write_limits(&b);
     problem = gather_volumes(&b, &b.volumes, text);
     if (problem == NULL && options.s3.port == options.listen.port)
         problem = "--s3 needs another port than --port";

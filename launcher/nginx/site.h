@@ -7,8 +7,8 @@
 #include "launcher/nginx/config.h"
 #include "launcher/nginx/listeners.h"
 
-#define SITE_VARIABLES_MAX 24
-#define SITE_EXTRA_MAX     8 /* of these, those of one subcommand alone */
+#define SITE_VARIABLES_MAX 25
+#define SITE_EXTRA_MAX     9 /* of these, those of one subcommand alone */
 
 /* What the user says of nginx. */
 struct site_settings {

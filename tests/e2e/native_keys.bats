@@ -299,6 +299,14 @@ answer_as_told() {
     by_basic admin:secret-of-admin want 403 GET "$(url j)/docs/a" -H 'Mkv-Client: 127.0.0.1' -H 'Mkv-Tls: on'
 }
 
+@test "a secret isn't taken from a front that doesn't say where its client is" {
+    grep -v 'Mkv-Client' "$BATS_TEST_DIRNAME/../../templates/index.conf.in" >"$T/own.conf"
+    keys_are '- - r:public'
+    index j v --keys "$T/keys" --template "$T/own.conf"
+    admin want 403 GET "$(url j)/docs/a"
+    admin want 404 GET "$(url j-direct)/docs/a"
+}
+
 # --- Beside that -----------------------------------------------------------------------------------
 
 @test "HUP rereads the keys while requests run" {
