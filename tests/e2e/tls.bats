@@ -15,17 +15,18 @@ handshake() { # NAME [OPTIONS...]
     openssl s_client -connect "$(at "$name")" -CAfile "$RUN/tls/ca.crt" "$@" </dev/null >"$T/said" 2>&1
 }
 
-# No line of level warn or error, but that S3 is open.
+# No line of level warn or error is about TLS.
 quiet() { # NAME
-    refute grep -E '^[^ ]* (warn|error) ' <(grep -v 'S3 is open' "$(log_of "$1")")
+    refute grep -Ei '^[^ ]* (warn|error) .*(ssl|tls|certificate|plain http|handshake|listen)' "$(log_of "$1")"
 }
 
-@test "values go by TLS to volumes and clients, by redirect and by proxy, HTTP/2 and HTTP/1.1" {
+@test "values go by TLS to closed volumes and clients, by redirect and by proxy, HTTP/2 and HTTP/1.1" {
     local reads how
-    tls_volume v1
-    tls_volume v2
+    "$MKV" secret "$RUN/secret"
+    tls_volume v1 good --secret-file "$RUN/secret"
+    tls_volume v2 good --secret-file "$RUN/secret"
     for reads in redirect proxy; do
-        tls_index i 'v1 v2' --replicas 2 --reads "$reads"
+        tls_index i 'v1 v2' --replicas 2 --reads "$reads" --secret-file "$RUN/secret"
         for how in --http2 --http1.1; do
             put "$(url i)/key" value "$how"
             want '200|302' GET "$(url i)/key" "$how"
@@ -33,6 +34,10 @@ quiet() { # NAME
             [[ $(header Key-Volumes) == https://*,https://* ]]
             [[ $reads == proxy || $(header Location) == https://* ]]
             got "$(url i)/key" value
+            want 200 PUT "$(url i-s3)/bucket" "$how"
+            want 200 PUT "$(url i-s3)/bucket/key" --data-binary value "$how"
+            want 200 GET "$(url i-s3)/bucket/key" "$how"
+            same value "$(<"$T/body")"
             want 204 DELETE "$(url i)/key" "$how"
             want 404 GET "$(url i)/key" "$how"
         done
