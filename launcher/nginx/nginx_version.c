@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,19 +14,35 @@
 
 extern char **environ;
 
+/* Takes a number and the dot after it, if there is one; -1 where there is no number. */
+static long next_number(const char **at)
+{
+    char *end;
+    long number = strtol(*at, &end, 10);
+
+    if (end == *at || number < 0)
+        return -1;
+    *at = *end == '.' ? end + 1 : end;
+    return number;
+}
+
 /* "nginx version: nginx/1.22.1", or another word before the slash. */
 static bool is_modern(const char *said)
 {
-    const char *slash = strchr(said, '/');
-    unsigned major;
-    unsigned minor;
-    unsigned patch;
+    const char *at = strchr(said, '/');
+    long numbers[3];
 
-    if (slash == NULL || sscanf(slash, "/%u.%u.%u", &major, &minor, &patch) != 3)
+    if (at == NULL)
         return true;
-    if (major != 1)
-        return major > 1;
-    return minor != 25 ? minor > 25 : patch >= 1;
+    at++;
+    for (size_t i = 0; i < 3; i++) {
+        numbers[i] = next_number(&at);
+        if (numbers[i] < 0)
+            return true;
+    }
+    if (numbers[0] != 1)
+        return numbers[0] > 1;
+    return numbers[1] != 25 ? numbers[1] > 25 : numbers[2] >= 1;
 }
 
 /* Reads up to the end, or until it takes too long. */
