@@ -268,8 +268,8 @@ answer_as_told() {
 
 # --- Where from ------------------------------------------------------------------------------------
 
-@test "a secret isn't taken where others can read it" {
-    local HOST door how
+# Sets HOST to an address of this machine that isn't loopback; j and j-direct are there.
+own_address() {
     HOST=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -E '^[0-9.]+$' | head -n 1) || true
     [[ -n $HOST ]] || skip 'needs an address of its own'
     at() {
@@ -280,6 +280,11 @@ answer_as_told() {
             echo "127.0.0.1:$PORT"
         fi
     }
+}
+
+@test "a secret isn't taken where others can read it" {
+    local HOST door how
+    own_address
     keys_are '- - r:public'
     index j v --keys "$T/keys"
     for door in j j-direct; do
@@ -297,6 +302,25 @@ answer_as_told() {
     done
     # A client of the front can't say where it is.
     by_basic admin:secret-of-admin want 403 GET "$(url j)/docs/a" -H 'Mkv-Client: 127.0.0.1' -H 'Mkv-Tls: on'
+}
+
+@test "over TLS a secret is taken from anywhere" {
+    local HOST how
+    own_address
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mkv \
+        -addext "subjectAltName=IP:$HOST" -keyout "$T/key" -out "$T/cert" 2>/dev/null
+    keys_are '- - r:public'
+    mkv_start j index "$(at v)" --port "$(at j)" --direct "$(at j-direct)" --index "$T/data/j" --keys "$T/keys" \
+        --tls-cert "$T/cert" --tls-key "$T/key"
+    within 10 logged j 'index ready'
+    for how in by_basic by_bearer by_signature; do
+        $how admin:secret-of-admin want 404 GET "https://$(at j)/docs/a" --cacert "$T/cert"
+        $how admin:wrong want 401 GET "https://$(at j)/docs/a" --cacert "$T/cert"
+    done
+    grep -qi '^WWW-Authenticate: Basic' "$T/head"
+    by_signature admin:secret-of-admin want 201 PUT "https://$(at j)/docs/$K" --cacert "$T/cert" --data-binary hello
+    by_basic admin:secret-of-admin gets hello "https://$(at j)/docs/$K" --cacert "$T/cert"
+    by_basic admin:secret-of-admin want 403 GET "$(url j-direct)/docs/a"
 }
 
 @test "a secret isn't taken from a front that doesn't say where its client is" {
