@@ -1,8 +1,13 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "launcher/commands.h"
+#include "launcher/nginx/access_log.h"
+#include "launcher/nginx/files.h"
 
 #define FILES_ENOUGH   1024
 #define FILES_A_CLIENT 2 /* its connection, and the file or the connection that serves it */
@@ -29,6 +34,68 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     log_error("cannot open the log file %s: %s", basic->log, log_open_failure(rc));
     *exit_code = EXIT_FAILURE;
     return false;
+}
+
+/* Where root's log files are to be the account's, for nginx and for a USR1 to open. */
+static int give_logs(const struct common_options *options, const struct account *account)
+{
+    char *access_log;
+    int rc = 0;
+
+    if (!account->privileged)
+        return 0;
+    if (options->basic.log != NULL)
+        rc = access_log_give_own(options->basic.log, account);
+    if (rc < 0)
+        log_warn("cannot give the log file %s to %s: %s", options->basic.log, account->user,
+                 strerror(-rc));
+    if (options->access_log == NULL)
+        return 0;
+    access_log = files_make_absolute(options->access_log);
+    if (access_log == NULL) {
+        log_error("cannot find the access log %s: %s", options->access_log, strerror(errno));
+        return -EINVAL;
+    }
+    rc = access_log_prepare(access_log, account);
+    free(access_log);
+    return rc;
+}
+
+/* What root could read and open may be closed to its account. */
+static void warn_of_closed_files(const struct common_options *options,
+                                 const struct account *account, const char *const *files,
+                                 size_t n_files)
+{
+    for (size_t i = 0; i < n_files; i++) {
+        if (files[i] != NULL && access(files[i], R_OK) < 0)
+            log_warn("%s, whom mkv runs as, cannot read %s (%s): a HUP will change nothing",
+                     account->user, files[i], strerror(errno));
+    }
+    if (options->basic.log != NULL && access(options->basic.log, W_OK) < 0)
+        log_warn("%s, whom mkv runs as, cannot open the log file %s (%s): a USR1 will change "
+                 "nothing",
+                 account->user, options->basic.log, strerror(errno));
+}
+
+int command_narrow(const struct common_options *options, struct account *account,
+                   const char *const *files, size_t n_files)
+{
+    bool was_root = account->privileged;
+    int rc = give_logs(options, account);
+
+    /* Everything that needs root happens above this line. */
+    if (rc == 0)
+        rc = account_become(account);
+    if (rc < 0)
+        return rc;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        rc = -errno;
+        log_error("cannot set no_new_privs: %s", strerror(-rc));
+        return rc;
+    }
+    if (was_root)
+        warn_of_closed_files(options, account, files, n_files);
+    return 0;
 }
 
 struct site_settings command_site_settings(const struct common_options *options)

@@ -21,7 +21,7 @@ struct common_options {
     const char *template_path; /* or NULL for the one compiled in */
     const char *nginx;         /* a path, or a name to search for */
     unsigned workers;          /* nginx worker processes, 0 for one a CPU */
-    const char *user;          /* that nginx runs as, or NULL; only root can choose */
+    const char *user;          /* to run as, or NULL; only root can choose */
     const char *access_log;    /* file of nginx's access log, or NULL for none */
     const char *tls_cert;      /* what nginx speaks TLS with, or NULL: it doesn't */
     const char *tls_key;       /* likewise */
@@ -46,7 +46,7 @@ struct common_options {
     COMMON_OPTION("nginx", "PATH", "nginx", "nginx program to run", option_set_string, nginx), \
     COMMON_OPTION("workers", "N", "auto", "nginx worker processes; auto is one for each CPU", \
                   option_set_workers, workers), \
-    COMMON_OPTION("user", "NAME", NULL, "user that nginx runs as, when started by root", \
+    COMMON_OPTION("user", "NAME", NULL, "user to run as, when started by root", \
                   option_set_string, user), \
     COMMON_OPTION("log", "FILE", NULL, "log to FILE instead of stderr; USR1 opens it anew", \
                   option_set_string, basic.log), \

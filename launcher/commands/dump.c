@@ -145,7 +145,7 @@ int dump_main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (index_dir_find(options.directory, &fd) < 0)
         return EXIT_FAILURE;
-    exit_code = dump(options.directory, fd);
+    exit_code = index_dir_become_owner(fd) == 0 ? dump(options.directory, fd) : EXIT_FAILURE;
     close(fd);
     return exit_code;
 }

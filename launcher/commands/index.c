@@ -370,26 +370,6 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
     index_server_stop(b->server, drain_ms, cb, cb_arg);
 }
 
-/* Makes the index directory and nginx's place in it, which nginx runs in: as another user it could
- * not come by its path. */
-static int open_directory(const char *path, const struct account *account, char **absolute,
-                          struct prefix *prefix)
-{
-    char *real;
-    int fd;
-    int rc = index_dir_make(path, &real, &fd);
-
-    if (rc < 0)
-        return rc;
-    rc = prefix_open(fd, "nginx", real, account, prefix);
-    close(fd);
-    if (rc < 0)
-        free(real);
-    else
-        *absolute = real;
-    return rc;
-}
-
 /* What the template has for --limit-conn and --limit-rate. A node of either zone has 64 bytes or
  * 128, so that 10 MB are for 80,000 addresses at least; where they don't suffice, those of
  * limit_req that were used last stay. */
@@ -493,26 +473,43 @@ static int make_upstreams(struct backend *b)
     return upstreams_make(&b->upstreams, &b->volumes, o->proxy_reads || o->s3.port != 0);
 }
 
-static int serve(struct backend *b, const struct account *account, struct listeners *listeners)
+/* Becomes the account, and serves. nginx's place is in the index directory, and it runs there. */
+static int serve_narrowed(struct backend *b, const char *directory, int fd, struct account *account,
+                          struct listeners *listeners)
 {
+    const struct index_options *o = b->given;
+    const char *const files[] = {o->volumes_file,    o->keys,           o->secret_file,
+                                 o->common.tls_cert, o->common.tls_key, o->tls_ca};
     struct prefix prefix;
-    char *directory = NULL;
     int exit_code = EXIT_FAILURE;
 
-    if (open_directory(b->given->directory, account, &directory, &prefix) < 0)
+    if (command_narrow(&o->common, account, files, sizeof(files) / sizeof(files[0])) < 0 ||
+        prefix_open(fd, "nginx", directory, account, &prefix) < 0)
+        return EXIT_FAILURE;
+    if (make_upstreams(b) == 0)
+        exit_code = run(b->given, account, &prefix, b, listeners);
+    prefix_close(&prefix);
+    return exit_code;
+}
+
+static int serve(struct backend *b, struct listeners *listeners)
+{
+    struct account account;
+    char *directory;
+    int exit_code = EXIT_FAILURE;
+    int fd;
+
+    if (index_dir_claim(b->given->directory, b->given->common.user, &account, &directory, &fd) < 0)
         return EXIT_FAILURE;
     fill_server_options(b, directory);
     if (listeners_open(listeners) < 0)
         goto close_directory;
-    if (open_sockets(b->given, b) < 0)
-        goto close_listeners;
-    if (make_upstreams(b) == 0)
-        exit_code = run(b->given, account, &prefix, b, listeners);
+    if (open_sockets(b->given, b) == 0)
+        exit_code = serve_narrowed(b, directory, fd, &account, listeners);
     close_sockets(b);
-close_listeners:
     listeners_close(listeners);
 close_directory:
-    prefix_close(&prefix);
+    close(fd);
     free(directory);
     return exit_code;
 }
@@ -594,12 +591,11 @@ static int serve_or_inspect(struct backend *b)
     struct site_options site;
     char text[32];
 
-    if (account_choose(common->user, 0, &account) < 0 || resolve(b, &listeners) < 0 ||
-        read_keys(b) < 0 || read_secrets(b) < 0 || prepare_tls(b) < 0)
+    if (resolve(b, &listeners) < 0 || read_keys(b) < 0 || read_secrets(b) < 0 || prepare_tls(b) < 0)
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
-        return serve(b, &account, &listeners);
-    if (make_upstreams(b) < 0)
+        return serve(b, &listeners);
+    if (account_choose(common->user, 0, &account) < 0 || make_upstreams(b) < 0)
         return EXIT_FAILURE;
     /* The backend's port is picked at the start of a run; here any will do. */
     site = site_options_of(b, &account, &listeners, 1, text);

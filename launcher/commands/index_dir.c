@@ -9,6 +9,7 @@
 
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
+#include "launcher/nginx/owner.h"
 
 static bool has(int directory, const char *name)
 {
@@ -23,7 +24,7 @@ static int refuse_volume(const char *path, int fd)
     return -EEXIST;
 }
 
-int index_dir_make(const char *path, char **real, int *fd)
+static int make(const char *path, char **real, int *fd)
 {
     char *found;
     int directory;
@@ -44,6 +45,26 @@ int index_dir_make(const char *path, char **real, int *fd)
     return 0;
 }
 
+int index_dir_claim(const char *path, const char *user, struct account *account, char **real,
+                    int *fd)
+{
+    char *found;
+    int directory;
+    int rc = make(path, &found, &directory);
+
+    if (rc < 0)
+        return rc;
+    rc = owner_settle(found, directory, user, false, account);
+    if (rc < 0) {
+        close(directory);
+        free(found);
+        return rc;
+    }
+    *real = found;
+    *fd = directory;
+    return 0;
+}
+
 static int refuse_missing(const char *path)
 {
     log_error("there is no index in %s; name its directory with --index DIR", path);
@@ -52,15 +73,19 @@ static int refuse_missing(const char *path)
 
 int index_dir_prepare(const char *path, char **real)
 {
+    struct account account;
+    char *found;
     int fd;
-    int rc = index_dir_make(path, real, &fd);
+    int rc = index_dir_claim(path, NULL, &account, &found, &fd);
 
     if (rc < 0)
         return rc;
-    rc = index_dir_check_owner(*real, fd);
     close(fd);
+    rc = account_become(&account);
     if (rc < 0)
-        free(*real);
+        free(found);
+    else
+        *real = found;
     return rc;
 }
 
@@ -94,13 +119,14 @@ int index_dir_find(const char *path, int *fd)
     return rc;
 }
 
-int index_dir_check_owner(const char *path, int fd)
+int index_dir_become_owner(int fd)
 {
+    struct account account;
     struct stat st;
+    int rc;
 
     if (geteuid() != 0 || fstat(fd, &st) < 0 || st.st_uid == 0)
         return 0;
-    log_error("the index in %s is user %u's: do this as that user (sudo -u '#%u' mkv ...)", path,
-              (unsigned)st.st_uid, (unsigned)st.st_uid);
-    return -EPERM;
+    rc = account_of_owner(st.st_uid, st.st_gid, &account);
+    return rc < 0 ? rc : account_become(&account);
 }

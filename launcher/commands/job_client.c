@@ -305,7 +305,7 @@ static pid_t start_index(const struct client *c)
                   c->directory);
         return -EPERM;
     }
-    if (index_dir_check_owner(c->directory, c->fd) < 0)
+    if (index_dir_become_owner(c->fd) < 0)
         return -EPERM;
     real = realpath(c->directory, NULL);
     if (real == NULL) {

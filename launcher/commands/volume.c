@@ -32,7 +32,7 @@ const struct command volume_command = {
     .name = "volume",
     .operands = "PORT DIR",
     .summary = "Serve the blobs in DIR on PORT, or on ADDR:PORT.",
-    .details = "DIR is created when missing. Started by root, nginx runs as the owner of DIR,\n"
+    .details = "DIR is created when missing. Started by root, it runs as the owner of DIR,\n"
                "or as www-data where that is root.\n",
     .options = volume_option_table,
     .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
@@ -50,22 +50,18 @@ struct backend {
     char tickets[TICKET_MAPS_SIZE]; /* for the template, which reads it at each HUP */
 };
 
-/* Reads the secrets, and has them open the volume from the next config on. 0, or a negative error
- * after one log line, with nothing changed. */
-static int read_secrets(const struct volume_options *options, const char *id,
-                        char tickets[TICKET_MAPS_SIZE])
+/* Reads the secrets, if there is a file of them. 0, or a negative error after one log line. */
+static int read_secrets(const struct volume_options *options, struct secrets *secrets)
 {
-    struct secrets secrets = {.n = 0};
     char why[SECRET_WHY_SIZE];
-    int rc = 0;
+    int rc;
 
-    if (options->secret_file != NULL)
-        rc = secrets_read(options->secret_file, &secrets, why);
-    if (rc == 0)
-        ticket_maps_render(&secrets, id, tickets);
-    else
+    *secrets = (struct secrets){.n = 0};
+    if (options->secret_file == NULL)
+        return 0;
+    rc = secrets_read(options->secret_file, secrets, why);
+    if (rc < 0)
         log_error("the secret can't be used: %s", why);
-    secrets_deinit(&secrets);
     return rc;
 }
 
@@ -82,8 +78,13 @@ static int backend_start(uv_loop_t *loop, void *arg)
 static int backend_reload(void *arg)
 {
     struct backend *b = arg;
+    struct secrets secrets;
+    int rc = read_secrets(b->given, &secrets);
 
-    return read_secrets(b->given, b->dir->id, b->tickets);
+    if (rc == 0)
+        ticket_maps_render(&secrets, b->dir->id, b->tickets);
+    secrets_deinit(&secrets);
+    return rc;
 }
 
 /* All its clients come through nginx. */
@@ -144,13 +145,16 @@ static int inspect(const struct volume_options *options, const char *path,
                    const struct listeners *listeners)
 {
     char tickets[TICKET_MAPS_SIZE];
+    struct secrets secrets;
     struct site_options site;
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
 
     if (volume_dir_inspect(path, options->common.user, &dir) < 0)
         return EXIT_FAILURE;
-    if (read_secrets(options, dir.id, tickets) == 0) {
+    if (read_secrets(options, &secrets) == 0) {
+        ticket_maps_render(&secrets, dir.id, tickets);
+        secrets_deinit(&secrets);
         if (options->common.print_config)
             ticket_maps_hide(tickets);
         site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, tickets, listeners);
@@ -183,7 +187,7 @@ static int run(const struct volume_options *options, struct backend *b, struct l
         return EXIT_FAILURE;
     }
     service.title = title;
-    if (volume_server_listen(&b->at, &b->dir->account, &b->socket) == 0) {
+    if (volume_server_listen(&b->at, &b->socket) == 0) {
         exit_code = command_serve(&site, &service);
         if (b->socket >= 0)
             close(b->socket);
@@ -200,25 +204,50 @@ static void warn_if_open(const struct volume_options *options, const struct list
                  "--secret-file FILE has it obey its index alone");
 }
 
-static int serve(const struct volume_options *options, const char *path,
-                 struct listeners *listeners)
+/* As the account, with what was read before. */
+static int serve_narrowed(const struct volume_options *options, const struct secrets *secrets,
+                          struct volume_dir *dir, struct listeners *listeners)
 {
-    struct volume_dir dir;
     struct backend b;
     int exit_code = EXIT_FAILURE;
 
-    if (volume_dir_open(path, options->common.user, &dir) < 0)
+    if (volume_dir_open(dir) < 0)
         return EXIT_FAILURE;
-    if (backend_init(&b, options, &dir) < 0) {
-        log_error("cannot serve %s: %s", dir.path, strerror(ENOMEM));
-    } else if (backend_reload(&b) == 0 && listeners_open(listeners) == 0) {
+    if (backend_init(&b, options, dir) == 0) {
+        ticket_maps_render(secrets, dir->id, b.tickets);
         warn_if_open(options, listeners);
         exit_code = run(options, &b, listeners);
-        listeners_close(listeners);
+    } else {
+        log_error("cannot serve %s: %s", dir->path, strerror(ENOMEM));
     }
     free(b.socket_name);
     OPENSSL_cleanse(b.tickets, sizeof(b.tickets));
+    return exit_code;
+}
+
+static int serve(const struct volume_options *options, const char *path,
+                 struct listeners *listeners)
+{
+    const char *const files[] = {options->secret_file, options->common.tls_cert,
+                                 options->common.tls_key, options->tls_client_ca};
+    struct secrets secrets;
+    struct volume_dir dir;
+    int exit_code = EXIT_FAILURE;
+
+    if (read_secrets(options, &secrets) < 0)
+        return EXIT_FAILURE;
+    if (volume_dir_claim(path, options->common.user, &dir) < 0)
+        goto wipe;
+    if (listeners_open(listeners) < 0)
+        goto close_directory;
+    if (command_narrow(&options->common, &dir.account, files, sizeof(files) / sizeof(files[0])) ==
+        0)
+        exit_code = serve_narrowed(options, &secrets, &dir, listeners);
+    listeners_close(listeners);
+close_directory:
     volume_dir_close(&dir);
+wipe:
+    secrets_deinit(&secrets);
     return exit_code;
 }
 

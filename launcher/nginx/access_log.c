@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
+#include "launcher/nginx/files.h"
+#include "launcher/nginx/owner.h"
 
 /* May someone else than root plant a link in that directory, for root to follow or give away? Then
  * it is also one in which nginx's user can be left to make the file. */
@@ -16,18 +18,6 @@ static bool is_roots_own(int directory)
     struct stat st;
 
     return fstat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 0022) == 0;
-}
-
-/* Gives away what is root's, and nothing that has another name besides. */
-static int give_file(int file, const struct account *account)
-{
-    struct stat st;
-
-    if (fstat(file, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_nlink != 1)
-        return 0;
-    return account_give(account, file);
 }
 
 /* A FIFO that nobody reads must not hold us up, hence O_NONBLOCK. */
@@ -50,7 +40,7 @@ static int prepare_in(int directory, const char *name, const struct account *acc
         rc = file < 0 ? file : 0;
     } else if (is_roots_own(directory)) {
         file = open_file(directory, name, O_NOFOLLOW);
-        rc = file < 0 ? file : give_file(file, account);
+        rc = file < 0 ? file : owner_give(account, file);
     } else {
         return 0;
     }
@@ -88,6 +78,28 @@ int access_log_check(const char *path)
     if (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
         return refuse(path, -EINVAL);
     return 0;
+}
+
+int access_log_give_own(const char *path, const struct account *account)
+{
+    char *absolute;
+    int directory;
+    int rc = 0;
+
+    if (!account->privileged)
+        return 0;
+    absolute = files_make_absolute(path);
+    if (absolute == NULL)
+        return -errno;
+    directory = open_parent(absolute);
+    if (directory < 0)
+        rc = directory;
+    if (rc == 0)
+        rc = prepare_in(directory, strrchr(absolute, '/') + 1, account);
+    if (directory >= 0)
+        close(directory);
+    free(absolute);
+    return rc;
 }
 
 int access_log_prepare(const char *path, const struct account *account)

@@ -13,4 +13,8 @@ int access_log_check(const char *path);
  * opens it, the first time or again. 0, or -errno after one log line that names the file. */
 int access_log_prepare(const char *path, const struct account *account);
 
+/* Gives our own log file `path` to `account`, which is to open it again by name, where it is root's
+ * in a directory of root's. 0, also where there is nothing to give, or a -errno. */
+int access_log_give_own(const char *path, const struct account *account);
+
 #endif

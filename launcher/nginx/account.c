@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +61,53 @@ int account_assume(const struct account *account)
     if (account->privileged && (setgroups(account->n_groups, account->groups) < 0 ||
                                 setgid(account->gid) < 0 || setuid(account->uid) < 0))
         return -errno;
+    return 0;
+}
+
+int account_of_owner(uid_t uid, gid_t gid, struct account *account)
+{
+    const struct passwd *pw = getpwuid(uid);
+
+    if (pw != NULL)
+        return fill_in(pw, account);
+    *account = (struct account){.privileged = true, .uid = uid, .gid = gid};
+    snprintf(account->user, sizeof(account->user), "%u", (unsigned)uid);
+    return 0;
+}
+
+/* Whether each of our ids is the account's, and root's can't be had again. */
+static bool is_nobody_else(const struct account *account)
+{
+    uid_t u[3];
+    gid_t g[3];
+
+    if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        if (u[i] != account->uid || g[i] != account->gid)
+            return false;
+    }
+    return account->uid == 0 || setuid(0) < 0;
+}
+
+int account_become(struct account *account)
+{
+    int rc;
+
+    if (!account->privileged)
+        return 0;
+    rc = account_assume(account);
+    if (rc == 0 && !is_nobody_else(account))
+        rc = -EPERM;
+    if (rc < 0) {
+        log_error("cannot become user %s: %s", account->user, strerror(-rc));
+        return rc;
+    }
+    account->privileged = false;
+#ifdef __SANITIZE_ADDRESS__
+    /* Else the leak checker, another process, can't look into this one. */
+    prctl(PR_SET_DUMPABLE, 1);
+#endif
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Whom nginx runs as, master and workers. mkv started by root gives nginx none of root's rights:
- * what it touches by name lies in directories that its own user can rearrange. */
+/* Whom mkv and nginx run as. mkv started by root becomes that user before it reads a request, and
+ * before it touches by name what lies in directories that the user can rearrange. */
 #ifndef MKV_LAUNCHER_ACCOUNT_H
 #define MKV_LAUNCHER_ACCOUNT_H
 
@@ -10,7 +10,7 @@
 #define ACCOUNT_GROUPS_MAX 64
 
 struct account {
-    bool privileged; /* mkv runs as root, so the rest says who nginx is */
+    bool privileged; /* mkv still is root, so the rest says who it is to become */
     uid_t uid;
     gid_t gid;
     gid_t groups[ACCOUNT_GROUPS_MAX]; /* all that the user is in */
@@ -30,6 +30,14 @@ int account_try_directory(const struct account *account, const char *path);
 /* Becomes that account, for good; nothing for an ordinary user. Async-signal-safe, for a forked
  * child. 0 or -errno. */
 int account_assume(const struct account *account);
+
+/* The owner `uid` and `gid` of a directory, be it one without a name, for root to become. 0, or
+ * -errno after one log line. */
+int account_of_owner(uid_t uid, gid_t gid, struct account *account);
+
+/* account_assume(), and sees to it that nothing of root's is left. Afterwards the account is an
+ * ordinary user's: not privileged. Before there are threads. 0, or -errno after one log line. */
+int account_become(struct account *account);
 
 /* Gives the open file to that account; nothing for an ordinary user. 0 or -errno. */
 int account_give(const struct account *account, int fd);

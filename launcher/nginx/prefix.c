@@ -20,21 +20,18 @@
 /* Where nginx's templates put its temporary files, below tmp/. */
 static const char *const nginx_directories[] = {"body", "proxy", "fastcgi", "uwsgi", "scgi"};
 
-/* Opens the directory. One that workers could write in might hold links set up for root to follow,
- * so root makes it its own. */
+/* Opens the directory, which is its user's alone. */
 static int open_directory(int parent, const char *name, bool *read_only)
 {
-    bool root = geteuid() == 0;
-    mode_t mode = root ? 0711 : 0700;
     int fd;
     int rc = 0;
 
-    if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+    if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
         return -errno;
     fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if ((root && fchown(fd, 0, 0) < 0) || fchmod(fd, mode) < 0)
+    if (fchmod(fd, 0700) < 0)
         rc = -errno;
     *read_only = rc == -EROFS;
     if (rc == 0 || *read_only)

@@ -13,9 +13,9 @@ struct prefix {
 };
 
 /* Makes the directory `name` in `parent`, whose path is `subject`, where it is missing, takes its
- * lock and deletes what a crash has left in it. tmp/ in it belongs to `account`; root keeps the
- * rest to itself, but for the way through. On a file system that can't be written it must be there,
- * as an earlier run left it. 0, or -errno after one log line: -EWOULDBLOCK when another mkv has it.
+ * lock and deletes what a crash has left in it. To be called as `account`, whose it is. On a file
+ * system that can't be written it must be there, as an earlier run left it. 0, or -errno after one
+ * log line: -EWOULDBLOCK when another mkv has it.
  */
 int prefix_open(int parent, const char *name, const char *subject, const struct account *account,
                 struct prefix *prefix);

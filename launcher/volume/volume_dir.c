@@ -10,6 +10,7 @@
 
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
+#include "launcher/nginx/owner.h"
 #include "launcher/nginx/template.h"
 #include "launcher/volume/volume_id.h"
 #include "launcher/volume/volume_trial.h"
@@ -32,59 +33,49 @@ static int cannot_use(const char *path, int rc)
     return rc;
 }
 
-/* Was this directory, which is root's, meant to be a volume? Someone's / or /home is not. */
-static int is_for_volume(const struct volume_dir *dir, bool *yes)
-{
-    if (faccessat(dir->fd, VOLUME_DIR_PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return files_is_empty(dir->fd, yes);
-    *yes = true;
-    return 0;
-}
-
-/* As root: gives a directory of root's to nginx's user, unless it holds something else. */
-static int give_away(const struct volume_dir *dir, bool chosen)
-{
-    bool yes = false;
-    int rc = is_for_volume(dir, &yes);
-
-    if (rc < 0)
-        return cannot_use(dir->path, rc);
-    if (!yes && chosen)
-        return 0;
-    if (!yes) {
-        log_error("%s belongs to root and holds other files: chown it to the user that nginx is "
-                  "to run as, or pass --user NAME",
-                  dir->path);
-        return -EPERM;
-    }
-    rc = account_give(&dir->account, dir->fd);
-    if (rc < 0)
-        return cannot_use(dir->path, rc);
-    log_info("%s now belongs to %s, the user that nginx runs as", dir->path, dir->account.user);
-    return 0;
-}
-
+/* A directory of root's that is a volume already was meant to be one. */
 static int settle_owner(struct volume_dir *dir, const char *user)
 {
+    bool ours = faccessat(dir->fd, VOLUME_DIR_PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+    return owner_settle(dir->path, dir->fd, user, ours, &dir->account);
+}
+
+/* Files of root's in .mkv, from when mkv stayed root. While .mkv is root's alone, nobody else put
+ * them there. */
+static int give_prefix(const struct volume_dir *dir, int prefix)
+{
+    static const char *const names[] = {"lock", "id"};
     struct stat st;
+    int rc = fstat(prefix, &st) < 0 ? -errno : 0;
+
+    if (rc < 0 || st.st_uid != 0 || (st.st_mode & 0022) != 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+        int fd = files_open_plain(prefix, names[i], O_NOFOLLOW);
+
+        if (fd >= 0)
+            rc = owner_give(&dir->account, fd);
+        if (fd >= 0)
+            close(fd);
+    }
+    return rc == 0 ? owner_give(&dir->account, prefix) : rc;
+}
+
+/* An mkv that stayed root kept .mkv to itself. */
+static int adopt_prefix(const struct volume_dir *dir)
+{
+    int prefix;
     int rc;
 
-    if (fstat(dir->fd, &st) < 0)
-        return cannot_use(dir->path, -errno);
-    rc = account_choose(user, st.st_uid, &dir->account);
-    if (rc == 0 && dir->account.privileged && st.st_uid == 0 && dir->account.uid != 0)
-        rc = give_away(dir, user != NULL);
-    if (rc < 0)
-        return rc;
-    rc = account_try_directory(&dir->account, dir->path);
-    if (rc == 0)
-        return 0;
     if (!dir->account.privileged)
-        return cannot_use(dir->path, rc);
-    log_error("%s, whom nginx runs as, cannot write %s (%s): give it to that user, and make every "
-              "directory above it searchable, or pass --user NAME",
-              dir->account.user, dir->path, strerror(-rc));
-    return rc;
+        return 0;
+    prefix = openat(dir->fd, VOLUME_DIR_PREFIX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (prefix < 0)
+        return 0;
+    rc = give_prefix(dir, prefix);
+    close(prefix);
+    return rc < 0 && rc != -EROFS ? cannot_use(dir->path, rc) : 0;
 }
 
 static int settle_id(struct volume_dir *dir)
@@ -131,7 +122,7 @@ static int settle_disk(struct volume_dir *dir)
     return rc;
 }
 
-int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
+int volume_dir_claim(const char *path, const char *user, struct volume_dir *dir)
 {
     struct volume_dir d = {.fd = -1, .prefix = {.fd = -1, .lock = -1}, .scratch = {.fd = -1}};
     int rc = check_name(path);
@@ -147,17 +138,22 @@ int volume_dir_open(const char *path, const char *user, struct volume_dir *dir)
     if (rc == 0)
         rc = settle_owner(&d, user);
     if (rc == 0)
-        rc = prefix_open(d.fd, VOLUME_DIR_PREFIX, d.path, &d.account, &d.prefix);
-    if (rc == 0)
-        rc = settle_id(&d);
-    if (rc == 0)
-        rc = settle_disk(&d);
+        rc = adopt_prefix(&d);
     if (rc < 0) {
         volume_dir_close(&d);
         return rc;
     }
     *dir = d;
     return 0;
+}
+
+int volume_dir_open(struct volume_dir *dir)
+{
+    int rc = prefix_open(dir->fd, VOLUME_DIR_PREFIX, dir->path, &dir->account, &dir->prefix);
+
+    if (rc == 0)
+        rc = settle_id(dir);
+    return rc == 0 ? settle_disk(dir) : rc;
 }
 
 static void inspect_id(struct volume_dir *dir)

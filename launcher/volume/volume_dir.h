@@ -21,16 +21,20 @@ struct volume_dir {
     char *path; /* absolute */
     int fd;     /* the directory, when opened */
     char id[VOLUME_ID_SIZE + 1];
-    struct account account;        /* whom nginx runs as */
+    struct account account;        /* whom mkv and nginx run as */
     struct prefix prefix;          /* .mkv, when opened */
     struct volume_scratch scratch; /* where .mkv is read-only, or has no sockets */
     unsigned name_max;             /* bytes of the longest name on its disk; 0: not tried */
 };
 
-/* Makes the directory where it is missing, sees to it that workers can write it, locks it and reads
- * or makes its identity, and tries what its file system can do. A read-only one is taken where all
- * that is there already. `user` is from --user or NULL. 0, or -errno after one log line. */
-int volume_dir_open(const char *path, const char *user, struct volume_dir *dir);
+/* Makes the directory where it is missing, and settles whose it is: what root has to do. `user` is
+ * from --user or NULL. 0, or -errno after one log line. On 0 volume_dir_close() is due. */
+int volume_dir_claim(const char *path, const char *user, struct volume_dir *dir);
+
+/* Locks a claimed directory, reads or makes its identity, and tries what its file system can do. A
+ * read-only one is taken where all that is there already. To be called as the account: what is in
+ * the directory may have been put there by others. 0, or -errno after one log line. */
+int volume_dir_open(struct volume_dir *dir);
 
 /* Fills in what can be known without changing anything; a missing identity is all zeros. 0, or
  * -errno after one log line. */

@@ -32,7 +32,7 @@ static int make(const struct account *account, const char *base, struct volume_s
     if (template_check_string(s->path) != NULL)
         return -EINVAL;
     s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (s->fd < 0 || (account->privileged && fchmod(s->fd, 0711) < 0))
+    if (s->fd < 0)
         return -errno;
     return prefix_sweep(s->fd, account);
 }

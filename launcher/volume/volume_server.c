@@ -48,14 +48,11 @@ struct volume_server {
 
 /* --- The socket ------------------------------------------------------------------------------ */
 
-int volume_server_listen(const struct prefix *prefix, const struct account *account, int *fd)
+int volume_server_listen(const struct prefix *prefix, int *fd)
 {
     int s = local_socket_bind(prefix->fd, VOLUME_SOCKET);
     int rc = s < 0 ? s : 0;
 
-    if (rc == 0 && account->privileged &&
-        fchownat(prefix->fd, VOLUME_SOCKET, account->uid, account->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        rc = -errno;
     if (rc == 0 && listen(s, BACKLOG) < 0)
         rc = -errno;
     if (rc == 0) {

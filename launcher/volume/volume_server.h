@@ -16,9 +16,9 @@
 
 struct volume_server;
 
-/* Makes the socket, in place of one that a crash left, and lets `account` alone connect to it. 0,
- * or -errno after one log line. */
-int volume_server_listen(const struct prefix *prefix, const struct account *account, int *fd);
+/* Makes the socket, to which our user alone can connect, in place of one that a crash left. 0, or
+ * -errno after one log line. */
+int volume_server_listen(const struct prefix *prefix, int *fd);
 
 /* Removes the name of the socket. */
 void volume_server_unlink(const struct prefix *prefix);

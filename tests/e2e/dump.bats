@@ -355,15 +355,18 @@ staged() {
     refused 2 'needs a value' restore --index
 }
 
-@test "root leaves another user's index alone" {
+@test "root restores an index as its owner, and leaves no file of root's there" {
     need_root
     { echo "$HEADER" && end 0 0 0; } >"$T/none"
     restore "$I" "$T/none"
+    same '' "$(find "$I" ! -user www-data)" "what isn't www-data's"
     chown -R nobody "$I"
-    refused 1 "is user $(id -u nobody)'s: do this as that user" restore --index "$I" "$T/none"
-    chown -R root "$I"
+    restore "$I" "$T/none" --replace
     dump_of "$I" "$T/after"
     cmp "$T/none" "$T/after"
+    same '' "$(find "$I" ! -user nobody)" "what isn't nobody's"
+    chown -R root "$I"
+    refused 1 "chown -R www-data $I" restore --index "$I" "$T/none"
 }
 
 @test "a full disk stops a restore, and nothing is lost" {

@@ -1,17 +1,19 @@
 #!/usr/bin/env bats
-# As root, nginx is someone who can write the directory and no more; as an ordinary user everything
-# works without a word from nginx. Nothing is writable for the world.
+# Started by root, mkv and nginx are someone who can write the directory and no more; as an ordinary
+# user everything works without a word from nginx. Nothing is writable for the world.
 
 load ../support/lib
 
-# Fails when a process of that nginx has any right of root's, or another user than this.
-assert_nginx_is() { # NAME USER
+# Fails when a process of that mkv, its nginx's included, has any right of root's or can get one, or
+# has another user than this.
+assert_all_are() { # NAME USER
     local pid uid
     uid=$(id -u "$2")
-    for pid in $(nginx_master "$1") $(nginx_workers "$1"); do
+    for pid in $(pid_of "$1") $(pgrep -P "$(pid_of "$1")") $(nginx_workers "$1"); do
         same "$uid $uid $uid $uid" "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" "uids of $pid"
         same "$(id -G "$2")" "$(awk '/^Groups:/ { $1 = ""; print substr($0, 2) }' "/proc/$pid/status")" "groups of $pid"
-        same 0000000000000000 "$(awk '/^CapEff:/ { print $2 }' "/proc/$pid/status")" "capabilities of $pid"
+        same '0000000000000000 0000000000000000' "$(awk '/^Cap(Prm|Eff):/ { print $2 }' "/proc/$pid/status" | xargs)" "capabilities of $pid"
+        same 1 "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" "no_new_privs of $pid"
     done
 }
 
@@ -54,11 +56,11 @@ assert_quiet() {
     done
 }
 
-@test "as root, nginx is an ordinary user, master and workers" {
+@test "as root, each process is an ordinary user's" {
     need_root
     start_both
-    assert_nginx_is v www-data
-    assert_nginx_is i www-data
+    assert_all_are v www-data
+    assert_all_are i www-data
     works
     assert_not_world_writable
     assert_quiet
@@ -67,8 +69,8 @@ assert_quiet() {
 @test "as root, --user says who" {
     need_root
     start_both --user nobody
-    assert_nginx_is v nobody
-    assert_nginx_is i nobody
+    assert_all_are v nobody
+    assert_all_are i nobody
     works
     assert_not_world_writable
     assert_quiet
@@ -96,7 +98,7 @@ refused() { # REGEX MKV-OPTIONS...
     # It can be given to somebody else.
     chown -R www-data: "$T/data/v"
     volume v
-    assert_nginx_is v www-data
+    assert_all_are v www-data
     want 200 GET "$(url v)/aa/bb/old"
     want 201 PUT "$(url v)/aa/bb/new" --data-binary new
     want 204 DELETE "$(url v)/aa/bb/old"
@@ -206,7 +208,7 @@ assert_untouched() { # TARGET
     }
     within 10 restarted
     assert_untouched "$T/target"
-    assert_nginx_is v www-data
+    assert_all_are v www-data
     stop v
     assert_untouched "$T/target"
     mkv_start v volume "$(at v)" "$T/data/v"
@@ -241,28 +243,54 @@ assert_untouched() { # TARGET
     kill -KILL "$master"
     within 10 eval '(($(grep -c "ready on" "$(log_of v)") == 2))'
     want 200 GET "http://$at/aa/bb/file"
-    assert_nginx_is v www-data
+    assert_all_are v www-data
 }
 
-@test "as root, the index's nginx serves and reloads, and can read nothing of the index" {
+@test "as root, the index serves and reloads, and all in its directory is its user's alone" {
     need_root
-    local file
     start_both
     signal i HUP
     within 5 logged i 'new config'
     works
-    for file in "$T/data/i" "$T/data/i"/*; do
-        refute setpriv --reuid www-data --regid www-data --init-groups test -r "$file"
-    done
+    same www-data:www-data "$(find "$T/data/i" -printf '%u:%g\n' | sort -u)" 'owners'
+    refute setpriv --reuid nobody --regid nogroup --clear-groups test -r "$T/data/i"
+    same '{' "$("$MKV" status --index "$T/data/i" --json | head -c 1)" # by admin.sock, as root
 }
 
-@test "as root, the index directory may lie where nginx's user can't go" {
+# Waits until the index has ended, refused with one error that matches.
+index_refused() { # REGEX DIR
+    rm -f "$T/proc/i.log"
+    mkv_start i index "$(at v)" --port "$(at i)" --index "$2"
+    await_end i
+    same 1 "$RC"
+    same 1 "$(grep -c ' error ' "$(log_of i)")" 'number of errors'
+    logged i "$1"
+    rm "$T/proc/i.must-exit-0"
+}
+
+@test "as root, an index directory that isn't for an ordinary user is refused, with the mend" {
+    need_root
+    mkdir -m 700 "$T/closed" "$T/roots"
+    index_refused "www-data.*$T/closed/i.*searchable" "$T/closed/i"
+    touch "$T/roots/index.gdbm"
+    index_refused "chown -R www-data $T/roots" "$T/roots"
+    same root "$(stat -c %U "$T/roots")"
+}
+
+@test "as root, what its user can't read at a HUP is told at the start, and changes nothing then" {
     need_root
     volume v
-    mkdir -m 700 "$T/closed"
-    mkv_start i index "$(at v)" --port "$(at i)" --index "$T/closed/i"
-    await_ready i
-    put "$(url i)/key" value
+    echo '# none' >"$T/volumes"
+    chmod 600 "$T/volumes"
+    mkdir -m 700 "$T/logs"
+    index i v --volumes-file "$T/volumes" --log "$T/logs/i"
+    grep -E "warn .*www-data.* cannot read $T/volumes .*HUP" "$T/logs/i"
+    grep -E "warn .*www-data.* cannot open the log file $T/logs/i .*USR1" "$T/logs/i"
+    signal i HUP
+    within 5 grep -E 'error .*the volumes stay as they are' "$T/logs/i"
+    signal i USR1
+    within 5 grep -E 'error .*cannot reopen the log file' "$T/logs/i"
+    works
 }
 
 # Rotates the access log of v and i, whose paths are $T/logs/NAME.
@@ -272,6 +300,9 @@ rotate() {
         want 404 GET "$(url "$name")/aa/bb/before"
         within 5 grep -q before "$T/logs/$name"
         mv "$T/logs/$name" "$T/logs/$name.old"
+        if [[ -n ${CREATE:-} ]]; then # as logrotate's "create" does
+            install -m 644 -o "$CREATE" -g "$CREATE" /dev/null "$T/logs/$name"
+        fi
         signal "$name" USR1
         within 5 test -e "$T/logs/$name"
         logs_again() {
@@ -287,7 +318,7 @@ rotate() {
     mkdir "$T/logs"
     volume v --access-log "$T/logs/v"
     index i v --access-log "$T/logs/i"
-    rotate
+    CREATE=www-data rotate
     same 'www-data 644' "$(stat -c '%U %a' "$T/logs/v")"
 }
 

@@ -11,6 +11,7 @@
 
 #include "launcher/nginx/files.h"
 #include "launcher/volume/volume_dir.h"
+#include "tests/unit/open_dir.h"
 #include "launcher/volume/volume_id.h"
 
 struct fixture {
@@ -60,7 +61,7 @@ static void test_open_makes_an_identity_once(void **state)
     char id[VOLUME_ID_SIZE + 1];
     struct stat st;
 
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     assert_string_equal(dir.path, f->path);
     assert_int_equal(strspn(dir.id, "0123456789abcdef"), VOLUME_ID_SIZE);
     strcpy(id, dir.id);
@@ -69,7 +70,7 @@ static void test_open_makes_an_identity_once(void **state)
     assert_int_equal(fstat(dir.prefix.fd, &st), 0);
     assert_int_equal(st.st_mode & 0066, 0);
     volume_dir_close(&dir);
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     assert_string_equal(dir.id, id);
     volume_dir_close(&dir);
 }
@@ -80,8 +81,8 @@ static void test_open_a_directory_in_use(void **state)
     struct volume_dir dir;
     struct volume_dir second = {.path = NULL};
 
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
-    assert_int_equal(volume_dir_open(f->path, NULL, &second), -EWOULDBLOCK);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &second), -EWOULDBLOCK);
     assert_null(second.path);
     volume_dir_close(&dir);
 }
@@ -97,7 +98,7 @@ static void test_open_waits_for_an_orphaned_nginx(void **state)
     assert_int_equal(pipe(ready), 0);
     pid_t holder = fork();
     if (holder == 0) {
-        int rc = volume_dir_open(f->path, NULL, &dir);
+        int rc = open_dir(f->path, NULL, &dir);
 
         if (rc == 0 && fork() == 0) {
             (void)!write(ready[1], "x", 1);
@@ -107,7 +108,7 @@ static void test_open_waits_for_an_orphaned_nginx(void **state)
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(waitpid(holder, NULL, 0), holder);
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     volume_dir_close(&dir);
     close(ready[0]);
     close(ready[1]);
@@ -123,7 +124,7 @@ static void test_open_sweeps_without_following_links(void **state)
     snprintf(outside, sizeof(outside), "%s/outside", f->root);
     assert_int_equal(mkdir(outside, 0755), 0);
     write_file(outside, "kept", "x");
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     snprintf(path, sizeof(path), "%s/.mkv/tmp/body", f->path);
     assert_int_equal(mkdir(path, 0700), 0);
     write_file(path, "0000000001", "half a blob");
@@ -131,7 +132,7 @@ static void test_open_sweeps_without_following_links(void **state)
     assert_int_equal(symlink(outside, path), 0);
     volume_dir_close(&dir);
 
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/.mkv/tmp/body", f->path);
     assert_int_equal(access(path, F_OK), -1);
@@ -156,15 +157,15 @@ static void test_open_a_damaged_identity(void **state)
     struct volume_dir dir;
     char prefix[80];
 
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     volume_dir_close(&dir);
     snprintf(prefix, sizeof(prefix), "%s/.mkv", f->path);
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         write_file(prefix, "id", bad[i]);
-        assert_int_equal(volume_dir_open(f->path, NULL, &dir), -EILSEQ);
+        assert_int_equal(open_dir(f->path, NULL, &dir), -EILSEQ);
     }
     write_file(prefix, "id", "0123456789abcdef0123456789abcdef\n");
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), 0);
+    assert_int_equal(open_dir(f->path, NULL, &dir), 0);
     assert_string_equal(dir.id, "0123456789abcdef0123456789abcdef");
     volume_dir_close(&dir);
 }
@@ -176,10 +177,10 @@ static void test_open_refuses_names_that_nginx_cannot_hold(void **state)
     char path[128];
 
     snprintf(path, sizeof(path), "%s/a$b", f->root);
-    assert_int_equal(volume_dir_open(path, NULL, &dir), -EINVAL);
+    assert_int_equal(open_dir(path, NULL, &dir), -EINVAL);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/a\nb", f->root);
-    assert_int_equal(volume_dir_open(path, NULL, &dir), -EINVAL);
+    assert_int_equal(open_dir(path, NULL, &dir), -EINVAL);
 }
 
 static void test_open_below_a_file(void **state)
@@ -190,7 +191,7 @@ static void test_open_below_a_file(void **state)
 
     write_file(f->root, "file", "");
     snprintf(path, sizeof(path), "%s/file/volume", f->root);
-    assert_int_equal(volume_dir_open(path, NULL, &dir), -ENOTDIR);
+    assert_int_equal(open_dir(path, NULL, &dir), -ENOTDIR);
 }
 
 static void test_open_leaves_roots_own_files_alone(void **state)
@@ -202,8 +203,8 @@ static void test_open_leaves_roots_own_files_alone(void **state)
         skip();
     assert_int_equal(mkdir(f->path, 0755), 0);
     write_file(f->path, "precious", "x");
-    assert_int_equal(volume_dir_open(f->path, NULL, &dir), -EPERM);
-    assert_int_equal(volume_dir_open(f->path, "nobody", &dir), -EACCES);
+    assert_int_equal(open_dir(f->path, NULL, &dir), -EPERM);
+    assert_int_equal(open_dir(f->path, "nobody", &dir), -EACCES);
 }
 
 static void test_inspect_changes_nothing(void **state)

@@ -14,6 +14,7 @@
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
 #include "launcher/volume/volume_trial.h"
+#include "tests/unit/open_dir.h"
 
 static struct {
     size_t name_max;       /* bytes; 0: what the file system has */
@@ -86,7 +87,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(f.root));
     assert_int_equal(chmod(f.root, 0755), 0);
     snprintf(f.path, sizeof(f.path), "%s/volume", f.root);
-    assert_int_equal(volume_dir_open(f.path, NULL, &f.dir), 0);
+    assert_int_equal(open_dir(f.path, NULL, &f.dir), 0);
     snprintf(f.log, sizeof(f.log), "%s/log", f.root);
     assert_int_equal(log_open(f.log), 0);
     *state = &f;
