@@ -8,6 +8,7 @@
 
 #include "launcher/bus_error.h"
 #include "launcher/commands.h"
+#include "launcher/volume/volume_process.h"
 
 #define FILES_MAX   65536
 #define FILES_LEAST 64
@@ -83,6 +84,8 @@ int main(int argc, char **argv)
         print_help(argc > 1 ? stdout : stderr);
         return argc > 1 ? EXIT_SUCCESS : EXIT_USAGE;
     }
+    if (strcmp(name, VOLUME_PROCESS_COMMAND) == 0)
+        return volume_process_main(argc - 2, argv + 2);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (strcmp(name, commands[i].command->name) == 0)
             return commands[i].run(argc - 2, argv + 2);

@@ -211,10 +211,9 @@ static void start(struct service *s)
 {
     const struct service_backend *b = s->options->backend;
 
-    if (reserve_take(&s->loop) < 0 || (b != NULL && b->start(&s->loop, b->arg) < 0)) {
+    if (reserve_take(&s->loop) < 0 || (b != NULL && b->start(&s->children, b->arg) < 0)) {
         s->exit_code = EXIT_FAILURE;
-        s->nginx_gone = true;
-        backend_stopped_cb(s);
+        stop_backend(s);
     } else if (start_nginx(s) < 0) {
         s->exit_code = EXIT_FAILURE;
         stop_backend(s);

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "launcher/nginx/child.h"
 #include "launcher/nginx/prefix.h"
 #include "launcher/nginx/site.h"
 
@@ -16,14 +17,16 @@ typedef void (*service_stopped_cb)(void *arg);
 
 /* The server behind nginx, on the same loop. */
 struct service_backend {
-    /* 0, or a negative error after one log line. */
-    int (*start)(uv_loop_t *loop, void *arg);
+    /* Starts on the loop of `children`, of whom its own processes are. 0, or a negative error after
+     * one log line. */
+    int (*start)(struct children *children, void *arg);
     /* A HUP has come: takes up what has changed. 0, or a negative error after one log line: then
      * the HUP changes nothing, and nginx keeps its config, too. */
     int (*reload)(void *arg);
     /* A stop has begun: takes no new clients but those that come through nginx. */
     void (*drain)(void *arg);
-    /* Fires `cb` with `cb_arg` once, when all is closed; called again, it shortens the deadline. */
+    /* Fires `cb` with `cb_arg` once, when all is closed; called again, it shortens the deadline.
+     * Due also after a start that failed, or that never came. */
     void (*stop)(void *arg, unsigned drain_ms, service_stopped_cb cb, void *cb_arg);
     void *arg;
 };

@@ -188,6 +188,38 @@ void log_line(enum log_level level, const char *source, const char *text, size_t
         write_line(level, source, text, len, 0);
 }
 
+/* Skips the time, which log_line() writes anew. */
+static const char *skip_time(const char *at, const char *end)
+{
+    const char *space = memchr(at, ' ', (size_t)(end - at));
+
+    return space != NULL && space - at == 24 && at[10] == 'T' && at[23] == 'Z' ? space + 1 : at;
+}
+
+void log_relay(const char *line, size_t len)
+{
+    static const char source[] = " mkv: ";
+    const char *end = line + len;
+    const char *at = skip_time(line, end);
+
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+        size_t n = strlen(level_names[i]);
+        const char *after = at + n;
+
+        if ((size_t)(end - at) <= n || memcmp(at, level_names[i], n) != 0)
+            continue;
+        while (end - after > 1 && after[0] == ' ' && after[1] == ' ')
+            after++;
+        if ((size_t)(end - after) < sizeof(source) - 1 ||
+            memcmp(after, source, sizeof(source) - 1) != 0)
+            continue;
+        after += sizeof(source) - 1;
+        log_line((enum log_level)i, "mkv", after, (size_t)(end - after));
+        return;
+    }
+    log_line(LOG_LEVEL_ERROR, "mkv", line, len);
+}
+
 void log_line_limited(enum log_level level, const char *source, const char *text, size_t len)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -40,6 +40,10 @@ void log_reopen(void);
 /* Writes `text` of `len` bytes as one line of `source`. */
 void log_line(enum log_level level, const char *source, const char *text, size_t len);
 
+/* Writes a line that another process of ours wrote by these functions, with its level and source,
+ * and the time of now. One that isn't such a line is an error of source "mkv". */
+void log_relay(const char *line, size_t len);
+
 /* Writes bytes as they are, to where lines go. For signal handlers, in any thread. */
 void log_raw(const char *bytes, size_t n);
 

@@ -263,10 +263,10 @@ static void say_if_open(const struct backend *b)
                   "everybody who can connect may do everything: --keys FILE says who may do what");
 }
 
-static int backend_start(uv_loop_t *loop, void *arg)
+static int backend_start(struct children *children, void *arg)
 {
     struct backend *b = arg;
-    int rc = index_server_start(loop, &b->options, &b->server);
+    int rc = index_server_start(children->loop, &b->options, &b->server);
 
     if (rc < 0)
         return rc;
@@ -367,7 +367,10 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
 {
     struct backend *b = arg;
 
-    index_server_stop(b->server, drain_ms, cb, cb_arg);
+    if (b->server != NULL)
+        index_server_stop(b->server, drain_ms, cb, cb_arg);
+    else
+        cb(cb_arg);
 }
 
 /* What the template has for --limit-conn and --limit-rate. A node of either zone has 64 bytes or

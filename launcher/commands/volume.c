@@ -10,6 +10,7 @@
 #include "launcher/commands.h"
 #include "launcher/commands/ticket_maps.h"
 #include "launcher/volume/volume_dir.h"
+#include "launcher/volume/volume_process.h"
 #include "launcher/volume/volume_server.h"
 
 struct volume_options {
@@ -44,8 +45,8 @@ struct backend {
     struct prefix nginx; /* where nginx runs, */
     struct prefix at;    /* and where the socket is; both borrowed from `dir` */
     char *socket_name;   /* of it, for nginx */
-    int socket;          /* -1 when the server has it */
-    struct volume_server *server;
+    int socket;
+    struct volume_process process;
     const struct volume_options *given;
     char tickets[TICKET_MAPS_SIZE]; /* for the template, which reads it at each HUP */
 };
@@ -65,14 +66,12 @@ static int read_secrets(const struct volume_options *options, struct secrets *se
     return rc;
 }
 
-static int backend_start(uv_loop_t *loop, void *arg)
+static int backend_start(struct children *children, void *arg)
 {
     struct backend *b = arg;
-    int rc = volume_server_start(loop, b->socket, b->dir, &b->server);
 
-    if (rc == 0)
-        b->socket = -1;
-    return rc;
+    return volume_process_start(&b->process, children, b->dir, b->socket,
+                                b->given->common.basic.log_level);
 }
 
 static int backend_reload(void *arg)
@@ -97,7 +96,10 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
 {
     struct backend *b = arg;
 
-    volume_server_stop(b->server, drain_ms, cb, cb_arg);
+    if (b->process.children != NULL)
+        volume_process_stop(&b->process, drain_ms, cb, cb_arg);
+    else
+        cb(cb_arg);
 }
 
 /* nginx serves the directory above the one that it runs in, whatever is at its path by now: mkv
@@ -189,8 +191,7 @@ static int run(const struct volume_options *options, struct backend *b, struct l
     service.title = title;
     if (volume_server_listen(&b->at, &b->socket) == 0) {
         exit_code = command_serve(&site, &service);
-        if (b->socket >= 0)
-            close(b->socket);
+        close(b->socket);
         volume_server_unlink(&b->at);
     }
     free(title);

@@ -171,6 +171,7 @@ int child_start(struct child *child, struct children *children, const struct chi
 
     if (rc < 0)
         return rc;
+    child->children = children;
     child->arg = options->arg;
     child->exited = child->gone = false;
     child->line_size = 0;
@@ -187,6 +188,19 @@ int child_start(struct child *child, struct children *children, const struct chi
     rc = uv_read_start((uv_stream_t *)&child->errors, errors_alloc_cb, errors_read_cb);
     assert(rc == 0);
     return 0;
+}
+
+void child_abandon(struct child *child)
+{
+    struct child **link = &child->children->head;
+
+    if (child->gone)
+        return;
+    while (*link != child)
+        link = &(*link)->next;
+    *link = child->next;
+    child->gone = true;
+    uv_close((uv_handle_t *)&child->errors, errors_close_cb);
 }
 
 void child_signal(const struct child *child, int signal)

@@ -28,7 +28,8 @@ typedef void (*child_exit_cb)(struct child *child, int status);
 typedef void (*child_gone_cb)(struct child *child);
 
 struct child_options {
-    const char *const *argv; /* ends with NULL; argv[0] is a path */
+    const char *const *argv; /* ends with NULL; argv[0] is a path, unless there is a program */
+    const char *program;     /* what to execute, or NULL for argv[0] */
     const char *environment; /* a "NGINX=..." to add, or NULL */
     const int *inherit;      /* descriptors that stay open across the exec */
     size_t n_inherit;
@@ -51,6 +52,7 @@ struct child {
     child_line_cb line_cb;
     child_exit_cb exit_cb;
     child_gone_cb gone_cb;
+    struct children *children; /* whose it is */
     struct child *next;
 };
 
@@ -73,6 +75,10 @@ void children_close(struct children *children, uv_close_cb cb);
  * then, and none fires inside this call. */
 int child_start(struct child *child, struct children *children,
                 const struct child_options *options);
+
+/* For one that even a KILL doesn't end, because a disk holds it: nobody waits for it any more, and
+ * the gone callback fires, not inside this call. */
+void child_abandon(struct child *child);
 
 /* Sends `signal` to the leader, until that has exited. */
 void child_signal(const struct child *child, int signal);

@@ -110,7 +110,8 @@ static void __attribute__((noreturn)) run_child(const struct plan *plan)
     if (rc == 0)
         rc = follow_parent(plan->parent);
     if (rc == 0) {
-        execve(o->argv[0], (char *const *)o->argv, plan->environment);
+        execve(o->program != NULL ? o->program : o->argv[0], (char *const *)o->argv,
+               plan->environment);
         rc = -errno;
     }
     (void)!write(plan->status, &rc, sizeof(rc));

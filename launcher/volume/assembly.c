@@ -125,8 +125,11 @@ static int open_temporary(struct assembly *a)
     a->tmp = openat(a->dir->prefix.fd, "tmp/body", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (a->tmp < 0)
         return -errno;
-    snprintf(a->name, sizeof(a->name), NAME_FORM, atomic_fetch_add(&number, 1));
-    a->fd = openat(a->tmp, a->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    /* Names may be taken by what a server left that died. */
+    do {
+        snprintf(a->name, sizeof(a->name), NAME_FORM, atomic_fetch_add(&number, 1));
+        a->fd = openat(a->tmp, a->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    } while (a->fd < 0 && errno == EEXIST);
     if (a->fd >= 0) {
         a->is_open = true;
         return 0;

@@ -266,23 +266,39 @@ bool sync_disk_syncs_names(int directory)
     return found;
 }
 
+/* Once a process is locked in, no file but this open one tells. */
+static int memory = -1;
+
+static int open_memory(void)
+{
+    if (memory < 0)
+        memory = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    return memory < 0 ? -errno : 0;
+}
+
+void sync_disk_prepare(void)
+{
+    open_memory();
+}
+
+static unsigned long long find_kib(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
 bool sync_disk_prefers_syncfs(size_t n)
 {
-    unsigned long long dirty = 0;
-    char line[128];
-    FILE *in;
+    char text[4096];
+    ssize_t len;
 
-    if (n < 2)
+    if (n < 2 || open_memory() < 0)
         return false;
-    in = fopen("/proc/meminfo", "re");
-    if (in == NULL)
+    len = pread(memory, text, sizeof(text) - 1, 0);
+    if (len <= 0)
         return false;
-    while (fgets(line, sizeof(line), in) != NULL) {
-        const char *number = strchr(line, ':');
-
-        if (strncmp(line, "Dirty:", 6) == 0 || strncmp(line, "Writeback:", 10) == 0)
-            dirty += strtoull(number + 1, NULL, 10) * 1024;
-    }
-    fclose(in);
-    return dirty <= (unsigned long long)n * DIRTY_PER_FILE;
+    text[len] = '\0';
+    return find_kib(text, "\nDirty:") + find_kib(text, "\nWriteback:") <=
+           (unsigned long long)n * DIRTY_PER_FILE / 1024;
 }

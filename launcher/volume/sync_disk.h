@@ -63,4 +63,7 @@ bool sync_disk_syncs_names(int directory);
  * It is, by far, unless it has to write what others left in memory: a huge upload, for one. */
 bool sync_disk_prefers_syncfs(size_t n);
 
+/* Opens what sync_disk_prefers_syncfs() reads, for a process that is about to lose the right to. */
+void sync_disk_prepare(void);
+
 #endif

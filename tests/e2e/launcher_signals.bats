@@ -231,20 +231,21 @@ new_master() { # NAME OLD-PID
 }
 
 @test "USR1 reopens the log and the access log" {
-    local name
-    volume v --log "$T/v.log" --access-log "$T/v.access"
-    index i v --log "$T/i.log" --access-log "$T/i.access"
+    local name logs=$T/logs
+    mkdir -m 777 "$logs"
+    volume v --log "$logs/v.log" --access-log "$logs/v.access"
+    index i v --log "$logs/i.log" --access-log "$logs/i.access"
     for name in v i; do
-        mv "$T/$name.log" "$T/$name.log.old"
-        mv "$T/$name.access" "$T/$name.access.old"
+        mv "$logs/$name.log" "$logs/$name.log.old"
+        mv "$logs/$name.access" "$logs/$name.access.old"
         signal "$name" USR1
-        within 5 test -e "$T/$name.access"
-        within 5 test -e "$T/$name.log"
+        within 5 test -e "$logs/$name.access"
+        within 5 test -e "$logs/$name.log"
         want 404 GET "$(url "$name")/aa/bb/after-rotation"
-        within 5 grep -q after-rotation "$T/$name.access"
-        refute grep -q after-rotation "$T/$name.access.old"
+        within 5 grep -q after-rotation "$logs/$name.access"
+        refute grep -q after-rotation "$logs/$name.access.old"
         stop "$name"
-        [[ -s $T/$name.log ]]
+        [[ -s $logs/$name.log ]]
     done
 }
 
@@ -253,7 +254,7 @@ new_master() { # NAME OLD-PID
     start_both
     leaves_files
     for name in i v; do
-        pids="$(nginx_master "$name") $(nginx_workers "$name")"
+        pids="$(nginx_master "$name") $(nginx_workers "$name") $(server_of "$name" || true)"
         signal "$name" KILL
         await_end "$name"
         same 137 "$RC"

@@ -220,7 +220,7 @@ need_attributes() {
 
 # mkv has that file of the volume open.
 open_by() { # NAME PATH
-    find "/proc/$(pid_of "$1")/fd" -lname "*/$2" 2>/dev/null | grep -q .
+    find "/proc/$(server_of "$1")/fd" -lname "*/$2" 2>/dev/null | grep -q .
 }
 
 @test "a listing for a client that doesn't read takes no memory" {
@@ -231,7 +231,7 @@ import sys
 for i in range(60000):
     open("%s/%s%05d.019ab7f0d2bb0000" % (sys.argv[1], "x" * 200, i), "w").close()
 EOF
-    pid=$(pid_of v)
+    pid=$(server_of v)
     before=$(awk '/RssAnon/ { print $2 }' "/proc/$pid/status")
     exec 7<>"/dev/tcp/127.0.0.1/$(port v)"
     printf 'GET /_mkv/list HTTP/1.0\r\nHost: x\r\n\r\n' >&7 # no chunks, which would cut lines

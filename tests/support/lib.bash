@@ -191,6 +191,10 @@ nginx_master() { # NAME: the nginx that an mkv runs
     pgrep -P "$(pid_of "$1")" -f '^nginx: master process'
 }
 
+server_of() { # NAME: the process of a volume's own server
+    pgrep -P "$(pid_of "$1")" -x mkv-server
+}
+
 nginx_workers() { # NAME
     local master
     master=$(nginx_master "$1") && children "$master"

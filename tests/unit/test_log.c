@@ -122,6 +122,36 @@ static void test_reopen_of_a_fifo_keeps_the_old_file(void **state)
     close(old);
 }
 
+static void relay(const char *line)
+{
+    log_relay(line, strlen(line));
+}
+
+static void test_relay_keeps_level_and_text(void **state)
+{
+    struct fixture *f = *state;
+    char text[1024];
+    int in;
+
+    assert_int_equal(log_open(f->path), 0);
+    relay("2026-11-21T09:48:00.123Z warn  mkv: a \\x0a line");
+    relay("error mkv: without a time");
+    relay("2026-11-21T09:48:00.123Z debug mkv: below the level");
+    relay("==1==ERROR: no line of ours");
+    relay("info");
+    relay("warn  nginx: a source that it can't be");
+    in = open(f->path, O_RDONLY | O_CLOEXEC);
+    read_text(in, text, sizeof(text));
+    close(in);
+    assert_non_null(strstr(text, "Z warn  mkv: a \\x0a line\n"));
+    assert_non_null(strstr(text, "Z error mkv: without a time\n"));
+    assert_null(strstr(text, "below the level"));
+    assert_null(strstr(text, "09:48:00.123Z"));
+    assert_non_null(strstr(text, "Z error mkv: ==1==ERROR: no line of ours\n"));
+    assert_non_null(strstr(text, "Z error mkv: info\n"));
+    assert_non_null(strstr(text, "Z error mkv: warn  nginx: a source"));
+}
+
 /* Empties the pipe; the number of lines. */
 static size_t drain(int fd, char *text, size_t size)
 {
@@ -179,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_printable_keeps_utf8_and_nothing_else),
         cmocka_unit_test(test_printable_never_writes_half_a_character),
         cmocka_unit_test_setup_teardown(test_a_full_pipe_is_not_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_relay_keeps_level_and_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_refuses_a_fifo, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reopen_of_a_fifo_keeps_the_old_file, setup, teardown),
     };
