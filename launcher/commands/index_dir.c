@@ -54,7 +54,8 @@ int index_dir_claim(const char *path, const char *user, struct account *account,
 
     if (rc < 0)
         return rc;
-    rc = owner_settle(found, directory, user, false, account);
+    rc = owner_settle(&(struct owner_directory){.given = path, .path = found, .fd = directory},
+                      user, account);
     if (rc < 0) {
         close(directory);
         free(found);

@@ -1,8 +1,13 @@
 #include "launcher/nginx/owner.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
@@ -13,51 +18,107 @@ static int cannot_use(const char *path, int rc)
     return rc;
 }
 
+/* Whether `given` leads to the open directory by no link at all. Nobody can move a directory of
+ * root's there. */
+static bool is_without_links(const struct owner_directory *d)
+{
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, d->given, &how, sizeof(how));
+    struct stat there;
+    struct stat held;
+    bool same;
+
+    if (fd < 0)
+        return false;
+    same = fstat(fd, &there) == 0 && fstat(d->fd, &held) == 0 && there.st_dev == held.st_dev &&
+           there.st_ino == held.st_ino;
+    close(fd);
+    return same;
+}
+
+/* Root's, and in the place of which nobody else can put something. */
+static bool is_roots(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && st.st_uid == 0 &&
+           (S_ISLNK(st.st_mode) || (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX) != 0);
+}
+
+/* Whether all that the path leads through is root's, links too. */
+static bool is_roots_way(const char *given)
+{
+    char *copy = files_make_absolute(given);
+    bool yes = copy != NULL;
+
+    for (char *at = copy; yes && (at = strchr(at + 1, '/')) != NULL;) {
+        *at = '\0';
+        yes = is_roots(copy);
+        *at = '/';
+    }
+    yes = yes && is_roots(copy);
+    free(copy);
+    return yes;
+}
+
+static int refuse_link(const struct owner_directory *d, const struct account *account)
+{
+    log_error("%s belongs to root, and %s leads there by a link that others can change: give it to "
+              "the user that mkv and nginx are to run as (chown %s %s)",
+              d->path, d->given, account->user, d->path);
+    return -EPERM;
+}
+
+static int refuse_files(const struct owner_directory *d, const struct account *account)
+{
+    log_error("%s belongs to root and holds files, and mkv does not serve as root: give it to the "
+              "user that mkv and nginx are to run as (chown -R %s %s), or pass --user NAME",
+              d->path, account->user, d->path);
+    return -EPERM;
+}
+
 /* As root: gives a directory of root's away, unless it holds something else: someone's / or /home
  * is not meant. */
-static int give_away(const char *path, int fd, bool ours, bool chosen,
-                     const struct account *account)
+static int give_away(const struct owner_directory *d, bool chosen, const struct account *account)
 {
-    bool yes = ours;
-    int rc = yes ? 0 : files_is_empty(fd, &yes);
+    bool yes = d->ours;
+    int rc = yes ? 0 : files_is_empty(d->fd, &yes);
 
     if (rc < 0)
-        return cannot_use(path, rc);
-    if (!yes && chosen)
-        return 0;
-    if (!yes) {
-        log_error("%s belongs to root and holds files, and mkv does not serve as root: give it to "
-                  "the user that mkv and nginx are to run as (chown -R %s %s), or pass --user NAME",
-                  path, account->user, path);
-        return -EPERM;
-    }
-    rc = account_give(account, fd);
+        return cannot_use(d->path, rc);
+    if (!yes)
+        return chosen ? 0 : refuse_files(d, account);
+    if (!is_without_links(d) && !is_roots_way(d->given))
+        return refuse_link(d, account);
+    rc = account_give(account, d->fd);
     if (rc < 0)
-        return cannot_use(path, rc);
-    log_info("%s now belongs to %s, the user that mkv and nginx run as", path, account->user);
+        return cannot_use(d->path, rc);
+    log_info("%s now belongs to %s, the user that mkv and nginx run as", d->path, account->user);
     return 0;
 }
 
-int owner_settle(const char *path, int fd, const char *user, bool ours, struct account *account)
+int owner_settle(const struct owner_directory *directory, const char *user, struct account *account)
 {
+    const struct owner_directory *d = directory;
     struct stat st;
     int rc;
 
-    if (fstat(fd, &st) < 0)
-        return cannot_use(path, -errno);
+    if (fstat(d->fd, &st) < 0)
+        return cannot_use(d->path, -errno);
     rc = account_choose(user, st.st_uid, account);
     if (rc == 0 && account->privileged && st.st_uid == 0 && account->uid != 0)
-        rc = give_away(path, fd, ours, user != NULL, account);
+        rc = give_away(d, user != NULL, account);
     if (rc < 0)
         return rc;
-    rc = account_try_directory(account, path);
+    rc = account_try_directory(account, d->path);
     if (rc == 0)
         return 0;
     if (!account->privileged)
-        return cannot_use(path, rc);
+        return cannot_use(d->path, rc);
     log_error("%s, whom mkv and nginx run as, cannot write %s (%s): give it to that user, and make "
               "every directory above it searchable, or pass --user NAME",
-              account->user, path, strerror(-rc));
+              account->user, d->path, strerror(-rc));
     return rc;
 }
 

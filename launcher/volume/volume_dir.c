@@ -34,11 +34,16 @@ static int cannot_use(const char *path, int rc)
 }
 
 /* A directory of root's that is a volume already was meant to be one. */
-static int settle_owner(struct volume_dir *dir, const char *user)
+static int settle_owner(struct volume_dir *dir, const char *given, const char *user)
 {
-    bool ours = faccessat(dir->fd, VOLUME_DIR_PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    const struct owner_directory directory = {
+        .given = given,
+        .path = dir->path,
+        .fd = dir->fd,
+        .ours = faccessat(dir->fd, VOLUME_DIR_PREFIX, F_OK, AT_SYMLINK_NOFOLLOW) == 0,
+    };
 
-    return owner_settle(dir->path, dir->fd, user, ours, &dir->account);
+    return owner_settle(&directory, user, &dir->account);
 }
 
 /* Files of root's in .mkv, from when mkv stayed root. While .mkv is root's alone, nobody else put
@@ -136,7 +141,7 @@ int volume_dir_claim(const char *path, const char *user, struct volume_dir *dir)
     if (rc == 0)
         rc = refuse_index(&d);
     if (rc == 0)
-        rc = settle_owner(&d, user);
+        rc = settle_owner(&d, path, user);
     if (rc == 0)
         rc = adopt_prefix(&d);
     if (rc < 0) {

@@ -217,6 +217,74 @@ assert_untouched() { # TARGET
     assert_untouched "$T/target"
 }
 
+# Turns all that an index's user could turn elsewhere.
+plant_in_index() { # TARGET MORE
+    setpriv --reuid www-data --regid www-data --clear-groups bash -euc '
+        cd "$1"
+        rm -r nginx
+        mkdir -p nginx/tmp
+        ln -s "$2" nginx/tmp/proxy
+        ln -s "$2/pwned" nginx/lock
+        for name in settings settings.tmp settings.new admin.sock scrub index.new; do
+            ln -sf "$2/pwned" "$name"
+        done
+        eval "$3"' - "$T/data/i" "$1" "$2"
+}
+
+@test "as root, links that an index's user plants lead nobody out of the directory" {
+    need_root
+    local more
+    mkdir -m 700 "$T/target"
+    volume v
+    index i v
+    for more in true "ln -sf $T/target/pwned lock" "rm -r nginx; ln -s $T/target nginx"; do
+        if ! ended i; then
+            stop i
+        fi
+        plant_in_index "$T/target" "$more"
+        mkv_start i index "$(at v)" --port "$(at i)" --index "$T/data/i"
+        rm "$T/proc/i.must-exit-0"
+        within 10 healthy_or_ended i
+        assert_untouched "$T/target"
+    done
+}
+
+@test "as root, what an older mkv kept to itself in .mkv is taken over, and no more than that" {
+    need_root
+    local id=0123456789abcdef0123456789abcdef
+    mkdir -p "$T/data/v/.mkv"
+    chmod 711 "$T/data/v/.mkv"
+    (umask 077 && echo "$id" >"$T/data/v/.mkv/id" && touch "$T/data/v/.mkv/lock")
+    chown www-data: "$T/data/v"
+    volume v
+    want 200 GET "$(url v)/_mkv/health"
+    same "$id" "$(header Mkv-Volume-Id)"
+    same www-data "$(find "$T/data/v/.mkv" -printf '%u\n' | sort -u)" 'owners'
+    stop v
+    # In a directory that isn't root's, root's file is somebody's second name for it.
+    (umask 077 && echo precious >"$T/precious")
+    ln -f "$T/precious" "$T/data/v/.mkv/id"
+    refused "$T/data/v/.mkv/id"
+    same 'root precious' "$(stat -c %U "$T/precious") $(cat "$T/precious")"
+}
+
+@test "as root, a directory that another user's link leads to is not given away" {
+    need_root
+    mkdir "$T/target" "$T/theirs"
+    chown nobody "$T/theirs"
+    setpriv --reuid nobody --clear-groups ln -s "$T/target" "$T/theirs/v"
+    mkv_start v volume "$(at v)" "$T/theirs/v"
+    await_end v
+    rm "$T/proc/v.must-exit-0"
+    same 1 "$RC"
+    logged v "chown www-data $T/target"
+    same root "$(stat -c %U "$T/target")"
+    # A link of root's is as good as a directory.
+    ln -s "$T/target" "$T/data/v"
+    volume v
+    same www-data "$(stat -c %U "$T/target")"
+}
+
 @test "as root, a lock that is another file's second name is not written to" {
     need_root
     mkdir -p "$T/data/v/.mkv"
