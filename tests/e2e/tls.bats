@@ -88,6 +88,11 @@ connections() { # NAME
         want 404 GET "$(url i)/_mkv/again_1_1" "$how"
     done
     quiet i
+    # What the front asks itself is no request of the client's.
+    stop i
+    tls_index i v1 --limit-conn 1
+    want 200 GET "$(url i-s3)/bucket/key" --http2
+    same value "$(<"$T/body")"
 }
 
 @test "TLS is 1.2 or 1.3, with a chain, sessions that are resumed, HTTP/2, and no renegotiation" {
