@@ -216,6 +216,7 @@ static int start_http(struct index_server *s, const struct index_server_options 
     if (options->n_listeners == 0)
         return 0;
     limits.connections = http_connections_max(limits.connections);
+    limits.proxies = 1;
     rc = http_server_start(s->loop, options->listeners, options->n_listeners, &limits, API_METHODS,
                            handle, s, &s->http);
     if (rc == 0)

@@ -80,10 +80,20 @@ static void renew_deadline(struct http_conn *conn)
         conn->deadline = last;
 }
 
+static bool is_quiet(enum conn_state state)
+{
+    return state == CONN_IDLE || state == CONN_HEAD;
+}
+
 void conn_set_state(struct http_conn *conn, enum conn_state state)
 {
     assert(conn->state != CONN_CLOSED);
+    if (is_quiet(conn->state))
+        TAILQ_REMOVE(&conn->listener->quiet, conn, quiet_link);
+    if (is_quiet(state))
+        TAILQ_INSERT_TAIL(&conn->listener->quiet, conn, quiet_link);
     conn->state = state;
+    conn->since = uv_now(conn->server->loop);
     renew_deadline(conn);
 }
 
@@ -460,9 +470,10 @@ int conn_accept(struct http_listener *listener)
     TAILQ_INSERT_TAIL(&server->conns, conn, link);
     server->n_conns++;
     listener->n_conns++;
+    TAILQ_INSERT_TAIL(&listener->quiet, conn, quiet_link); /* as it is in CONN_IDLE */
     parse_init(conn);
     conn_set_state(conn, CONN_IDLE);
-    if (listener->n_conns > server->share)
+    if (listener->n_conns > server->share && !listener_make_room(listener))
         conn_refuse(conn, 503);
     else
         update_reading(conn);

@@ -16,6 +16,9 @@
 struct http_server;
 struct http_request;
 
+/* Milliseconds that a connection has for its first request, even when others want its place. */
+#define HTTP_YOUNG 1000
+
 /* A streamed answer asks for more while less than this waits to be sent. What one callback writes
  * comes on top. */
 #define HTTP_STREAM_BOUND (16 * 1024)
@@ -34,8 +37,12 @@ enum http_method {
 
 /* Limits; times in milliseconds. Each deadline is checked once a second. */
 struct http_limits {
-    size_t connections;    /* each listening socket has the same share of them; further ones are
-                              answered 503 and closed, or wait */
+    size_t connections;    /* each listening socket has the same share of them; for a further one
+                              the one that has waited longest for a request, or for the rest of its
+                              head, is closed, unless that is less than HTTP_YOUNG; else it is
+                              answered 503 and closed, or waits */
+    size_t proxies;        /* the first so many sockets are for a proxy of ours, which keeps idle
+                              connections: none of theirs is closed for another one */
     size_t streams;        /* streamed answers at once that aren't small: struct http_writer */
     unsigned head_timeout; /* from the first byte of a head to its last */
     unsigned body_timeout; /* without a byte of the body, while the handler wants some */

@@ -149,10 +149,12 @@ struct http_conn {
     struct http_server *server;
     struct http_listener *listener;    /* that it came by */
     TAILQ_ENTRY(http_conn) link;       /* in server->conns */
+    TAILQ_ENTRY(http_conn) quiet_link; /* in listener->quiet, in CONN_IDLE and CONN_HEAD */
     TAILQ_ENTRY(http_conn) turn_link;  /* in server->turns, while `turning` */
     LIST_ENTRY(http_conn) stream_link; /* in server->streams, while `streaming` */
     TAILQ_ENTRY(http_conn) wait_link;  /* in server->waiting, while `waiting` */
     enum conn_state state;
+    uint64_t since;          /* loop time of the state's begin */
     uint64_t deadline;       /* for the client to send, loop time in ms, UINT64_MAX for none */
     uint64_t write_deadline; /* for the client to take answers, likewise */
     llhttp_t parser;
@@ -190,9 +192,12 @@ struct http_listener {
     uv_poll_t poll; /* first; started while connections are accepted */
     struct http_server *server;
     int fd;
-    bool local;     /* a Unix socket */
-    bool failed;    /* accept(2) has, in this second */
-    size_t n_conns; /* that came by it, and aren't closed */
+    bool local;                   /* a Unix socket */
+    bool failed;                  /* accept(2) has, in this second */
+    bool is_proxys;               /* its clients are a proxy of ours */
+    size_t n_conns;               /* that came by it, and aren't closed */
+    struct http_conn_queue quiet; /* those that wait for a request, or the rest of its head: the one
+                                     that has longest is the first */
 };
 
 struct http_server {
@@ -319,6 +324,9 @@ void listener_update(struct http_listener *listener);
 
 /* One of its connections has closed. */
 void listener_conn_closed(struct http_listener *listener);
+
+/* There is one too many: closes one that has waited for its client. False: there is none. */
+bool listener_make_room(struct http_listener *listener);
 
 /* Closes it, and its socket if `owned`. */
 void listener_close(struct http_listener *listener, bool owned);

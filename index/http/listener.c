@@ -72,6 +72,33 @@ void listener_update(struct http_listener *listener)
         uv_poll_start(&listener->poll, UV_READABLE, readable_cb);
 }
 
+/* Whether it can be closed without its client losing what it has asked for. */
+static bool is_idle(const struct http_conn *conn)
+{
+    return !conn->writing && buf_size(&conn->in) == 0 && buf_size(&conn->out) == 0;
+}
+
+/* Slow heads, and clients that keep connections and say nothing, cost others nothing: they wait for
+ * no longer than it takes until their places are wanted. */
+bool listener_make_room(struct http_listener *listener)
+{
+    uint64_t now = uv_now(listener->server->loop);
+    struct http_conn *conn;
+
+    if (listener->is_proxys)
+        return false;
+    TAILQ_FOREACH(conn, &listener->quiet, quiet_link)
+    {
+        if (now - conn->since < HTTP_YOUNG)
+            return false;
+        if (is_idle(conn)) {
+            conn_close(conn);
+            return true;
+        }
+    }
+    return false;
+}
+
 void listener_conn_closed(struct http_listener *listener)
 {
     listener->n_conns--;
@@ -92,6 +119,8 @@ int listener_start(struct http_server *server, struct http_listener *listener, i
     listener->fd = socket;
     getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size);
     listener->local = domain == AF_UNIX;
+    listener->is_proxys = server->n_listeners <= server->limits.proxies;
+    TAILQ_INIT(&listener->quiet);
     if (listen(socket, BACKLOG) < 0)
         return -errno;
     listener_update(listener);

@@ -714,6 +714,50 @@ static void test_http_too_many_connections(void **state)
     expect(f, "/again", 1);
 }
 
+/* Asks, on connections of its own, until one of them isn't refused, and sets *ms to how long that
+ * took. */
+static void ask_until_served(struct fixture *f, uint64_t *ms)
+{
+    uint64_t begin = uv_hrtime();
+    uint64_t end = begin + DEADLINE * UINT64_C(1000000);
+
+    do {
+        ask(f, "GET /served HTTP/1.1\r\nHost: h\r\n\r\n");
+        while (strstr(f->answers, "HTTP/1.1 ") == NULL && read_answers(f) && uv_hrtime() < end)
+            uv_run(&f->loop, UV_RUN_NOWAIT);
+    } while (strstr(f->answers, "/served") == NULL && uv_hrtime() < end);
+    *ms = (uv_hrtime() - begin) / 1000000;
+}
+
+/* Whether the server has closed it. */
+static bool is_closed(int client)
+{
+    char byte;
+
+    return recv(client, &byte, 1, 0) == 0;
+}
+
+/* Long before its own time is over, and not at once. */
+static void test_http_one_that_waits_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    int others[3];
+    uint64_t ms;
+
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        others[i] = dial(f);
+        spin(f);
+    }
+    ask_until_served(f, &ms);
+    expect(f, "/served", 1);
+    assert_in_range(ms, HTTP_YOUNG / 2, DEADLINE - 1);
+    assert_true(is_closed(others[0]));
+    assert_false(is_closed(others[1]));
+    assert_false(is_closed(others[2]));
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        close(others[i]);
+}
+
 /* The second of two listening sockets is full of connections, and the first still serves. */
 static void test_http_each_listener_has_its_share(void **state)
 {
@@ -978,6 +1022,7 @@ int main(void)
         TEST(test_http_body_that_trickles_times_out),
         TEST(test_http_slow_rebalances_time_out),
         TEST(test_http_too_many_connections),
+        TEST(test_http_one_that_waits_makes_room),
         TEST(test_http_each_listener_has_its_share),
         TEST(test_http_connections_max_leaves_half_of_the_descriptors),
         TEST(test_http_accepts_again_after_descriptors_ran_out),
