@@ -94,15 +94,36 @@ static int append_headers(const struct access_request *request, const char *list
     return rc;
 }
 
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~/", c) != NULL);
+}
+
+static int append_encoded(const char *path, size_t len, struct buf *out)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < len && rc == 0; i++) {
+        if (is_unreserved(path[i]))
+            rc = buf_append(out, path + i, 1);
+        else
+            rc = buf_append_format(out, "%%%02X", (unsigned char)path[i]);
+    }
+    return rc;
+}
+
 int canonical_append(const struct access_request *request, const struct params *params,
-                     const char *list, const char *payload, bool collapse, struct buf *out)
+                     const char *list, const char *payload, unsigned form, struct buf *out)
 {
     int rc = buf_append_format(out, "%s\n", request->method);
 
-    rc = rc < 0 ? rc : buf_append(out, request->path, request->path_len);
+    if (rc == 0)
+        rc = form & CANONICAL_ENCODED ? append_encoded(request->path, request->path_len, out)
+                                      : buf_append(out, request->path, request->path_len);
     rc = rc < 0 ? rc : buf_append(out, "\n", 1);
     rc = rc < 0 ? rc : append_query(params, out);
     rc = rc < 0 ? rc : buf_append(out, "\n", 1);
-    rc = rc < 0 ? rc : append_headers(request, list, collapse, out);
+    rc = rc < 0 ? rc : append_headers(request, list, (form & CANONICAL_COLLAPSED) != 0, out);
     return rc < 0 ? rc : buf_append_format(out, "\n%s\n%s", list, payload);
 }

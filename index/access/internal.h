@@ -50,10 +50,15 @@ bool access_same(const char *a, const char *b);
 /* Whether `list`, names separated by ';', has Host and each x-amz-... header that was sent. */
 bool canonical_signs_enough(const struct access_request *request, const char *list);
 
-/* Appends the canonical request of version 4; with `collapse`, one space stands for several in a
- * header. 0 or -ENOMEM. */
+/* In which a client may write the canonical request, or'ed. */
+enum canonical_form {
+    CANONICAL_COLLAPSED = 1, /* one space stands for several in a header */
+    CANONICAL_ENCODED = 2,   /* the path is percent-encoded once more than it was sent */
+};
+
+/* Appends the canonical request of version 4. 0 or -ENOMEM. */
 int canonical_append(const struct access_request *request, const struct params *params,
-                     const char *list, const char *payload, bool collapse, struct buf *out);
+                     const char *list, const char *payload, unsigned form, struct buf *out);
 
 /* The SHA-256 of no bytes. */
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

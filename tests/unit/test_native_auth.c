@@ -174,6 +174,25 @@ static void test_native_auth_signatures_are_of_one_service(void **state)
     expect_of(ACCESS_NATIVE, true, HEAD("mkvx", MKV_HEAD), ACCESS_BAD_HEADER);
 }
 
+#define AT(path, signature)                                                                        \
+    "UNLINK " path " HTTP/1.1\nHost: x\nx-amz-date: 20130524T000000Z\n"                            \
+    "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/mkv/"      \
+    "aws4_request,SignedHeaders=host;x-amz-date,Signature=" signature "\n"
+
+/* Of the canonical paths "/a%20b" and "/a%2520b". */
+#define OF_20   "3bca0c07145f3c6b614f2d4b6c3be8aba4e430bd7c4adcf7ced0b4fe11e61436"
+#define OF_2520 "13a84a86051485bb8275e71066c89a487dd9548fc8638c44bff87de8c7510e93"
+
+/* A path may be signed as it is or encoded once more, but no signature is good for two keys. */
+static void test_native_auth_takes_both_forms_of_a_path(void **state)
+{
+    (void)state;
+    expect_of(ACCESS_NATIVE, false, AT("/a%20b", OF_20), ACCESS_OK);
+    expect_of(ACCESS_NATIVE, false, AT("/a%20b", OF_2520), ACCESS_OK);
+    expect_of(ACCESS_NATIVE, false, AT("/a%2520b", OF_2520), ACCESS_MISMATCH);
+    expect_of(ACCESS_NATIVE, false, AT("/a%2520b", OF_20), ACCESS_MISMATCH);
+}
+
 static void test_native_auth_refuses_two_kinds_of_credentials(void **state)
 {
     (void)state;
@@ -197,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_native_auth_refuses_what_is_no_pair),
         cmocka_unit_test(test_native_auth_takes_no_secret_in_the_clear),
         cmocka_unit_test(test_native_auth_signatures_are_of_one_service),
+        cmocka_unit_test(test_native_auth_takes_both_forms_of_a_path),
         cmocka_unit_test(test_native_auth_refuses_two_kinds_of_credentials),
     };
     int failed;
