@@ -80,6 +80,8 @@ static void exit_cb(struct child *child, int status)
     /* One that ended by itself has said why. */
     if (!p->served && WIFSIGNALED(status))
         log_error("the volume's own server %s before it served", how);
+    if (p->served && p->state == VOLUME_PROCESS_STOPPING && WIFEXITED(status) && status != 0)
+        log_error("the volume's own server %s when it was to end", how);
     if (p->state != VOLUME_PROCESS_RUNNING)
         return;
     log_limited(LOG_LEVEL_ERROR, "the volume's own server %s; it is started again", how);

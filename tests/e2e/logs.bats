@@ -29,6 +29,7 @@ before_each() {
 }
 
 @test "a log that becomes a FIFO is not opened at a USR1 or HUP: the old one stays, and says why" {
+    chmod 777 "$T" # mkv makes the files again, as its user
     volume v --log "$T/v.log" --access-log "$T/v.access"
     rm "$T/v.log" "$T/v.access"
     mkfifo "$T/v.log" "$T/v.access"
