@@ -222,6 +222,7 @@ static void ending_cb(uv_timer_t *timer)
 {
     struct volume_process *p = timer->data;
 
+    log_warn("the volume's own server does not end, and is killed");
     child_signal_group(&p->child, SIGKILL);
     uv_timer_start(timer, left_cb, KILLED_MS, 0);
 }

@@ -185,6 +185,7 @@ raw_status() { # METHOD PATH
     echo torn >"$T/data/swept/.mkv/tmp/0000000001"
     echo torn >"$T/data/swept/.mkv/tmp/0/01/0000000002"
     echo kept >"$T/data/swept/aa/bb/kept"
+    chown -R --reference="$T/data/swept" "$T/data/swept"
     volume swept
     tidy swept
     want 200 GET "$(url swept)/aa/bb/kept"

@@ -208,6 +208,50 @@ static void test_child_signal_reaches_the_leader(void **state)
     assert_int_equal(WTERMSIG(f.status), SIGKILL);
 }
 
+static void abandoned_cb(struct child *child)
+{
+    struct fixture *f = child->arg;
+
+    assert_int_equal(f->exits, 0);
+    f->gones++;
+    children_close(&f->children, NULL);
+}
+
+static void test_child_abandon_waits_for_nobody(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f);
+    assert_int_equal(start_shell(&f, "exec sleep 600", NULL), 0);
+    f.child.gone_cb = abandoned_cb;
+    child_abandon(&f.child);
+    child_abandon(&f.child);
+    assert_int_equal(f.gones, 0);
+    teardown(&f);
+    assert_int_equal(f.gones, 1);
+    assert_int_equal(kill(f.child.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(f.child.pid, NULL, 0), f.child.pid);
+}
+
+static void test_child_program_is_executed_by_another_name(void **state)
+{
+    const char *const argv[] = {"a name", "-c", "echo $0 >&2", NULL};
+    struct fixture f;
+    const struct child_options options = {.argv = argv,
+                                          .program = "/bin/sh",
+                                          .line_cb = line_cb,
+                                          .exit_cb = exit_cb,
+                                          .gone_cb = gone_cb,
+                                          .arg = &f};
+
+    (void)state;
+    setup(&f);
+    assert_int_equal(child_start(&f.child, &f.children, &options), 0);
+    teardown(&f);
+    assert_string_equal(f.lines, "|a name");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +262,8 @@ int main(void)
         cmocka_unit_test(test_child_inherits_what_it_was_given_only),
         cmocka_unit_test(test_child_start_without_the_program),
         cmocka_unit_test(test_child_signal_reaches_the_leader),
+        cmocka_unit_test(test_child_abandon_waits_for_nobody),
+        cmocka_unit_test(test_child_program_is_executed_by_another_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
