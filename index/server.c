@@ -35,8 +35,8 @@ struct index_server {
     char *directory;
     struct jobs *jobs;
     struct healer_options healing;
-    struct backup *backup; /* NULL once it has stopped */
-    struct tls_paths tls;  /* owned */
+    struct backup *backup;  /* NULL once it has stopped */
+    char *certificate_path; /* or NULL */
     struct admin_certificate certificate;
     struct upload_expiry *upload_expiry;
     char *fallback;
@@ -56,9 +56,7 @@ static void server_free(struct index_server *s)
     free(s->directory);
     free(s->fallback);
     free(s->s3_domain);
-    free((char *)s->tls.certificate);
-    free((char *)s->tls.key);
-    free((char *)s->tls.authorities);
+    free(s->certificate_path);
     keys_release(s->api.keys);
     keys_release(s->s3.keys);
     free(s);
@@ -101,26 +99,6 @@ static void init_api(struct index_server *s, const struct index_server_options *
                                          .verify_every = options->verify_every_ms};
     s->objects.budget.connections_max = volume_connections();
     generations_init(&s->objects.generations, store_last_generation(s->objects.store));
-}
-
-/* Sets what was read. The certificate's expiry is for the status. */
-static int load_tls(struct index_server *s)
-{
-    struct tls_files files;
-    char why[TLS_WHY_SIZE];
-    int rc = tls_files_read(&s->tls, &files, why);
-
-    if (rc < 0) {
-        log_error("%s", why);
-        return rc;
-    }
-    rc = transfers_set_tls(s->objects.transfers, &files);
-    if (rc == 0)
-        s->certificate = (struct admin_certificate){s->tls.certificate, files.expires};
-    else
-        log_error("cannot keep the certificates: %s", uv_strerror(rc));
-    tls_files_deinit(&files);
-    return rc;
 }
 
 static int start_transfers(struct index_server *s, const struct index_server_options *options)
@@ -169,13 +147,6 @@ static void volumes_settled_cb(void *arg)
     jobs_open(s->jobs);
 }
 
-/* True also where there is none. */
-static bool copy_path(const char *path, const char **copy)
-{
-    *copy = path != NULL ? strdup(path) : NULL;
-    return path == NULL || *copy != NULL;
-}
-
 static struct index_server *server_new(uv_loop_t *loop, const struct index_server_options *options)
 {
     struct index_server *s = calloc(1, sizeof(*s));
@@ -187,9 +158,10 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     s->objects.directory = s->directory = strdup(options->directory);
     s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
     s->s3_domain = options->s3_domain != NULL ? strdup(options->s3_domain) : NULL;
-    if (copy_path(options->tls.certificate, &s->tls.certificate) &&
-        copy_path(options->tls.key, &s->tls.key) &&
-        copy_path(options->tls.authorities, &s->tls.authorities) && s->directory != NULL &&
+    s->certificate_path =
+        options->tls_paths.certificate != NULL ? strdup(options->tls_paths.certificate) : NULL;
+    if (s->directory != NULL &&
+        (options->tls_paths.certificate == NULL || s->certificate_path != NULL) &&
         (options->fallback == NULL || s->fallback != NULL) &&
         (options->s3_domain == NULL || s->s3_domain != NULL))
         return s;
@@ -290,7 +262,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot talk to volumes: %s", uv_strerror(rc));
         goto err_store;
     }
-    rc = load_tls(s);
+    if (options->tls != NULL)
+        rc = index_server_set_tls(s, options->tls);
     if (rc == 0)
         rc = take_volumes(s, options);
     if (rc < 0)
@@ -486,9 +459,15 @@ int index_server_set_volumes(struct index_server *s, const struct volume_entry *
     return rc;
 }
 
-int index_server_reload_tls(struct index_server *s)
+int index_server_set_tls(struct index_server *s, const struct tls_files *files)
 {
-    return load_tls(s);
+    int rc = transfers_set_tls(s->objects.transfers, files);
+
+    if (rc == 0)
+        s->certificate = (struct admin_certificate){s->certificate_path, files->expires};
+    else
+        log_error("cannot keep the certificates: %s", uv_strerror(rc));
+    return rc;
 }
 
 void index_server_set_keys(struct index_server *s, struct keys *keys)

@@ -16,8 +16,10 @@ struct secrets;      /* index/access/secret.h */
 struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
-    const char *directory; /* the index directory, created 0700 when missing */
-    struct tls_paths tls;  /* what volumes with TLS are asked with, as transfers_set_tls() has it */
+    const char *directory;       /* the index directory, created 0700 when missing */
+    const struct tls_files *tls; /* what volumes with TLS are asked with, or NULL: nothing */
+    struct tls_paths tls_paths;  /* where that is from, absolute: for the status, and for whoever
+                                    runs  the index next */
     const struct volume_entry *volumes; /* names as volume_name.h has them; no duplicates */
     size_t n_volumes;                   /* at least 1 */
     unsigned subvolumes;                /* 1 to 256 */
@@ -62,9 +64,9 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
 int index_server_set_volumes(struct index_server *server, const struct volume_entry *entries,
                              size_t n);
 
-/* Reads the files of TLS anew, for what begins from now on. 0, or a negative UV_E* after a log
- * line, with nothing changed. Blocks. */
-int index_server_reload_tls(struct index_server *server);
+/* Asks volumes with these files of TLS from now on; copied. 0, or a negative UV_E* after a log
+ * line, with nothing changed. */
+int index_server_set_tls(struct index_server *server, const struct tls_files *files);
 
 /* Makes these the keys, which it holds: requests that come from now on are judged by them.
  * The server was started with some. */

@@ -24,7 +24,6 @@ struct service {
     struct nginx nginx;
     uv_signal_t signals[5];
     uv_timer_t daily;    /* looks when the certificate expires */
-    int64_t expires;     /* as of the last start or reload; 0: there is none */
     bool announced;      /* READY=1 was sent */
     bool stopping;       /* by a signal */
     bool nginx_gone;     /* or never started */
@@ -90,18 +89,11 @@ static void service_gone_cb(struct nginx *nginx, int status)
     stop_backend(s);
 }
 
-/* The certificate that nginx has, not the one that may lie there by now. */
 static void daily_cb(uv_timer_t *timer)
 {
     const struct service *s = timer->data;
 
-    tls_log_expiry(s->options->site->config.tls, s->expires);
-}
-
-static void note_certificate(struct service *s)
-{
-    s->expires = tls_expires(s->options->site->config.tls);
-    daily_cb(&s->daily);
+    tls_log_expiry(s->options->site->config.tls);
 }
 
 static void service_ready_cb(struct nginx *nginx)
@@ -114,7 +106,7 @@ static void service_ready_cb(struct nginx *nginx)
     buf_deinit(&names);
     if (!s->announced) {
         notify_send("READY=1");
-        note_certificate(s);
+        daily_cb(&s->daily);
     }
     s->announced = true;
 }
@@ -149,7 +141,7 @@ static void reload(struct service *s)
         rc = b->reload(b->arg);
     if (rc == 0 && !s->nginx_gone) {
         nginx_reload(&s->nginx);
-        note_certificate(s);
+        daily_cb(&s->daily);
     }
 }
 

@@ -200,6 +200,10 @@ choose_secret()
     done
     if [ ! -e "$secret" ]; then
         "$mkv" secret "$secret" || die "cannot make the secret of the cluster"
+        # Started by root, mkv becomes this user, who reads it again at a HUP.
+        if [ "$(id -u)" = 0 ]; then
+            chown www-data "$secret"
+        fi
     fi
     index_options+=(--secret-file "$secret")
 }

@@ -344,7 +344,9 @@ static int backend_reload(void *arg)
         return 0;
     if (b->given->secret_file != NULL)
         secrets_rc = reload_secrets(b);
-    rc = index_server_reload_tls(b->server);
+    rc = tls_load(&b->tls);
+    if (rc == 0)
+        rc = index_server_set_tls(b->server, &b->tls.files);
     if (rc < 0)
         log_error("the certificates stay as they are");
     if (b->given->volumes_file != NULL && reload_volumes(b) < 0)
@@ -445,7 +447,8 @@ static void fill_server_options(struct backend *b, const char *directory)
 
     b->options = (struct index_server_options){
         .directory = directory,
-        .tls = b->tls.paths,
+        .tls = &b->tls.files,
+        .tls_paths = b->tls.paths,
         .volumes = b->volumes.entries,
         .n_volumes = b->volumes.count,
         .copies = o->replicas,
@@ -594,7 +597,8 @@ static int serve_or_inspect(struct backend *b)
     struct site_options site;
     char text[32];
 
-    if (resolve(b, &listeners) < 0 || read_keys(b) < 0 || read_secrets(b) < 0 || prepare_tls(b) < 0)
+    if (resolve(b, &listeners) < 0 || read_keys(b) < 0 || read_secrets(b) < 0 ||
+        prepare_tls(b) < 0 || (!common->print_config && tls_load(&b->tls) < 0))
         return EXIT_FAILURE;
     if (!common->check && !common->print_config)
         return serve(b, &listeners);
@@ -630,6 +634,7 @@ int index_main(int argc, char **argv)
     keys_release(b.keys);
     secrets_deinit(&b.secrets);
     free(b.secret_path);
+    tls_unload(&b.tls);
     tls_forget_copies(&b.tls.paths, false);
     return exit_code;
 }

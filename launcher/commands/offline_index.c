@@ -31,6 +31,7 @@ struct order {
     bool only_reads;
     struct settings settings;
     struct secrets secrets;
+    struct tls_files tls;
 };
 
 /* --- The child ------------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ static int start_server(struct offline *o, const struct order *order)
     const struct index_server_options options = {
         .directory = order->directory,
         .only_reads = order->only_reads,
-        .tls = s->tls,
+        .tls = &order->tls,
         .volumes = s->volumes.entries,
         .n_volumes = s->volumes.count,
         .subvolumes = s->subvolumes,
@@ -195,6 +196,16 @@ static int read_secrets(struct order *order)
     return rc;
 }
 
+static int read_tls(struct order *order)
+{
+    char why[TLS_WHY_SIZE];
+    int rc = tls_files_read(&order->settings.tls, &order->tls, why);
+
+    if (rc < 0)
+        log_error("the files of TLS that this index was last run with can't be used: %s", why);
+    return rc;
+}
+
 pid_t offline_index_start(const char *directory, bool only_reads, const char *lead)
 {
     struct order order = {.directory = directory, .lead = lead, .only_reads = only_reads};
@@ -204,8 +215,11 @@ pid_t offline_index_start(const char *directory, bool only_reads, const char *le
     if (rc < 0)
         return rc;
     rc = read_secrets(&order);
+    if (rc == 0)
+        rc = read_tls(&order);
     pid = rc < 0 ? rc : start_child(&order);
     secrets_deinit(&order.secrets);
+    tls_files_deinit(&order.tls);
     settings_deinit(&order.settings);
     return pid;
 }

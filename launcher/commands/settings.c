@@ -76,9 +76,9 @@ int settings_append(struct buf *out, const struct index_server_options *options,
     };
     const char *const paths[N_PATHS] = {
         [SECRET] = options->secret_file,
-        [TLS_CA] = options->tls.authorities,
-        [TLS_CERT] = options->tls.certificate,
-        [TLS_KEY] = options->tls.key,
+        [TLS_CA] = options->tls_paths.authorities,
+        [TLS_CERT] = options->tls_paths.certificate,
+        [TLS_KEY] = options->tls_paths.key,
     };
     int rc = buf_append_string(out, FORMAT "\n");
 

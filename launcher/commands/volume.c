@@ -17,7 +17,6 @@ struct volume_options {
     struct common_options common;
     const char *secret_file; /* or NULL: it obeys everybody */
     const char *tls_client_ca;
-    struct tls tls; /* what the three files of TLS are for nginx */
 };
 
 static const struct option volume_option_table[] = {
@@ -39,6 +38,13 @@ const struct command volume_command = {
     .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
 };
 
+/* By what others know the volume, and it knows others: read as root, if root started mkv, and again
+ * at each HUP. */
+struct credentials {
+    struct secrets secrets; /* by which it obeys; none: it obeys everybody */
+    struct tls tls;
+};
+
 /* What answers /_mkv/sync. */
 struct backend {
     const struct volume_dir *dir;
@@ -48,22 +54,45 @@ struct backend {
     int socket;
     struct volume_process process;
     const struct volume_options *given;
+    struct credentials *credentials;
     char tickets[TICKET_MAPS_SIZE]; /* for the template, which reads it at each HUP */
 };
 
-/* Reads the secrets, if there is a file of them. 0, or a negative error after one log line. */
 static int read_secrets(const struct volume_options *options, struct secrets *secrets)
 {
     char why[SECRET_WHY_SIZE];
     int rc;
 
-    *secrets = (struct secrets){.n = 0};
     if (options->secret_file == NULL)
         return 0;
     rc = secrets_read(options->secret_file, secrets, why);
     if (rc < 0)
         log_error("the secret can't be used: %s", why);
     return rc;
+}
+
+/* Reads those of which there are files. 0, or a negative error after one log line, with nothing
+ * changed. */
+static int credentials_load(struct credentials *c, const struct volume_options *options)
+{
+    struct secrets secrets = {.n = 0};
+    int rc = read_secrets(options, &secrets);
+
+    c->tls.paths = (struct tls_paths){.certificate = options->common.tls_cert,
+                                      .key = options->common.tls_key,
+                                      .authorities = options->tls_client_ca};
+    if (rc == 0)
+        rc = tls_load(&c->tls);
+    if (rc == 0)
+        c->secrets = secrets;
+    secrets_deinit(&secrets);
+    return rc;
+}
+
+static void credentials_deinit(struct credentials *c)
+{
+    secrets_deinit(&c->secrets);
+    tls_unload(&c->tls);
 }
 
 static int backend_start(struct children *children, void *arg)
@@ -77,12 +106,10 @@ static int backend_start(struct children *children, void *arg)
 static int backend_reload(void *arg)
 {
     struct backend *b = arg;
-    struct secrets secrets;
-    int rc = read_secrets(b->given, &secrets);
+    int rc = credentials_load(b->credentials, b->given);
 
     if (rc == 0)
-        ticket_maps_render(&secrets, b->dir->id, b->tickets);
-    secrets_deinit(&secrets);
+        ticket_maps_render(&b->credentials->secrets, b->dir->id, b->tickets);
     return rc;
 }
 
@@ -106,7 +133,8 @@ static void backend_stop(void *arg, unsigned drain_ms, service_stopped_cb cb, vo
  * holds that one, and it stays the volume's own when the disk is unmounted or DIR moved away. */
 static struct site_options site_options_of(const struct volume_options *options,
                                            const struct volume_dir *dir, const char *socket_name,
-                                           const char *tickets, const struct listeners *listeners)
+                                           const char *tickets, const struct tls *tls,
+                                           const struct listeners *listeners)
 {
     return (struct site_options){
         .settings = command_site_settings(&options->common),
@@ -115,7 +143,7 @@ static struct site_options site_options_of(const struct volume_options *options,
         .account = &dir->account,
         .listeners = listeners,
         .must_hold = options->secret_file != NULL ? "@TICKETS@" : NULL,
-        .tls = &options->tls,
+        .tls = tls,
         .extra = {{"ROOT", TEMPLATE_STRING, dir->prefix.read_only ? dir->path : ".."},
                   {"VOLUME_ID", TEMPLATE_STRING, dir->id},
                   {"SYNC_SOCKET", TEMPLATE_STRING, socket_name},
@@ -146,30 +174,32 @@ static int backend_init(struct backend *b, const struct volume_options *options,
 static int inspect(const struct volume_options *options, const char *path,
                    const struct listeners *listeners)
 {
+    struct credentials credentials = {.secrets = {.n = 0}};
     char tickets[TICKET_MAPS_SIZE];
-    struct secrets secrets;
     struct site_options site;
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
 
-    if (volume_dir_inspect(path, options->common.user, &dir) < 0)
+    if (credentials_load(&credentials, options) < 0)
         return EXIT_FAILURE;
-    if (read_secrets(options, &secrets) == 0) {
-        ticket_maps_render(&secrets, dir.id, tickets);
-        secrets_deinit(&secrets);
+    if (volume_dir_inspect(path, options->common.user, &dir) == 0) {
+        ticket_maps_render(&credentials.secrets, dir.id, tickets);
         if (options->common.print_config)
             ticket_maps_hide(tickets);
-        site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, tickets, listeners);
+        site = site_options_of(options, &dir, "unix:" VOLUME_SOCKET, tickets, &credentials.tls,
+                               listeners);
         exit_code = command_inspect(&site);
+        volume_dir_close(&dir);
     }
-    volume_dir_close(&dir);
+    OPENSSL_cleanse(tickets, sizeof(tickets));
+    credentials_deinit(&credentials);
     return exit_code;
 }
 
 static int run(const struct volume_options *options, struct backend *b, struct listeners *listeners)
 {
-    const struct site_options site =
-        site_options_of(options, b->dir, b->socket_name, b->tickets, listeners);
+    const struct site_options site = site_options_of(options, b->dir, b->socket_name, b->tickets,
+                                                     &b->credentials->tls, listeners);
     const struct service_backend backend = {.start = backend_start,
                                             .reload = backend_reload,
                                             .drain = backend_drain,
@@ -206,7 +236,7 @@ static void warn_if_open(const struct volume_options *options, const struct list
 }
 
 /* As the account, with what was read before. */
-static int serve_narrowed(const struct volume_options *options, const struct secrets *secrets,
+static int serve_narrowed(const struct volume_options *options, struct credentials *credentials,
                           struct volume_dir *dir, struct listeners *listeners)
 {
     struct backend b;
@@ -215,7 +245,8 @@ static int serve_narrowed(const struct volume_options *options, const struct sec
     if (volume_dir_open(dir) < 0)
         return EXIT_FAILURE;
     if (backend_init(&b, options, dir) == 0) {
-        ticket_maps_render(secrets, dir->id, b.tickets);
+        b.credentials = credentials;
+        ticket_maps_render(&credentials->secrets, dir->id, b.tickets);
         warn_if_open(options, listeners);
         exit_code = run(options, &b, listeners);
     } else {
@@ -231,24 +262,23 @@ static int serve(const struct volume_options *options, const char *path,
 {
     const char *const files[] = {options->secret_file, options->common.tls_cert,
                                  options->common.tls_key, options->tls_client_ca};
-    struct secrets secrets;
+    struct credentials credentials = {.secrets = {.n = 0}};
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
 
-    if (read_secrets(options, &secrets) < 0)
-        return EXIT_FAILURE;
-    if (volume_dir_claim(path, options->common.user, &dir) < 0)
+    if (credentials_load(&credentials, options) < 0 ||
+        volume_dir_claim(path, options->common.user, &dir) < 0)
         goto wipe;
     if (listeners_open(listeners) < 0)
         goto close_directory;
     if (command_narrow(&options->common, &dir.account, files, sizeof(files) / sizeof(files[0])) ==
         0)
-        exit_code = serve_narrowed(options, &secrets, &dir, listeners);
+        exit_code = serve_narrowed(options, &credentials, &dir, listeners);
     listeners_close(listeners);
 close_directory:
     volume_dir_close(&dir);
 wipe:
-    secrets_deinit(&secrets);
+    credentials_deinit(&credentials);
     return exit_code;
 }
 
@@ -279,9 +309,6 @@ int volume_main(int argc, char **argv)
         return options_usage_error(&volume_command, "DIR must not be empty");
     if (check_tls(&options) != NULL)
         return options_usage_error(&volume_command, "%s", check_tls(&options));
-    options.tls.paths = (struct tls_paths){.certificate = options.common.tls_cert,
-                                           .key = options.common.tls_key,
-                                           .authorities = options.tls_client_ca};
     if (listeners_resolve(&address, &listeners) < 0)
         return EXIT_FAILURE;
     if (options.common.check || options.common.print_config)

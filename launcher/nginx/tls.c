@@ -135,21 +135,15 @@ int tls_make_copies(const struct tls *tls, const char *base, const struct accoun
                     struct tls_paths *paths)
 {
     const struct tls_paths *from = &tls->paths;
-    struct tls_files files;
-    char why[TLS_WHY_SIZE];
-    int rc = tls_files_read(from, &files, why);
+    const struct tls_files *files = &tls->files;
+    int rc;
 
     *paths = (struct tls_paths){.key = NULL};
-    if (rc < 0) {
-        log_error("%s", why);
-        return rc;
-    }
-    rc = copy(from->certificate, base, "crt", &files.certificate, account, &paths->certificate);
+    rc = copy(from->certificate, base, "crt", &files->certificate, account, &paths->certificate);
     if (rc == 0)
-        rc = copy(from->key, base, "key", &files.key, account, &paths->key);
+        rc = copy(from->key, base, "key", &files->key, account, &paths->key);
     if (rc == 0)
-        rc = copy(from->authorities, base, "ca", &files.authorities, account, &paths->authorities);
-    tls_files_deinit(&files);
+        rc = copy(from->authorities, base, "ca", &files->authorities, account, &paths->authorities);
     if (rc < 0)
         tls_forget_copies(paths, true);
     return rc;
@@ -167,23 +161,31 @@ void tls_forget_copies(struct tls_paths *paths, bool remove)
     *paths = (struct tls_paths){.key = NULL};
 }
 
-/* --- The certificate ------------------------------------------------------------------------- */
+/* --- The files ------------------------------------------------------------------------------- */
 
-int64_t tls_expires(const struct tls *tls)
+int tls_load(struct tls *tls)
 {
     struct tls_files files;
     char why[TLS_WHY_SIZE];
-    int64_t expires;
+    int rc = tls_files_read(&tls->paths, &files, why);
 
-    if (tls->paths.certificate == NULL || tls_files_read(&tls->paths, &files, why) < 0)
-        return 0;
-    expires = files.expires;
-    tls_files_deinit(&files);
-    return expires;
+    if (rc < 0) {
+        log_error("%s", why);
+        return rc;
+    }
+    tls_files_deinit(&tls->files);
+    tls->files = files;
+    return 0;
 }
 
-void tls_log_expiry(const struct tls *tls, int64_t expires)
+void tls_unload(struct tls *tls)
 {
+    tls_files_deinit(&tls->files);
+}
+
+void tls_log_expiry(const struct tls *tls)
+{
+    int64_t expires = tls->files.expires;
     char text[TLS_TEXT_SIZE];
     enum log_level level;
 

@@ -1,6 +1,7 @@
 /* How the nginx of a subcommand speaks TLS: what its config says of that, and the copies of the PEM
- * files that the config names. nginx gets copies since it runs as another user than mkv started by
- * root, who alone may read a key; and so that a file that is being replaced is never half of it. */
+ * files that the config names. nginx gets copies of what was read last: mkv started by root reads a
+ * key that is root's alone, and is another user afterwards; and a file that is being replaced is
+ * never half of it. */
 #ifndef MKV_LAUNCHER_TLS_H
 #define MKV_LAUNCHER_TLS_H
 
@@ -9,8 +10,10 @@
 #include "index/base/tls_files.h"
 #include "launcher/nginx/account.h"
 
-/* All is borrowed. Without a certificate nginx listens to plain HTTP; all zero is no TLS at all. */
+/* Without a certificate nginx listens to plain HTTP; all zero is no TLS at all. Paths are borrowed.
+ */
 struct tls {
+    struct tls_files files; /* what tls_load() read */
     struct tls_paths paths; /* the authorities: of clients, or with `asks_volumes` of volumes */
     bool asks_volumes;      /* nginx is a client of volumes, too */
     const char *system_authorities; /* by which volumes are verified where `paths` has none */
@@ -29,20 +32,23 @@ int tls_append_volumes(const struct tls *tls, const struct tls_paths *paths, str
 /* What stands after the address in each `listen`: "", " ssl" or " ssl http2". */
 const char *tls_listen_words(const struct tls *tls, bool modern);
 
-/* Reads and checks the files and writes copies beside the file at `base`, which only `account` can
- * read: those of which there are paths. 0 and their *paths, which tls_forget_copies() frees, or
- * -errno after one log line. */
+/* Reads and checks the files that have a path. 0, or -errno after one log line, and the files are
+ * those from before. Blocks. */
+int tls_load(struct tls *tls);
+
+/* Wipes them. */
+void tls_unload(struct tls *tls);
+
+/* Writes copies of what was loaded beside the file at `base`, which only `account` can read: those
+ * of which there are paths. 0 and their *paths, which tls_forget_copies() frees, or -errno after
+ * one log line. */
 int tls_make_copies(const struct tls *tls, const char *base, const struct account *account,
                     struct tls_paths *paths);
 
 /* Frees the paths, and with `remove` the files at them. */
 void tls_forget_copies(struct tls_paths *paths, bool remove);
 
-/* Until when the certificate that lies there now is valid, seconds since 1970; 0: there is none, or
- * it can't be read. Blocks. */
-int64_t tls_expires(const struct tls *tls);
-
-/* Logs what there is to say of a certificate that is valid until `expires`, if anything. */
-void tls_log_expiry(const struct tls *tls, int64_t expires);
+/* Logs what there is to say of the certificate's end, if anything. */
+void tls_log_expiry(const struct tls *tls);
 
 #endif

@@ -4,9 +4,15 @@
 
 load ../support/lib
 
+# Started by root, mkv becomes another user, who is to read the files again.
+theirs() { # FILE...
+    ((UID != 0)) || chown www-data "$@"
+}
+
 before_all() {
     "$MKV" secret "$F/secret"
     "$MKV" secret "$F/other"
+    theirs "$F/secret" "$F/other"
     local name
     for name in v w; do
         volume "$name" --secret-file "$F/secret" --access-log "$F/$name.access"
@@ -267,6 +273,7 @@ END
     refused 1 "$file:1: a secret has 32 characters" volume "$(at x)" "$T/x" --secret-file "$file"
     refused 1 "$file:1: a secret has 32 characters" index "$(at v)" --index "$T/x" --secret-file "$file"
     "$MKV" secret >"$file"
+    theirs "$file"
     chmod 644 "$file"
     refused 1 "chmod 600" volume "$(at x)" "$T/x" --secret-file "$file"
     refused 1 "chmod 600" index "$(at v)" --index "$T/x" --secret-file "$file"

@@ -21,7 +21,7 @@ static void check_again(const struct settings *s)
                                                  .sync = s->sync,
                                                  .md5 = s->md5,
                                                  .secret_file = s->secret_file,
-                                                 .tls = s->tls};
+                                                 .tls_paths = s->tls};
     struct settings again = {.replicas = 0};
     char problem[SETTINGS_TEXT_MAX];
     struct buf text = {0};

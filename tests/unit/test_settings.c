@@ -31,7 +31,7 @@ static void assert_refused(const char *text, const char *because)
 /* A newline would begin another line. */
 static void test_append_refuses_a_path_of_two_lines(void **state)
 {
-    const struct index_server_options options = {.copies = 1, .tls = {.authorities = "/a\nb"}};
+    const struct index_server_options options = {.copies = 1, .tls_paths = {.authorities = "/a\nb"}};
     struct buf text = {0};
 
     (void)state;
@@ -43,14 +43,15 @@ static void test_parse_takes_what_append_wrote(void **state)
 {
     static const struct volume_entry volumes[] = {
         {.name = "a:1", .weight = 100}, {.name = "[::1]:2", .zone = "cellar", .weight = 7}};
-    const struct index_server_options options = {
-        .copies = 2,
-        .subvolumes = 256,
-        .grace_ms = 86400000,
-        .sync = false,
-        .md5 = true,
-        .secret_file = "/etc/mkv/a secret",
-        .tls = {.certificate = "/etc/my index.crt", .key = "/k", .authorities = "/etc/ca.crt"}};
+    const struct index_server_options options = {.copies = 2,
+                                                 .subvolumes = 256,
+                                                 .grace_ms = 86400000,
+                                                 .sync = false,
+                                                 .md5 = true,
+                                                 .secret_file = "/etc/mkv/a secret",
+                                                 .tls_paths = {.certificate = "/etc/my index.crt",
+                                                               .key = "/k",
+                                                               .authorities = "/etc/ca.crt"}};
     struct settings settings;
     struct buf text = {0};
 
