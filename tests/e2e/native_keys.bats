@@ -18,6 +18,7 @@ before_each() {
 keys_are() { # LINES
     printf 'admin secret-of-admin rwc:*\n%s\n' "$1" >"$RUN/keys"
     chmod 600 "$RUN/keys"
+    give_to_mkv "$RUN/keys"
 }
 
 # --- Credentials: each makes the request that follows ----------------------------------------------
@@ -309,6 +310,7 @@ own_address() {
     own_address
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mkv \
         -addext "subjectAltName=IP:$HOST" -keyout "$T/key" -out "$T/cert" 2>/dev/null
+    give_to_mkv "$T/key"
     keys_are '- - r:public'
     mkv_start j index "$(at v)" --port "$(at j)" --direct "$(at j-direct)" --index "$T/data/j" --keys "$T/keys" \
         --tls-cert "$T/cert" --tls-key "$T/key"

@@ -74,6 +74,11 @@ run_new() {
     chmod 1777 "$RUN/tmp"
 }
 
+# Gives files to the user that mkv becomes where root starts it, as it reads them again at a HUP.
+give_to_mkv() { # FILE...
+    ((UID != 0)) || chown www-data "$@"
+}
+
 file_begin() {
     run_new
     F=$RUN

@@ -19,6 +19,7 @@ s3_cluster_with_keys() { # "VOLUME..." "LINE..." [INDEX-OPTIONS...]
 s3_keys() { # "LINE..."
     printf 'admin secret-of-admin rwc:*\n%s\n' "$1" >"$RUN/keys"
     chmod 600 "$RUN/keys"
+    give_to_mkv "$RUN/keys"
 }
 
 # Makes a request of S3; as http.
