@@ -110,7 +110,11 @@ static int allow_proc(int ruleset)
 
 static int enter_landlock(int directory, bool *landlocked)
 {
+#ifdef MKV_COVERED
+    long version = 0; /* counters are written to where the build is */
+#else
     long version = syscall(LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_VERSION);
+#endif
     struct ruleset_attribute all = handled_by(version);
     int ruleset;
     int rc;
