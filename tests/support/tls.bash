@@ -33,6 +33,7 @@ certificate() { # NAME [DAYS [ADDRESS [AUTHORITY]]]
         -out "$base.crt" 2>/dev/null
     cat "$authority.crt" >>"$base.crt"
     chmod 600 "$base.key"
+    ((UID != 0)) || chown www-data "$base.key" # whom mkv runs as, when root starts it
 }
 
 # Makes the authority ca and the certificate good, of 127.0.0.1.
