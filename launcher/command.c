@@ -61,13 +61,14 @@ static int give_logs(const struct common_options *options, const struct account 
     return rc;
 }
 
-/* What root could read and open may be closed to its account. */
+/* What root could read and open may be closed to its account. A file that isn't there is refused by
+ * who reads it. */
 static void warn_of_closed_files(const struct common_options *options,
                                  const struct account *account, const char *const *files,
                                  size_t n_files)
 {
     for (size_t i = 0; i < n_files; i++) {
-        if (files[i] != NULL && access(files[i], R_OK) < 0)
+        if (files[i] != NULL && access(files[i], R_OK) < 0 && errno != ENOENT)
             log_warn("%s, whom mkv runs as, cannot read %s (%s): a HUP will change nothing",
                      account->user, files[i], strerror(errno));
     }
