@@ -255,11 +255,13 @@ static void warn_of_fewer(const struct backend *b)
     settings_deinit(&last);
 }
 
-/* Whoever asks for S3 is warned, as its clients expect to need a key. */
-static void say_if_open(const struct backend *b)
+/* Whoever asks for S3, or can be reached from elsewhere, is warned. */
+static void say_if_open(const struct backend *b, const struct listeners *listeners)
 {
+    bool near = listeners_are_loopback(listeners) && listeners_are_loopback(&b->direct);
+
     if (b->given->keys == NULL)
-        log_write(b->given->s3.port != 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+        log_write(b->given->s3.port != 0 || !near ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
                   "everybody who can connect may do everything: --keys FILE says who may do what");
 }
 
@@ -272,7 +274,6 @@ static int backend_start(struct children *children, void *arg)
         return rc;
     forget_sockets(b);
     warn_of_fewer(b);
-    say_if_open(b);
     settings_write(b->options.directory, &b->options, b->volumes.entries, b->volumes.count);
     return 0;
 }
@@ -438,6 +439,7 @@ static int run(const struct index_options *options, const struct account *accoun
         .backend = &backend,
     };
 
+    say_if_open(b, listeners);
     return command_serve(&site, &service);
 }
 
