@@ -807,3 +807,8 @@ blobs() { # NAME
 tidy() { # NAME
     [[ -z $(find "$(lookup data "$1")/.mkv/tmp" -mindepth 2 -type f) ]]
 }
+
+if [[ -n ${MKV_E2E_CLOSED-} ]]; then
+    # shellcheck source=tests/support/closed.bash
+    source "${BASH_SOURCE[0]%/*}/closed.bash"
+fi
