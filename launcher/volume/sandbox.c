@@ -3,6 +3,8 @@
  * to use a harmless one isn't broken by it. */
 #include "launcher/volume/sandbox.h"
 
+#include <asm/ioctls.h>
+#include <asm/sockios.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -152,6 +154,16 @@ static int enter_landlock(int directory, bool *landlocked)
 
 #ifdef ARCHITECTURE
 
+/* Calls that older headers don't have; their numbers are the same everywhere. */
+#define FCHMODAT2      452
+#define SETXATTRAT     463
+#define GETXATTRAT     464
+#define LISTXATTRAT    465
+#define REMOVEXATTRAT  466
+#define OPEN_TREE_ATTR 467
+#define FILE_GETATTR   468
+#define FILE_SETATTR   469
+
 static const int denied[] = {
     /* other programs and processes */
     SYS_execve,
@@ -161,6 +173,9 @@ static const int denied[] = {
     SYS_vfork,
 #endif
     SYS_kill,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
     SYS_kcmp,
@@ -169,13 +184,35 @@ static const int denied[] = {
     SYS_pidfd_send_signal,
     SYS_process_madvise,
     SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_sched_setaffinity,
+    SYS_setpgid, /* mkv ends us by our group */
+    SYS_setsid,
 #ifndef __SANITIZE_ADDRESS__
     SYS_ptrace, /* which is how the leak checker looks at its own threads */
 #endif
     /* other machines, and other servers of this one: it accepts on the socket that it was given */
     SYS_socket,
+    SYS_socketpair, /* one for datagrams sends them to any socket that has a name */
     SYS_connect,
     SYS_bind,
+    /* what other processes of our user share */
+    SYS_shmget,
+    SYS_shmat,
+    SYS_shmctl,
+    SYS_msgget,
+    SYS_msgsnd,
+    SYS_msgrcv,
+    SYS_msgctl,
+    SYS_semget,
+    SYS_semop,
+    SYS_semtimedop,
+    SYS_semctl,
+    SYS_mq_open,
+    SYS_mq_unlink,
     /* ids and rights */
     SYS_setuid,
     SYS_setgid,
@@ -201,6 +238,7 @@ static const int denied[] = {
     SYS_fsconfig,
     SYS_fsmount,
     SYS_fspick,
+    OPEN_TREE_ATTR,
 #ifdef SYS_mount_setattr
     SYS_mount_setattr,
 #endif
@@ -208,6 +246,38 @@ static const int denied[] = {
     SYS_swapoff,
     SYS_quotactl,
     SYS_acct,
+/* what belongs to a file and Landlock leaves alone, by a name that may be anywhere: we do that to
+ * files that are open */
+#ifdef SYS_chmod
+    SYS_chmod,
+    SYS_chown,
+    SYS_lchown,
+    SYS_utime,
+    SYS_utimes,
+    SYS_futimesat,
+#endif
+    SYS_fchmodat,
+    FCHMODAT2,
+    SYS_fchownat,
+    SYS_setxattr,
+    SYS_lsetxattr,
+    SETXATTRAT,
+    SYS_getxattr,
+    SYS_lgetxattr,
+    GETXATTRAT,
+    SYS_listxattr,
+    SYS_llistxattr,
+    LISTXATTRAT,
+    SYS_removexattr,
+    SYS_lremovexattr,
+    REMOVEXATTRAT,
+    FILE_GETATTR,
+    FILE_SETATTR,
+#ifdef SYS_inotify_init
+    SYS_inotify_init,
+#endif
+    SYS_inotify_init1,
+    SYS_inotify_add_watch,
     /* files by other ways than their names */
     SYS_open_by_handle_at,
     SYS_mknodat,
@@ -254,19 +324,30 @@ static const int denied[] = {
 #endif
 };
 
-#define N_DENIED    (sizeof(denied) / sizeof(denied[0]))
-#define PROGRAM_MAX (2 * N_DENIED + 16)
+/* A call that is denied if an argument has that value, or `unless` it has. */
+struct condition {
+    int number;
+    uint32_t field; /* half of an argument */
+    uint32_t value;
+    bool unless;
+};
+
+#define N_DENIED     (sizeof(denied) / sizeof(denied[0]))
+#define N_CONDITIONS 10
+#define PROGRAM_MAX  (2 * N_DENIED + 5 * N_CONDITIONS + 16)
 
 #define DENY(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((error)&SECCOMP_RET_DATA))
 #define ALLOW       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (field))
 #define FIELD(name) ((uint32_t)offsetof(struct seccomp_data, name))
 
-/* The lower half of a call's first argument. */
+/* The halves of a call's argument. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define FIRST_ARGUMENT FIELD(args[0])
+#define LOWER(i) FIELD(args[i])
+#define UPPER(i) (FIELD(args[i]) + 4)
 #else
-#define FIRST_ARGUMENT (FIELD(args[0]) + 4)
+#define LOWER(i) (FIELD(args[i]) + 4)
+#define UPPER(i) FIELD(args[i])
 #endif
 
 struct program {
@@ -300,11 +381,47 @@ static void add_clone(struct program *p)
     add(p, (struct sock_filter)DENY(ENOSYS));
 #ifndef __SANITIZE_ADDRESS__
     add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
-    add(p, (struct sock_filter)LOAD(FIRST_ARGUMENT));
+    add(p, (struct sock_filter)LOAD(LOWER(0)));
     add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1));
     add(p, (struct sock_filter)ALLOW);
     add(p, (struct sock_filter)DENY(EPERM));
 #endif
+}
+
+/* The call's number is loaded, before and after. */
+static void add_condition(struct program *p, const struct condition *c)
+{
+    unsigned char skip = c->unless ? 1 : 0;
+
+    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)c->number, 0, 4));
+    add(p, (struct sock_filter)LOAD(c->field));
+    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->value, skip, !skip));
+    add(p, (struct sock_filter)DENY(EPERM));
+    add(p, (struct sock_filter)LOAD(FIELD(nr)));
+}
+
+static void add_conditions(struct program *p)
+{
+    const struct condition conditions[N_CONDITIONS] = {
+        /* signals go to our own threads, as abort(3) sends them */
+        {SYS_tgkill, LOWER(0), (uint32_t)getpid(), true},
+        /* nor may the kernel send them for us */
+        {SYS_fcntl, LOWER(1), F_SETOWN, false},
+        {SYS_fcntl, LOWER(1), F_SETOWN_EX, false},
+        {SYS_fcntl, LOWER(1), F_SETSIG, false},
+        {SYS_ioctl, LOWER(1), FIOSETOWN, false},
+        {SYS_ioctl, LOWER(1), SIOCSPGRP, false},
+        /* we end with mkv */
+        {SYS_prctl, LOWER(0), PR_SET_PDEATHSIG, false},
+        /* limits are our own */
+        {SYS_prlimit64, LOWER(0), 0, true},
+        /* times are set of open files, without a name */
+        {SYS_utimensat, LOWER(1), 0, true},
+        {SYS_utimensat, UPPER(1), 0, true},
+    };
+
+    for (size_t i = 0; i < N_CONDITIONS; i++)
+        add_condition(p, &conditions[i]);
 }
 
 static int enter_filter(void)
@@ -314,6 +431,7 @@ static int enter_filter(void)
 
     add_head(&p);
     add_clone(&p);
+    add_conditions(&p);
     for (size_t i = 0; i < N_DENIED; i++) {
         add(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)denied[i], 0, 1));
         add(&p, (struct sock_filter)DENY(EPERM));

@@ -6,14 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "launcher/nginx/files.h"
@@ -149,6 +153,32 @@ static void test_sandbox_changes_nothing_outside(void **state)
     run(*state, true, change_outside);
 }
 
+/* What belongs to a file is none of Landlock's business. */
+static void change_what_belongs_to_files(const struct fixture *f)
+{
+    char path[128];
+    char byte;
+
+    snprintf(path, sizeof(path), "%s/secret", f->root);
+    expect_denied(chmod(path, 0777), EPERM, "chmod");
+    expect_denied(fchmodat(f->outside, "secret", 0777, 0), EPERM, "fchmodat");
+    expect_denied(syscall(452, f->outside, "secret", 0777, 0), EPERM, "fchmodat2");
+    expect_denied(chown(path, getuid(), getgid()), EPERM, "chown");
+    expect_denied(lchown(path, getuid(), getgid()), EPERM, "lchown");
+    expect_denied(fchownat(f->outside, "secret", getuid(), getgid(), 0), EPERM, "fchownat");
+    expect_denied(utimensat(f->outside, "secret", NULL, 0), EPERM, "utimensat");
+    expect_denied(utimensat(AT_FDCWD, path, NULL, 0), EPERM, "utimensat of a path");
+    expect_denied(setxattr(path, "user.x", "x", 1, 0), EPERM, "setxattr");
+    expect_denied(getxattr(path, "user.x", &byte, 1), EPERM, "getxattr");
+    expect_denied(removexattr(path, "user.x"), EPERM, "removexattr");
+    expect_denied(syscall(SYS_inotify_init1, 0), EPERM, "inotify_init1");
+}
+
+static void test_sandbox_changes_nothing_that_belongs_to_a_file(void **state)
+{
+    run(*state, false, change_what_belongs_to_files);
+}
+
 static void work_inside(const struct fixture *f)
 {
     char path[64];
@@ -165,6 +195,9 @@ static void work_inside(const struct fixture *f)
     deep = openat(f->directory, "a/b/new", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     expect(deep >= 0 && write(deep, "new", 3) == 3 && fsync(deep) == 0, "write and sync");
     expect(ftruncate(deep, 1) == 0, "truncate");
+    expect(futimens(deep, NULL) == 0, "set times");
+    expect(fchmod(deep, 0640) == 0, "set the mode");
+    expect(fsetxattr(deep, "user.x", "x", 1, 0) == 0 || errno == EOPNOTSUPP, "set an attribute");
     expect(unlinkat(f->directory, "a/b/new", 0) == 0, "unlink");
 }
 
@@ -207,6 +240,46 @@ static void test_sandbox_reaches_no_other_process(void **state)
     run(*state, false, reach_others);
 }
 
+/* Each is another way to the same, and some of them Landlock closes from its version 6 on. */
+static void reach_others_by_detours(const struct fixture *f)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    struct rlimit limit;
+    int ends[2];
+
+    expect_denied(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), EPERM, "socketpair");
+    expect_denied(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM, "tgkill");
+    expect_denied(syscall(SYS_tkill, getppid(), 0), EPERM, "tkill");
+    expect_denied(syscall(SYS_rt_sigqueueinfo, getppid(), 0, &info), EPERM, "sigqueue");
+    expect_denied(fcntl(f->directory, F_SETOWN, getppid()), EPERM, "F_SETOWN");
+    expect_denied(fcntl(f->directory, F_SETSIG, SIGKILL), EPERM, "F_SETSIG");
+    expect_denied(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit), EPERM, "prlimit");
+    expect_denied(syscall(SYS_sched_setaffinity, getppid(), 0, NULL), EPERM, "sched_setaffinity");
+    expect_denied(syscall(SYS_shmget, 0, 4096, 0600), EPERM, "shmget");
+    expect_denied(setpgid(0, getppid()), EPERM, "setpgid");
+    expect_denied(prctl(PR_SET_PDEATHSIG, 0), EPERM, "outlive mkv");
+}
+
+static void test_sandbox_reaches_no_other_process_by_detours(void **state)
+{
+    run(*state, false, reach_others_by_detours);
+}
+
+static void look_at_itself(const struct fixture *f)
+{
+    struct rlimit limit;
+
+    expect(syscall(SYS_tgkill, getpid(), gettid(), 0) == 0, "signal itself");
+    expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+    expect(fcntl(f->directory, F_GETFL) >= 0, "fcntl");
+    expect(prctl(PR_GET_DUMPABLE) >= 0, "prctl");
+}
+
+static void test_sandbox_leaves_itself_alone(void **state)
+{
+    run(*state, false, look_at_itself);
+}
+
 static void *nothing(void *arg)
 {
     return arg;
@@ -234,6 +307,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sandbox_changes_nothing_outside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sandbox_allows_work_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sandbox_reaches_no_other_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sandbox_changes_nothing_that_belongs_to_a_file, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_sandbox_reaches_no_other_process_by_detours, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_sandbox_leaves_itself_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sandbox_allows_threads, setup, teardown),
     };
 
