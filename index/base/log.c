@@ -59,15 +59,66 @@ void log_set_lead(const char *lead)
 
 const char *log_open_failure(int rc)
 {
-    return rc == -EINVAL ? "it is a FIFO or a socket. A log must be a file, since a slow reader "
-                           "would block mkv"
-                         : strerror(-rc);
+    if (rc == -EINVAL)
+        return "it is a FIFO or a socket. A log must be a file, since a slow reader would block "
+               "mkv";
+    if (rc == -ELOOP)
+        return "it is a link, and its directory isn't root's alone: whoever made it chose which "
+               "file "
+               "root writes to";
+    return strerror(-rc);
+}
+
+/* Where others than root can put something, that may be a link to a file of root's, or another name
+ * of it. */
+static bool is_roots_alone(int directory)
+{
+    struct stat st;
+
+    return fstat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 0022) == 0;
+}
+
+/* openat(2), as root, of a file that root itself may have been led to. */
+static int open_as_root(int directory, const char *name, int flags)
+{
+    bool alone = is_roots_alone(directory);
+    int fd = openat(directory, name, flags | (alone ? 0 : O_NOFOLLOW), 0644);
+    struct stat st;
+
+    if (fd < 0 || alone || (fstat(fd, &st) == 0 && st.st_nlink <= 1))
+        return fd;
+    close(fd);
+    errno = ELOOP;
+    return -1;
+}
+
+static int open_wary(const char *path, int flags)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    char parent[PATH_MAX] = ".";
+    int directory;
+    int fd;
+
+    if (geteuid() != 0)
+        return open(path, flags, 0644);
+    if (slash != NULL && snprintf(parent, sizeof(parent), "%.*s/", (int)(slash - path), path) >=
+                             (int)sizeof(parent)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -1;
+    fd = open_as_root(directory, name, flags);
+    close(directory);
+    return fd;
 }
 
 /* A FIFO that nobody reads must not hold us up, hence O_NONBLOCK. */
 static int open_file(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    int fd = open_wary(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0)

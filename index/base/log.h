@@ -27,7 +27,8 @@ void log_set_lead(const char *lead);
 
 /* Sends lines to the file at `path`, appended, created 0644; NULL means stderr. The string is
  * borrowed until the next call. On failure a -errno, and the old destination stays: -EINVAL for a
- * FIFO or a socket. */
+ * FIFO or a socket; -ELOOP when we are root, and in a directory that isn't root's alone a link
+ * stands there, or a second name of a file. */
 int log_open(const char *path);
 
 /* What went wrong in a log_open() that returned `rc`, for people. */

@@ -416,6 +416,31 @@ rotate() {
     same "precious root" "$(cat "$T/precious") $(stat -c %U "$T/precious")"
 }
 
+@test "as root, a log that is a link in a directory of another user's is not written to" {
+    need_root
+    local make
+    mkdir "$T/logs" "$T/data/v"
+    chown www-data: "$T/logs" "$T/data/v"
+    echo precious >"$T/precious"
+    for make in 'ln -s' ln; do
+        $make "$T/precious" "$T/logs/v"
+        run timeout 5 "$MKV" volume "$(at v)" "$T/data/v" --log "$T/logs/v"
+        same 1 "$status"
+        [[ $output == *"cannot open the log file $T/logs/v: it is a link"* ]]
+        rm "$T/logs/v"
+    done
+    ln -s "$T/precious" "$T/logs/none"
+    rm "$T/precious"
+    run timeout 5 "$MKV" volume "$(at v)" "$T/data/v" --log "$T/logs/none"
+    same 1 "$status"
+    [[ ! -e $T/precious ]]
+    # Root's own link, where nobody else can put one, is root's choice.
+    mkdir "$T/roots"
+    ln -s "$T/logs/v" "$T/roots/v"
+    volume v --log "$T/roots/v"
+    grep 'ready on' "$T/logs/v"
+}
+
 @test "an ordinary user with CAP_NET_BIND_SERVICE can take a port below 1024" {
     need_root
     local at
