@@ -39,11 +39,12 @@ int volume_main(int argc, char **argv);
 bool command_begin(const struct command *command, int argc, char **argv, void *options,
                    int *n_operands, int *exit_code);
 
-/* Becomes the account, for good, before any client's byte is read: the one place where root's rights
- * end. What needs root (ports below 1024, files that only root can read, a directory to be given
- * away) is done before. The log files are given to the account here. Warns of each file in `files`
- * that the account can't read again when a HUP comes; NULLs are skipped. From here on nothing that
- * is executed gains rights. Before there are threads. 0, or -errno after one log line. */
+/* Becomes the account, for good, before any client's byte is read: the one place where root's
+ * rights end. What needs root (ports below 1024, files that only root can read, a directory to be
+ * given away) is done before. The log files are given to the account here. Warns of each file in
+ * `files` that the account can't read again when a HUP comes; NULLs are skipped. From here on
+ * nothing that is executed gains rights. Before there are threads. 0, or -errno after one log line.
+ */
 int command_narrow(const struct common_options *options, struct account *account,
                    const char *const *files, size_t n_files);
 

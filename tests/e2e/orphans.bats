@@ -11,7 +11,8 @@ before_each() {
 # Opens descriptor 7 with a PUT through the index whose value reaches the volume while the volume
 # can't bring it to disk: the blob is there, and the index waits.
 put_unsynced() { # PATH [PROCESS-TO-STOP]
-    signal "${2:-v}" STOP
+    STOPPED=$(if [[ -n ${2-} ]]; then pid_of "$2"; else server_of v; fi)
+    kill -STOP "$STOPPED"
     exec 7<>"/dev/tcp/127.0.0.1/$(port i-direct)"
     printf 'PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nvalue' "$1" >&7
     within 5 holds v "$1" value
@@ -143,7 +144,7 @@ only() { # VOLUME [KEY]
 @test "an index killed between the volume's 201 and its own record leaves neither key nor blob" {
     put_unsynced /unrecorded
     crash i
-    signal v CONT
+    kill -CONT "$STOPPED"
     exec 7>&-
     holds v /unrecorded value # nobody else would ever delete it
     index i v
@@ -172,7 +173,7 @@ only() { # VOLUME [KEY]
 @test "a client that is gone before its value is recorded has put it all the same" {
     put_unsynced /unheard
     exec 7>&-
-    signal v CONT
+    kill -CONT "$STOPPED"
     stored() {
         http GET "$(url i)/unheard"
         [[ $STATUS == 302 ]]

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What lib loads at its end where MKV_E2E_CLOSED is set: every volume and index has the same secret and
-# certificate, volumes are named https://, and so is what clients ask. http() brings tickets to volumes.
-# For .bats files that ask by http(), url() and curl alone.
+# What lib loads at its end where MKV_E2E_CLOSED is set. "secret": every volume and index has the same
+# secret. "tls": and the same certificate, volumes are named https://, and so is what clients ask, who must
+# be curl then. http() brings tickets to volumes.
 
 eval "$(declare -f file_begin | sed '1s/file_begin/open_file_begin/')"
 eval "$(declare -f test_begin | sed '1s/test_begin/open_test_begin/')"
@@ -41,44 +41,62 @@ url() { # NAME
     fi
 }
 
-# From now on the port of NAME speaks TLS; it is that of a volume in DIR.
-speaks_tls() { # NAME [DIR]
+# From now on the port of NAME is that of a volume in DIR, or of a front.
+is_closed() { # NAME [DIR]
     find_port "$1"
-    echo "${2-}" >"$RUN/port/tls-$PORT"
+    echo "${2-}" >"$RUN/port/closed-$PORT"
+    if [[ $MKV_E2E_CLOSED == tls ]]; then
+        : >"$RUN/port/tls-$PORT"
+    fi
+}
+
+# Sets OPTIONS to what volumes and indexes share.
+closed_options() {
+    OPTIONS=(--secret-file "$CLOSED/secret")
+    if [[ $MKV_E2E_CLOSED == tls ]]; then
+        OPTIONS+=(--tls-cert "$CLOSED/crt" --tls-key "$CLOSED/key")
+    fi
 }
 
 volume() { # NAME [MKV-OPTIONS...]
-    local name=$1
+    local name=$1 OPTIONS
     shift
-    mkdir -p "$RUN/data/$name"
-    find_path data "$name"
-    speaks_tls "$name" "$FOUND_AT"
-    mkv_start "$name" volume "$(at "$name")" "$(lookup data "$name")" --secret-file "$CLOSED/secret" \
-        --tls-cert "$CLOSED/crt" --tls-key "$CLOSED/key" "$@"
+    if ! find_path data "$name"; then
+        mkdir "$RUN/data/$name"
+        chown --reference="$RUN/data" "$RUN/data/$name"
+        find_path data "$name"
+    fi
+    is_closed "$name" "$FOUND_AT"
+    closed_options
+    mkv_start "$name" volume "$(at "$name")" "$(lookup data "$name")" "${OPTIONS[@]}" "$@"
     await_ready "$name"
 }
 
 index() { # NAME "VOLUME..." [MKV-OPTIONS...]
-    local name=$1 volumes=() each
+    local name=$1 volumes=() each OPTIONS
+    closed_options
+    if [[ $MKV_E2E_CLOSED == tls ]]; then
+        OPTIONS+=(--tls-ca "$CLOSED/crt")
+    fi
     for each in $2; do
-        volumes+=("https://$(at "$each")")
+        each=$(at "$each")
+        [[ $MKV_E2E_CLOSED != tls ]] || each=https://$each
+        volumes+=("$each")
     done
     shift 2
-    speaks_tls "$name"
-    speaks_tls "$name-s3"
+    is_closed "$name"
+    is_closed "$name-s3"
     mkv_start "$name" index "${volumes[@]}" --port "$(at "$name")" --direct "$(at "$name-direct")" \
-        --index "$RUN/data/$name" --grace 1 --verify-every 0 --repair-after 0 \
-        --secret-file "$CLOSED/secret" --tls-ca "$CLOSED/crt" --tls-cert "$CLOSED/crt" \
-        --tls-key "$CLOSED/key" "$@"
+        --index "$RUN/data/$name" --grace 1 --verify-every 0 --repair-after 0 "${OPTIONS[@]}" "$@"
     await_ready "$name"
 }
 
 http() { # METHOD URL [CURL-OPTIONS...]
-    local method=$1 path=${2#https://127.0.0.1:} dir=
-    local port=${path%%/*}
+    local method=$1 path=${2#http*://127.0.0.1:} dir='' port
+    port=${path%%/*}
     path=/${path#*/}
     path=${path%%\?*}
-    if find_path port "tls-$port"; then
+    if find_path port "closed-$port"; then
         read -r dir <"$FOUND_AT" || true
     fi
     if [[ -n $dir ]]; then

@@ -11,7 +11,7 @@ rebuild() { # INDEX-DIR "VOLUME..." [OPTIONS...]
         volumes+=("$(at "$each")")
     done
     shift 2
-    "$MKV" rebuild --index "$directory" "$@" "${volumes[@]}" >"$T/rebuilt" 2>"$T/problems"
+    "$MKV" rebuild --index "$directory" ${CLOSED:+--secret-file "$CLOSED/secret"} "$@" "${volumes[@]}" >"$T/rebuilt" 2>"$T/problems"
 }
 
 # Keys of every kind on v1, v2 and v3, by index i. With "changes", some of them are unlinked after
