@@ -35,6 +35,10 @@ script() { # NAME SCRIPT [ARGUMENTS...]
     refute gone up # it has left a cluster, which is its purpose
     put "http://localhost:$P/wehave" bigswag
     got "http://localhost:$P/wehave" bigswag
+    # Its volumes obey it alone.
+    want 403 GET "http://localhost:$((P + 1))/_mkv/space"
+    same 600 "$(stat -c %a "$DIR/secret")"
+    refute logged up WARNING
     script down teardown.sh --dir "$DIR"
     await_end down 30
     same 0 "$RC"
@@ -45,10 +49,12 @@ script() { # NAME SCRIPT [ARGUMENTS...]
     done
     same '' "$(ls -A "$T/tmp")"
 
-    # It comes up again with its data.
-    script up bringup.sh --detach --port "$P" --dir "$DIR"
+    # It comes up again with its data; for others, and then it says what is open to them.
+    script up bringup.sh --detach --port "$P" --dir "$DIR" --public localhost
     await_end up 60
     same 0 "$RC"
+    logged up "EVERYBODY WHO CAN REACH PORT $P"
+    want 403 GET "http://localhost:$((P + 1))/_mkv/space"
     got "http://localhost:$P/wehave" bigswag
     want 204 DELETE "http://localhost:$P/wehave"
     script down teardown.sh --dir "$DIR" --wipe

@@ -31,7 +31,8 @@ static void assert_refused(const char *text, const char *because)
 /* A newline would begin another line. */
 static void test_append_refuses_a_path_of_two_lines(void **state)
 {
-    const struct index_server_options options = {.copies = 1, .tls_paths = {.authorities = "/a\nb"}};
+    const struct index_server_options options = {.copies = 1,
+                                                 .tls_paths = {.authorities = "/a\nb"}};
     struct buf text = {0};
 
     (void)state;

@@ -11,8 +11,8 @@
 
 #include "launcher/nginx/files.h"
 #include "launcher/volume/volume_dir.h"
-#include "tests/unit/open_dir.h"
 #include "launcher/volume/volume_id.h"
+#include "tests/unit/open_dir.h"
 
 struct fixture {
     char root[32];
