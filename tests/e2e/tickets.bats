@@ -321,12 +321,15 @@ END
 }
 
 @test "a volume that everybody can connect to says so, unless it has a secret" {
-    mkv_start open volume "$(port open)" "$T/open"
-    await_ready open
-    logged open 'warn .*--secret-file FILE'
-    mkv_start closed volume "$(port closed)" "$T/closed" --secret-file "$F/secret"
-    await_ready closed
-    refute logged closed 'warn .*--secret-file'
     volume near
     refute logged near 'warn .*--secret-file'
+    ((UID == 0)) && unshare -n true 2>/dev/null || skip 'needs network namespaces'
+    # shellcheck disable=SC2016 # for the shell in there
+    local AS=(unshare -n sh -c 'ip link set lo up; exec "$@"' -) # on every address of a host that nobody else reaches
+    mkv_start open volume "$(port open)" "$T/open"
+    mkv_start closed volume "$(port closed)" "$T/closed" --secret-file "$F/secret"
+    within 10 logged open 'ready on'
+    within 10 logged closed 'ready on'
+    logged open 'warn .*--secret-file FILE'
+    refute logged closed 'warn .*--secret-file'
 }
