@@ -203,13 +203,11 @@ static void start(struct service *s)
 {
     const struct service_backend *b = s->options->backend;
 
-    if (reserve_take(&s->loop) < 0 || (b != NULL && b->start(&s->children, b->arg) < 0)) {
-        s->exit_code = EXIT_FAILURE;
-        stop_backend(s);
-    } else if (start_nginx(s) < 0) {
-        s->exit_code = EXIT_FAILURE;
-        stop_backend(s);
-    }
+    if (reserve_take(&s->loop) == 0 && (b == NULL || b->start(&s->children, b->arg) == 0) &&
+        start_nginx(s) == 0)
+        return;
+    s->exit_code = EXIT_FAILURE;
+    stop_backend(s);
 }
 
 int service_run(const struct service_options *options)

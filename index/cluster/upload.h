@@ -70,8 +70,10 @@ struct upload_options {
     struct upload_budget *budget; /* borrowed */
     const char *path;             /* at every volume, below its subvolume */
     int64_t size;                 /* -1: unknown */
-    uint64_t time;                /* of the PUT, ms since 1970 */
-    unsigned copies;              /* at least 1 */
+    bool is_framed; /* the end comes apart from the last byte, as in aws-chunked: no volume may take
+                       the value for whole before upload_end() */
+    uint64_t time;  /* of the PUT, ms since 1970 */
+    unsigned copies; /* at least 1 */
     bool sync;
     upload_drained_cb drained;
     upload_made_cb made; /* may be NULL without recipe */

@@ -170,6 +170,7 @@ static void put_cb(struct transfer *transfer, int rc, int status)
 static int stream(struct upload_copy *c)
 {
     struct upload *u = c->upload;
+    bool knows_end = u->ended || !u->options.is_framed;
     char url[PLACEMENT_URL_MAX];
     int rc;
 
@@ -178,8 +179,8 @@ static int stream(struct upload_copy *c)
     c->transfer.volume = c->target->volume;
     copy_set_deadline(c);
     placement_url(c->target->volume->name, &c->target->place, u->options.path, url);
-    rc = transfer_put(u->options.transfers, &c->transfer, url, u->options.size, u->options.time,
-                      read_cb, put_cb);
+    rc = transfer_put(u->options.transfers, &c->transfer, url, knows_end ? u->options.size : -1,
+                      u->options.time, read_cb, put_cb);
     if (rc < 0)
         return rc;
     u->n_busy++;

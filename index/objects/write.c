@@ -456,6 +456,7 @@ static int choose_volumes(struct write *w)
                          .budget = &o->budget,
                          .path = w->path,
                          .size = w->options.size,
+                         .is_framed = w->options.is_framed,
                          .time = record->time,
                          .copies = o->copies,
                          .sync = o->sync,

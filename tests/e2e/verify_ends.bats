@@ -82,7 +82,7 @@ slow_down() { # [BYTES-PER-SECOND]
 @test "a volume that is killed while it is listed or read: its copies are away, and nothing else is wrong" {
     local on_it
     cluster i "$VOLUMES" --replicas 2 "${BY_HAND[@]}"
-    put_keys /k 150
+    put_keys /k 400
     on_it=$(blobs v1 | wc -l)
     stop i
     slow_down 2000
@@ -109,5 +109,5 @@ slow_down() { # [BYTES-PER-SECOND]
     volume v1
     within 10 sees i slow up
     is_clean
-    keys_are_right /k 150
+    keys_are_right /k 400
 }

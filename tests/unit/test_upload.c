@@ -31,6 +31,7 @@ struct server {
 };
 
 struct fixture {
+    bool is_framed; /* the next upload */
     uv_loop_t loop;
     uv_timer_t deadline;
     struct server servers[N];
@@ -243,6 +244,7 @@ static int begin(struct fixture *f, const uint32_t *zones, unsigned n, unsigned 
                            .budget = &f->budget,
                            .path = "/5d/41/aGVsbG8=",
                            .size = 5,
+                           .is_framed = f->is_framed,
                            .time = 1,
                            .copies = copies,
                            .sync = true,
@@ -271,6 +273,16 @@ static void upload_it(struct fixture *f)
 
 /* --- Tests ----------------------------------------------------------------------------------- */
 
+static void assert_holders(const struct fixture *f, const char *expected)
+{
+    char holders[N + 1] = "";
+
+    assert_int_equal(f->status, 0);
+    for (unsigned i = 0; i < f->upload.n_targets; i++)
+        holders[i] = f->upload.targets[i].holds ? '1' : '0';
+    assert_string_equal(holders, expected);
+}
+
 static void test_upload_of_a_volume_that_works(void **state)
 {
     struct fixture *f = *state;
@@ -280,6 +292,36 @@ static void test_upload_of_a_volume_that_works(void **state)
     assert_true(f->upload.targets[0].holds);
     assert_int_equal(f->servers[0].puts, 1);
     assert_int_equal(f->servers[1].puts, 0);
+}
+
+static void paused_cb(uv_timer_t *timer)
+{
+    bool *over = timer->data;
+
+    *over = true;
+}
+
+/* The client has sent all bytes and not yet that they are all. */
+static void test_upload_of_a_framed_value_waits_for_its_end(void **state)
+{
+    static const uint32_t zones[] = {0};
+    struct fixture *f = *state;
+    bool over = false;
+
+    f->is_framed = true;
+    assert_int_equal(begin(f, zones, 1, 1), 0);
+    assert_int_equal(upload_start(&f->upload), 0);
+    assert_int_equal(upload_write(&f->upload, "value", 5), 1);
+    f->deadline.data = &over;
+    uv_timer_start(&f->deadline, paused_cb, 100, 0);
+    while (!over)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    f->deadline.data = f;
+    assert_false(f->ended);
+    assert_int_equal(f->servers[0].puts, 0);
+    upload_end(&f->upload, NULL, 0);
+    wait_until(f, &f->ended);
+    assert_holders(f, "1");
 }
 
 /* The value may be there, so the target says so, and another volume gets it. */
@@ -315,16 +357,6 @@ static void test_upload_when_all_flushes_hang(void **state)
     upload_it(f);
     assert_int_equal(f->status, UV_EAGAIN);
     assert_int_equal(f->servers[0].puts + f->servers[1].puts, 2);
-}
-
-static void assert_holders(const struct fixture *f, const char *expected)
-{
-    char holders[N + 1] = "";
-
-    assert_int_equal(f->status, 0);
-    for (unsigned i = 0; i < f->upload.n_targets; i++)
-        holders[i] = f->upload.targets[i].holds ? '1' : '0';
-    assert_string_equal(holders, expected);
 }
 
 /* The third volume is the better one, but its zone has a copy. */
@@ -529,6 +561,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_upload_of_a_volume_that_works, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upload_of_a_framed_value_waits_for_its_end, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_upload_when_a_flush_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_that_is_late, setup_late, teardown),
         cmocka_unit_test_setup_teardown(test_upload_when_all_flushes_hang, setup, teardown),
