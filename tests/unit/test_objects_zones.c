@@ -17,6 +17,18 @@ static const char *numbered(const char *prefix, unsigned i)
     return text;
 }
 
+/* One that has refused is asked soon how it is. */
+static bool all_are_up(const struct fixture *f)
+{
+    struct volumes *volumes = places_volumes(f->objects.places);
+
+    for (unsigned i = 0; i < VOLUMES; i++) {
+        if (volumes_at(volumes, i)->state != VOLUME_UP)
+            return false;
+    }
+    return true;
+}
+
 /* A value whose copies are in one zone, since nothing else was up, is counted until a move mends
  * it; so is one from before there were zones. */
 static void test_spread_counts_and_moves_mend(void **state)
@@ -47,6 +59,7 @@ static void test_spread_counts_and_moves_mend(void **state)
     assert_int_equal(keys, 39);
 
     away->fates[VOLUME_PUT] = FATE_DO;
+    WAIT_UNTIL(f, all_are_up(f));
     for (unsigned i = 1; i < 40; i++) {
         assert_int_equal(fixture_move(f, numbered("/shared", i)), 0);
         assert_int_equal(fixture_look_up(f, numbered("/shared", i), &record), 0);
