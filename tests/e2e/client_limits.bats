@@ -46,10 +46,11 @@ served() {
 @test "--limit-conn refuses a client that has too many requests at once, and no other one" {
     volume v
     index i v --limit-conn 2
+    within 10 sees i v up
     exec 8<>"/dev/tcp/127.0.0.1/$(port i)"
     printf 'PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx' >&8
     put_half i /b
-    within 5 told 429 "$(url i)/none"
+    within 5 told 429 "$(url i)/none" || fail "$STATUS; the PUTs were told: $(timeout 1 head -c 500 <&8) $(timeout 1 head -c 500 <&7)"
     same 1 "$(header Retry-After)"
     want 404 GET "$(url i)/none" --interface 127.0.0.2
     want 404 GET "$(url i-direct)/none"

@@ -124,7 +124,7 @@ before_all() {
 
 @test "the ready line names the address" {
     index i v
-    logged i "^[^ ]+Z info +mkv: .*ready on $(at i)"
+    within 5 logged i "^[^ ]+Z info +mkv: .*ready on $(at i)"
 }
 
 @test "--print-config and --check of an index leave nothing" {

@@ -23,7 +23,7 @@ raw_status() { # METHOD PATH
 
 @test "health is 200 and the ready line names the directory and the address" {
     want 200 GET "$U/_mkv/health"
-    logged v "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z info +mkv: volume $D ready on $(at v)$"
+    within 5 logged v "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z info +mkv: volume $D ready on $(at v)$"
 }
 
 @test "nothing under /_mkv/ is a file" {
@@ -203,7 +203,7 @@ raw_status() { # METHOD PATH
     want 200 GET "http://localhost:$(port name)/_mkv/health"
     mkv_start plain volume "$(port plain)" "$T/data/plain"
     await_ready plain
-    logged plain "ready on .*$(port plain)$"
+    within 5 logged plain "ready on .*$(port plain)$"
 }
 
 @test "a directory's name may hold what a config file would trip over" {
@@ -228,7 +228,7 @@ raw_status() { # METHOD PATH
     cd "$T/data"
     mkv_start relative volume "$(at relative)" ./relative
     await_ready relative
-    logged relative "volume $T/data/relative ready"
+    within 5 logged relative "volume $T/data/relative ready"
     want 201 PUT "$(url relative)/aa/bb/file" --data-binary value
     [[ -s $T/data/relative/aa/bb/file ]]
 }
@@ -286,7 +286,7 @@ raw_status() { # METHOD PATH
 
 @test "--log, --access-log and --log-level say where lines go, and which" {
     volume logs --log "$T/log" --access-log "$T/access"
-    grep -q 'mkv: .* ready on' "$T/log"
+    within 5 grep -q 'mkv: .* ready on' "$T/log"
     want 404 GET "$(url logs)/aa/bb/asked-for"
     within 5 grep -q '/aa/bb/asked-for' "$T/access"
     [[ ! -s $(log_of logs) ]]
