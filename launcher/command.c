@@ -28,6 +28,7 @@ bool command_begin(const struct command *command, int argc, char **argv, void *o
     if (basic->help || basic->version)
         return false;
     log_set_level(basic->log_level);
+    log_set_format(basic->log_format);
     rc = log_open(basic->log);
     if (rc == 0)
         return true;
@@ -108,6 +109,7 @@ struct site_settings command_site_settings(const struct common_options *options)
         .workers = options->workers,
         .access_log = options->access_log,
         .log_level = options->basic.log_level,
+        .log_format = options->basic.log_format,
     };
 }
 

@@ -12,6 +12,7 @@ struct basic_options {
     bool version;
     const char *log; /* file of our lines and nginx's, or NULL for stderr */
     enum log_level log_level;
+    enum log_format log_format;
 };
 
 struct common_options {
@@ -52,6 +53,8 @@ struct common_options {
                   option_set_string, basic.log), \
     COMMON_OPTION("log-level", "LEVEL", "info", "debug, info, warn or error", \
                   option_set_log_level, basic.log_level), \
+    COMMON_OPTION("log-format", "FORMAT", "text", "text, or json: an object a line, in both logs", \
+                  option_set_log_format, basic.log_format), \
     COMMON_OPTION("access-log", "FILE", NULL, "write nginx's access log to FILE", \
                   option_set_string, access_log), \
     COMMON_OPTION("tls-cert", "FILE", NULL, \

@@ -51,6 +51,13 @@ const char *option_set_log_level(void *target, const char *value)
     return NULL;
 }
 
+const char *option_set_log_format(void *target, const char *value)
+{
+    if (log_format_parse(value, target) < 0)
+        return "must be text or json";
+    return NULL;
+}
+
 const char *option_set_seconds(void *target, const char *value)
 {
     unsigned seconds;

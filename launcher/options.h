@@ -51,6 +51,7 @@ int options_usage_error(const struct command *command, const char *format, ...)
 const char *option_set_bool(void *target, const char *value);       /* bool: true */
 const char *option_set_string(void *target, const char *value);     /* const char *: not empty */
 const char *option_set_log_level(void *target, const char *value);  /* enum log_level */
+const char *option_set_log_format(void *target, const char *value); /* enum log_format */
 const char *option_set_seconds(void *target, const char *value);    /* unsigned: milliseconds */
 const char *option_set_duration(void *target, const char *value);   /* uint64_t: milliseconds */
 const char *option_set_workers(void *target, const char *value);    /* unsigned: 0 is auto */

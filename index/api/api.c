@@ -115,6 +115,7 @@ void api_handle(struct http_request *request, void *arg)
     const char *path = http_request_path(request, &len);
     const char *problem;
 
+    http_add_header(request, HTTP_REQUEST_ID_HEADER, http_request_id(request));
     pace_client_asks(transfers_pace(api->objects->transfers));
     if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER) {
         refuse_method(request);

@@ -177,6 +177,7 @@ static int start(struct api *api, struct put *put, const struct key *key, const 
 {
     int rc = write_start(api->objects, key,
                          &(struct write_options){
+                             .request_id = http_request_id(put->request),
                              .size = http_request_content_length(put->request),
                              .md5 = md5,
                              .drained = drained_cb,

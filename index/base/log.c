@@ -18,7 +18,9 @@
 #include "index/base/text.h"
 
 #define LINE_MAX_BYTES PIPE_BUF /* so that a pipe with room takes a line whole */
-#define HELD_MAX       48       /* bytes that say how many more there are */
+#define TIME_MAX       64       /* bytes of the lead and the time */
+#define HEAD_MAX       128      /* bytes of what stands between time and message */
+#define TAIL_MAX       64       /* bytes of what follows the message */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -29,6 +31,7 @@ static const char *const level_names[] = {
 
 static struct {
     enum log_level level;
+    enum log_format format;
     int fd;
     const char *path;
     const char *lead;     /* at the begin of each line */
@@ -50,6 +53,22 @@ int log_level_parse(const char *text, enum log_level *level)
 void log_set_level(enum log_level level)
 {
     sink.level = level;
+}
+
+int log_format_parse(const char *text, enum log_format *format)
+{
+    if (strcmp(text, "text") == 0)
+        *format = LOG_FORMAT_TEXT;
+    else if (strcmp(text, "json") == 0)
+        *format = LOG_FORMAT_JSON;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+void log_set_format(enum log_format format)
+{
+    sink.format = format;
 }
 
 void log_set_lead(const char *lead)
@@ -178,7 +197,8 @@ void log_reopen(void)
         log_error("cannot reopen the log file %s: %s", sink.path, log_open_failure(rc));
 }
 
-static size_t line_start(char *line, size_t size, enum log_level level, const char *source)
+/* The lead, and the time, which is within quotes in JSON. */
+static size_t put_time(char *line, size_t size)
 {
     struct timespec now;
     struct tm utc;
@@ -186,9 +206,54 @@ static size_t line_start(char *line, size_t size, enum log_level level, const ch
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    n += strftime(line + n, size - n, "%Y-%m-%dT%H:%M:%S", &utc);
-    return n + (size_t)snprintf(line + n, size - n, ".%03ldZ %-5s %s: ", now.tv_nsec / 1000000,
-                                level_names[level], source);
+    n += strftime(line + n, size - n,
+                  sink.format == LOG_FORMAT_JSON ? "{\"time\":\"%Y-%m-%dT%H:%M:%S"
+                                                 : "%Y-%m-%dT%H:%M:%S",
+                  &utc);
+    return n + (size_t)snprintf(line + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* What is printable is a string of JSON (RFC 8259, section 7) but for these two. */
+static size_t escape(const char *text, size_t len, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n + 2 <= size; i++) {
+        if (text[i] == '"' || text[i] == '\\')
+            out[n++] = '\\';
+        out[n++] = text[i];
+    }
+    /* A character that was cut in two isn't UTF-8. */
+    while (n > 0 && !text_is_utf8(out, n))
+        n--;
+    return n;
+}
+
+static size_t put_message(const char *text, size_t len, char *out, size_t size)
+{
+    char printable[LINE_MAX_BYTES];
+
+    if (sink.format == LOG_FORMAT_TEXT)
+        return text_printable(text, len, out, size);
+    return escape(printable, text_printable(text, len, printable, sizeof(printable)), out, size);
+}
+
+/* Makes the whole line; `held` more like it were not written. Returns how long it is. */
+static size_t make_line(char line[LINE_MAX_BYTES], enum log_level level, const char *source,
+                        const char *text, size_t len, unsigned held)
+{
+    bool json = sink.format == LOG_FORMAT_JSON;
+    size_t n = put_time(line, TIME_MAX);
+
+    n += (size_t)snprintf(line + n, HEAD_MAX,
+                          json ? "\",\"level\":\"%s\",\"source\":\"%s\",\"message\":\""
+                               : " %-5s %s: ",
+                          level_names[level], source);
+    n += put_message(text, len, line + n, LINE_MAX_BYTES - TAIL_MAX - n);
+    if (held > 0)
+        n += (size_t)snprintf(line + n, TAIL_MAX, " (and %u more like it)", held);
+    n += (size_t)snprintf(line + n, 4, json ? "\"}\n" : "\n");
+    return n;
 }
 
 /* Writes a line, unless its reader lets us wait. There is nobody to tell when the log itself can't
@@ -204,13 +269,13 @@ static bool put(const char *line, size_t n)
 
 static void tell_dropped(void)
 {
-    char line[256];
-    size_t n = line_start(line, 128, LOG_LEVEL_WARN, "mkv");
+    char line[LINE_MAX_BYTES];
+    char text[128];
     unsigned long dropped = atomic_load(&sink.dropped);
+    int len = snprintf(text, sizeof(text), "%lu log lines are lost: their reader did not take them",
+                       dropped);
 
-    n += (size_t)snprintf(line + n, 128, "%lu log lines are lost: their reader did not take them\n",
-                          dropped);
-    if (put(line, n))
+    if (put(line, make_line(line, LOG_LEVEL_WARN, "mkv", text, (size_t)len, 0)))
         atomic_fetch_sub(&sink.dropped, dropped);
 }
 
@@ -221,11 +286,7 @@ static void write_line(enum log_level level, const char *source, const char *tex
     char line[LINE_MAX_BYTES];
     size_t n;
 
-    n = line_start(line, 128, level, source);
-    n += text_printable(text, len, line + n, LINE_MAX_BYTES - HELD_MAX - 1 - n);
-    if (held > 0)
-        n += (size_t)snprintf(line + n, HELD_MAX, " (and %u more like it)", held);
-    line[n++] = '\n';
+    n = make_line(line, level, source, text, len, held);
     if (sink.dropped > 0)
         tell_dropped();
     if (sink.dropped > 0 || !put(line, n))

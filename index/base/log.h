@@ -1,6 +1,8 @@
-/* Log lines: one line, one write(2), to stderr or to a file that can be reopened.
+/* Log lines: one line, one write(2), to stderr or to a file that can be reopened. As text, or as an
+ * object of JSON:
  *
  *     2026-11-21T09:48:00.123Z warn  nginx: ...
+ *     {"time":"2026-11-21T09:48:00.123Z","level":"warn","source":"nginx","message":"..."}
  *
  * The word before the colon is the source: "mkv" for our own lines, "nginx" for those of the child.
  * Bytes that could forge a line or drive a terminal are written as \xNN (text_printable()), so a
@@ -20,6 +22,14 @@ int log_level_parse(const char *text, enum log_level *level);
 
 /* Lines below `level` are dropped from now on. The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
+
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* Parses "text" or "json". Returns 0, or -EINVAL with *format untouched. */
+int log_format_parse(const char *text, enum log_format *format);
+
+/* How lines are written from now on. The default is LOG_FORMAT_TEXT. */
+void log_set_format(enum log_format format);
 
 /* Begins each line with these bytes, 8 at most, from now on: on a terminal where another process
  * redraws a line, what clears that. Borrowed. */
@@ -41,8 +51,8 @@ void log_reopen(void);
 /* Writes `text` of `len` bytes as one line of `source`. */
 void log_line(enum log_level level, const char *source, const char *text, size_t len);
 
-/* Writes a line that another process of ours wrote by these functions, with its level and source,
- * and the time of now. One that isn't such a line is an error of source "mkv". */
+/* Writes a line that another process of ours wrote by these functions as text, with its level and
+ * source, and the time of now. One that isn't such a line is an error of source "mkv". */
 void log_relay(const char *line, size_t len);
 
 /* Writes bytes as they are, to where lines go. For signal handlers, in any thread. */

@@ -264,11 +264,23 @@ static int sign_request(struct transfer *t, const char *method, const char *url)
     return is_signed ? set_header(t->engine, t, header) : 0;
 }
 
+/* Adds what the volume's log is to call the request. On failure as set_header(). */
+static int name_request(struct transfer *t)
+{
+    char header[64];
+
+    if (t->request_id == NULL)
+        return 0;
+    snprintf(header, sizeof(header), "X-Request-Id: %.32s", t->request_id);
+    return set_header(t->engine, t, header);
+}
+
 static int prepare(struct transfers *engine, struct transfer *t, const char *method,
                    const char *url, transfer_done_cb done)
 {
     struct volume *volume = t->volume;
     const char *identity = t->identity;
+    const char *request_id = t->request_id;
     uint64_t until = t->until;
     void *data = t->data;
     bool anew = t->anew;
@@ -280,6 +292,7 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *met
     t->data = data;
     t->volume = volume;
     t->identity = identity;
+    t->request_id = request_id;
     t->until = until;
     t->engine = engine;
     t->done = done;
@@ -295,7 +308,8 @@ static int prepare(struct transfers *engine, struct transfer *t, const char *met
         forget_start(engine, t);
         return rc;
     }
-    return sign_request(t, method, url);
+    rc = sign_request(t, method, url);
+    return rc == 0 ? name_request(t) : rc;
 }
 
 int transfer_put(struct transfers *engine, struct transfer *t, const char *url, int64_t size,

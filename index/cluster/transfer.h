@@ -41,8 +41,8 @@ typedef bool (*transfer_write_cb)(struct transfer *transfer, const char *bytes, 
 #define TRANSFER_VOLUME_ID_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._"
 
 /* One request to one volume. Embedded in the operation that it is part of, which must keep it until
- * `done` has fired. `data`, `volume`, `identity`, `until` and `anew` are set before the start, the
- * rest is this module's. */
+ * `done` has fired. `data`, `volume`, `identity`, `request_id`, `until` and
+ * `anew` are set before the start, the rest is this module's. */
 struct transfer {
     void *data;     /* the caller's */
     uint64_t until; /* loop time by which it is to have ended; 0: any. May be changed meanwhile */
@@ -57,6 +57,7 @@ struct transfer {
     transfer_write_cb write;
     uint64_t stall_timeout; /* ms without progress that the volume is granted */
     struct volume *volume;  /* that is asked: one that is down is granted less; NULL: any */
+    const char *request_id; /* what the client's request that this is for is called, or NULL */
     const char *identity; /* what is at the URL, where `volume` is NULL and requests are signed; or
                              NULL */
     bool anew; /* look the volume's name up again, and take no connection that was kept */

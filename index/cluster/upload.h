@@ -72,8 +72,9 @@ struct upload_options {
     int64_t size;                 /* -1: unknown */
     bool is_framed; /* the end comes apart from the last byte, as in aws-chunked: no volume may take
                        the value for whole before upload_end() */
-    uint64_t time;  /* of the PUT, ms since 1970 */
-    unsigned copies; /* at least 1 */
+    const char *request_id; /* as transfer.h has it, or NULL */
+    uint64_t time;          /* of the PUT, ms since 1970 */
+    unsigned copies;        /* at least 1 */
     bool sync;
     upload_drained_cb drained;
     upload_made_cb made; /* may be NULL without recipe */

@@ -177,6 +177,7 @@ static int stream(struct upload_copy *c)
     c->at = 0;
     c->transfer.data = c;
     c->transfer.volume = c->target->volume;
+    c->transfer.request_id = u->options.request_id;
     copy_set_deadline(c);
     placement_url(c->target->volume->name, &c->target->place, u->options.path, url);
     rc = transfer_put(u->options.transfers, &c->transfer, url, knows_end ? u->options.size : -1,

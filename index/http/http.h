@@ -147,6 +147,18 @@ int64_t http_request_content_length(const struct http_request *request);
  * its address is one of loopback. */
 bool http_request_is_local(struct http_request *request);
 
+/* What the request is called, by which its client, the logs of the front and of the volumes, and
+ * whoever is asked for help mean the same one: 32 lower-case hexadecimal digits. The front's nginx
+ * makes them for each request, or the client of --direct; where none came, we do. Lives as long as
+ * the request. Not for several threads at once. */
+#define HTTP_REQUEST_ID_HEADER "X-Request-Id"
+#define HTTP_REQUEST_ID_SIZE   33
+const char *http_request_id(struct http_request *request);
+
+/* Writes 16 digits that are the same for all requests of this process, and no other's. */
+#define HTTP_PROCESS_ID_SIZE 17
+void http_process_id(char id[HTTP_PROCESS_ID_SIZE]);
+
 /* As requests name it; "" for HTTP_METHOD_OTHER. */
 const char *http_method_name(enum http_method method);
 

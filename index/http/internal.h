@@ -13,7 +13,7 @@
 #define HTTP_LINE_MAX     (16 * 1024) /* bytes of a line of a head; more is answered 431 */
 #define HTTP_HEAD_MAX     (64 * 1024) /* bytes of a head; more is answered 431 */
 #define HTTP_HEADERS_MAX  100         /* header fields; more are answered 431 */
-#define HTTP_FRONT_FIELDS 4           /* that a proxy may add to what its client sent, ... */
+#define HTTP_FRONT_FIELDS 6           /* that a proxy may add to what its client sent, ... */
 #define HTTP_FRONT_BYTES  (4 * 1024)  /* ... and their bytes: both come on top of the limits */
 #define HTTP_DISCARD_MAX  (64 * 1024) /* unread body that is dropped to keep a connection */
 #define HTTP_LINGER_BYTES (4 << 20)   /* unread body that is dropped before a connection closes */
@@ -66,6 +66,7 @@ struct http_request {
     uint64_t body_read;                    /* and bytes that it was given */
     const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
+    char id[HTTP_REQUEST_ID_SIZE];         /* "" until somebody asks for it */
     bool bad_headers;                      /* http_add_header() has failed */
     struct buf answer_headers;             /* what http_add_header() collected */
 };

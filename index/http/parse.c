@@ -27,6 +27,7 @@ static int on_message_begin(llhttp_t *parser)
         buf_deinit(&r->head);
     buf_clear(&r->head);
     buf_clear(&r->answer_headers);
+    r->id[0] = '\0';
     r->target_len = 0;
     r->n_headers = 0;
     r->in_value = false;

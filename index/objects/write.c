@@ -60,6 +60,7 @@ struct write {
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
     char path[PLACEMENT_PATH_MAX];
+    char request_id[64];
     char note[NOTE_MAX];  /* once the value is whole */
     struct recipe recipe; /* by which volumes make it; without volumes: there is none */
     struct upload upload;
@@ -398,6 +399,7 @@ static int make_again(struct write *w, struct write *again, char text[UPLOAD_TEX
 static int begin_again(struct write *w)
 {
     const struct write_options options = {
+        .request_id = w->options.request_id,
         .size = (int64_t)w->making.record.size,
         .needs_md5 = w->making.record.flags & RECORD_MD5,
         .allows_empty = true,
@@ -455,6 +457,7 @@ static int choose_volumes(struct write *w)
                          .transfers = o->transfers,
                          .budget = &o->budget,
                          .path = w->path,
+                         .request_id = w->options.request_id,
                          .size = w->options.size,
                          .is_framed = w->options.is_framed,
                          .time = record->time,
@@ -511,6 +514,10 @@ int write_start(struct objects *o, const struct key *key, const struct write_opt
         return rc;
     w->objects = o;
     w->options = *options;
+    if (options->request_id != NULL) {
+        snprintf(w->request_id, sizeof(w->request_id), "%s", options->request_id);
+        w->options.request_id = w->request_id;
+    }
     rc = prepare(w, key, text);
     if (rc < 0) {
         upload_deinit(&w->upload);

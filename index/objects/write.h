@@ -32,6 +32,7 @@ typedef void (*write_drained_cb)(void *arg);
 
 struct write_options {
     int64_t size;                  /* -1: unknown */
+    const char *request_id;        /* as transfer.h has it, copied; NULL: none */
     bool is_framed;                /* as upload.h has it */
     const unsigned char *md5;      /* MD5_SIZE bytes that the value must have, copied; NULL: any */
     bool needs_md5;                /* the record is to have the MD5, also where values have none */

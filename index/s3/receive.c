@@ -162,6 +162,7 @@ static int start_write(struct receiving *op, const struct key *key)
 
     return write_start(op->call.s3->objects, key,
                        &(struct write_options){
+                           .request_id = op->call.ids.request,
                            .size = op->body.length,
                            .is_framed = op->body.payload.is_chunked,
                            .md5 = op->body.has_md5 ? op->body.md5 : NULL,

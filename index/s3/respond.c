@@ -1,36 +1,13 @@
 #include "index/s3/respond.h"
 
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "index/base/clock.h"
-
-/* The ids of one process are consecutive numbers, spread over 64 bits by an odd factor, from a
- * start that chance gives; the clock where chance isn't to be had. */
-static uint64_t random_number(void)
+void respond_ids_make(struct respond_ids *ids, struct http_request *request)
 {
-    uint64_t number;
-
-    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-        number = clock_now_ms() * 0xd1342543de82ef95;
-    return number;
-}
-
-void respond_ids_make(struct respond_ids *ids)
-{
-    static uint64_t host;
-    static uint64_t next;
-
-    if (host == 0) {
-        host = random_number() | 1;
-        next = random_number();
-    }
-    next++;
-    snprintf(ids->request, sizeof(ids->request), "%016" PRIX64, next * 0x9e3779b97f4a7c15);
-    snprintf(ids->host, sizeof(ids->host), "%016" PRIX64, host);
+    strcpy(ids->request, http_request_id(request));
+    http_process_id(ids->host);
 }
 
 void respond_add_ids(struct http_request *request, const struct respond_ids *ids)

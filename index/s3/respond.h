@@ -8,16 +8,14 @@
 #include "index/s3/error.h"
 #include "index/s3/xml_out.h"
 
-#define RESPOND_ID_SIZE 17 /* 16 digits and a NUL */
-
 /* The names of a request, by which its client and the server's log mean the same one. */
 struct respond_ids {
-    char request[RESPOND_ID_SIZE]; /* no other request of any index has it */
-    char host[RESPOND_ID_SIZE];    /* the same of all requests of this process */
+    char request[HTTP_REQUEST_ID_SIZE]; /* http_request_id() */
+    char host[HTTP_PROCESS_ID_SIZE];
 };
 
 /* Makes the ids of a request. Not for several threads at once. */
-void respond_ids_make(struct respond_ids *ids);
+void respond_ids_make(struct respond_ids *ids, struct http_request *request);
 
 /* Adds the headers x-amz-request-id and x-amz-id-2. Once a request, before its answer. */
 void respond_add_ids(struct http_request *request, const struct respond_ids *ids);

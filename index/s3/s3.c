@@ -110,7 +110,7 @@ void s3_handle(struct s3 *s3, struct http_request *request)
     const char *path = http_request_path(request, &len);
     enum s3_error error;
 
-    respond_ids_make(&call.ids);
+    respond_ids_make(&call.ids, request);
     respond_add_ids(request, &call.ids);
     error = target_parse(path, len, http_request_header(request, "Host"), s3->domain, &call.target);
     if (error != S3_OK)

@@ -55,9 +55,10 @@ static int make_access_log(struct site *f, const char *path)
     return -EINVAL;
 }
 
-/* The whole directive, for a template that has the format `mkv`. */
-static int make_access(struct site *f)
+/* The whole directive, for a template that has the formats `mkv` and `mkv_json`. */
+static int make_access(struct site *f, enum log_format format)
 {
+    const char *name = format == LOG_FORMAT_JSON ? " mkv_json;" : " mkv;";
     int rc;
 
     if (f->access_log == NULL)
@@ -65,7 +66,7 @@ static int make_access(struct site *f)
     rc = buf_append_string(&f->access, "access_log ");
     if (rc == 0)
         rc = template_quote(f->access_log, &f->access);
-    return rc == 0 ? buf_append(&f->access, " mkv;", sizeof(" mkv;")) : rc;
+    return rc == 0 ? buf_append(&f->access, name, strlen(name) + 1) : rc;
 }
 
 static void set_variables(struct site *f, const struct site_options *o)
@@ -128,7 +129,7 @@ int site_init(struct site *site, const struct site_options *options)
         goto fail;
     rc = make_directives(site, options);
     if (rc == 0)
-        rc = make_access(site);
+        rc = make_access(site, options->settings.log_format);
     if (rc < 0) {
         log_error("cannot make the nginx config: %s", strerror(-rc));
         goto fail;

@@ -18,6 +18,7 @@ struct site_settings {
     unsigned workers;          /* processes, 0 for one a CPU */
     const char *access_log;    /* file, or NULL for none */
     enum log_level log_level;
+    enum log_format log_format; /* of the access log */
 };
 
 /* All is borrowed, as long as the site lives. */

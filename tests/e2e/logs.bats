@@ -128,3 +128,56 @@ plain() { # FILE
     plain "$T/status"
     same "$dir" "$("$MKV" status --json --index "$dir" | jq -r .index)"
 }
+
+# --- Formats, and what a request is called ----------------------------------------------------------
+
+@test "--log-format json: each line of both logs is an object" {
+    refused 2 'must be text or json' volume "$(at v)" "$D" --log-format xml
+    volume v --log-format json --log-level debug --access-log "$T/access" --log "$T/log"
+    mkdir -p "$T/data/v/aa/\"quoted\"/x"
+    chmod -R 777 "$T/data/v/aa"
+    want 409 PUT "$(url v)/aa/%22quoted%22/x" -A 'a "client" \ of ours' --data-binary x
+    within 5 grep -q quoted "$T/log"
+    within 5 grep -q quoted "$T/access"
+    jq -es 'all(.time and .level and .source and .message)' "$T/log" >"$T/out"
+    same '/aa/"quoted"/x' "$(jq -r 'select(.source == "nginx").message | capture("PUT (?<it>[^ ]*quoted.*/x)").it' "$T/log" |
+        sed 's/%22/"/g' | head -n 1)"
+    same 'PUT /aa/%22quoted%22/x HTTP/1.1 409 a "client" \ of ours' \
+        "$(jq -r 'select(.status == 409) | "\(.request) \(.status) \(.agent)"' "$T/access")"
+}
+
+# The id that the last request has in a log.
+id_in() { # FILE PATTERN
+    within 5 grep -q "$2" "$1" && grep "$2" "$1" | tail -n 1 | awk '{ print $NF }'
+}
+
+@test "a request has one name in its answer, in the front's log, and in the volume's" {
+    local id
+    chmod 777 "$T"
+    volume v --access-log "$T/v.access"
+    index i v --access-log "$T/i.access" --s3 "$(at i-s3)" --reads proxy
+    want 201 PUT "$(url i)/key" --data-binary value
+    id=$(header X-Request-Id)
+    [[ $id =~ ^[0-9a-f]{32}$ ]]
+    same "$id" "$(id_in "$T/i.access" 'PUT /key')"
+    same "$id" "$(id_in "$T/v.access" 'PUT /')"
+    want 200 GET "$(url i)/key" -H 'X-Request-Id: 0123456789abcdef0123456789abcdef'
+    refute [ "$id" = "$(header X-Request-Id)" ]
+    id=$(header X-Request-Id)
+    refute [ "$id" = 0123456789abcdef0123456789abcdef ] # the front's is its own
+    same "$id" "$(id_in "$T/i.access" 'GET /key')"
+    same "$id" "$(id_in "$T/v.access" 'GET /')"
+    want 404 GET "$(url i)/none"
+    same "$(id_in "$T/i.access" 'GET /none')" "$(header X-Request-Id)"
+    want 400 GET "$(url i)/../.."
+    same "$(id_in "$T/i.access" 'GET /\.\.')" "$(header X-Request-Id)"
+    # S3 has its own header for it, and says it in errors.
+    want 404 GET "$(url i-s3)/none/key"
+    same "$(id_in "$T/i.access" 'GET /none/key')" "$(header x-amz-request-id)"
+    grep -qF "<RequestId>$(header x-amz-request-id)<" "$T/body"
+    # Where no front is, who asks may name the request; else the index does.
+    want 404 GET "$(url i-direct)/none" -H 'X-Request-Id: 0123456789abcdef0123456789abcdef'
+    same 0123456789abcdef0123456789abcdef "$(header X-Request-Id)"
+    want 404 GET "$(url i-direct)/none" -H 'X-Request-Id: short'
+    [[ $(header X-Request-Id) =~ ^[0-9a-f]{32}$ ]]
+}

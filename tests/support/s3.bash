@@ -34,7 +34,7 @@ s3_want() { # STATUS METHOD /BUCKET/KEY[?QUERY] [CURL-OPTIONS...]
     local status=$1 method=$2 path=$3
     shift 3
     want "$status" "$method" "$(url i-s3)$path" "$@" || { head -c 1000 "$T/body" >&2 && return 1; }
-    [[ $(header x-amz-request-id) =~ ^[0-9A-F]{16}$ ]] || fail "no x-amz-request-id: $*"
+    [[ $(header x-amz-request-id) =~ ^[0-9a-f]{32}$ ]] || fail "no x-amz-request-id: $*"
 }
 
 # The same of a request that fails, with this code.

@@ -202,6 +202,61 @@ static void test_a_full_pipe_is_not_waited_for(void **state)
     }
 }
 
+/* Writes the text as a line of JSON, and reads that. */
+static size_t write_as_json(struct fixture *f, const char *text, size_t len, char *line,
+                            size_t size)
+{
+    FILE *file;
+
+    unlink(f->path);
+    assert_int_equal(log_open(f->path), 0);
+    log_set_format(LOG_FORMAT_JSON);
+    log_line(LOG_LEVEL_WARN, "nginx", text, len);
+    log_set_format(LOG_FORMAT_TEXT);
+    assert_int_equal(log_open(NULL), 0);
+    file = fopen(f->path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, (int)size, file));
+    assert_int_equal(fgetc(file), EOF);
+    fclose(file);
+    return strlen(line);
+}
+
+static void test_json_is_one_object_a_line(void **state)
+{
+    char line[8192];
+
+    assert_true(write_as_json(*state, "say \"a\\b\" \n\xc3\xa9\xff", 14, line, sizeof(line)) > 35);
+    assert_memory_equal(line, "{\"time\":\"20", 11);
+    assert_string_equal(line + 32, "Z\",\"level\":\"warn\",\"source\":\"nginx\","
+                                   "\"message\":\"say \\\"a\\\\b\\\" \\\\x0a\xc3\xa9\\\\xff\"}\n");
+}
+
+static void test_json_that_is_too_long_is_cut_within(void **state)
+{
+    static char quotes[8000];
+    char line[8192];
+    size_t n;
+
+    memset(quotes, '"', sizeof(quotes));
+    n = write_as_json(*state, quotes, sizeof(quotes), line, sizeof(line));
+    assert_in_range(n, 3500, 4096);
+    assert_string_equal(line + n - 5, "\\\"\"}\n");
+}
+
+static void test_format_parse_knows_two(void **state)
+{
+    enum log_format format = LOG_FORMAT_TEXT;
+
+    (void)state;
+    assert_int_equal(log_format_parse("json", &format), 0);
+    assert_int_equal(format, LOG_FORMAT_JSON);
+    assert_int_equal(log_format_parse("xml", &format), -EINVAL);
+    assert_int_equal(format, LOG_FORMAT_JSON);
+    assert_int_equal(log_format_parse("text", &format), 0);
+    assert_int_equal(format, LOG_FORMAT_TEXT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +265,9 @@ int main(void)
         cmocka_unit_test(test_printable_never_writes_half_a_character),
         cmocka_unit_test_setup_teardown(test_a_full_pipe_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relay_keeps_level_and_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json_is_one_object_a_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json_that_is_too_long_is_cut_within, setup, teardown),
+        cmocka_unit_test(test_format_parse_knows_two),
         cmocka_unit_test_setup_teardown(test_open_refuses_a_fifo, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reopen_of_a_fifo_keeps_the_old_file, setup, teardown),
     };

@@ -27,7 +27,7 @@ static void handle(struct http_request *request, void *arg)
     size_t len;
 
     (void)arg;
-    respond_ids_make(&ids);
+    respond_ids_make(&ids, request);
     http_request_path(request, &len);
     if (len == 1)
         list_buckets(request, box.store, &ids, NULL);

@@ -140,7 +140,7 @@ static void handle(struct http_request *request, void *arg)
     const char *path = http_request_path(request, &len);
 
     (void)arg;
-    respond_ids_make(&ids);
+    respond_ids_make(&ids, request);
     respond_add_ids(request, &ids);
     if (len > 2 && path[1] == 's')
         respond_error(request, &ids, S3_SLOW_DOWN, NULL);
@@ -225,14 +225,30 @@ static void test_respond_error_tells_when_to_retry(void **state)
 
 static void test_respond_ids_make_each_once(void **state)
 {
-    struct respond_ids ids[3] = {{.host = ""}};
+    struct fixture *f = *state;
+    const char *second;
+    char id[64];
 
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(ids); i++)
-        respond_ids_make(&ids[i]);
-    assert_string_not_equal(ids[0].request, ids[1].request);
-    assert_string_not_equal(ids[1].request, ids[2].request);
-    assert_string_equal(ids[0].host, ids[2].host);
+    ask(f, "GET /b/k HTTP/1.1\r\nHost: h\r\n\r\nGET /b/k HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "</Error>", 2);
+    between(f, "x-amz-request-id: ", "\r\n", id);
+    assert_int_equal(strlen(id), HTTP_REQUEST_ID_SIZE - 1);
+    second = strstr(f->answers, "</Error>");
+    assert_null(strstr(second, id));
+    between(f, "x-amz-id-2: ", "\r\n", id);
+    assert_non_null(strstr(second, id));
+}
+
+/* As from the front, whose log has the same one. */
+static void test_respond_ids_make_takes_what_came(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f,
+        "GET /b/k HTTP/1.1\r\nHost: h\r\nX-Request-Id: 0123456789abcdef0123456789abcdef\r\n\r\n");
+    expect(f, "</Error>", 1);
+    expect(f, "x-amz-request-id: 0123456789abcdef0123456789abcdef\r\n", 1);
+    expect(f, "<RequestId>0123456789abcdef0123456789abcdef</RequestId>", 1);
 }
 
 int main(void)
@@ -249,7 +265,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_respond_error_not_modified_without_body, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_respond_error_tells_when_to_retry, setup, teardown),
-        cmocka_unit_test(test_respond_ids_make_each_once),
+        cmocka_unit_test_setup_teardown(test_respond_ids_make_each_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_respond_ids_make_takes_what_came, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
