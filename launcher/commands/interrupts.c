@@ -36,6 +36,11 @@ void interrupts_init(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+void interrupts_admit(void)
+{
+    sigprocmask(SIG_SETMASK, &open_mask, NULL);
+}
+
 int interrupts_wait(int fd, int ms)
 {
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};

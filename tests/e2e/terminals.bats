@@ -170,3 +170,66 @@ is_traced() { # all threads of the index
     same '' "$(cat "$T/err")"
     grep -Eq '^rebuilt 20 keys with 20 copies' "$T/out"
 }
+
+@test "mkv status has colours on a terminal, and none elsewhere or where nobody wants any" {
+    volume v1
+    index i v1
+    at_terminal 80 status
+    await_end screen
+    same 0 "$RC"
+    logged screen $'^volume +[0-9.:]+ \x1b\\[32mup\x1b\\[0m,'
+    "$MKV" status --index "$T/data/i" >"$T/status"
+    refute grep -q $'\x1b' "$T/status"
+    grep -Eq '^volume .* up,' "$T/status"
+    rm "$T/keys" "$T/proc/screen"*
+    NO_COLOR=1 at_terminal 80 status
+    await_end screen
+    refute logged screen $'\x1b'
+    logged screen '^volume .* up,'
+}
+
+# The last whole screen that was drawn, as text.
+last_screen() {
+    sed 's/\x1b\[[0-9;]*m//g; s/\r//g' "$(log_of screen)" | awk -v RS='\x1b\\[H' 'END { print }' | sed 's/\x1b\[K//'
+}
+
+screen_shows() { # REGEX
+    last_screen | grep -Eq "$1"
+}
+
+@test "mkv status --watch shows each second how it is, also when the index goes and comes" {
+    VOLUMES=v1
+    volume v1
+    index i v1
+    at_terminal 80 status --watch
+    within 10 screen_shows '^keys +0$'
+    put "$(url i)/k" value
+    within 5 screen_shows '^keys +1$'
+    stop v1
+    within 5 screen_shows '^volume .* down'
+    stop i
+    within 5 screen_shows "^no index runs on "
+    volume v1
+    index i v1
+    within 10 screen_shows '^keys +1$'
+    printf '\003' >&8
+    await_end screen
+    same 0 "$RC"
+    # The terminal is as it was: the screen of before, a cursor, lines that wrap.
+    logged screen $'\x1b\\[\\?7h\x1b\\[\\?25h\x1b\\[\\?1049l'
+}
+
+@test "mkv status --watch --json is an object a line, each second" {
+    volume v1
+    index i v1
+    hatch watcher sh -c 'exec "$1" status --watch --json --index "$2" >"$3"' sh "$MKV" "$T/data/i" "$T/lines"
+    within 10 has_lines 2
+    signal watcher INT
+    await_end watcher 5
+    same 0 "$RC"
+    same 0 "$(jq -r .keys "$T/lines" | sort -u)"
+}
+
+has_lines() { # COUNT
+    (($(wc -l <"$T/lines") >= $1))
+}
