@@ -24,13 +24,18 @@ bool front_proxies_reads(const struct http_request *request)
     return says(request, "Mkv-Reads", "proxy");
 }
 
+bool front_has_tls(const struct http_request *request)
+{
+    return says(request, "Mkv-Tls", "on");
+}
+
 bool front_is_confidential(struct http_request *request)
 {
     const char *client = http_request_header(request, "Mkv-Client");
 
     if (client == NULL) /* a front that doesn't say: a user's own template may lack it */
         return front_port(request) == FRONT_NONE && http_request_is_local(request);
-    return says(request, "Mkv-Tls", "on") || address_is_loopback(client);
+    return front_has_tls(request) || address_is_loopback(client);
 }
 
 /* Takes the next one off the comma-separated list of addresses; NULL when there is none. */

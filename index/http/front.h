@@ -34,6 +34,9 @@ bool front_proxies_reads(const struct http_request *request);
  * this machine. Of a front that doesn't say where its client is, nothing is taken for granted. */
 bool front_is_confidential(struct http_request *request);
 
+/* Whether the client came to the front over TLS. */
+bool front_has_tls(const struct http_request *request);
+
 /* How many volumes the front has tried for this request, and whether the one that answers at
  * `address` is among them. */
 unsigned front_failures(const struct http_request *request);

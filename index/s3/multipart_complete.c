@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "index/http/front.h"
 #include "index/s3/body.h"
 #include "index/s3/completion.h"
 #include "index/s3/slow_answer.h"
@@ -47,7 +48,8 @@ static void write_location(struct xml_out *out, const struct http_request *reque
     size_t len;
     const char *path = http_request_path(request, &len);
 
-    if (host != NULL && buf_append_format(&text, "http://%s", host) < 0)
+    if (host != NULL &&
+        buf_append_format(&text, "%s://%s", front_has_tls(request) ? "https" : "http", host) < 0)
         out->failed = true;
     if (buf_append(&text, path, len) < 0)
         out->failed = true;
