@@ -6,7 +6,8 @@
 void interrupts_init(void);
 
 /* From now on they come at any time, so that a second one ends the process also where it waits for
- * something else. interrupts_wait() may miss one that comes just before, and waits its time then. */
+ * something else. interrupts_wait() may miss one that comes just before, and waits its time then.
+ */
 void interrupts_admit(void);
 
 /* Waits until `fd` can be read, `ms` milliseconds (-1: forever), or a signal. 1 when it can be
