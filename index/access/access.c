@@ -15,7 +15,7 @@ const char *access_result_text(enum access_result result)
         [ACCESS_OK] = "The request is who it says.",
         [ACCESS_UNKNOWN_KEY] = "The access key ID is unknown here.",
         [ACCESS_MISMATCH] = "The signature is not the one that the secret key makes of this "
-                            "request. Check the secret key and the signing method.",
+                            "request. Check both keys and the signing method.",
         [ACCESS_SKEWED] = "The difference between the request time and the server's time is too "
                           "large.",
         [ACCESS_EXPIRED] = "Request has expired",

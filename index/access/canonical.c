@@ -7,6 +7,7 @@
 #include "index/access/internal.h"
 
 #define HEADER_MAX 255 /* characters of a header's name */
+#define SIGNED_MAX 128 /* names of headers; a request of ours has fewer */
 
 static bool is_listed(const char *list, const char *name)
 {
@@ -20,6 +21,31 @@ static bool is_listed(const char *list, const char *name)
         if (list[here] == '\0')
             return false;
         list += here + 1;
+    }
+}
+
+/* Whether the name, in the list, is there before. */
+static bool is_repeated(const char *list, const char *name, size_t len)
+{
+    for (const char *at = list; at < name; at += strcspn(at, ";") + 1) {
+        if (strcspn(at, ";") == len && memcmp(at, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool canonical_is_list(const char *list)
+{
+    unsigned n = 0;
+
+    for (const char *at = list;; at++) {
+        size_t len = strcspn(at, ";");
+
+        if (++n > SIGNED_MAX || is_repeated(list, at, len))
+            return false;
+        at += len;
+        if (*at == '\0')
+            return true;
     }
 }
 

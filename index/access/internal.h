@@ -47,6 +47,10 @@ int access_append_header(const struct access_request *request, const char *name,
 /* Whether both are those signatures, in a time that doesn't tell where they differ. */
 bool access_same(const char *a, const char *b);
 
+/* Whether `list`, names separated by ';', may be one of signed headers: not more than a request can
+ * have, and none twice. Else few bytes would make us write many. */
+bool canonical_is_list(const char *list);
+
 /* Whether `list`, names separated by ';', has Host and each x-amz-... header that was sent. */
 bool canonical_signs_enough(const struct access_request *request, const char *list);
 

@@ -97,16 +97,17 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Lower-case, without white space. */
-static void tidy_list(char *list)
+/* Makes the list of signed headers lower-case, without white space. False: it is none. */
+static bool tidy_list(char *list)
 {
     char *out = list;
 
-    for (; *list != '\0'; list++) {
-        if (strchr(WHITE, *list) == NULL)
-            *out++ = lower(*list);
+    for (const char *in = list; *in != '\0'; in++) {
+        if (strchr(WHITE, *in) == NULL)
+            *out++ = lower(*in);
     }
     *out = '\0';
+    return canonical_is_list(list);
 }
 
 /* --- What Authorization says ----------------------------------------------------------------- */
@@ -331,7 +332,7 @@ static enum access_result judge(struct keys *keys, const struct access_request *
         return ACCESS_NO_MEMORY;
     if (rc == 0 && known && result == ACCESS_OK)
         result = ACCESS_MISMATCH;
-    if (!known)
+    if (!known && (result == ACCESS_OK || request->service == ACCESS_S3))
         return ACCESS_UNKNOWN_KEY;
     if (result == ACCESS_OK)
         fill_in(auth, keys, who, claim, key);
@@ -346,9 +347,8 @@ enum access_result sigv4_header(struct keys *keys, const struct access_request *
     enum access_result result;
 
     if (!read_fields(&claim, authorization + strlen(ALGORITHM)) || !split_credential(&claim) ||
-        !is_signature(claim.signature))
+        !is_signature(claim.signature) || !tidy_list(claim.signed_headers))
         return ACCESS_BAD_HEADER;
-    tidy_list(claim.signed_headers);
     if (!read_date(request, &claim))
         return ACCESS_NO_DATE;
     if (strncmp(claim.date, claim.day, 8) != 0)
@@ -409,9 +409,9 @@ enum access_result sigv4_query(struct keys *keys, const struct access_request *r
         !decode(params, "X-Amz-Signature", claim.signature, sizeof(claim.signature)) ||
         !decode(params, "X-Amz-Date", claim.date, sizeof(claim.date)) ||
         !split_credential(&claim) || !is_signature(claim.signature) ||
-        !read_time(claim.date, &claim.time) || strncmp(claim.date, claim.day, 8) != 0)
+        !read_time(claim.date, &claim.time) || strncmp(claim.date, claim.day, 8) != 0 ||
+        !tidy_list(claim.signed_headers))
         return ACCESS_BAD_QUERY;
-    tidy_list(claim.signed_headers);
     result = read_expires(params, &claim);
     if (result == ACCESS_OK)
         result = read_query_payload(request, params, &claim);

@@ -81,9 +81,13 @@ static void refuse(struct http_request *request, int status, bool is_confidentia
     http_respond_text(request, status, text);
 }
 
-/* curl signs the hash of a body that -d gives it, and doesn't send the hash but to S3. */
+/* It doesn't say whether it is the key that is unknown or the signature that is wrong.
+ *
+ * curl signs the hash of a body that -d gives it, and doesn't send the hash but to S3. */
 static const char *explain(enum access_result result, struct http_request *request)
 {
+    if (result == ACCESS_UNKNOWN_KEY)
+        result = ACCESS_MISMATCH;
     if (result == ACCESS_MISMATCH && http_request_content_length(request) != 0 &&
         http_request_header(request, "x-amz-content-sha256") == NULL)
         return "The signature is not the one that the secret key makes of this request. A request "

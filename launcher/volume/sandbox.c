@@ -246,8 +246,9 @@ static const int denied[] = {
     SYS_swapoff,
     SYS_quotactl,
     SYS_acct,
-/* what belongs to a file and Landlock leaves alone, by a name that may be anywhere: we do that to
- * files that are open */
+    /* what belongs to a file and Landlock leaves alone, by a name that may be anywhere: we do that
+     * to files that are open */
+    SYS_truncate, /* before Landlock's version 3 */
 #ifdef SYS_chmod
     SYS_chmod,
     SYS_chown,

@@ -70,6 +70,20 @@ reads_are_right() {
     got "$U/split" value
 }
 
+@test "it gets no client's connection for itself" {
+    local n
+    hostile upgrade
+    for n in 1 2 3 4 5 6; do
+        printf 'GET /kept/%s HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n' $n >"$T/request"
+        ask "$(port i)" <"$T/request"
+        same 400 "$STATUS"
+    done
+    reads_are_right
+    hostile honest
+    # What curl --http2 sends is answered all the same, by HTTP/1.1.
+    want 200 GET "$U/kept/1" -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H 'HTTP2-Settings: AAMAAABk'
+}
+
 @test "answers without an end cost bounded memory and time" {
     local mode before after start
     before=$(anonymous_memory)

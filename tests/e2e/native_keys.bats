@@ -186,7 +186,7 @@ EOF
 
 # Prints the last answer, but for what each request has of its own.
 answer_as_told() {
-    sed '/^Date:/d' "$T/head"
+    sed '/^Date:/d; /^X-Request-Id:/d' "$T/head"
     cat "$T/body"
 }
 

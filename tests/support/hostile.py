@@ -80,6 +80,10 @@ def answer(client, lines, body):
     if mode == "redirect":
         client.sendall(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n" % victim.encode() +
                        b"".join(l for l in head if l.startswith(b"Mkv-")) + b"\r\n")
+    elif mode == "upgrade":
+        client.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+                       b"Set-Cookie: a=b\r\n")
+        client.shutdown(socket.SHUT_RDWR)
     elif mode == "endless-head":
         client.sendall(head[0])
         forever(client, b"X-Filler: " + b"x" * 1000 + b"\r\n")
