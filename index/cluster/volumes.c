@@ -215,14 +215,30 @@ static struct volume *find_twin(const struct volume *volume, const char *identit
     return NULL;
 }
 
+/* Nothing may be signed for it by the identity that it shows. */
+static void refuse_identity(struct volume *volume, const char *before, int rc)
+{
+    char reason[VOLUME_REASON_MAX];
+
+    if (rc == UV_EEXIST)
+        snprintf(reason, sizeof(reason), "it shows the disk of another volume that is listed");
+    else
+        snprintf(reason, sizeof(reason), "the index can't take it up: %s", uv_strerror(rc));
+    memmove(volume->identity, before, strlen(before) + 1);
+    volume->signing_key.version = 0;
+    set_state(volume, VOLUME_DOWN, reason);
+}
+
 /* Another identity: what the caller knows of the volume is not on this disk. */
 static int identify(struct volume *volume, const char *identity)
 {
     struct volume *twin = find_twin(volume, identity);
     bool known = volume->identified;
+    char before[sizeof(volume->identity)];
     char reason[VOLUME_REASON_MAX];
     int rc;
 
+    strcpy(volume->shown, identity);
     if (twin != NULL && volume->is_listed && !twin->is_listed) {
         set_state(twin, VOLUME_DOWN, "it is listed by another name");
         twin = NULL;
@@ -239,14 +255,13 @@ static int identify(struct volume *volume, const char *identity)
                     volume->name,
                     volume->identity[0] != '\0' ? volume->identity : "one without identity",
                     identity[0] != '\0' ? identity : "one without identity");
+    strcpy(before, volume->identity);
     strcpy(volume->identity, identity);
     volume->signing_key.version = 0;
     rc = volume->volumes->cb(volume, volume->volumes->arg);
     volume->identified = rc == 0; /* else it is asked again */
-    if (rc < 0) {
-        snprintf(reason, sizeof(reason), "the index can't take it up: %s", uv_strerror(rc));
-        set_state(volume, VOLUME_DOWN, reason);
-    }
+    if (rc < 0)
+        refuse_identity(volume, before, rc);
     return rc;
 }
 

@@ -74,9 +74,11 @@ struct volume {
     struct annotator *annotator;     /* annotate.h */
     struct signing_key signing_key;  /* of its identity */
     /* The rest is this module's. */
-    const char *refusal;   /* why the last one had no TLS with it, or NULL */
-    bool asked;            /* a probe has ended, or could not begin */
-    bool identified;       /* it has answered */
+    const char *refusal;                    /* why the last one had no TLS with it, or NULL */
+    bool asked;                             /* a probe has ended, or could not begin */
+    bool identified;                        /* it has answered, and is taken up */
+    char shown[TRANSFER_VOLUME_ID_MAX + 1]; /* the identity that it last answered with, taken up or
+                                               not */
     uint64_t moved;        /* loop time at which it answered from another address, or 0 */
     unsigned silent;       /* probes in a row without an answer */
     unsigned pause;        /* ms, the last one; 0 before the first */
@@ -90,7 +92,8 @@ struct volume {
 };
 
 /* Fires when a volume has answered for the first time, or as another one than before: its identity
- * is new. 0, or negative when the caller can't take it up: then it is down. */
+ * is new. 0, or negative when the caller can't take it up: then it is down, and has the identity
+ * that it had before. UV_EEXIST: that is another volume's. */
 typedef int (*volume_identified_cb)(struct volume *volume, void *arg);
 
 /* 0 and *volumes, or UV_ENOMEM. Probing begins with volumes_start(). */

@@ -20,6 +20,7 @@ struct known {
 
 struct places {
     struct store *store;
+    struct transfers *transfers;
     struct volumes *volumes;
     unsigned copies;
     struct known *known; /* by id */
@@ -56,6 +57,45 @@ static int learn_ids(struct places *r)
     return 0;
 }
 
+/* The other volume whose disk has this identity, as far as is known: it is listed, was known by
+ * that identity, and has not answered with another one since. */
+static const struct volume *owner_of(const struct places *r, const struct volume *volume)
+{
+    const struct volume *owner = NULL;
+
+    for (uint32_t id = 0; id < r->n_known && volume->identity[0] != '\0'; id++) {
+        const struct known *known = &r->known[id];
+        const struct volume *other = known->volume;
+
+        if (other == NULL || strcmp(known->identity, volume->identity) != 0)
+            continue;
+        if (other == volume)
+            return NULL;
+        if (other->is_listed &&
+            (other->shown[0] == '\0' || strcmp(other->shown, volume->identity) == 0))
+            owner = other;
+    }
+    return owner;
+}
+
+/* An identity is no secret: whoever stands in for one volume can show another's, and would be sent
+ * what is signed for that one. So where requests are signed it is the list that says where a disk
+ * is. */
+static bool is_stolen(const struct places *r, const struct volume *volume)
+{
+    const struct volume *owner;
+
+    if (transfers_signer(r->transfers)->version == 0)
+        return false;
+    owner = owner_of(r, volume);
+    if (owner != NULL)
+        log_limited(LOG_LEVEL_WARN,
+                    "volume %s shows the disk of %s. If the disk has moved there, take %s off the "
+                    "list of volumes",
+                    volume->name, owner->name, owner->name);
+    return owner != NULL;
+}
+
 /* Gives a volume with this identity its id. */
 static int identified_cb(struct volume *volume, void *arg)
 {
@@ -63,6 +103,8 @@ static int identified_cb(struct volume *volume, void *arg)
     char name[NAME_MAX_IN_STORE];
     int rc;
 
+    if (is_stolen(r, volume))
+        return UV_EEXIST;
     snprintf(name, sizeof(name), "%s%s%s", volume->name, volume->identity[0] != '\0' ? " " : "",
              volume->identity);
     rc = store_volume_id(r->store, name, &volume->id);
@@ -209,6 +251,7 @@ int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers
     if (r == NULL)
         goto err;
     r->store = store;
+    r->transfers = transfers;
     r->list.subvolumes = subvolumes;
     r->copies = copies;
     rc = volumes_new(loop, transfers, identified_cb, r, &r->volumes);

@@ -74,11 +74,8 @@ reads_are_right() {
     local n
     hostile upgrade
     for n in 1 2 3 4 5 6; do
-        printf 'GET /kept/%s HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n' $n >"$T/request"
-        ask "$(port i)" <"$T/request"
-        same 400 "$STATUS"
+        want 400 GET "$U/kept/$n" -H 'Connection: upgrade' -H 'Upgrade: websocket'
     done
-    reads_are_right
     hostile honest
     # What curl --http2 sends is answered all the same, by HTTP/1.1.
     want 200 GET "$U/kept/1" -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H 'HTTP2-Settings: AAMAAABk'
@@ -129,4 +126,35 @@ ended_job() { # PID
     # No ticket for w goes there, either: what it is asked is signed for what it was before.
     hostile space-identity "$id"
     reads_are_right
+}
+
+@test "it can't lock another volume out, neither while that restarts nor while the index does" {
+    local id options=(--secret-file "$T/secret" --replicas 2 --reads proxy)
+    "$MKV" secret "$T/secret"
+    give_to_mkv "$T/secret"
+    volume a --secret-file "$T/secret"
+    volume b --secret-file "$T/secret"
+    id=$(cat "$T/data/b/.mkv/id")
+    echo honest >"$T/mode"
+    hatch x python3 "$BATS_TEST_DIRNAME/../support/hostile.py" "$(port x)" "$(port a)" "$T/mode"
+    within 10 listening "$(port x)"
+    index own 'x b' "${options[@]}"
+    within 10 sees own x up
+    put "$(url own)/key" value
+    stop b
+    within 15 sees own b down
+    echo "identity $id" >"$T/mode"
+    within 10 logged own "volume $(at x) shows the disk of $(at b)"
+    within 10 sees own x down
+    volume b --secret-file "$T/secret"
+    within 10 sees own b up
+    got "$(url own)/key" value
+    # Who stands in for one is refused also by an index that has asked nobody else yet.
+    stop own
+    index own 'x b' "${options[@]}"
+    within 10 sees own b up
+    within 10 sees own x down
+    got "$(url own)/key" value
+    echo honest >"$T/mode"
+    within 15 sees own x up
 }
