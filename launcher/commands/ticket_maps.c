@@ -20,7 +20,7 @@ static const char judges[] =
     "map $mkv_ticket $mkv_tail { default \"\"; %s%s} "
     "map \"$secure_link $uri\" $mkv_denied { "
     "default \"a ticket is needed that is good for this, here\\n\"; "
-    "\"~^1 \" \"\"; \"~^0? /_mkv/health$\" \"\"; \"~^0\" \"the ticket has expired\\n\"; }";
+    "\"~^1 \" \"\"; \"~^0? /_mkv/health\\z\" \"\"; \"~^0\" \"the ticket has expired\\n\"; }";
 
 #define LINE_SIZE (TICKET_PART + 64)
 

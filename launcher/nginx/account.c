@@ -47,6 +47,10 @@ int account_choose(const char *user, uid_t owner, struct account *account)
         pw = getpwuid(owner);
     else if ((pw = getpwnam("www-data")) == NULL)
         pw = getpwnam("nobody");
+    if (pw != NULL && pw->pw_uid == 0) {
+        log_error("mkv and nginx do not serve as root: pass --user NAME of an ordinary user");
+        return -EPERM;
+    }
     if (pw != NULL)
         return fill_in(pw, account);
     if (user == NULL && owner != 0)

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +13,8 @@
 
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
+
+#define LINKS_MAX 8 /* that a path of root's may lead through, one behind the other */
 
 static int cannot_use(const char *path, int rc)
 {
@@ -46,18 +50,40 @@ static bool is_roots(const char *path)
            (S_ISLNK(st.st_mode) || (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX) != 0);
 }
 
-/* Whether all that the path leads through is root's, links too. */
-static bool is_roots_way(const char *given)
+static bool is_roots_way(const char *given, unsigned links);
+
+/* Where the link leads; true also where the path is no link. */
+static bool is_roots_target(const char *path, unsigned links) /* NOLINT(misc-no-recursion) */
+{
+    char target[PATH_MAX];
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    char *whole;
+    bool yes;
+
+    if (n < 0)
+        return true;
+    target[n] = '\0';
+    if (asprintf(&whole, "%.*s%s", target[0] == '/' ? 0 : (int)(strrchr(path, '/') + 1 - path),
+                 path, target) < 0)
+        return false;
+    yes = links > 0 && is_roots_way(whole, links - 1);
+    free(whole);
+    return yes;
+}
+
+/* Whether all that the path leads through is root's, links too, and what these lead through. At
+ * most so many links are followed. */
+static bool is_roots_way(const char *given, unsigned links) /* NOLINT(misc-no-recursion) */
 {
     char *copy = files_make_absolute(given);
     bool yes = copy != NULL;
 
     for (char *at = copy; yes && (at = strchr(at + 1, '/')) != NULL;) {
         *at = '\0';
-        yes = is_roots(copy);
+        yes = is_roots(copy) && is_roots_target(copy, links);
         *at = '/';
     }
-    yes = yes && is_roots(copy);
+    yes = yes && is_roots(copy) && is_roots_target(copy, links);
     free(copy);
     return yes;
 }
@@ -89,7 +115,7 @@ static int give_away(const struct owner_directory *d, bool chosen, const struct 
         return cannot_use(d->path, rc);
     if (!yes)
         return chosen ? 0 : refuse_files(d, account);
-    if (!is_without_links(d) && !is_roots_way(d->given))
+    if (!is_without_links(d) && !is_roots_way(d->given, LINKS_MAX))
         return refuse_link(d, account);
     rc = account_give(account, d->fd);
     if (rc < 0)

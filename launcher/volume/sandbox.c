@@ -374,6 +374,13 @@ static void add_head(struct program *p)
 #endif
 }
 
+/* Which argument of clone(2) has the flags. */
+#ifdef __s390x__
+#define CLONE_FLAGS 1
+#else
+#define CLONE_FLAGS 0
+#endif
+
 /* Threads, and no processes. What clone3(2) is to make lies in memory, which a filter can't read;
  * libcs fall back to clone(2). */
 static void add_clone(struct program *p)
@@ -382,7 +389,7 @@ static void add_clone(struct program *p)
     add(p, (struct sock_filter)DENY(ENOSYS));
 #ifndef __SANITIZE_ADDRESS__
     add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
-    add(p, (struct sock_filter)LOAD(LOWER(0)));
+    add(p, (struct sock_filter)LOAD(LOWER(CLONE_FLAGS)));
     add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1));
     add(p, (struct sock_filter)ALLOW);
     add(p, (struct sock_filter)DENY(EPERM));

@@ -104,6 +104,12 @@ refused() { # REGEX MKV-OPTIONS...
     want 204 DELETE "$(url v)/aa/bb/old"
 }
 
+@test "as root, --user root is refused" {
+    need_root
+    refused 'do not serve as root' --user root
+    same root "$(stat -c %U "$T/data/v")"
+}
+
 @test "as root, a directory with files of root's is refused rather than given away" {
     need_root
     mkdir -p "$T/data/v/aa/bb"
@@ -279,6 +285,16 @@ plant_in_index() { # TARGET MORE
     same 1 "$RC"
     logged v "chown www-data $T/target"
     same root "$(stat -c %U "$T/target")"
+    # One of root's is no better when it leads to theirs.
+    rm "$T"/proc/v.*
+    ln -s "$T/theirs/v" "$T/behind"
+    mkv_start v volume "$(at v)" "$T/behind"
+    await_end v
+    rm "$T/proc/v.must-exit-0"
+    same 1 "$RC"
+    logged v "chown www-data $T/target"
+    same root "$(stat -c %U "$T/target")"
+    rm "$T"/proc/v.*
     # A link of root's is as good as a directory.
     ln -s "$T/target" "$T/data/v"
     volume v

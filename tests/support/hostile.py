@@ -97,7 +97,8 @@ def answer(client, lines, body):
         if mode == "split":
             extra = (b"X-Accel-Redirect: /_mkv/blob/127.0.0.1:%s/none\r\nX-Accel-Limit-Rate: 1\r\n"
                      b"Set-Cookie: a=b\r\nMkv-Ticket: stolen\r\nLocation: http://127.0.0.1/\r\n"
-                     b"WWW-Authenticate: Basic\r\n" % victim.encode())
+                     b"WWW-Authenticate: Basic\r\nContent-Md5: forged\r\nKey-Volumes: forged\r\n"
+                     b"X-Amz-Checksum-Sha256: forged\r\nContent-Encoding: gzip\r\nNEL: {}\r\n" % victim.encode())
         if mode == "identity":
             head = [b"Mkv-Volume-Id: %s\r\n" % victim.encode() if l.startswith(b"Mkv-Volume-Id") else l
                     for l in head]
