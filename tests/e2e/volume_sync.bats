@@ -158,7 +158,7 @@ sync_64() { # URL
     sync_64 "$(url t)"
     same 64 "$(grep -c 204 "$T/codes")"
     # DIR is synced once a flush, by its own fsync or by a syncfs.
-    ((0 < $(grep -Ec "(fsync|syncfs)\([0-9]+<$T/data/t>" "$T/trace")))
+    within 5 grep -Eq "(fsync|syncfs)\([0-9]+<$T/data/t>" "$T/trace"
     (($(grep -Ec "(fsync|syncfs)\([0-9]+<$T/data/t>" "$T/trace") < 32))
     stop t
 }
