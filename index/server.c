@@ -12,7 +12,9 @@
 
 #include "index/access/keys.h"
 #include "index/admin/admin.h"
+#include "index/admin/admin_port.h"
 #include "index/api/api.h"
+#include "index/api/auth.h"
 #include "index/base/log.h"
 #include "index/cluster/sign.h"
 #include "index/maintenance/backup.h"
@@ -30,8 +32,9 @@ struct index_server {
     struct objects objects;
     struct api api;
     struct s3 s3;
-    struct http_server *http; /* NULL without listeners, and once it has stopped */
-    struct admin *admin;      /* NULL once it has stopped */
+    struct http_server *http;      /* NULL without listeners, and once it has stopped */
+    struct admin *admin;           /* NULL once it has stopped */
+    struct admin_port *admin_port; /* NULL without one, and once it has stopped */
     char *directory;
     struct jobs *jobs;
     struct healer_options healing;
@@ -144,6 +147,7 @@ static void volumes_settled_cb(void *arg)
         return;
     if (s->http != NULL)
         http_server_release(s->http);
+    s->admin->has_settled = true;
     jobs_open(s->jobs);
 }
 
@@ -195,6 +199,27 @@ static int start_http(struct index_server *s, const struct index_server_options 
         http_server_hold(s->http);
     else
         log_error("the index cannot listen: %s", uv_strerror(rc));
+    return rc;
+}
+
+static bool admits_cb(struct http_request *request, void *arg)
+{
+    const struct index_server *s = arg;
+
+    return auth_admits_admin(s->api.keys, request);
+}
+
+static int start_admin(struct index_server *s, const struct index_server_options *options)
+{
+    int rc =
+        admin_start(s->loop, &s->objects, s->jobs, options->directory, &s->certificate, &s->admin);
+
+    if (rc < 0 || options->n_admin_listeners == 0)
+        return rc;
+    rc = admin_port_start(s->admin, options->admin_listeners, options->n_admin_listeners, admits_cb,
+                          s, &s->admin_port);
+    if (rc < 0)
+        admin_stop(s->admin, ignore_cb, NULL);
     return rc;
 }
 
@@ -275,7 +300,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = jobs_new(&s->objects, options->only_reads, &s->jobs);
     if (rc < 0)
         goto err_http;
-    rc = admin_start(loop, &s->objects, s->jobs, options->directory, &s->certificate, &s->admin);
+    rc = start_admin(s, options);
     if (rc < 0)
         goto err_jobs;
     rc = start_background(s, options->backup_ms);
@@ -287,6 +312,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
 
 err_admin:
     log_error("the index cannot start: %s", uv_strerror(rc));
+    if (s->admin_port != NULL)
+        admin_port_stop(s->admin_port, ignore_cb, NULL);
     admin_stop(s->admin, ignore_cb, NULL);
 err_jobs:
     jobs_close(s->jobs);
@@ -415,7 +442,7 @@ static void jobs_stopped_cb(void *arg)
 
 static void jobs_stop_if_quiet(struct index_server *s)
 {
-    if (s->http == NULL && s->admin == NULL)
+    if (s->http == NULL && s->admin_port == NULL && s->admin == NULL)
         jobs_stop(s->jobs, jobs_stopped_cb, s);
 }
 
@@ -424,6 +451,14 @@ static void http_stopped_cb(void *arg)
     struct index_server *s = arg;
 
     s->http = NULL;
+    jobs_stop_if_quiet(s);
+}
+
+static void admin_port_stopped_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    s->admin_port = NULL;
     jobs_stop_if_quiet(s);
 }
 
@@ -441,6 +476,8 @@ static void deadline_cb(uv_timer_t *timer)
 
     if (s->http != NULL)
         http_server_abort(s->http);
+    if (s->admin_port != NULL)
+        admin_port_abort(s->admin_port);
     if (s->admin != NULL)
         admin_abort(s->admin);
     if (s->backup != NULL)
@@ -490,6 +527,7 @@ void index_server_set_secrets(struct index_server *s, const struct secrets *secr
 
 void index_server_close_public(struct index_server *s)
 {
+    s->admin->is_stopping = true;
     if (s->http != NULL)
         http_server_close_listeners(s->http, 1);
 }
@@ -507,6 +545,8 @@ static void stop(struct index_server *s, index_server_stop_cb cb, void *arg)
     jobs_close(s->jobs);
     if (s->http != NULL)
         http_server_stop(s->http, http_stopped_cb, s);
+    if (s->admin_port != NULL)
+        admin_port_stop(s->admin_port, admin_port_stopped_cb, s);
     admin_stop(s->admin, admin_stopped_cb, s);
 }
 

@@ -47,6 +47,8 @@ struct index_server_options {
                                  (job_only_looks()) are done. Without listeners alone */
     const int *listeners;     /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;       /* 0: only the admin socket answers */
+    const int *admin_listeners; /* likewise, of the admin port */
+    size_t n_admin_listeners;   /* 0: there is none */
 };
 
 /* Fires once, from the loop, when the last connection and transfer are gone and the store is

@@ -175,6 +175,18 @@ const char *option_set_listen(void *target, const char *value)
     return NULL;
 }
 
+const char *option_set_admin(void *target, const char *value)
+{
+    struct address address;
+
+    if (address_parse(value, true, &address) < 0)
+        return "must be PORT or ADDR:PORT";
+    if (address.host[0] == '\0')
+        strcpy(address.host, "127.0.0.1");
+    *(struct address *)target = address;
+    return NULL;
+}
+
 const char *option_set_address(void *target, const char *value)
 {
     struct address address;

@@ -62,6 +62,7 @@ const char *option_set_limit(void *target, const char *value);      /* unsigned:
 const char *option_set_jobs(void *target, const char *value);       /* unsigned: 1 to 64 */
 const char *option_set_rate(void *target, const char *value);       /* uint64_t: bytes a second */
 const char *option_set_listen(void *target, const char *value);     /* struct address, any host */
+const char *option_set_admin(void *target, const char *value);      /* the same, or loopback */
 const char *option_set_address(void *target, const char *value); /* const char *: a volume_name.h */
 
 #endif

@@ -20,8 +20,11 @@ static const char *parse_rights(const char *text, size_t len, unsigned *rights)
         case 'c':
             *rights |= ACCESS_BUCKETS;
             break;
+        case 'a':
+            *rights |= ACCESS_ADMIN;
+            break;
         default:
-            return "the rights of a grant are letters of r, w and c";
+            return "the rights of a grant are letters of r, w, c and a";
         }
     }
     return len > 0 ? NULL : "a grant needs rights before its colon";
@@ -61,6 +64,8 @@ const char *grant_parse(char *text, struct grant *grant)
     bucket++;
     if (strcmp(bucket, "*") == 0)
         return NULL;
+    if ((grant->rights & ACCESS_ADMIN) != 0)
+        return "the right a is one to all of the index, and has a * behind its colon";
     if (*bucket == '/')
         return parse_path(bucket, grant);
     grant->bucket = bucket;

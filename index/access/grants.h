@@ -10,6 +10,7 @@ enum access_right {
     ACCESS_READ = 1,    /* r: read objects, and list them */
     ACCESS_WRITE = 2,   /* w: write and delete objects */
     ACCESS_BUCKETS = 4, /* c: create and delete buckets */
+    ACCESS_ADMIN = 8,   /* a: see how the index is, on its admin port; of all or none, "a:*" */
 };
 
 struct grant {

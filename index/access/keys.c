@@ -115,7 +115,16 @@ bool access_may_somewhere(const struct identity *who, enum access_right right, c
 
 bool access_may_see(const struct identity *who, const char *bucket)
 {
-    return has_any(who, ~0U, bucket);
+    return has_any(who, ACCESS_READ | ACCESS_WRITE | ACCESS_BUCKETS, bucket);
+}
+
+bool access_may_administer(const struct identity *who)
+{
+    for (size_t i = 0; i < who->n_grants; i++) {
+        if ((who->grants[i].rights & ACCESS_ADMIN) != 0)
+            return true;
+    }
+    return false;
 }
 
 /* --- Lines ----------------------------------------------------------------------------------- */

@@ -59,4 +59,7 @@ bool access_may_somewhere(const struct identity *who, enum access_right right, c
 /* Whether `who` has any right to anything in the bucket, and so may know that it is there. */
 bool access_may_see(const struct identity *who, const char *bucket);
 
+/* Whether `who` may see how the index is. */
+bool access_may_administer(const struct identity *who);
+
 #endif

@@ -77,7 +77,7 @@ static void respond_dump(const struct admin *admin, struct http_request *request
         dump_free(op);
 }
 
-static void respond_status(const struct admin *admin, struct http_request *request)
+void admin_respond_status(const struct admin *admin, struct http_request *request)
 {
     struct buf text = {0};
 
@@ -94,7 +94,7 @@ static void handle_cb(struct http_request *request, void *arg)
     static const struct {
         const char *path;
         void (*respond)(const struct admin *admin, struct http_request *request);
-    } routes[] = {{"/status", respond_status}, {"/dump", respond_dump}};
+    } routes[] = {{"/status", admin_respond_status}, {"/dump", respond_dump}};
     enum http_method method = http_request_method(request);
     size_t len;
     const char *path = http_request_path(request, &len);

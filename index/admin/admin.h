@@ -32,6 +32,9 @@ struct admin {
     struct http_server *http;
     void (*stop_cb)(void *arg);
     void *stop_arg;
+    /* Whoever has started it says so: */
+    bool has_settled; /* the volumes have been asked how they are, and requests are answered */
+    bool is_stopping; /* no new connections are wanted */
 };
 
 /* Makes the socket in the index directory, in place of one that a killed index left, and serves it;
@@ -40,6 +43,9 @@ struct admin {
  * negative UV_E* after a log line. */
 int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, const char *directory,
                 const struct admin_certificate *certificate, struct admin **admin);
+
+/* Answers with status.h's JSON. */
+void admin_respond_status(const struct admin *admin, struct http_request *request);
 
 /* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
  * before. Those who watch jobs are served until these have ended: jobs_close() comes first. */

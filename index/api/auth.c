@@ -125,6 +125,31 @@ bool auth_admits(struct api *api, struct http_request *request, enum access_righ
     return false;
 }
 
+bool auth_admits_admin(struct keys *keys, struct http_request *request)
+{
+    struct access_request asked;
+    struct access_auth found;
+    enum access_result result;
+    bool may;
+
+    if (keys == NULL)
+        return true;
+    fill_in(request, &asked);
+    asked.is_confidential = http_request_is_local(request);
+    result = access_authenticate(keys, &asked, &found);
+    if (result != ACCESS_OK) {
+        refuse(request, auth_status(result), asked.is_confidential, explain(result, request));
+        return false;
+    }
+    may = access_may_administer(found.who);
+    if (!may && found.scheme == ACCESS_ANONYMOUS)
+        refuse(request, 401, asked.is_confidential, "This needs an access key.");
+    else if (!may)
+        refuse(request, 403, false, "The access key has no grant for this: it needs a:*");
+    access_auth_deinit(&found);
+    return may;
+}
+
 int auth_begin_body(struct http_request *request, const struct access_auth *auth,
                     struct payload *payload, const char **text)
 {

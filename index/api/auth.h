@@ -19,6 +19,11 @@
 bool auth_admits(struct api *api, struct http_request *request, enum access_right right,
                  const char *key, size_t len, struct access_auth *auth);
 
+/* Whether the sender of a request to the admin port may see how the index is; `keys` may be NULL,
+ * for an open index. False: answered. That port has no front, and takes the word of none for who
+ * is near. */
+bool auth_admits_admin(struct keys *keys, struct http_request *request);
+
 /* Reads what the head of a PUT announces of its body, by the sender's signature. 0 and *payload,
  * for payload_deinit(), which is never in chunks; or the status to refuse with, and *text. */
 int auth_begin_body(struct http_request *request, const struct access_auth *auth,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int parse_port(const char *text, uint16_t *port)
 {
@@ -74,4 +75,28 @@ bool address_is_loopback(const char *text)
     if (inet_pton(AF_INET6, text, &in6) != 1)
         return false;
     return IN6_IS_ADDR_LOOPBACK(&in6) || (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == 127);
+}
+
+bool address_is_no_domain(const char *text)
+{
+    static const char local[] = "localhost";
+    bool bracketed = *text == '[';
+    const char *host = text + bracketed;
+    size_t len = strcspn(host, bracketed ? "]" : ":");
+    const char *rest = host + len;
+    char literal[INET6_ADDRSTRLEN];
+    unsigned char binary[16];
+    uint16_t port;
+
+    if (bracketed && *rest++ != ']')
+        return false;
+    if (*rest != '\0' && (*rest != ':' || parse_port(rest + 1, &port) < 0))
+        return false;
+    if (!bracketed && len == sizeof(local) - 1 && strncasecmp(host, local, len) == 0)
+        return true;
+    if (len >= sizeof(literal))
+        return false;
+    memcpy(literal, host, len);
+    literal[len] = '\0';
+    return inet_pton(bracketed ? AF_INET6 : AF_INET, literal, binary) == 1;
 }

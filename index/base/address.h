@@ -28,4 +28,9 @@ void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
  * IPv6 has it (::ffff:127.0.0.1), or ::1. */
 bool address_is_loopback(const char *text);
 
+/* Whether `text`, as the header Host has it, is a name that no DNS server answers for: localhost or
+ * an IP address, with or without a port. By any other one, of a domain of his own, a stranger can
+ * have led a browser on this machine here. */
+bool address_is_no_domain(const char *text);
+
 #endif

@@ -397,6 +397,14 @@ static uint64_t checkpoint_time(const struct store *s)
     return clock_ms(&st.st_mtim);
 }
 
+/* Not as of the last commit: there may be none as long as nobody is told that there is room. */
+static bool is_short_now(const struct store *s)
+{
+    struct room room = room_look(s->directory);
+
+    return room_is_short(&room, s->short_of_room);
+}
+
 void store_stats(const struct store *s, struct store_stats *stats)
 {
     *stats = s->stats;
@@ -407,6 +415,7 @@ void store_stats(const struct store *s, struct store_stats *stats)
     measure_journal(s, stats);
     stats->pending_bytes = s->unfrozen_bytes + s->frozen_bytes;
     stats->checkpoint_time = checkpoint_time(s);
+    stats->is_short = is_short_now(s);
     stats->sync = s->options.sync;
     stats->memory_bytes = memtable_bytes(s->active);
     if (s->frozen != NULL)

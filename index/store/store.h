@@ -178,6 +178,7 @@ struct store_stats {
     bool checkpoint_running;
     int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
     int journal_error;    /* of the last write: 0 or a negative UV_E* */
+    bool is_short;        /* of room on the disk: only commits that delete something are taken */
     bool sync;            /* as it was opened */
 };
 

@@ -23,6 +23,7 @@ struct index_options {
     struct address listen;
     struct address direct; /* port 0: not published */
     struct address s3;     /* likewise */
+    struct address admin;  /* likewise */
     const char *s3_domain;
     const char *keys;
     unsigned limit_conn; /* 0: none */
@@ -106,6 +107,8 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, no_sync)},
     {"direct", "[ADDR:]PORT", NULL, "serve the index without nginx here, too", option_set_listen,
      offsetof(struct index_options, direct)},
+    {"admin", "[ADDR:]PORT", NULL, "show how the index is here, to this machine alone without ADDR",
+     option_set_admin, offsetof(struct index_options, admin)},
     {"s3", "[ADDR:]PORT", NULL, "where clients connect that speak S3 alone", option_set_listen,
      offsetof(struct index_options, s3)},
     {"s3-domain", "NAME", NULL, "a bucket is also at the host BUCKET.NAME", option_set_domain,
@@ -149,6 +152,8 @@ struct backend {
     struct listener private; /* where our nginx connects */
     unsigned port;           /* of it */
     struct listeners direct;
+    struct listeners admin;
+    int admin_fds[LISTENERS_MAX];
     int fds[LISTENERS_MAX + 1];
     struct index_server *server;
     struct keys *keys;      /* of the start, or NULL */
@@ -213,6 +218,8 @@ static void forget_sockets(struct backend *b)
     b->private.fd = -1;
     for (size_t i = 0; i < b->direct.n; i++)
         b->direct.items[i].fd = -1;
+    for (size_t i = 0; i < b->admin.n; i++)
+        b->admin.items[i].fd = -1;
 }
 
 static void close_sockets(struct backend *b)
@@ -220,7 +227,15 @@ static void close_sockets(struct backend *b)
     if (b->private.fd >= 0)
         close(b->private.fd);
     listeners_close(&b->direct);
+    listeners_close(&b->admin);
     forget_sockets(b);
+}
+
+static int open_port(const struct address *address, struct listeners *listeners)
+{
+    int rc = listeners_resolve(address, listeners);
+
+    return rc < 0 ? rc : listeners_open(listeners);
 }
 
 static int open_sockets(const struct index_options *o, struct backend *b)
@@ -228,9 +243,9 @@ static int open_sockets(const struct index_options *o, struct backend *b)
     int rc = listeners_open_private(&b->private, &b->port);
 
     if (rc == 0 && o->direct.port != 0)
-        rc = listeners_resolve(&o->direct, &b->direct);
-    if (rc == 0 && o->direct.port != 0)
-        rc = listeners_open(&b->direct);
+        rc = open_port(&o->direct, &b->direct);
+    if (rc == 0 && o->admin.port != 0)
+        rc = open_port(&o->admin, &b->admin);
     if (rc < 0) {
         close_sockets(b);
         return rc;
@@ -240,6 +255,10 @@ static int open_sockets(const struct index_options *o, struct backend *b)
         b->fds[i + 1] = b->direct.items[i].fd;
     b->options.listeners = b->fds;
     b->options.n_listeners = b->direct.n + 1;
+    for (size_t i = 0; i < b->admin.n; i++)
+        b->admin_fds[i] = b->admin.items[i].fd;
+    b->options.admin_listeners = b->admin_fds;
+    b->options.n_admin_listeners = b->admin.n;
     return 0;
 }
 
@@ -258,7 +277,8 @@ static void warn_of_fewer(const struct backend *b)
 /* Whoever asks for S3, or can be reached from elsewhere, is warned. */
 static void say_if_open(const struct backend *b, const struct listeners *listeners)
 {
-    bool near = listeners_are_loopback(listeners) && listeners_are_loopback(&b->direct);
+    bool near = listeners_are_loopback(listeners) && listeners_are_loopback(&b->direct) &&
+                listeners_are_loopback(&b->admin);
 
     if (b->given->keys == NULL)
         log_write(b->given->s3.port != 0 || !near ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,

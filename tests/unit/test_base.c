@@ -82,6 +82,43 @@ static void test_address_parse_without_a_host_where_one_is_needed(void **state)
     assert_int_equal(address_parse(":3001", false, &a), -EINVAL);
 }
 
+static void test_address_is_no_domain(void **state)
+{
+    static const char *const good[] = {"localhost", "LOCALHOST:80", "127.0.0.1",    "10.0.0.1:9000",
+                                       "[::1]",     "[::1]:65535",  "[fe80::1]:80", "0.0.0.0"};
+    static const char *const bad[] = {
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "localhost.",
+        "localhost:",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[::1]:",
+        "127.0.0.1:99999",
+        "127.0.0.1x",
+        "1.2.3",
+        "[127.0.0.1]",
+        "[localhost]",
+        "a@localhost",
+        "0x7f.1",
+        "localhost:1:2",
+        " localhost",
+        "127.1",
+        "[1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222:3333]"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        if (!address_is_no_domain(good[i]))
+            fail_msg("%s", good[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        if (address_is_no_domain(bad[i]))
+            fail_msg("%s", bad[i]);
+    }
+}
+
 static void test_address_format_round_trip(void **state)
 {
     static const char *const cases[] = {"3001", "localhost:3001", "[fe80::1]:80"};
@@ -522,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_address_parse_refuses_the_rest),
         cmocka_unit_test(test_address_parse_without_a_host_where_one_is_needed),
         cmocka_unit_test(test_address_format_round_trip),
+        cmocka_unit_test(test_address_is_no_domain),
         cmocka_unit_test(test_base64_known_values_and_refusals),
         cmocka_unit_test(test_buf_append_and_consume),
         cmocka_unit_test(test_buf_reserve_refuses_a_size_that_overflows),

@@ -242,10 +242,12 @@ static void test_keys_read_refuses_bad_lines(void **state)
         {"AKone secret99\x01 r:x", "a secret is of printable"},
         {"AKone secret99 x", "RIGHTS:BUCKET"},
         {"AKone secret99 :x", "needs rights"},
-        {"AKone secret99 rx:x", "letters of r, w and c"},
+        {"AKone secret99 rx:x", "letters of r, w, c and a"},
         {"AKone secret99 r:", "bucket is a name"},
         {"AKone secret99 r:/x%2", "two hexadecimal digits"},
         {"AKone secret99 rwc:/x", "to a whole bucket"},
+        {"AKone secret99 a:x", "the right a is one to all"},
+        {"AKone secret99 ra:/x", "the right a is one to all"},
         {"AK:one secret99 r:x", "without / , : ; and ="},
         {"AKone secret99 r:x*", "bucket is a name"},
         {"AKone secret99 r:*/x", "bucket is a name"},
@@ -264,6 +266,20 @@ static void test_keys_read_refuses_bad_lines(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         expect_refused(cases[i].text, strlen(cases[i].text), 0600, -EINVAL, cases[i].wanted);
     expect_refused("AKone secret99 r:x\0y", 20, 0600, -EINVAL, "NUL");
+}
+
+static void test_access_may_administer_by_a_right_of_its_own(void **state)
+{
+    struct keys *keys = access_keys("AKall secret99 rwc:*\nAKwatch secret99 r:one a:*\n");
+
+    (void)state;
+    assert_false(access_may_administer(find(keys, "AKall")));
+    assert_false(access_may_administer(keys_anonymous(keys)));
+    assert_true(access_may_administer(find(keys, "AKwatch")));
+    assert_false(may(find(keys, "AKwatch"), ACCESS_READ, "two", "a"));
+    assert_false(access_may_see(find(keys, "AKwatch"), "two"));
+    assert_true(access_may_see(find(keys, "AKwatch"), "one"));
+    keys_release(keys);
 }
 
 static void test_keys_read_refuses_what_is_no_file(void **state)
@@ -341,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_keys_without_an_anonymous_line_allow_nothing),
         cmocka_unit_test(test_keys_read_refuses_what_others_may_use),
         cmocka_unit_test(test_keys_read_refuses_bad_lines),
+        cmocka_unit_test(test_access_may_administer_by_a_right_of_its_own),
         cmocka_unit_test(test_keys_read_refuses_what_is_no_file),
         cmocka_unit_test(test_keys_read_as_large_as_it_may_be),
         cmocka_unit_test(test_keys_hold_keeps_them),

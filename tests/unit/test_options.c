@@ -12,6 +12,7 @@ struct sample {
     struct address listen;
     unsigned subvolumes;
     const char *fallback;
+    struct address admin;
 };
 
 static const struct option sample_options[] = {
@@ -22,6 +23,8 @@ static const struct option sample_options[] = {
      offsetof(struct sample, subvolumes)},
     {"fallback", "HOST:PORT", NULL, "where misses go", option_set_address,
      offsetof(struct sample, fallback)},
+    {"admin", "[ADDR:]PORT", "9000", "where to show", option_set_admin,
+     offsetof(struct sample, admin)},
 };
 
 static const struct command sample_command = {
@@ -75,6 +78,9 @@ static void test_parse_fills_in_defaults(void **state)
     assert_int_equal(s.common.drain_ms, 30000);
     assert_int_equal(s.common.workers, 0);
     assert_int_equal(s.listen.port, 3000);
+    assert_string_equal(s.listen.host, "");
+    assert_int_equal(s.admin.port, 9000);
+    assert_string_equal(s.admin.host, "127.0.0.1");
     assert_int_equal(s.subvolumes, 1);
     assert_null(s.fallback);
     assert_false(s.common.basic.help);
@@ -88,14 +94,16 @@ static void test_parse_takes_options_anywhere(void **state)
     int n;
 
     (void)state;
-    assert_int_equal(parse("a --port [::1]:80 b --log-level=debug --check --fallback h:1 c", &s,
-                           operands, &n, said),
-                     0);
+    assert_int_equal(
+        parse("a --port [::1]:80 b --admin 0.0.0.0:81 --log-level=debug --check --fallback h:1 c",
+              &s, operands, &n, said),
+        0);
     assert_int_equal(n, 3);
     assert_string_equal(operands[0], "a");
     assert_string_equal(operands[1], "b");
     assert_string_equal(operands[2], "c");
     assert_string_equal(s.listen.host, "::1");
+    assert_string_equal(s.admin.host, "0.0.0.0");
     assert_int_equal(s.common.basic.log_level, LOG_LEVEL_DEBUG);
     assert_true(s.common.check);
     assert_string_equal(s.fallback, "h:1");

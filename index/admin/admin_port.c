@@ -1,0 +1,100 @@
+#include "index/admin/admin_port.h"
+
+#include <stdlib.h>
+
+#include "index/admin/readiness.h"
+#include "index/admin/status.h"
+#include "index/base/buf.h"
+#include "index/base/log.h"
+#include "index/http/routes.h"
+
+struct admin_port {
+    const struct admin *admin;
+    struct http_server *http;
+    admin_admits_cb admits;
+    void *arg;
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+};
+
+static void respond_status(void *arg, struct http_request *request)
+{
+    const struct admin_port *port = arg;
+
+    admin_respond_status(port->admin, request);
+}
+
+static void respond_health(void *arg, struct http_request *request)
+{
+    (void)arg;
+    http_respond_text(request, 200, "ok\n");
+}
+
+static void respond_readiness(void *arg, struct http_request *request)
+{
+    const struct admin_port *port = arg;
+    char why[READINESS_TEXT_MAX];
+
+    if (readiness_check(port->admin, why))
+        http_respond_text(request, 200, "ok\n");
+    else
+        http_respond_text(request, 503, why);
+}
+
+static const struct route routes[] = {
+    /* The status page is to be {"/", false, ...}. */
+    {"/status", false, respond_status},
+    {"/healthz", true, respond_health},
+    {"/readyz", true, respond_readiness},
+};
+
+static void handle_cb(struct http_request *request, void *arg)
+{
+    struct admin_port *port = arg;
+    const struct route *route = routes_find(routes, sizeof(routes) / sizeof(routes[0]), request);
+
+    if (route != NULL && (route->is_open || port->admits(request, port->arg)))
+        route->respond(port, request);
+}
+
+int admin_port_start(const struct admin *admin, const int *sockets, size_t n,
+                     admin_admits_cb admits, void *arg, struct admin_port **port)
+{
+    struct admin_port *p = calloc(1, sizeof(*p));
+    int rc = UV_ENOMEM;
+
+    if (p != NULL) {
+        *p = (struct admin_port){.admin = admin, .admits = admits, .arg = arg};
+        rc = http_server_start(admin->loop, sockets, n, &routes_limits, ROUTES_METHODS, handle_cb,
+                               p, &p->http);
+    }
+    if (rc == 0) {
+        *port = p;
+        return 0;
+    }
+    log_error("cannot serve the port of --admin: %s", uv_strerror(rc));
+    free(p);
+    return rc;
+}
+
+static void http_stopped_cb(void *arg)
+{
+    struct admin_port *p = arg;
+    void (*cb)(void *) = p->stop_cb;
+    void *cb_arg = p->stop_arg;
+
+    free(p);
+    cb(cb_arg);
+}
+
+void admin_port_stop(struct admin_port *p, void (*cb)(void *arg), void *arg)
+{
+    p->stop_cb = cb;
+    p->stop_arg = arg;
+    http_server_stop(p->http, http_stopped_cb, p);
+}
+
+void admin_port_abort(struct admin_port *p)
+{
+    http_server_abort(p->http);
+}
