@@ -16,7 +16,9 @@
 #include "index/api/api.h"
 #include "index/api/auth.h"
 #include "index/base/log.h"
+#include "index/base/process.h"
 #include "index/cluster/sign.h"
+#include "index/http/meter.h"
 #include "index/maintenance/backup.h"
 #include "index/maintenance/drained.h"
 #include "index/maintenance/healer.h"
@@ -36,6 +38,7 @@ struct index_server {
     struct admin *admin;           /* NULL once it has stopped */
     struct admin_port *admin_port; /* NULL without one, and once it has stopped */
     char *directory;
+    struct meter meter; /* of `http` */
     struct jobs *jobs;
     struct healer_options healing;
     struct backup *backup;  /* NULL once it has stopped */
@@ -195,10 +198,12 @@ static int start_http(struct index_server *s, const struct index_server_options 
     limits.proxies = 1;
     rc = http_server_start(s->loop, options->listeners, options->n_listeners, &limits, API_METHODS,
                            handle, s, &s->http);
-    if (rc == 0)
+    if (rc == 0) {
+        http_server_set_meter(s->http, &s->meter);
         http_server_hold(s->http);
-    else
+    } else {
         log_error("the index cannot listen: %s", uv_strerror(rc));
+    }
     return rc;
 }
 
@@ -214,8 +219,11 @@ static int start_admin(struct index_server *s, const struct index_server_options
     int rc =
         admin_start(s->loop, &s->objects, s->jobs, options->directory, &s->certificate, &s->admin);
 
+    if (rc == 0)
+        s->admin->meter = &s->meter;
     if (rc < 0 || options->n_admin_listeners == 0)
         return rc;
+    process_begin();
     rc = admin_port_start(s->admin, options->admin_listeners, options->n_admin_listeners, admits_cb,
                           s, &s->admin_port);
     if (rc < 0)

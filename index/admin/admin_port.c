@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "index/admin/metrics.h"
 #include "index/admin/readiness.h"
 #include "index/admin/status.h"
 #include "index/base/buf.h"
@@ -24,6 +25,13 @@ static void respond_status(void *arg, struct http_request *request)
     admin_respond_status(port->admin, request);
 }
 
+static void respond_metrics(void *arg, struct http_request *request)
+{
+    const struct admin_port *port = arg;
+
+    metrics_respond(port->admin, request);
+}
+
 static void respond_health(void *arg, struct http_request *request)
 {
     (void)arg;
@@ -44,6 +52,7 @@ static void respond_readiness(void *arg, struct http_request *request)
 static const struct route routes[] = {
     /* The status page is to be {"/", false, ...}. */
     {"/status", false, respond_status},
+    {"/metrics", false, respond_metrics},
     {"/healthz", true, respond_health},
     {"/readyz", true, respond_readiness},
 };

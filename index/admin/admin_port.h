@@ -1,6 +1,7 @@
 /* What an index shows over TCP of how it is (mkv index --admin), to read and no more:
  *
  *     GET /status    what status.h describes
+ *     GET /metrics   what Prometheus reads (metrics.h)
  *     GET /healthz   200: the process answers
  *     GET /readyz    200 when it can serve; 503 and why it can't (readiness.h)
  *

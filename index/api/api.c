@@ -6,7 +6,9 @@
 #include "index/api/auth.h"
 #include "index/api/list.h"
 #include "index/api/write_head.h"
+#include "index/base/operation.h"
 #include "index/cluster/pace.h"
+#include "index/http/meter.h"
 
 static bool is_health(const struct key *key)
 {
@@ -53,6 +55,8 @@ static void handle_reserved(struct http_request *request, const struct key *key)
 {
     enum http_method method = http_request_method(request);
 
+    if (is_health(key))
+        http_request_set_kind(request, OPERATION_HEALTH);
     if (is_health(key) && (method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD))
         http_respond_text(request, 200, "ok\n");
     else
@@ -105,6 +109,22 @@ static void handle_key(struct api *api, struct http_request *request, const stru
     access_auth_deinit(&auth);
 }
 
+static enum operation operation_of(enum http_method method)
+{
+    static const enum operation operations[] = {
+        [HTTP_METHOD_GET] = NATIVE_GET,
+        [HTTP_METHOD_HEAD] = NATIVE_HEAD,
+        [HTTP_METHOD_PUT] = NATIVE_PUT,
+        [HTTP_METHOD_DELETE] = NATIVE_DELETE,
+        [HTTP_METHOD_UNLINK] = NATIVE_UNLINK,
+        [HTTP_METHOD_POST] = NATIVE_OTHER,
+        [HTTP_METHOD_REBALANCE] = NATIVE_REBALANCE,
+        [HTTP_METHOD_OTHER] = NATIVE_OTHER,
+    };
+
+    return operations[method];
+}
+
 void api_handle(struct http_request *request, void *arg)
 {
     struct api *api = arg;
@@ -115,6 +135,7 @@ void api_handle(struct http_request *request, void *arg)
     const char *path = http_request_path(request, &len);
     const char *problem;
 
+    http_request_set_kind(request, operation_of(method));
     http_add_header(request, HTTP_REQUEST_ID_HEADER, http_request_id(request));
     pace_client_asks(transfers_pace(api->objects->transfers));
     if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER) {

@@ -17,6 +17,8 @@
 #include "index/api/auth.h"
 #include "index/base/buf.h"
 #include "index/base/json.h"
+#include "index/base/operation.h"
+#include "index/http/meter.h"
 #include "index/http/query.h"
 
 #define TURN_KEYS  500    /* looked at, listed or not */
@@ -231,6 +233,7 @@ bool api_list(struct api *api, struct http_request *request)
     if (query == NULL ||
         (!unlinked && query_find(query, len, "list", value, sizeof(value), &n) == -ENOENT))
         return false;
+    http_request_set_kind(request, NATIVE_LIST);
     op = calloc(1, sizeof(*op));
     if (op == NULL) {
         http_respond_text(request, 503, "out of memory\n");

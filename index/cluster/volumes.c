@@ -460,6 +460,7 @@ void volume_report(struct volume *volume, int rc, int status)
     /* Ask it, soon: an nginx whose disk is full answers 500. */
     if (transfer_failed_here(rc))
         return;
+    volume->errors++;
     volume->probe_at = 0;
 }
 

@@ -64,6 +64,7 @@ struct volume {
     uint64_t since;                  /* of the state; ms since 1970, 0 before the first answer */
     uint64_t free_bytes;             /* UINT64_MAX: unknown */
     uint64_t total_bytes;            /* likewise */
+    uint64_t errors;                 /* requests that it failed, since the start */
     unsigned name_max;               /* bytes of the longest name on its disk; 0: unknown */
     uint32_t id;                     /* the caller's: in the store, of this name and identity */
     uint32_t zone_number;            /* the caller's, as the next one */

@@ -118,6 +118,8 @@ void conn_close(struct http_conn *conn)
 {
     if (conn->state == CONN_CLOSED)
         return;
+    if (in_exchange(conn) || conn->request.writer != NULL)
+        meter_end(conn);
     abandon_exchange(conn);
     stream_end(conn);
     turn_remove(conn);
@@ -297,6 +299,10 @@ void conn_continue(struct http_conn *conn)
 
 void conn_refuse(struct http_conn *conn, int status)
 {
+    if (is_quiet(conn->state))
+        meter_begin(&conn->request);
+    else if (conn->request.writer != NULL)
+        meter_end(conn);
     abandon_exchange(conn);
     conn->close_after = true;
     buf_clear(&conn->request.answer_headers);

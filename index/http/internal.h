@@ -7,6 +7,7 @@
 
 #include "index/base/buf.h"
 #include "index/http/http.h"
+#include "index/http/meter.h"
 
 #define HTTP_READ_SIZE    (64 * 1024) /* bytes one read takes from a socket */
 #define HTTP_TARGET_MAX   (8 * 1024)  /* bytes of a request target; more is answered 414 */
@@ -67,8 +68,13 @@ struct http_request {
     const struct http_writer *writer;      /* of a streamed answer until its finish, or NULL */
     void *data;                            /* the handler's */
     char id[HTTP_REQUEST_ID_SIZE];         /* "" until somebody asks for it */
-    bool bad_headers;                      /* http_add_header() has failed */
-    struct buf answer_headers;             /* what http_add_header() collected */
+    unsigned kind;                         /* meter.h, as what follows */
+    int status;                            /* METER_GONE before there is an answer */
+    uint64_t begun;                        /* uv_hrtime() at the end of the head, or 0 */
+    uint64_t body_written;                 /* bytes of the answer's body */
+    bool is_counted;
+    bool bad_headers;          /* http_add_header() has failed */
+    struct buf answer_headers; /* what http_add_header() collected */
 };
 
 /* What a connection waits for from its client. Apart from that it may wait for the client to take
@@ -208,6 +214,7 @@ struct http_server {
     const char *methods; /* that it serves, for Allow */
     http_handler_cb handler;
     void *arg;
+    struct meter *meter; /* or NULL */
     struct http_listener *listeners;
     size_t n_listeners;
     struct http_conn_queue conns; /* the next to be swept first */
@@ -286,6 +293,13 @@ bool response_begin(struct http_conn *conn);
 
 /* The answer is all there: on to the rest of the message, to the next one or to the end. */
 void response_end(struct http_conn *conn, bool linger);
+
+/* meter.c */
+/* A request begins. */
+void meter_begin(struct http_request *r);
+
+/* Its answer has ended, or never will: counts it, unless it was. */
+void meter_end(struct http_conn *conn);
 
 /* stream.c */
 /* Asks the handler of a streamed answer for more, until enough waits to be sent. */

@@ -35,6 +35,7 @@ static int on_message_begin(llhttp_t *parser)
     r->writer = NULL;
     r->data = NULL;
     r->bad_headers = false;
+    meter_begin(r);
     conn->rebalance = false;
     conn->answered = false;
     conn->paused = false;
@@ -131,6 +132,8 @@ static int on_headers_complete(llhttp_t *parser)
     conn->chunks = (struct chunks){.trailers.state = HEAD_FIELD_FIRST};
     conn->close_after = !llhttp_should_keep_alive(parser);
     conn_set_state(conn, CONN_BODY);
+    if (conn->server->meter != NULL)
+        r->begun = uv_hrtime();
     conn->server->handler(r, conn->server->arg);
     assert(conn->answered || r->reader != NULL);
     if (conn->state >= CONN_LINGER)

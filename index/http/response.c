@@ -209,6 +209,7 @@ int response_append_head(struct http_conn *conn, int status, const char *framing
     struct buf *out = &conn->out;
     int rc = append_status(out, status);
 
+    r->status = status;
     if (rc == 0)
         rc = buf_append_string(out, conn->server->date);
     if (rc == 0)
@@ -235,8 +236,11 @@ void response_append(struct http_conn *conn, int status, const char *body, size_
         framing = text;
     }
     rc = response_append_head(conn, status, framing);
-    if (rc == 0 && conn->request.method != HTTP_METHOD_HEAD)
+    if (rc == 0 && conn->request.method != HTTP_METHOD_HEAD) {
         rc = buf_append(&conn->out, body, len);
+        conn->request.body_written += len;
+    }
+    meter_end(conn);
     if (rc < 0)
         conn_close(conn); /* half an answer would be a wrong one */
 }

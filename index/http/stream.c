@@ -154,6 +154,7 @@ bool http_respond_start(struct http_request *request, int status, const struct h
         return false;
     }
     if (request->method == HTTP_METHOD_HEAD) {
+        meter_end(conn);
         response_end(conn, linger);
         return false;
     }
@@ -192,6 +193,7 @@ void http_write(struct http_request *request, const char *bytes, size_t len)
         break_off(conn);
         return;
     }
+    request->body_written += len;
     conn->stream = STREAM_HUNGRY;
     conn_continue(conn);
 }
@@ -229,6 +231,7 @@ void http_finish(struct http_request *request)
 
     assert(request->writer != NULL);
     stream_end(conn);
+    meter_end(conn);
     if (conn->stream == STREAM_BROKEN ||
         (conn->chunked && buf_append_string(&conn->out, "0\r\n\r\n") < 0)) {
         conn_close(conn);
@@ -246,5 +249,6 @@ void http_fail(struct http_request *request)
 
     assert(request->writer != NULL);
     stream_end(conn);
+    meter_end(conn);
     conn_close(conn);
 }

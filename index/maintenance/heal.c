@@ -84,5 +84,9 @@ static void cancel(struct job *job)
     moves_cancel(&h->moves);
 }
 
-const struct job_type heal_type = {
-    .name = "heal", .noun = "keys", .is_own = true, .start = start, .cancel = cancel};
+const struct job_type heal_type = {.name = "heal",
+                                   .noun = "keys",
+                                   .counts_copies = true,
+                                   .is_own = true,
+                                   .start = start,
+                                   .cancel = cancel};

@@ -15,7 +15,8 @@ TAILQ_HEAD(job_list, job);
 
 struct jobs {
     struct objects *objects;
-    struct job_list list; /* in the order of their start */
+    struct job_list list;               /* in the order of their start */
+    struct job_total totals[JOB_TYPES]; /* of those that have ended */
     uint64_t last_id;
     unsigned n_running;
     bool only_look;
@@ -126,6 +127,45 @@ static void forget_old(struct jobs *jobs, const struct job *newest)
     job_free(oldest);
 }
 
+static void add_count(struct job_count counts[JOB_COUNTS_MAX], const char *name, uint64_t n)
+{
+    unsigned i = 0;
+
+    while (i < JOB_COUNTS_MAX && counts[i].name != NULL && strcmp(counts[i].name, name) != 0)
+        i++;
+    assert(i < JOB_COUNTS_MAX);
+    counts[i].name = name;
+    counts[i].n += n;
+}
+
+static void add_to_total(const struct job *job, struct job_total *total)
+{
+    total->states[job->state]++;
+    total->bytes += job->bytes;
+    for (unsigned i = 0; i < JOB_COUNTS_MAX && job->counts[i].name != NULL; i++)
+        add_count(total->counts, job->counts[i].name, job->counts[i].n);
+}
+
+static void add_ended(struct jobs *jobs, const struct job *job)
+{
+    for (size_t i = 0; i < JOB_TYPES; i++) {
+        if (job_type_at(i) == job->type)
+            add_to_total(job, &jobs->totals[i]);
+    }
+}
+
+void jobs_total(const struct jobs *jobs, size_t i, struct job_total *total)
+{
+    const struct job *job;
+
+    *total = jobs->totals[i];
+    TAILQ_FOREACH(job, &jobs->list, link)
+    {
+        if (job->state == JOB_RUNNING && job->type == job_type_at(i))
+            add_to_total(job, total);
+    }
+}
+
 void job_end(struct job *job, int rc, const char *text)
 {
     struct jobs *jobs = job->jobs;
@@ -138,6 +178,7 @@ void job_end(struct job *job, int rc, const char *text)
     log_info("job %llu, %s%s%s, is %s: %s", (unsigned long long)job->id, job->type->name,
              job->options.volume[0] != '\0' ? " " : "", job->options.volume,
              job_state_name(job->state), text);
+    add_ended(jobs, job);
     jobs->n_running--;
     forget_old(jobs, job);
     stop_if_quiet(jobs);
@@ -278,23 +319,9 @@ int job_refuse(struct job *job, int rc, const char *text)
 
 /* --- What a job tells ------------------------------------------------------------------------ */
 
-static struct job_count *find_count(struct job *job, const char *name)
-{
-    unsigned i = 0;
-
-    while (i < JOB_COUNTS_MAX && job->counts[i].name != NULL &&
-           strcmp(job->counts[i].name, name) != 0)
-        i++;
-    assert(i < JOB_COUNTS_MAX);
-    return &job->counts[i];
-}
-
 void job_count(struct job *job, const char *name, uint64_t n)
 {
-    struct job_count *count = find_count(job, name);
-
-    count->name = name;
-    count->n += n;
+    add_count(job->counts, name, n);
 }
 
 uint64_t job_counted(const struct job *job, const char *name)

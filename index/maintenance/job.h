@@ -20,7 +20,7 @@
 #define JOB_JOBS_DEFAULT   4
 #define JOB_JOBS_MAX       64
 
-enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELED };
+enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELED, JOB_STATES };
 
 struct job_options {
     char volume[VOLUME_ADDRESS_MAX]; /* that drain and forget are about; else "" */
@@ -45,10 +45,11 @@ struct jobs;
 struct job;
 
 struct job_type {
-    const char *name;  /* as the command, "rebalance" */
-    const char *noun;  /* what `done` and `total` count: "keys" */
-    bool needs_volume; /* options.volume */
-    bool is_own;       /* mkv alone begins it (healer.h), with options that nobody can ask for */
+    const char *name;   /* as the command, "rebalance" */
+    const char *noun;   /* what `done` and `total` count: "keys" */
+    bool needs_volume;  /* options.volume */
+    bool counts_copies; /* it looks at all keys, and counts what is wrong with their copies */
+    bool is_own;        /* mkv alone begins it (healer.h), with options that nobody can ask for */
     /* Whether one with these options changes nothing, in the index or at volumes. NULL: none. */
     bool (*only_looks)(const struct job_options *options);
     /* Begins it. 0; or negative with a line in job->text, and then nothing runs. */
@@ -130,6 +131,18 @@ struct job *jobs_next(const struct jobs *jobs, const struct job *job);
 
 /* Has it end. One that has ended is left alone. */
 void job_cancel(struct job *job);
+
+/* What all jobs of a kind have done since the start. */
+struct job_total {
+    uint64_t states[JOB_STATES]; /* how many run now, and have ended so */
+    uint64_t bytes;
+    struct job_count counts[JOB_COUNTS_MAX]; /* those that have a name */
+};
+
+/* The kinds of jobs, and their totals, i < JOB_TYPES. */
+#define JOB_TYPES 6
+const struct job_type *job_type_at(size_t i);
+void jobs_total(const struct jobs *jobs, size_t i, struct job_total *total);
 
 /* "running", "done", "failed", "canceled". */
 const char *job_state_name(enum job_state state);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "index/maintenance/drain.h"
@@ -10,6 +11,13 @@
 
 static const struct job_type *const types[] = {&rebalance_type, &drain_type, &forget_type,
                                                &verify_type,    &heal_type,  &scrub_type};
+
+static_assert(sizeof(types) / sizeof(types[0]) == JOB_TYPES, "all of them are counted");
+
+const struct job_type *job_type_at(size_t i)
+{
+    return types[i];
+}
 
 const struct job_type *job_type_find(const char *name, size_t len)
 {

@@ -195,5 +195,9 @@ static void cancel(struct job *job)
     key_doctor_cancel(&s->doctor);
 }
 
-const struct job_type scrub_type = {
-    .name = "scrub", .noun = "keys", .is_own = true, .start = start, .cancel = cancel};
+const struct job_type scrub_type = {.name = "scrub",
+                                    .noun = "keys",
+                                    .counts_copies = true,
+                                    .is_own = true,
+                                    .start = start,
+                                    .cancel = cancel};

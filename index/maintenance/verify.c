@@ -300,5 +300,9 @@ static bool only_looks(const struct job_options *options)
     return !options->repair && !options->remove_orphans;
 }
 
-const struct job_type verify_type = {
-    .name = "verify", .noun = "keys", .only_looks = only_looks, .start = start, .cancel = cancel};
+const struct job_type verify_type = {.name = "verify",
+                                     .noun = "keys",
+                                     .counts_copies = true,
+                                     .only_looks = only_looks,
+                                     .start = start,
+                                     .cancel = cancel};

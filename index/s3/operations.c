@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "index/base/operation.h"
+#include "index/http/meter.h"
 #include "index/http/query.h"
 #include "index/s3/buckets.h"
 #include "index/s3/call.h"
@@ -65,12 +67,13 @@ enum need {
     BUCKETS,
 };
 
-struct operation {
+struct row {
     enum http_method method;
     enum level level;
     const char *subresource; /* or NULL */
     enum need need;
     operation_cb run;
+    enum operation kind; /* by which it is counted */
 };
 
 /* --- Those of other files that want less than a call ------------------------------------------ */
@@ -137,37 +140,37 @@ static void run_list_uploads(const struct call *call)
 /* --- The table ---------------------------------------------------------------------------------
  */
 
-static const struct operation operations[] = {
-    {HTTP_METHOD_GET, SERVICE, NULL, NOTHING, run_list_buckets},
+static const struct row operations[] = {
+    {HTTP_METHOD_GET, SERVICE, NULL, NOTHING, run_list_buckets, S3_LIST_BUCKETS},
 
-    {HTTP_METHOD_GET, BUCKET, NULL, NOTHING, run_list_objects},
-    {HTTP_METHOD_GET, BUCKET, "versions", NOTHING, run_list_objects},
-    {HTTP_METHOD_GET, BUCKET, "uploads", NOTHING, run_list_uploads},
-    {HTTP_METHOD_HEAD, BUCKET, NULL, SIGHT, head_bucket},
-    {HTTP_METHOD_GET, BUCKET, "location", SIGHT, get_location},
-    {HTTP_METHOD_GET, BUCKET, "acl", SIGHT, get_acl},
-    {HTTP_METHOD_PUT, BUCKET, "acl", WRITE, put_acl},
-    {HTTP_METHOD_GET, BUCKET, "versioning", SIGHT, get_versioning},
-    {HTTP_METHOD_GET, BUCKET, "policy", SIGHT, get_policy},
-    {HTTP_METHOD_GET, BUCKET, "cors", SIGHT, get_cors},
-    {HTTP_METHOD_GET, BUCKET, "tagging", SIGHT, get_tagging},
+    {HTTP_METHOD_GET, BUCKET, NULL, NOTHING, run_list_objects, S3_LIST_OBJECTS},
+    {HTTP_METHOD_GET, BUCKET, "versions", NOTHING, run_list_objects, S3_LIST_VERSIONS},
+    {HTTP_METHOD_GET, BUCKET, "uploads", NOTHING, run_list_uploads, S3_LIST_UPLOADS},
+    {HTTP_METHOD_HEAD, BUCKET, NULL, SIGHT, head_bucket, S3_HEAD_BUCKET},
+    {HTTP_METHOD_GET, BUCKET, "location", SIGHT, get_location, S3_GET_BUCKET_PROPERTY},
+    {HTTP_METHOD_GET, BUCKET, "acl", SIGHT, get_acl, S3_GET_BUCKET_PROPERTY},
+    {HTTP_METHOD_PUT, BUCKET, "acl", WRITE, put_acl, S3_PUT_ACL},
+    {HTTP_METHOD_GET, BUCKET, "versioning", SIGHT, get_versioning, S3_GET_BUCKET_PROPERTY},
+    {HTTP_METHOD_GET, BUCKET, "policy", SIGHT, get_policy, S3_GET_BUCKET_PROPERTY},
+    {HTTP_METHOD_GET, BUCKET, "cors", SIGHT, get_cors, S3_GET_BUCKET_PROPERTY},
+    {HTTP_METHOD_GET, BUCKET, "tagging", SIGHT, get_tagging, S3_GET_BUCKET_PROPERTY},
 
-    {HTTP_METHOD_PUT, BUCKET, NULL, BUCKETS, create_bucket},
-    {HTTP_METHOD_DELETE, BUCKET, NULL, BUCKETS, delete_bucket},
-    {HTTP_METHOD_POST, BUCKET, "delete", CHANGE, delete_objects},
+    {HTTP_METHOD_PUT, BUCKET, NULL, BUCKETS, create_bucket, S3_CREATE_BUCKET},
+    {HTTP_METHOD_DELETE, BUCKET, NULL, BUCKETS, delete_bucket, S3_DELETE_BUCKET},
+    {HTTP_METHOD_POST, BUCKET, "delete", CHANGE, delete_objects, S3_DELETE_OBJECTS},
 
-    {HTTP_METHOD_GET, OBJECT, NULL, READ, get_object},
-    {HTTP_METHOD_HEAD, OBJECT, NULL, READ, get_object},
-    {HTTP_METHOD_PUT, OBJECT, NULL, WRITE, put_object},
-    {HTTP_METHOD_DELETE, OBJECT, NULL, WRITE, delete_object},
-    {HTTP_METHOD_POST, OBJECT, "uploads", WRITE, create_multipart_upload},
-    {HTTP_METHOD_PUT, OBJECT, "uploadId", WRITE, upload_part},
-    {HTTP_METHOD_GET, OBJECT, "uploadId", WRITE, list_parts},
-    {HTTP_METHOD_POST, OBJECT, "uploadId", WRITE, complete_multipart_upload},
-    {HTTP_METHOD_DELETE, OBJECT, "uploadId", WRITE, abort_multipart_upload},
-    {HTTP_METHOD_GET, OBJECT, "acl", READ, get_acl},
-    {HTTP_METHOD_PUT, OBJECT, "acl", WRITE, put_acl},
-    {HTTP_METHOD_GET, OBJECT, "tagging", READ, get_tagging},
+    {HTTP_METHOD_GET, OBJECT, NULL, READ, get_object, S3_GET_OBJECT},
+    {HTTP_METHOD_HEAD, OBJECT, NULL, READ, get_object, S3_HEAD_OBJECT},
+    {HTTP_METHOD_PUT, OBJECT, NULL, WRITE, put_object, S3_PUT_OBJECT},
+    {HTTP_METHOD_DELETE, OBJECT, NULL, WRITE, delete_object, S3_DELETE_OBJECT},
+    {HTTP_METHOD_POST, OBJECT, "uploads", WRITE, create_multipart_upload, S3_CREATE_UPLOAD},
+    {HTTP_METHOD_PUT, OBJECT, "uploadId", WRITE, upload_part, S3_UPLOAD_PART},
+    {HTTP_METHOD_GET, OBJECT, "uploadId", WRITE, list_parts, S3_LIST_PARTS},
+    {HTTP_METHOD_POST, OBJECT, "uploadId", WRITE, complete_multipart_upload, S3_COMPLETE_UPLOAD},
+    {HTTP_METHOD_DELETE, OBJECT, "uploadId", WRITE, abort_multipart_upload, S3_ABORT_UPLOAD},
+    {HTTP_METHOD_GET, OBJECT, "acl", READ, get_acl, S3_GET_OBJECT_PROPERTY},
+    {HTTP_METHOD_PUT, OBJECT, "acl", WRITE, put_acl, S3_PUT_ACL},
+    {HTTP_METHOD_GET, OBJECT, "tagging", READ, get_tagging, S3_GET_OBJECT_PROPERTY},
 };
 
 #define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
@@ -192,11 +195,11 @@ static enum level level_of(const struct target *target)
     return target->key_len == 0 ? BUCKET : OBJECT;
 }
 
-static const struct operation *find_operation(enum http_method method, enum level level,
-                                              const char *subresource)
+static const struct row *find_operation(enum http_method method, enum level level,
+                                        const char *subresource)
 {
     for (size_t i = 0; i < N_OPERATIONS; i++) {
-        const struct operation *o = &operations[i];
+        const struct row *o = &operations[i];
 
         if (o->method == method && o->level == level &&
             (subresource == o->subresource || (subresource != NULL && o->subresource != NULL &&
@@ -240,7 +243,7 @@ static bool may_run(const struct call *call, enum need need)
 
 /* Amazon takes a streamed payload of PutObject and UploadPart, and of nothing else: what has no
  * body, or a small one, must not be let pass under the announcement of another. */
-static enum s3_error check_payload(const struct call *call, const struct operation *operation,
+static enum s3_error check_payload(const struct call *call, const struct row *operation,
                                    const char **message)
 {
     const char *payload = http_request_header(call->request, "x-amz-content-sha256");
@@ -253,17 +256,30 @@ static enum s3_error check_payload(const struct call *call, const struct operati
     return S3_INVALID_REQUEST;
 }
 
+/* A copy is a PUT with a header more. */
+static void count_as(const struct call *call, const struct row *operation)
+{
+    enum operation kind = operation->kind;
+
+    if (kind == S3_PUT_OBJECT && copy_is_wanted(call->request))
+        kind = S3_COPY_OBJECT;
+    else if (kind == S3_UPLOAD_PART && copy_is_wanted(call->request))
+        kind = S3_UPLOAD_PART_COPY;
+    http_request_set_kind(call->request, kind);
+}
+
 void call_run(const struct call *call)
 {
     enum http_method method = http_request_method(call->request);
     size_t len;
     const char *query = http_request_query(call->request, &len);
     const char *subresource = find_subresource(query, len);
-    const struct operation *operation =
-        find_operation(method, level_of(&call->target), subresource);
+    const struct row *operation = find_operation(method, level_of(&call->target), subresource);
     const char *message = NULL;
     enum s3_error error = S3_OK;
 
+    if (operation != NULL)
+        count_as(call, operation);
     if (operation == NULL)
         error = subresource != NULL || method == HTTP_METHOD_POST ? S3_NOT_IMPLEMENTED
                                                                   : S3_METHOD_NOT_ALLOWED;

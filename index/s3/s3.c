@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "index/base/operation.h"
 #include "index/http/front.h"
+#include "index/http/meter.h"
 #include "index/http/query.h"
 #include "index/s3/call.h"
 
@@ -110,6 +112,7 @@ void s3_handle(struct s3 *s3, struct http_request *request)
     const char *path = http_request_path(request, &len);
     enum s3_error error;
 
+    http_request_set_kind(request, S3_OTHER);
     respond_ids_make(&call.ids, request);
     respond_add_ids(request, &call.ids);
     error = target_parse(path, len, http_request_header(request, "Host"), s3->domain, &call.target);

@@ -56,7 +56,17 @@ static void flush_work_cb(uv_work_t *work)
 }
 
 /* The callbacks may begin new commits, which gather in `filling`. */
-static void end_commits(struct commit_queue *queue, int rc)
+static void count(struct store_stats *stats, int rc)
+{
+    if (rc == 0)
+        stats->commits++;
+    else if (rc == STORE_CONFLICT)
+        stats->conflicts++;
+    else
+        stats->failures++;
+}
+
+static void end_commits(struct store *s, struct commit_queue *queue, int rc)
 {
     struct commit_queue commits = STAILQ_HEAD_INITIALIZER(commits);
     struct store_commit *commit;
@@ -64,6 +74,7 @@ static void end_commits(struct commit_queue *queue, int rc)
     STAILQ_CONCAT(&commits, queue);
     while ((commit = STAILQ_FIRST(&commits)) != NULL) {
         STAILQ_REMOVE_HEAD(&commits, link);
+        count(&s->stats, rc < 0 ? rc : commit->rc);
         commit->done(commit, rc < 0 ? rc : commit->rc);
     }
 }
@@ -73,7 +84,7 @@ static void written_cb(uv_async_t *async)
     struct store *s = async->data;
 
     if (s->flush_running && atomic_exchange(&s->is_written, false))
-        end_commits(&s->flushing.announced, 0);
+        end_commits(s, &s->flushing.announced, 0);
 }
 
 static void take_room(struct store *s, struct room room)
@@ -116,7 +127,7 @@ static void patience_cb(uv_timer_t *timer)
     STAILQ_CONCAT(&commits, &s->filling.announced);
     STAILQ_CONCAT(&commits, &s->filling.commits);
     clear_batch(&s->filling);
-    end_commits(&commits, UV_ETIMEDOUT);
+    end_commits(s, &commits, UV_ETIMEDOUT);
 }
 
 static void wait_from_now(struct store *s)
@@ -137,8 +148,10 @@ static void flush_done_cb(uv_work_t *work, int status)
     s->flush_running = false;
     uv_timer_stop(&s->patience);
     atomic_store(&s->is_written, false);
-    if (s->flush_began && bytes > 0)
+    if (s->flush_began && bytes > 0) {
         s->stats.journal_error = rc;
+        s->stats.flushes++;
+    }
     if (rc == 0) {
         ops_each((const unsigned char *)buf_bytes(&s->flushing.payload), bytes, store_apply_cb, s);
         s->n_saved_volumes = s->flushing_volumes;
@@ -150,8 +163,8 @@ static void flush_done_cb(uv_work_t *work, int status)
         s->filling.rc = rc;
     s->filling.depends = false;
     clear_batch(&s->flushing);
-    end_commits(&s->flushing.announced, rc);
-    end_commits(&s->flushing.commits, rc);
+    end_commits(s, &s->flushing.announced, rc);
+    end_commits(s, &s->flushing.commits, rc);
     store_flush_soon(s);
     store_close_if_idle(s);
 }

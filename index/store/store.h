@@ -178,6 +178,10 @@ struct store_stats {
     bool checkpoint_running;
     int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
     int journal_error;    /* of the last write: 0 or a negative UV_E* */
+    uint64_t commits;     /* that have made all of their changes, since the store was opened */
+    uint64_t conflicts;   /* that met something else than they expected, likewise */
+    uint64_t failures;    /* that the disk failed, likewise */
+    uint64_t flushes;     /* of the journal, each for all commits that waited, likewise */
     bool is_short;        /* of room on the disk: only commits that delete something are taken */
     bool sync;            /* as it was opened */
 };

@@ -168,6 +168,44 @@ static void test_jobs_that_are_kept(void **state)
 
 /* --- What they tell -------------------------------------------------------------------------- */
 
+static uint64_t total_of(const struct job_total *total, const char *name)
+{
+    for (unsigned i = 0; i < JOB_COUNTS_MAX && total->counts[i].name != NULL; i++) {
+        if (strcmp(total->counts[i].name, name) == 0)
+            return total->counts[i].n;
+    }
+    return 0;
+}
+
+/* Those that run are among them, and those that nobody can see any more. */
+static void test_jobs_total(void **state)
+{
+    static const struct job_options plain;
+    struct job_total total;
+    struct job *job;
+
+    (void)state;
+    jobs_open(jobs);
+    for (unsigned i = 0; i <= JOBS_KEPT + 1; i++) {
+        job = start_job(&plain);
+        job->type = job_type_at(1);
+        job_count(job, "moved", 2);
+        job_spend(job, 10);
+        jobs_total(jobs, 1, &total);
+        assert_int_equal(total.states[JOB_RUNNING], 1);
+        assert_int_equal(total.states[JOB_DONE], i);
+        assert_int_equal(total_of(&total, "moved"), 2 * (i + 1));
+        assert_int_equal(total.bytes, 10 * (i + 1));
+        job_end(job, 0, "done");
+    }
+    jobs_total(jobs, 1, &total);
+    assert_int_equal(total.states[JOB_RUNNING], 0);
+    assert_int_equal(total_of(&total, "moved"), 2 * (JOBS_KEPT + 2));
+    jobs_total(jobs, 0, &total);
+    assert_int_equal(total.states[JOB_DONE], 0);
+    assert_int_equal(total_of(&total, "moved"), 0);
+}
+
 static void test_job_counts_and_findings(void **state)
 {
     static const struct job_options plain;
@@ -444,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_jobs_that_only_look, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jobs_that_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_findings_of_many_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_total, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_counts_and_findings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_walk_sees_each_key_once, setup, teardown),
