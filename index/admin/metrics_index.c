@@ -1,5 +1,6 @@
 /* Each number is of the room that knows it; here it gets its name. */
 #include <assert.h>
+#include <string.h>
 
 #include "index/admin/metrics.h"
 #include "index/admin/readiness.h"
@@ -128,6 +129,41 @@ static void add_job_states(const struct jobs *jobs, struct exposition *e)
     }
 }
 
+/* Those that there is always a sample of, so that one that grows from 0 is seen to grow. */
+static const char *const of_copies[] = {"missing", "short",   "rotten",   "unreadable", "away",
+                                        "doubted", "too_few", "repaired", "failed"};
+
+#define N_OF_COPIES (sizeof(of_copies) / sizeof(of_copies[0]))
+
+static bool is_of_copies(const struct job_type *type, const char *name)
+{
+    for (size_t i = 0; type->counts_copies && i < N_OF_COPIES; i++) {
+        if (strcmp(of_copies[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_result(struct exposition *e, const struct job_type *type, const char *name,
+                       uint64_t n)
+{
+    const struct exposition_label labels[] = {
+        {"kind", type->name}, {"result", name}, {.name = NULL}};
+
+    exposition_add(e, labels, n, 1);
+}
+
+static void add_results(struct exposition *e, const struct job_type *type,
+                        const struct job_total *total)
+{
+    for (size_t i = 0; type->counts_copies && i < N_OF_COPIES; i++)
+        add_result(e, type, of_copies[i], job_count_of(total->counts, of_copies[i]));
+    for (unsigned i = 0; i < JOB_COUNTS_MAX && total->counts[i].name != NULL; i++) {
+        if (!is_of_copies(type, total->counts[i].name))
+            add_result(e, type, total->counts[i].name, total->counts[i].n);
+    }
+}
+
 static void add_job_counts(const struct jobs *jobs, struct exposition *e)
 {
     struct job_total total;
@@ -138,12 +174,7 @@ static void add_job_counts(const struct jobs *jobs, struct exposition *e)
                      "they moved.");
     for (size_t i = 0; i < JOB_TYPES; i++) {
         jobs_total(jobs, i, &total);
-        for (unsigned k = 0; k < JOB_COUNTS_MAX && total.counts[k].name != NULL; k++) {
-            const struct exposition_label labels[] = {
-                {"kind", job_type_at(i)->name}, {"result", total.counts[k].name}, {.name = NULL}};
-
-            exposition_add(e, labels, total.counts[k].n, 1);
-        }
+        add_results(e, job_type_at(i), &total);
     }
     exposition_begin(e, "mkv_job_bytes_total", "counter",
                      "Bytes that jobs copied or read, by kind.");
@@ -184,23 +215,16 @@ static void add_progress(const struct jobs *jobs, struct exposition *e, const ch
 /* What is known of copies is what the last job found that looked at all keys. */
 static void add_missing(const struct jobs *jobs, struct exposition *e)
 {
-    static const char *const bad[] = {"missing",    "short", "rotten",
-                                      "unreadable", "away",  "too_few"};
-
     exposition_begin(
         e, "mkv_last_job_results", "gauge",
-        "What the last job of the kind that is done has found of copies, by kind; what "
-        "it repaired is among them.");
+        "What the last job that is done has found of copies, by kind; what it repaired "
+        "is among them.");
     for (size_t i = 0; i < JOB_TYPES; i++) {
-        const struct job *job = find_last(jobs, job_type_at(i), JOB_DONE);
+        const struct job_type *type = job_type_at(i);
+        const struct job *job = type->counts_copies ? find_last(jobs, type, JOB_DONE) : NULL;
 
-        for (size_t k = 0; job != NULL && k < sizeof(bad) / sizeof(bad[0]); k++) {
-            const struct exposition_label labels[] = {
-                {"kind", job_type_at(i)->name}, {"result", bad[k]}, {.name = NULL}};
-
-            if (job->type->counts_copies)
-                exposition_add(e, labels, job_counted(job, bad[k]), 1);
-        }
+        for (size_t k = 0; job != NULL && k < N_OF_COPIES; k++)
+            add_result(e, type, of_copies[k], job_counted(job, of_copies[k]));
     }
 }
 

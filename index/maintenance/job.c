@@ -324,13 +324,18 @@ void job_count(struct job *job, const char *name, uint64_t n)
     add_count(job->counts, name, n);
 }
 
-uint64_t job_counted(const struct job *job, const char *name)
+uint64_t job_count_of(const struct job_count counts[JOB_COUNTS_MAX], const char *name)
 {
-    for (unsigned i = 0; i < JOB_COUNTS_MAX && job->counts[i].name != NULL; i++) {
-        if (strcmp(job->counts[i].name, name) == 0)
-            return job->counts[i].n;
+    for (unsigned i = 0; i < JOB_COUNTS_MAX && counts[i].name != NULL; i++) {
+        if (strcmp(counts[i].name, name) == 0)
+            return counts[i].n;
     }
     return 0;
+}
+
+uint64_t job_counted(const struct job *job, const char *name)
+{
+    return job_count_of(job->counts, name);
 }
 
 /* The list grows by doubling. */

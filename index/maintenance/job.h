@@ -159,7 +159,8 @@ int job_refuse(struct job *job, int rc, const char *text);
 /* Adds to the count of that name, a static string, which is made where it isn't there yet. */
 void job_count(struct job *job, const char *name, uint64_t n);
 
-/* What was counted under that name. */
+/* What was counted under that name; also among others' counts, such as a struct job_total has. */
+uint64_t job_count_of(const struct job_count counts[JOB_COUNTS_MAX], const char *name);
 uint64_t job_counted(const struct job *job, const char *name);
 
 /* Keeps what was found: a JSON object of one line, without its end, copied; or counts it as left

@@ -17,6 +17,7 @@ struct volume_options {
     struct common_options common;
     const char *secret_file; /* or NULL: it obeys everybody */
     const char *tls_client_ca;
+    struct address admin; /* port 0: none */
 };
 
 static const struct option volume_option_table[] = {
@@ -25,6 +26,9 @@ static const struct option volume_option_table[] = {
     {"tls-client-ca", "FILE", NULL,
      "refuse clients without a certificate of these authorities; HUP reads it anew",
      option_set_string, offsetof(struct volume_options, tls_client_ca)},
+    {"admin", "[ADDR:]PORT", NULL,
+     "show how the volume is here, to this machine alone without ADDR", option_set_admin,
+     offsetof(struct volume_options, admin)},
     COMMON_OPTIONS,
 };
 
@@ -48,10 +52,10 @@ struct credentials {
 /* What answers /_mkv/sync. */
 struct backend {
     const struct volume_dir *dir;
-    struct prefix nginx; /* where nginx runs, */
-    struct prefix at;    /* and where the socket is; both borrowed from `dir` */
-    char *socket_name;   /* of it, for nginx */
-    int socket;
+    struct prefix nginx;           /* where nginx runs, */
+    struct prefix at;              /* and where the socket is; both borrowed from `dir` */
+    char *socket_name;             /* of it, for nginx */
+    struct volume_sockets sockets; /* of the volume's own server */
     struct volume_process process;
     const struct volume_options *given;
     struct credentials *credentials;
@@ -99,7 +103,8 @@ static int backend_start(struct children *children, void *arg)
 {
     struct backend *b = arg;
 
-    return volume_process_start(&b->process, children, b->dir, b->socket,
+    volume_process_set_expiry(&b->process, b->credentials->tls.files.expires);
+    return volume_process_start(&b->process, children, b->dir, &b->sockets,
                                 b->given->common.basic.log_level);
 }
 
@@ -108,9 +113,11 @@ static int backend_reload(void *arg)
     struct backend *b = arg;
     int rc = credentials_load(b->credentials, b->given);
 
-    if (rc == 0)
-        ticket_maps_render(&b->credentials->secrets, b->dir->id, b->tickets);
-    return rc;
+    if (rc < 0)
+        return rc;
+    ticket_maps_render(&b->credentials->secrets, b->dir->id, b->tickets);
+    volume_process_set_expiry(&b->process, b->credentials->tls.files.expires);
+    return 0;
 }
 
 /* All its clients come through nginx. */
@@ -156,8 +163,11 @@ static struct site_options site_options_of(const struct volume_options *options,
 static int backend_init(struct backend *b, const struct volume_options *options,
                         const struct volume_dir *dir)
 {
-    *b = (struct backend){
-        .given = options, .dir = dir, .nginx = dir->prefix, .at = dir->prefix, .socket = -1};
+    *b = (struct backend){.given = options,
+                          .dir = dir,
+                          .nginx = dir->prefix,
+                          .at = dir->prefix,
+                          .sockets = {.own = -1}};
     if (dir->scratch.path != NULL) {
         b->at.path = dir->scratch.path;
         b->at.fd = dir->scratch.fd;
@@ -219,17 +229,20 @@ static int run(const struct volume_options *options, struct backend *b, struct l
         return EXIT_FAILURE;
     }
     service.title = title;
-    if (volume_server_listen(&b->at, &b->socket) == 0) {
+    if (volume_server_listen(&b->at, &b->sockets.own) == 0) {
         exit_code = command_serve(&site, &service);
-        close(b->socket);
+        close(b->sockets.own);
         volume_server_unlink(&b->at);
     }
     free(title);
     return exit_code;
 }
 
-static void warn_if_open(const struct volume_options *options, const struct listeners *listeners)
+static void warn_if_open(const struct volume_options *options, const struct listeners *listeners,
+                         const struct listeners *admin)
 {
+    if (!listeners_are_loopback(admin))
+        log_warn("whoever can connect to the port of --admin can see how this volume is");
     if (options->secret_file == NULL && !listeners_are_loopback(listeners))
         log_warn("whoever can connect here can read, write and delete what is on this volume: "
                  "--secret-file FILE has it obey its index alone");
@@ -237,7 +250,8 @@ static void warn_if_open(const struct volume_options *options, const struct list
 
 /* As the account, with what was read before. */
 static int serve_narrowed(const struct volume_options *options, struct credentials *credentials,
-                          struct volume_dir *dir, struct listeners *listeners)
+                          struct volume_dir *dir, struct listeners *listeners,
+                          const struct listeners *admin)
 {
     struct backend b;
     int exit_code = EXIT_FAILURE;
@@ -246,8 +260,10 @@ static int serve_narrowed(const struct volume_options *options, struct credentia
         return EXIT_FAILURE;
     if (backend_init(&b, options, dir) == 0) {
         b.credentials = credentials;
+        for (size_t i = 0; i < admin->n; i++)
+            b.sockets.admin[b.sockets.n_admin++] = admin->items[i].fd;
         ticket_maps_render(&credentials->secrets, dir->id, b.tickets);
-        warn_if_open(options, listeners);
+        warn_if_open(options, listeners, admin);
         exit_code = run(options, &b, listeners);
     } else {
         log_error("cannot serve %s: %s", dir->path, strerror(ENOMEM));
@@ -263,17 +279,21 @@ static int serve(const struct volume_options *options, const char *path,
     const char *const files[] = {options->secret_file, options->common.tls_cert,
                                  options->common.tls_key, options->tls_client_ca};
     struct credentials credentials = {.secrets = {.n = 0}};
+    struct listeners admin = {.n = 0};
     struct volume_dir dir;
     int exit_code = EXIT_FAILURE;
 
+    if (options->admin.port != 0 && listeners_resolve(&options->admin, &admin) < 0)
+        return EXIT_FAILURE;
     if (credentials_load(&credentials, options) < 0 ||
         volume_dir_claim(path, options->common.user, &dir) < 0)
         goto wipe;
     if (listeners_open(listeners) < 0)
         goto close_directory;
-    if (command_narrow(&options->common, &dir.account, files, sizeof(files) / sizeof(files[0])) ==
-        0)
-        exit_code = serve_narrowed(options, &credentials, &dir, listeners);
+    if (listeners_open(&admin) == 0 && command_narrow(&options->common, &dir.account, files,
+                                                      sizeof(files) / sizeof(files[0])) == 0)
+        exit_code = serve_narrowed(options, &credentials, &dir, listeners, &admin);
+    listeners_close(&admin);
     listeners_close(listeners);
 close_directory:
     volume_dir_close(&dir);

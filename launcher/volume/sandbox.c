@@ -199,6 +199,8 @@ static const int denied[] = {
     SYS_socketpair, /* one for datagrams sends them to any socket that has a name */
     SYS_connect,
     SYS_bind,
+    SYS_sendmsg, /* these connect, too (MSG_FASTOPEN): a socket that listened and was shut down */
+    SYS_sendmmsg,
     /* what other processes of our user share */
     SYS_shmget,
     SYS_shmat,
@@ -334,7 +336,7 @@ struct condition {
 };
 
 #define N_DENIED     (sizeof(denied) / sizeof(denied[0]))
-#define N_CONDITIONS 10
+#define N_CONDITIONS 12
 #define PROGRAM_MAX  (2 * N_DENIED + 5 * N_CONDITIONS + 16)
 
 #define DENY(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((error)&SECCOMP_RET_DATA))
@@ -426,6 +428,9 @@ static void add_conditions(struct program *p)
         /* times are set of open files, without a name */
         {SYS_utimensat, LOWER(1), 0, true},
         {SYS_utimensat, UPPER(1), 0, true},
+        /* what is sent goes to whoever has connected, as of SYS_sendmsg above */
+        {SYS_sendto, LOWER(4), 0, true},
+        {SYS_sendto, UPPER(4), 0, true},
     };
 
     for (size_t i = 0; i < N_CONDITIONS; i++)

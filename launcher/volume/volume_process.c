@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@
 #define ENDING_MS      20000 /* for what is at the disk, after the drain */
 #define KILLED_MS      2000  /* for the end of one that was killed */
 
-#define N_INHERITED 4
+#define N_INHERITED 4 /* and the admin port's */
 
 static const unsigned legal_moves[] = {
     [VOLUME_PROCESS_RUNNING] = 1U << VOLUME_PROCESS_CLEANING | 1U << VOLUME_PROCESS_STOPPING,
@@ -108,18 +109,21 @@ static void gone_cb(struct child *child)
 static int spawn_with(struct volume_process *p, int control)
 {
     const struct volume_dir *d = p->dir;
-    const int inherit[N_INHERITED] = {p->socket, d->fd, d->prefix.fd, control};
+    int inherit[N_INHERITED + LISTENERS_MAX] = {p->sockets.own, d->fd, d->prefix.fd, control};
     char numbers[N_INHERITED + 3][12];
+    char admin[LISTENERS_MAX * 12] = "";
+    char expires[24];
     const char *const argv[] = {"mkv",      VOLUME_PROCESS_COMMAND,
                                 numbers[0], numbers[1],
                                 numbers[2], numbers[3],
                                 numbers[4], numbers[5],
-                                numbers[6], d->path,
+                                numbers[6], admin,
+                                expires,    d->path,
                                 NULL};
     const struct child_options options = {.argv = argv,
                                           .program = "/proc/self/exe",
                                           .inherit = inherit,
-                                          .n_inherit = N_INHERITED,
+                                          .n_inherit = N_INHERITED + p->sockets.n_admin,
                                           .line_cb = line_cb,
                                           .exit_cb = exit_cb,
                                           .gone_cb = gone_cb,
@@ -130,6 +134,13 @@ static int spawn_with(struct volume_process *p, int control)
     snprintf(numbers[4], sizeof(numbers[4]), "%d", (int)p->log_level);
     snprintf(numbers[5], sizeof(numbers[5]), "%d", (int)d->prefix.read_only);
     snprintf(numbers[6], sizeof(numbers[6]), "%u", d->name_max);
+    snprintf(expires, sizeof(expires), "%" PRId64, p->expires);
+    for (size_t i = 0; i < p->sockets.n_admin; i++) {
+        size_t n = strlen(admin);
+
+        inherit[N_INHERITED + i] = p->sockets.admin[i];
+        snprintf(admin + n, sizeof(admin) - n, "%d ", p->sockets.admin[i]);
+    }
     return child_start(&p->child, p->children, &options);
 }
 
@@ -191,14 +202,17 @@ static int await_ready(struct volume_process *p)
 }
 
 int volume_process_start(struct volume_process *process, struct children *children,
-                         const struct volume_dir *dir, int socket, enum log_level log_level)
+                         const struct volume_dir *dir, const struct volume_sockets *sockets,
+                         enum log_level log_level)
 {
     struct volume_process *p = process;
+    int64_t expires = p->expires;
     int rc;
 
     *p = (struct volume_process){.children = children,
                                  .dir = dir,
-                                 .socket = socket,
+                                 .sockets = *sockets,
+                                 .expires = expires,
                                  .log_level = log_level,
                                  .control = -1,
                                  .backoff_ms = BACKOFF_MIN_MS};
@@ -228,10 +242,17 @@ static void ending_cb(uv_timer_t *timer)
 }
 
 /* To one that has died meanwhile there is nothing to say. */
-static void tell(struct volume_process *p, unsigned drain_ms)
+static void tell(struct volume_process *p, struct volume_process_word word)
 {
     if (p->control >= 0)
-        (void)!send(p->control, &drain_ms, sizeof(drain_ms), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)!send(p->control, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void volume_process_set_expiry(struct volume_process *process, int64_t expires)
+{
+    process->expires = expires;
+    if (process->children != NULL)
+        tell(process, (struct volume_process_word){VOLUME_PROCESS_EXPIRY, expires});
 }
 
 void volume_process_stop(struct volume_process *process, unsigned drain_ms, void (*cb)(void *arg),
@@ -244,7 +265,7 @@ void volume_process_stop(struct volume_process *process, unsigned drain_ms, void
         p->stop_cb = cb;
         p->stop_arg = arg;
     }
-    tell(p, drain_ms);
+    tell(p, (struct volume_process_word){VOLUME_PROCESS_STOP, drain_ms});
     if (p->running)
         uv_timer_start(&p->timer, ending_cb, (uint64_t)drain_ms + ENDING_MS, 0);
     maybe_finish(p);

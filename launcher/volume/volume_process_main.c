@@ -10,19 +10,20 @@
 #include <uv.h>
 
 #include "index/base/log.h"
+#include "index/base/process.h"
 #include "index/base/reserve.h"
 #include "launcher/volume/sandbox.h"
 #include "launcher/volume/sync_disk.h"
 #include "launcher/volume/volume_process.h"
 #include "launcher/volume/volume_server.h"
 
-#define N_ARGUMENTS 8
+#define N_ARGUMENTS 10
 
 struct served {
     uv_loop_t loop;
     uv_pipe_t control;
-    char bytes[sizeof(unsigned)]; /* of a number that comes */
-    size_t n;                     /* of them, so far */
+    char bytes[sizeof(struct volume_process_word)]; /* of a word that comes */
+    size_t n;                                       /* of them, so far */
     struct volume_server *server;
     struct volume_dir dir;
 };
@@ -46,7 +47,7 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void control_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct served *s = stream->data;
-    unsigned drain_ms;
+    struct volume_process_word word;
 
     (void)buf;
     if (n < 0)
@@ -55,8 +56,11 @@ static void control_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (s->n < sizeof(s->bytes))
         return;
     s->n = 0;
-    memcpy(&drain_ms, s->bytes, sizeof(drain_ms));
-    volume_server_stop(s->server, drain_ms, stopped_cb, s);
+    memcpy(&word, s->bytes, sizeof(word));
+    if (word.what == VOLUME_PROCESS_STOP)
+        volume_server_stop(s->server, (unsigned)word.value, stopped_cb, s);
+    else
+        volume_server_set_expiry(s->server, word.value);
 }
 
 /* Signals are for mkv, which tells us. When it dies, so do we, whatever waits for the disk. */
@@ -76,6 +80,7 @@ static int lock_in(const struct volume_dir *dir)
     int rc;
 
     sync_disk_prepare();
+    process_begin();
     rc = sandbox_enter(dir->fd, &landlocked);
     if (rc < 0 && rc != -ENOSYS) {
         log_error("the volume's own server cannot give up its rights: %s", strerror(-rc));
@@ -90,14 +95,14 @@ static int lock_in(const struct volume_dir *dir)
     return 0;
 }
 
-static int start(struct served *s, int socket, int control)
+static int start(struct served *s, const struct volume_sockets *sockets, int control)
 {
     int rc = lock_in(&s->dir);
 
     if (rc == 0)
         rc = reserve_take(&s->loop);
     if (rc == 0)
-        rc = volume_server_start(&s->loop, socket, &s->dir, &s->server);
+        rc = volume_server_start(&s->loop, sockets, &s->dir, &s->server);
     if (rc < 0)
         return rc;
     uv_pipe_init(&s->loop, &s->control, 0);
@@ -121,9 +126,16 @@ static int take(const char *text)
     return fd;
 }
 
+static void take_admin(const char *text, struct volume_sockets *sockets)
+{
+    for (; *text != '\0' && sockets->n_admin < LISTENERS_MAX; text += strcspn(text, " ") + 1)
+        sockets->admin[sockets->n_admin++] = take(text);
+}
+
 int volume_process_main(int argc, char **argv)
 {
     struct served s = {.server = NULL};
+    struct volume_sockets sockets = {.own = -1};
     int rc;
 
     if (argc != N_ARGUMENTS) {
@@ -134,10 +146,10 @@ int volume_process_main(int argc, char **argv)
     log_open(NULL);
     log_set_level((enum log_level)strtol(argv[4], NULL, 10));
     s.dir = (struct volume_dir){
-        .path = argv[7],
+        .path = argv[9],
         .fd = take(argv[1]),
         .account = {.uid = geteuid(), .gid = getegid()},
-        .prefix = {.path = argv[7],
+        .prefix = {.path = argv[9],
                    .fd = take(argv[2]),
                    .lock = -1,
                    .read_only = strcmp(argv[5], "1") == 0},
@@ -149,8 +161,11 @@ int volume_process_main(int argc, char **argv)
         log_error("cannot set up the event loop: %s", uv_strerror(rc));
         return EXIT_FAILURE;
     }
-    if (start(&s, take(argv[0]), take(argv[3])) < 0)
+    sockets.own = take(argv[0]);
+    take_admin(argv[7], &sockets);
+    if (start(&s, &sockets, take(argv[3])) < 0)
         return EXIT_FAILURE;
+    volume_server_set_expiry(s.server, strtoll(argv[8], NULL, 10));
     uv_run(&s.loop, UV_RUN_DEFAULT);
     return uv_loop_close(&s.loop) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,8 +1,8 @@
 /* Each target has its own file; here is the table that leads to them.
  *
- * Stop order: HTTP, whose exchanges wait for what is at the disk; then, one after the other, what
- * nobody waits for any more: listings, hashes, assemblies, attributes, the trials, the flush; then
- * the deadline's timer. */
+ * Stop order: HTTP, whose exchanges wait for what is at the disk; the admin port; then, one after
+ * the other, what nobody waits for any more: listings, hashes, assemblies, attributes, the trials,
+ * the flush; then the deadline's timer. */
 #include "launcher/volume/volume_server.h"
 
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include "launcher/volume/space.h"
 #include "launcher/volume/sync.h"
 #include "launcher/volume/sync_server.h"
+#include "launcher/volume/volume_admin.h"
 #include "launcher/volume/volume_health.h"
 
 #define BACKLOG 511
@@ -38,9 +39,11 @@ struct volume_server {
     struct pieces *hashes;
     struct assembler *assembler;
     struct volume_health *health;
-    struct http_server *http; /* NULL once it has stopped */
-    uv_timer_t deadline;      /* of the drain */
-    uint64_t stop_until;      /* loop time of that */
+    struct http_server *http;   /* NULL once it has stopped */
+    struct meter meter;         /* of `http` */
+    struct volume_admin *admin; /* NULL without one, and once it has stopped */
+    uv_timer_t deadline;        /* of the drain */
+    uint64_t stop_until;        /* loop time of that */
     bool stopping;
     void (*stop_cb)(void *arg);
     void *stop_arg;
@@ -110,15 +113,16 @@ struct target {
     enum http_method method;
     const char *method_name;
     void (*answer)(struct volume_server *server, struct http_request *http);
+    enum volume_operation operation; /* by which it is counted */
 };
 
 static const struct target targets[] = {
-    {SPACE_TARGET, HTTP_METHOD_GET, "GET", answer_space},
-    {"/_mkv/sync", HTTP_METHOD_POST, "POST", answer_sync},
-    {"/_mkv/attributes", HTTP_METHOD_POST, "POST", answer_attributes},
-    {"/_mkv/list", HTTP_METHOD_GET, "GET", answer_list},
-    {"/_mkv/hash", HTTP_METHOD_POST, "POST", answer_hash},
-    {"/_mkv/assemble", HTTP_METHOD_POST, "POST", answer_assemble},
+    {SPACE_TARGET, HTTP_METHOD_GET, "GET", answer_space, VOLUME_OPERATION_SPACE},
+    {"/_mkv/sync", HTTP_METHOD_POST, "POST", answer_sync, VOLUME_OPERATION_SYNC},
+    {"/_mkv/attributes", HTTP_METHOD_POST, "POST", answer_attributes, VOLUME_OPERATION_ATTRIBUTES},
+    {"/_mkv/list", HTTP_METHOD_GET, "GET", answer_list, VOLUME_OPERATION_LIST},
+    {"/_mkv/hash", HTTP_METHOD_POST, "POST", answer_hash, VOLUME_OPERATION_HASH},
+    {"/_mkv/assemble", HTTP_METHOD_POST, "POST", answer_assemble, VOLUME_OPERATION_ASSEMBLE},
 };
 
 #define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
@@ -133,6 +137,8 @@ static void handler_cb(struct http_request *http, void *arg)
     while (target < targets + N_TARGETS &&
            (len != strlen(target->path) || memcmp(path, target->path, len) != 0))
         target++;
+    if (target < targets + N_TARGETS)
+        http_request_set_kind(http, target->operation);
     if (target == targets + N_TARGETS) {
         blob_body_respond(http, 404, "there is nothing here", NULL);
     } else if (http_request_method(http) != target->method) {
@@ -181,8 +187,26 @@ static void drop_workers(struct volume_server *s)
         attribute_server_stop(s->attributes, nothing_cb, NULL);
 }
 
-int volume_server_start(uv_loop_t *loop, int socket, const struct volume_dir *dir,
-                        struct volume_server **server)
+/* What `health` tells is of the whole time that it serves. */
+static int start_http(struct volume_server *s, const struct volume_sockets *sockets)
+{
+    int rc = 0;
+
+    if (sockets->n_admin > 0)
+        rc = volume_admin_start(s->loop, sockets->admin, sockets->n_admin, &s->meter, s->health,
+                                &s->admin);
+    if (rc == 0)
+        rc = http_server_start(s->loop, &sockets->own, 1, &http_default_limits, "GET, HEAD, POST",
+                               handler_cb, s, &s->http);
+    if (rc == 0)
+        http_server_set_meter(s->http, &s->meter);
+    else if (s->admin != NULL)
+        volume_admin_stop(s->admin, nothing_cb, NULL);
+    return rc;
+}
+
+int volume_server_start(uv_loop_t *loop, const struct volume_sockets *sockets,
+                        const struct volume_dir *dir, struct volume_server **server)
 {
     struct volume_server *s = calloc(1, sizeof(*s));
     int rc = s == NULL ? UV_ENOMEM : 0;
@@ -198,8 +222,7 @@ int volume_server_start(uv_loop_t *loop, int socket, const struct volume_dir *di
     rc = volume_health_start(loop, dir, s->sync, &s->health);
     if (rc < 0)
         goto fail_workers;
-    rc = http_server_start(loop, &socket, 1, &http_default_limits, "GET, HEAD, POST", handler_cb, s,
-                           &s->http);
+    rc = start_http(s, sockets);
     if (rc < 0)
         goto fail_health;
     *server = s;
@@ -213,6 +236,12 @@ fail:
     free(s);
     log_error("cannot serve /_mkv/: %s", uv_strerror(rc));
     return rc;
+}
+
+void volume_server_set_expiry(struct volume_server *server, int64_t expires)
+{
+    if (server->admin != NULL)
+        volume_admin_set_expiry(server->admin, expires);
 }
 
 static void timer_closed_cb(uv_handle_t *handle)
@@ -267,13 +296,24 @@ static void lists_stopped_cb(void *arg)
     pieces_stop(s->hashes, hashes_stopped_cb, s);
 }
 
+static void admin_stopped_cb(void *arg)
+{
+    struct volume_server *s = arg;
+
+    s->admin = NULL;
+    pieces_stop(s->lists, lists_stopped_cb, s);
+}
+
 static void http_stopped_cb(void *arg)
 {
     struct volume_server *s = arg;
 
     s->http = NULL;
     uv_timer_stop(&s->deadline);
-    pieces_stop(s->lists, lists_stopped_cb, s);
+    if (s->admin != NULL)
+        volume_admin_stop(s->admin, admin_stopped_cb, s);
+    else
+        admin_stopped_cb(s);
 }
 
 static void deadline_cb(uv_timer_t *timer)

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "launcher/nginx/listeners.h"
 #include "launcher/nginx/prefix.h"
 #include "launcher/volume/volume_dir.h"
 
@@ -23,10 +24,20 @@ int volume_server_listen(const struct prefix *prefix, int *fd);
 /* Removes the name of the socket. */
 void volume_server_unlink(const struct prefix *prefix);
 
-/* Serves the files in `dir`, which is borrowed, on `socket`, which is the server's on success, and
- * begins to try the disk. 0, or UV_E* after one log line. */
-int volume_server_start(uv_loop_t *loop, int socket, const struct volume_dir *dir,
-                        struct volume_server **server);
+/* Where it serves. */
+struct volume_sockets {
+    int own; /* listening; of nginx */
+    int admin[LISTENERS_MAX];
+    size_t n_admin; /* 0: there is no admin port */
+};
+
+/* Serves the files in `dir`, which is borrowed, on the sockets, which are the server's on success,
+ * and begins to try the disk. 0, or UV_E* after one log line. */
+int volume_server_start(uv_loop_t *loop, const struct volume_sockets *sockets,
+                        const struct volume_dir *dir, struct volume_server **server);
+
+/* As volume_admin_set_expiry(). */
+void volume_server_set_expiry(struct volume_server *server, int64_t expires);
 
 /* Takes no new connections, lets requests end for `drain_ms` milliseconds, cuts off the rest, waits
  * for what is at the disk, frees the server and fires `cb`. Called again, it shortens the deadline;

@@ -168,15 +168,6 @@ static void test_jobs_that_are_kept(void **state)
 
 /* --- What they tell -------------------------------------------------------------------------- */
 
-static uint64_t total_of(const struct job_total *total, const char *name)
-{
-    for (unsigned i = 0; i < JOB_COUNTS_MAX && total->counts[i].name != NULL; i++) {
-        if (strcmp(total->counts[i].name, name) == 0)
-            return total->counts[i].n;
-    }
-    return 0;
-}
-
 /* Those that run are among them, and those that nobody can see any more. */
 static void test_jobs_total(void **state)
 {
@@ -194,16 +185,16 @@ static void test_jobs_total(void **state)
         jobs_total(jobs, 1, &total);
         assert_int_equal(total.states[JOB_RUNNING], 1);
         assert_int_equal(total.states[JOB_DONE], i);
-        assert_int_equal(total_of(&total, "moved"), 2 * (i + 1));
+        assert_int_equal(job_count_of(total.counts, "moved"), 2 * (i + 1));
         assert_int_equal(total.bytes, 10 * (i + 1));
         job_end(job, 0, "done");
     }
     jobs_total(jobs, 1, &total);
     assert_int_equal(total.states[JOB_RUNNING], 0);
-    assert_int_equal(total_of(&total, "moved"), 2 * (JOBS_KEPT + 2));
+    assert_int_equal(job_count_of(total.counts, "moved"), 2 * (JOBS_KEPT + 2));
     jobs_total(jobs, 0, &total);
     assert_int_equal(total.states[JOB_DONE], 0);
-    assert_int_equal(total_of(&total, "moved"), 0);
+    assert_int_equal(job_count_of(total.counts, "moved"), 0);
 }
 
 static void test_job_counts_and_findings(void **state)

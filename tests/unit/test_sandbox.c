@@ -240,10 +240,16 @@ static void test_sandbox_reaches_no_other_process(void **state)
 /* Each is another way to the same, and some of them Landlock closes from its version 6 on. */
 static void reach_others_by_detours(const struct fixture *f)
 {
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
+    struct msghdr message = {.msg_name = &in, .msg_namelen = sizeof(in)};
     siginfo_t info = {.si_code = SI_QUEUE};
     struct rlimit limit;
     int ends[2];
 
+    expect_denied(sendto(STDIN_FILENO, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&in, sizeof(in)),
+                  EPERM, "connect by sendto");
+    expect_denied(sendmsg(STDIN_FILENO, &message, MSG_FASTOPEN), EPERM, "connect by sendmsg");
+    expect_denied(sendmmsg(STDIN_FILENO, NULL, 0, MSG_FASTOPEN), EPERM, "connect by sendmmsg");
     expect_denied(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), EPERM, "socketpair");
     expect_denied(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM, "tgkill");
     expect_denied(syscall(SYS_tkill, getppid(), 0), EPERM, "tkill");
