@@ -37,6 +37,7 @@ tool cppcheck               cppcheck
 tool shellcheck             shellcheck
 tool openssl                openssl
 tool jq                     jq
+tool promtool               prometheus
 tool ps                     procps
 tool setcap                 libcap2-bin
 tool ss                     iproute2
@@ -145,7 +146,7 @@ resolve()
 # Some of Debian's packages start a server and enable it at boot, which nobody asked for who only wants
 # to build and test mkv. Their maintainer scripts respect a masked unit under systemd and a single-user
 # runlevel under sysvinit; the mask goes right after, the server stays disabled.
-servers=" nginx docker-registry postgresql "
+servers=" nginx docker-registry postgresql prometheus "
 held=()
 hold_servers() # PACKAGE...
 {
