@@ -16,8 +16,7 @@ static void fill_volumes(struct metrics *m, struct exposition *e, size_t bound)
     struct volumes *volumes = places_volumes(m->admin->objects->places);
     size_t i = m->family - 1;
 
-    if (m->volume == 0)
-        metrics_begin_volumes(i, e);
+    metrics_begin_volumes(i, m->volume > 0, e);
     while (m->volume < volumes_count(volumes) && buf_size(e->out) < bound && !e->failed)
         metrics_of_volume(i, volumes_at(volumes, m->volume++), e);
     if (m->volume < volumes_count(volumes))

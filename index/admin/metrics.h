@@ -25,9 +25,10 @@ void metrics_respond(const struct admin *admin, struct http_request *request);
 /* Of the index as a whole: metrics_index.c. */
 void metrics_of_index(const struct admin *admin, struct exposition *e);
 
-/* Of its volumes, a family of all of them each, i < METRICS_VOLUME_FAMILIES. */
+/* Of its volumes, a family of all of them each, i < METRICS_VOLUME_FAMILIES; one that has been
+ * begun by an exposition before this one goes on. */
 #define METRICS_VOLUME_FAMILIES 7
-void metrics_begin_volumes(size_t i, struct exposition *e);
+void metrics_begin_volumes(size_t i, bool goes_on, struct exposition *e);
 void metrics_of_volume(size_t i, const struct volume *volume, struct exposition *e);
 
 #endif

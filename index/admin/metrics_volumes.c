@@ -72,9 +72,12 @@ static const struct {
      "Requests that the volume failed: no answer, 403 or 5xx.", add_errors},
 };
 
-void metrics_begin_volumes(size_t i, struct exposition *e)
+void metrics_begin_volumes(size_t i, bool goes_on, struct exposition *e)
 {
-    exposition_begin(e, families[i].name, families[i].type, families[i].help);
+    if (goes_on)
+        e->name = families[i].name;
+    else
+        exposition_begin(e, families[i].name, families[i].type, families[i].help);
 }
 
 void metrics_of_volume(size_t i, const struct volume *volume, struct exposition *e)

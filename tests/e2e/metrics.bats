@@ -65,6 +65,25 @@ sample() { # FILE REGEX
         "$(sample "$T/metrics" 'mkv_request_seconds_count\{api="(native|s3)".*' | awk '{ n += $1 } END { print n }')" 'what was timed'
 }
 
+# Their families don't go into one piece of the answer.
+@test "hundreds of volumes are all there, once in each family" {
+    local n
+    volume v
+    for n in {1..300}; do
+        echo "127.0.0.2:$n" # where nobody listens
+    done >"$T/volumes"
+    index i v --admin "$(port a)" --volumes-file "$T/volumes"
+    scrape >"$T/metrics"
+    for n in up state state_since_timestamp_seconds used errors_total; do
+        same 301 "$(grep -o "^mkv_volume_$n{volume=\"[0-9.:]*\"" "$T/metrics" | sort -u | wc -l)" "$n"
+        same 301 "$(grep -c "^mkv_volume_$n{" "$T/metrics")" "$n"
+    done
+    same 1 "$(grep -c '^# TYPE mkv_volume_up ' "$T/metrics")"
+    within 10 sees i v up
+    scrape >"$T/metrics"
+    same 1 "$(grep -c '^mkv_volume_up{.*} 1$' "$T/metrics")"
+}
+
 @test "what it says of keys, volumes and jobs is what status says" {
     cluster i 'v1 v2' --admin "$(port a)" --replicas 2
     local n v
