@@ -3,9 +3,9 @@
 
 load ../support/lib
 
-# Prints what the index says, checked by promtool where it is.
-scrape() {
-    want 200 GET "$(url a)/metrics"
+# Prints what the admin port a says, or another, checked by promtool where it is.
+scrape() { # [NAME]
+    want 200 GET "$(url "${1:-a}")/metrics" || return 1
     same 'text/plain; version=0.0.4; charset=utf-8' "$(header Content-Type)" || return 1
     if command -v promtool >/dev/null; then
         promtool check metrics <"$T/body" || return 1
@@ -112,4 +112,38 @@ sample() { # FILE REGEX
     same 1 "$(sample "$T/metrics" 'mkv_job_results_total\{kind="verify",result="missing"\}')"
     same 1 "$(sample "$T/metrics" 'mkv_last_job_results\{kind="verify",result="missing"\}')"
     same 4 "$(sample "$T/metrics" 'mkv_last_job_results\{kind="verify",result="away"\}')"
+}
+
+# Puts and lists until $T/enough is there; the answers go to $T/load.
+put_and_list() {
+    local round=0
+    while [[ ! -e $T/enough ]]; do
+        for n in {1..25}; do
+            printf 'PUT /k%d.%d\nGET /k%d.%d\nGET /?list\n' "$round" "$n" "$round" "$n"
+        done | replay "$(url i-direct)" --parallel --parallel-max 8
+        round=$((round + 1))
+    done >"$T/load"
+}
+
+@test "promtool reads both ends under load" {
+    local load round
+    volume v1
+    volume v2 --admin "$(port b)"
+    index i 'v1 v2' --admin "$(port a)" --replicas 2
+    put_and_list &
+    load=$!
+    within 10 grep -qs '^201 PUT' "$T/load"
+    for round in 1 2 3; do
+        scrape a >"$T/metrics.$round"
+        scrape b >"$T/volume.$round"
+    done
+    : >"$T/enough"
+    wait $load
+    scrape a >"$T/metrics"
+    same "$(grep -c '^201 PUT' "$T/load")" \
+        "$(sample "$T/metrics" 'mkv_requests_total\{api="native",operation="put",code="201"\}')"
+    same "$(grep -c '^200 GET .*list' "$T/load")" \
+        "$(sample "$T/metrics" 'mkv_requests_total\{api="native",operation="list",code="200"\}')"
+    scrape b >"$T/volume"
+    (($(sample "$T/volume" 'mkv_server_requests_total\{operation="sync",code="204"\}') > 0))
 }
