@@ -1,8 +1,7 @@
 #include "index/base/process.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,26 +38,37 @@ static void expose_cpu(struct exposition *e)
                    EXPOSITION_MICRO);
 }
 
-/* proc(5): size, resident, shared, in pages. */
+/* proc(5): size, resident, shared, in pages. Whether all three are there. */
+static bool read_memory(uint64_t pages[3])
+{
+    char text[128];
+    ssize_t n = process.memory >= 0 ? pread(process.memory, text, sizeof(text) - 1, 0) : -1;
+    const char *p = text;
+    char *end;
+
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    for (unsigned i = 0; i < 3; i++, p = end) {
+        pages[i] = strtoull(p, &end, 10);
+        if (end == p)
+            return false;
+    }
+    return true;
+}
+
 static void expose_memory(struct exposition *e)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t size;
-    uint64_t resident;
-    uint64_t shared;
-    char text[128];
-    ssize_t n = process.memory >= 0 ? pread(process.memory, text, sizeof(text) - 1, 0) : -1;
+    uint64_t pages[3];
 
-    if (n <= 0)
+    if (!read_memory(pages))
         return;
-    text[n] = '\0';
-    if (sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &size, &resident, &shared) != 3)
-        return;
-    exposition_gauge(e, "process_virtual_memory_bytes", "Memory that is mapped.", size * page);
-    exposition_gauge(e, "process_resident_memory_bytes", "Memory that is there.", resident * page);
+    exposition_gauge(e, "process_virtual_memory_bytes", "Memory that is mapped.", pages[0] * page);
+    exposition_gauge(e, "process_resident_memory_bytes", "Memory that is there.", pages[1] * page);
     exposition_gauge(e, "mkv_memory_anonymous_bytes",
                      "Memory that is there and belongs to no file (RssAnon).",
-                     (resident > shared ? resident - shared : 0) * page);
+                     (pages[1] > pages[2] ? pages[1] - pages[2] : 0) * page);
 }
 
 /* Since Linux 6.2 the directory's size is the number of them. */
