@@ -94,3 +94,24 @@ int json_append_line(struct buf *out, json_t *value)
     json_decref(value);
     return rc;
 }
+
+int64_t json_number_in(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+const char *json_text_in(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (json_is_object(value))
+        value = json_object_get(value, "percent");
+    return json_is_string(value) ? json_string_value(value) : "";
+}
+
+bool json_is_true_in(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "index/admin/advice.h"
 #include "index/admin/json_values.h"
+#include "index/base/clock.h"
 #include "index/base/json.h"
 #include "index/maintenance/backup_key.h"
 #include "index/maintenance/healer.h"
@@ -120,7 +122,17 @@ static json_t *status_of(const struct admin *admin)
                      "certificate", certificate_of(admin->certificate));
 }
 
+json_t *status_make(const struct admin *admin)
+{
+    json_t *status = status_of(admin);
+
+    if (json_object_set_new(status, "advice", advice_of(status, (int64_t)clock_now_ms())) == 0)
+        return status;
+    json_decref(status);
+    return NULL;
+}
+
 int status_append(struct buf *out, const struct admin *admin)
 {
-    return json_append_line(out, status_of(admin));
+    return json_append_line(out, status_make(admin));
 }

@@ -2,6 +2,8 @@
 #ifndef MKV_ADMIN_STATUS_H
 #define MKV_ADMIN_STATUS_H
 
+#include <jansson.h>
+
 #include "index/admin/admin.h"
 #include "index/base/buf.h"
 
@@ -21,7 +23,8 @@
  *      "jobs":[...],
  *      "healing":{"repair_after_ms":3600000,"verify_every_ms":2592000000,"held":false,
  *                 "verify_begun_ms":1763740800123,"verified_ms":null},
- *      "certificate":{"file":"/etc/mkv/index.crt","expires_ms":1795277908000}}
+ *      "certificate":{"file":"/etc/mkv/index.crt","expires_ms":1795277908000},
+ *      "advice":[...]}
  *
  * keys: without the unlinked ones, and backups. checkpoint: count, took_ms and error since the
  * start, last_ms since 1970 or null, of whichever run made the table. journal.pending_bytes: what
@@ -31,7 +34,11 @@
  * others may hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one
  * zone that could be in two, counted age_ms ago; both are null before the first count has ended.
  * jobs: those that run and the last ones that have ended, as admin_jobs.h has them. healing: as
- * healer.h has it, null for none. certificate: the front's, null without TLS. 0 or -ENOMEM. */
+ * healer.h has it, null for none. certificate: the front's, null without TLS. advice: what is
+ * wrong, as advice.h has it. 0 or -ENOMEM. */
 int status_append(struct buf *out, const struct admin *admin);
+
+/* The same as a value, the caller's; NULL for want of memory. */
+json_t *status_make(const struct admin *admin);
 
 #endif

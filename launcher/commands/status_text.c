@@ -100,6 +100,31 @@ static void print_journal(const struct painter *p, const json_t *status)
                 error(status, "journal"), in(p, HUE_NONE));
 }
 
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "?";
+}
+
+/* What is wrong, and in the next line what to do about it. */
+static void print_advice(const struct painter *p, const json_t *status)
+{
+    const json_t *advice;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "advice"), i, advice)
+    {
+        const char *level = text_of(advice, "level");
+        enum hue hue = strcmp(level, "critical") == 0  ? HUE_BAD
+                       : strcmp(level, "warning") == 0 ? HUE_WARNING
+                                                       : HUE_NONE;
+
+        fprintf(p->out, "%s%-12s%s%s\n            %s\n", in(p, hue), level, in(p, HUE_NONE),
+                text_of(advice, "text"), text_of(advice, "mend"));
+    }
+}
+
 /* When the last one was, in ms since 1970. */
 static void print_last(const struct painter *p, const char *title, int64_t last)
 {
@@ -132,13 +157,6 @@ static void print_backup(const struct painter *p, const json_t *status)
     if (bytes >= 0)
         fprintf(p->out, ", %s", quantity_size((double)bytes, text));
     fputc('\n', p->out);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "?";
 }
 
 /* Of the last day, the time alone. */
@@ -406,6 +424,7 @@ int status_text_write(FILE *out, bool colour, const char *answer, size_t len)
 
     if (rc == 0) {
         print_process(p, status);
+        print_advice(p, status);
         print_counts(p, status);
         print_journal(p, status);
         print_checkpoint(p, status);
