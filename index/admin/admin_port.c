@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "index/admin/history.h"
 #include "index/admin/metrics.h"
+#include "index/admin/page.h"
 #include "index/admin/readiness.h"
 #include "index/admin/status.h"
 #include "index/base/buf.h"
@@ -12,11 +14,20 @@
 struct admin_port {
     const struct admin *admin;
     struct http_server *http;
+    struct history history; /* of what clients have asked the API for, */
+    uv_timer_t sample;      /* a sample of which is taken when this fires */
     admin_admits_cb admits;
     void *arg;
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
+
+static void respond_page(void *arg, struct http_request *request)
+{
+    const struct admin_port *port = arg;
+
+    page_respond(port->admin, &port->history, request);
+}
 
 static void respond_status(void *arg, struct http_request *request)
 {
@@ -50,10 +61,8 @@ static void respond_readiness(void *arg, struct http_request *request)
 }
 
 static const struct route routes[] = {
-    /* The status page is to be {"/", false, ...}. */
-    {"/status", false, respond_status},
-    {"/metrics", false, respond_metrics},
-    {"/healthz", true, respond_health},
+    {"/", false, respond_page},           {"/status", false, respond_status},
+    {"/metrics", false, respond_metrics}, {"/healthz", true, respond_health},
     {"/readyz", true, respond_readiness},
 };
 
@@ -64,6 +73,24 @@ static void handle_cb(struct http_request *request, void *arg)
 
     if (route != NULL && (route->is_open || port->admits(request, port->arg)))
         route->respond(port, request);
+}
+
+static void sample_cb(uv_timer_t *timer)
+{
+    struct admin_port *p = timer->data;
+    struct history_totals totals;
+
+    if (p->admin->meter == NULL)
+        return;
+    history_sum(p->admin->meter, &totals);
+    history_add(&p->history, &totals);
+}
+
+static void start_sampling(struct admin_port *p)
+{
+    uv_timer_init(p->admin->loop, &p->sample);
+    p->sample.data = p;
+    uv_timer_start(&p->sample, sample_cb, HISTORY_INTERVAL, HISTORY_INTERVAL);
 }
 
 int admin_port_start(const struct admin *admin, const int *sockets, size_t n,
@@ -78,6 +105,7 @@ int admin_port_start(const struct admin *admin, const int *sockets, size_t n,
                                p, &p->http);
     }
     if (rc == 0) {
+        start_sampling(p);
         *port = p;
         return 0;
     }
@@ -86,14 +114,21 @@ int admin_port_start(const struct admin *admin, const int *sockets, size_t n,
     return rc;
 }
 
-static void http_stopped_cb(void *arg)
+static void closed_cb(uv_handle_t *timer)
 {
-    struct admin_port *p = arg;
+    struct admin_port *p = timer->data;
     void (*cb)(void *) = p->stop_cb;
     void *cb_arg = p->stop_arg;
 
     free(p);
     cb(cb_arg);
+}
+
+static void http_stopped_cb(void *arg)
+{
+    struct admin_port *p = arg;
+
+    uv_close((uv_handle_t *)&p->sample, closed_cb);
 }
 
 void admin_port_stop(struct admin_port *p, void (*cb)(void *arg), void *arg)

@@ -1,5 +1,6 @@
 /* What an index shows over TCP of how it is (mkv index --admin), to read and no more:
  *
+ *     GET /          the status page (page.h)
  *     GET /status    what status.h describes
  *     GET /metrics   what Prometheus reads (metrics.h)
  *     GET /healthz   200: the process answers

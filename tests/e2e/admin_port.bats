@@ -23,6 +23,9 @@ ready() { # STATUS
     want 200 GET "$(url a)/status"
     same application/json "$(header Content-Type)"
     same "1 $(pid_of i)" "$(jq -r '"\(.keys) \(.pid)"' "$T/body")"
+    want 200 GET "$(url a)/"
+    same 'text/html; charset=utf-8' "$(header Content-Type)"
+    grep -q '</html>' "$T/body"
     want 200 GET "$(url a)/healthz"
     within 10 ready 200
     for target in /dump /jobs /jobs/1 /jobs/verify /a /_mkv/health /status/ '/status%2f'; do
