@@ -47,6 +47,7 @@ tool python3                python3
 tool strace                 strace
 tool wrk                    wrk
 tool faketime               faketime
+tool chromium               chromium
 tool /usr/bin/aws           awscli
 tool s3cmd                  s3cmd
 tool rclone                 rclone
