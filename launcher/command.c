@@ -12,7 +12,7 @@
 #define FILES_ENOUGH   1024
 #define FILES_A_CLIENT 2 /* its connection, and the file or the connection that serves it */
 
-bool command_begin(const struct command *command, int argc, char **argv, void *options,
+bool command_begin(const struct command *command, int argc, char ***argv, void *options,
                    int *n_operands, int *exit_code)
 {
     const struct basic_options *basic = options;

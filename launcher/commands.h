@@ -33,10 +33,10 @@ int status_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 
-/* What every subcommand does with its options first: parses them, answers --help and --version, and
- * sets up the log. `options` is zeroed and begins with a struct basic_options. True when there is
- * more to do; else *exit_code is set. */
-bool command_begin(const struct command *command, int argc, char **argv, void *options,
+/* What every subcommand does with its options first: parses them (options_parse()), answers --help
+ * and --version, and sets up the log. `options` is zeroed and begins with a struct basic_options.
+ * True when there is more to do; else *exit_code is set. */
+bool command_begin(const struct command *command, int argc, char ***argv, void *options,
                    int *n_operands, int *exit_code);
 
 /* Becomes the account, for good, before any client's byte is read: the one place where root's

@@ -10,7 +10,8 @@
 struct basic_options {
     bool help;
     bool version;
-    const char *log; /* file of our lines and nginx's, or NULL for stderr */
+    const char *config; /* the file of options, or NULL */
+    const char *log;    /* file of our lines and nginx's, or NULL for stderr */
     enum log_level log_level;
     enum log_format log_format;
 };
@@ -36,9 +37,11 @@ struct common_options {
 
 /* clang-format off */
 #define BASIC_OPTIONS \
-    {"help", NULL, NULL, "print this text and exit", option_set_bool, \
+    {"config", "FILE", NULL, "read options from FILE, one a line, without the dashes", \
+     option_set_config, offsetof(struct basic_options, config)}, \
+    {"help", NULL, NULL, "print this text and exit", option_set_action, \
      offsetof(struct basic_options, help)}, \
-    {"version", NULL, NULL, "print the version and exit", option_set_bool, \
+    {"version", NULL, NULL, "print the version and exit", option_set_action, \
      offsetof(struct basic_options, version)}
 
 #define COMMON_OPTIONS \
@@ -64,9 +67,9 @@ struct common_options {
                   tls_key), \
     COMMON_OPTION("drain-timeout", "SECONDS", "30", "how long a stop waits for open requests", \
                   option_set_seconds, drain_ms), \
-    COMMON_OPTION("check", NULL, NULL, "test the nginx config and exit", option_set_bool, check), \
+    COMMON_OPTION("check", NULL, NULL, "test the nginx config and exit", option_set_action, check), \
     COMMON_OPTION("print-config", NULL, NULL, "print the nginx config and exit", \
-                  option_set_bool, print_config), \
+                  option_set_action, print_config), \
     BASIC_OPTIONS
 /* clang-format on */
 

@@ -36,6 +36,17 @@ const char *option_set_bool(void *target, const char *value)
     return NULL;
 }
 
+/* A function of its own: by it a file knows what it has no say in. */
+const char *option_set_action(void *target, const char *value)
+{
+    return option_set_bool(target, value);
+}
+
+const char *option_set_config(void *target, const char *value)
+{
+    return option_set_string(target, value);
+}
+
 const char *option_set_string(void *target, const char *value)
 {
     if (value[0] == '\0')

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "index/base/text.h"
+#include "launcher/options_file.h"
 
 #define HELP_COLUMN     26
 #define USAGE_ERROR_MAX 2048
@@ -41,7 +42,7 @@ static const char *set_defaults(const struct command *command, void *target)
     return NULL;
 }
 
-static const struct option *find(const struct command *command, const char *name, size_t len)
+const struct option *options_find(const struct command *command, const char *name, size_t len)
 {
     for (size_t i = 0; i < command->n_options; i++) {
         const struct option *o = &command->options[i];
@@ -52,14 +53,29 @@ static const struct option *find(const struct command *command, const char *name
     return NULL;
 }
 
+/* The command line is walked twice: first for --config alone, then, after the file, for all. */
+struct walk {
+    const struct command *command;
+    void *target;       /* or NULL the first time */
+    const char *config; /* the file, or NULL */
+};
+
+/* NULL, or what is wrong with the value. */
+static const char *set(struct walk *walk, const struct option *o, const char *value)
+{
+    if (walk->target != NULL)
+        return o->set(field(o, walk->target), value);
+    return o->set == option_set_config ? o->set(&walk->config, value) : NULL;
+}
+
 /* Applies the option `text` (behind its dashes). *next is the argument after it, or NULL; *used
  * tells whether it was taken as the value. */
-static int apply(const struct command *command, const char *text, const char *next, void *target,
-                 bool *used)
+static int apply(struct walk *walk, const char *text, const char *next, bool *used)
 {
+    const struct command *command = walk->command;
     size_t len = strcspn(text, "=");
     const char *value = text[len] == '=' ? text + len + 1 : NULL;
-    const struct option *o = find(command, text, len);
+    const struct option *o = options_find(command, text, len);
     const char *problem;
 
     if (o == NULL)
@@ -72,36 +88,59 @@ static int apply(const struct command *command, const char *text, const char *ne
         value = next;
         *used = true;
     }
-    problem = o->set(field(o, target), value != NULL ? value : "");
+    problem = set(walk, o, value != NULL ? value : "");
     if (problem != NULL)
         return options_usage_error(command, "--%s %s: '%s'", o->name, problem, value);
     return 0;
 }
 
-int options_parse(const struct command *command, int argc, char **argv, void *target,
-                  int *n_operands)
+/* Moves the operands to the front of argv the second time, and counts them. */
+static int walk_arguments(struct walk *walk, int argc, char **argv, int *n_operands)
 {
-    const char *problem = set_defaults(command, target);
     bool ended = false;
     int n = 0;
 
-    if (problem != NULL)
-        return options_usage_error(command, "bad default: %s", problem);
     for (int i = 0; i < argc; i++) {
         const char *text = argv[i];
         bool used = false;
 
         if (ended || text[0] != '-' || text[1] == '\0') {
-            argv[n++] = argv[i];
+            if (walk->target != NULL)
+                argv[n] = argv[i];
+            n++;
         } else if (strcmp(text, "--") == 0) {
             ended = true;
         } else if (text[1] != '-') {
-            return options_usage_error(command, "unknown option %s", text);
-        } else if (apply(command, text + 2, i + 1 < argc ? argv[i + 1] : NULL, target, &used) !=
-                   0) {
+            return options_usage_error(walk->command, "unknown option %s", text);
+        } else if (apply(walk, text + 2, i + 1 < argc ? argv[i + 1] : NULL, &used) != 0) {
             return EXIT_USAGE;
         }
         i += used;
+    }
+    *n_operands = n;
+    return 0;
+}
+
+int options_parse(const struct command *command, int argc, char ***argv, void *target,
+                  int *n_operands)
+{
+    static struct options_file file; /* options point into it */
+    const char *problem = set_defaults(command, target);
+    struct walk walk = {.command = command};
+    int n;
+
+    options_file_deinit(&file);
+    if (problem != NULL)
+        return options_usage_error(command, "bad default: %s", problem);
+    if (walk_arguments(&walk, argc, *argv, &n) != 0 ||
+        (walk.config != NULL && options_file_read(&file, command, walk.config, target) != 0))
+        return EXIT_USAGE;
+    walk.target = target;
+    if (walk_arguments(&walk, argc, *argv, &n) != 0)
+        return EXIT_USAGE;
+    if (n == 0 && file.n_operands > 0) {
+        *argv = file.operands;
+        n = file.n_operands;
     }
     *n_operands = n;
     return 0;

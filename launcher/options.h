@@ -1,7 +1,9 @@
-/* The options of a subcommand, as one table that drives the parser, the defaults and --help.
+/* The options of a subcommand, as one table that drives the parser, the file of --config, the
+ * defaults and --help.
  *
  * Options may stand anywhere, as --name VALUE or --name=VALUE; "--" ends them. A default is text
- * that goes through the same setter as the user's. */
+ * that goes through the same setter as the user's. What the command line says goes before what the
+ * file says (options_file.h), and that before the default. */
 #ifndef MKV_LAUNCHER_OPTIONS_H
 #define MKV_LAUNCHER_OPTIONS_H
 
@@ -31,11 +33,16 @@ struct command {
     size_t n_options;
 };
 
-/* Parses argv[0..argc-1], which begins behind the subcommand's name, into `target`, which is zeroed
- * memory for the subcommand's struct. The operands are moved to the front of argv in their order
- * and counted in *n_operands. 0, or EXIT_USAGE after one line on stderr. */
-int options_parse(const struct command *command, int argc, char **argv, void *target,
+/* Parses (*argv)[0..argc-1], which begins behind the subcommand's name, into `target`, which is
+ * zeroed memory for the subcommand's struct, after the file that --config names. The operands are
+ * moved to the front of *argv in their order and counted in *n_operands; where there are none,
+ * *argv is those of the file. What the file says is good until the next call. 0, or EXIT_USAGE
+ * after one line on stderr. */
+int options_parse(const struct command *command, int argc, char ***argv, void *target,
                   int *n_operands);
+
+/* The option of that name, `len` bytes without dashes, or NULL. */
+const struct option *options_find(const struct command *command, const char *name, size_t len);
 
 /* Writes the whole --help text of `command`. */
 void options_print_help(const struct command *command, FILE *out);
@@ -49,6 +56,8 @@ int options_usage_error(const struct command *command, const char *format, ...)
 
 /* Setters for the common kinds; the type of the field stands in the name. */
 const char *option_set_bool(void *target, const char *value);       /* bool: true */
+const char *option_set_action(void *target, const char *value);     /* bool: true; not in a file */
+const char *option_set_config(void *target, const char *value);     /* const char *: likewise */
 const char *option_set_string(void *target, const char *value);     /* const char *: not empty */
 const char *option_set_log_level(void *target, const char *value);  /* enum log_level */
 const char *option_set_log_format(void *target, const char *value); /* enum log_format */

@@ -14,6 +14,7 @@ struct reading {
     const char *path;
     size_t max;
     bool is_private;
+    bool is_trusted;
     char *why;
     size_t why_size;
 };
@@ -37,6 +38,11 @@ static int check(const struct reading *r, const struct stat *file)
         snprintf(r->why, r->why_size,
                  "%s: its group or others may use it (mode %04o), and it holds secrets: chmod 600 "
                  "it",
+                 r->path, (unsigned)file->st_mode & 07777);
+        return -EPERM;
+    }
+    if (r->is_trusted && (file->st_mode & S_IWOTH) != 0) {
+        snprintf(r->why, r->why_size, "%s: everybody may write it (mode %04o): chmod o-w it",
                  r->path, (unsigned)file->st_mode & 07777);
         return -EPERM;
     }
@@ -101,14 +107,21 @@ static int read_file(const struct reading *r, struct buf *text)
 
 int private_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size)
 {
-    const struct reading r = {path, max, true, why, why_size};
+    const struct reading r = {path, max, true, false, why, why_size};
 
     return read_file(&r, text);
 }
 
 int public_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size)
 {
-    const struct reading r = {path, max, false, why, why_size};
+    const struct reading r = {path, max, false, false, why, why_size};
+
+    return read_file(&r, text);
+}
+
+int trusted_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size)
+{
+    const struct reading r = {path, max, false, true, why, why_size};
 
     return read_file(&r, text);
 }

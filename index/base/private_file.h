@@ -1,5 +1,5 @@
-/* Small files that are read as a whole: those that hold secrets, and nobody else may use; and those
- * that anybody may read. */
+/* Small files that are read as a whole: those that hold secrets, and nobody else may use; those
+ * that anybody may read; and those that say what mkv is to do. */
 #ifndef MKV_BASE_PRIVATE_FILE_H
 #define MKV_BASE_PRIVATE_FILE_H
 
@@ -19,6 +19,9 @@ int private_file_read(const char *path, size_t max, struct buf *text, char *why,
 
 /* The same of a file that anybody may read. */
 int public_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size);
+
+/* The same of a file that anybody may read, and not everybody may write. */
+int trusted_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size);
 
 /* Overwrites all memory of `text`, and frees it. */
 void private_file_wipe(struct buf *text);

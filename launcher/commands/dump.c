@@ -137,7 +137,7 @@ int dump_main(int argc, char **argv)
     int fd;
     int n;
 
-    if (!command_begin(&dump_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&dump_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n != 0)
         return options_usage_error(&dump_command, "dump takes no operands: '%s'", argv[0]);

@@ -634,13 +634,14 @@ static int serve_or_inspect(struct backend *b)
 int index_main(int argc, char **argv)
 {
     struct index_options options = {.common = {.check = false}};
-    struct backend b = {.given = &options, .operands = argv, .private = {.fd = -1}};
+    struct backend b = {.given = &options, .private = {.fd = -1}};
     char text[VOLUME_LIST_TEXT_MAX];
     const char *problem;
     int exit_code;
 
-    if (!command_begin(&index_command, argc, argv, &options, &b.n_operands, &exit_code))
+    if (!command_begin(&index_command, argc, &argv, &options, &b.n_operands, &exit_code))
         return exit_code;
+    b.operands = argv;
     write_limits(&b);
     problem = gather_volumes(&b, &b.volumes, text);
     if (problem == NULL && options.s3.port == options.listen.port)

@@ -115,7 +115,7 @@ static int run(const struct command *command, bool takes_volume, int argc, char 
     int exit_code;
     int n;
 
-    if (!command_begin(command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (!takes_volume && n != 0)
         return options_usage_error(command, "%s takes no operands: '%s'", command->name, argv[0]);
@@ -198,7 +198,7 @@ int cancel_main(int argc, char **argv)
     int exit_code;
     int n;
 
-    if (!command_begin(&cancel_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&cancel_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n != 1 || parse_id(argv[0], &id) < 0)
         return options_usage_error(&cancel_command, "cancel takes the number of one job");

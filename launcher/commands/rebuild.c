@@ -236,7 +236,7 @@ int rebuild_main(int argc, char **argv)
     int exit_code;
     int n;
 
-    if (!command_begin(&rebuild_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&rebuild_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     for (int i = 0; i < n && bad == NULL; i++)
         bad = volume_list_add(&volumes, argv[i], problem);

@@ -88,7 +88,7 @@ int restore_main(int argc, char **argv)
     int exit_code;
     int n;
 
-    if (!command_begin(&restore_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&restore_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n > 1)
         return options_usage_error(&restore_command, "restore takes one FILE at most: '%s'",

@@ -61,7 +61,7 @@ int secret_main(int argc, char **argv)
     int exit_code;
     int n;
 
-    if (!command_begin(&secret_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&secret_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n > 1)
         return options_usage_error(&secret_command, "secret takes one FILE at most");

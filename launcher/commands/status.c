@@ -223,7 +223,7 @@ int status_main(int argc, char **argv)
     int rc;
     int n;
 
-    if (!command_begin(&status_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&status_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n != 0)
         return options_usage_error(&status_command, "status takes no operands: '%s'", argv[0]);

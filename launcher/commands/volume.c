@@ -319,10 +319,11 @@ int volume_main(int argc, char **argv)
     int exit_code;
     int n;
 
-    if (!command_begin(&volume_command, argc, argv, &options, &n, &exit_code))
+    if (!command_begin(&volume_command, argc, &argv, &options, &n, &exit_code))
         return exit_code;
     if (n != 2)
-        return options_usage_error(&volume_command, "volume takes PORT and DIR");
+        return options_usage_error(&volume_command,
+                                   "volume takes PORT and DIR, here or in the --config FILE");
     if (address_parse(argv[0], true, &address) < 0)
         return options_usage_error(&volume_command, "'%s' is no PORT or ADDR:PORT", argv[0]);
     if (argv[1][0] == '\0')

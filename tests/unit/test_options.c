@@ -53,7 +53,7 @@ static int parse(const char *line, struct sample *s, char **operands, int *n, ch
     assert_int_equal(pipe(ends), 0);
     dup2(ends[1], STDERR_FILENO);
     close(ends[1]);
-    rc = options_parse(&sample_command, argc, operands, s, n);
+    rc = options_parse(&sample_command, argc, &operands, s, n);
     dup2(saved, STDERR_FILENO);
     close(saved);
     got = read(ends[0], said, 255);
