@@ -40,3 +40,26 @@ void notify_send(const char *state)
     if (rc < 0)
         log_warn("cannot send %s to $NOTIFY_SOCKET %s: %s", state, path, strerror(-rc));
 }
+
+/* The digits in the environment, or 0. */
+static uint64_t number_in(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    uint64_t value;
+
+    if (text == NULL || *text < '0' || *text > '9')
+        return 0;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' ? value : 0;
+}
+
+uint64_t notify_watchdog_ms(void)
+{
+    uint64_t usec = number_in("WATCHDOG_USEC");
+
+    if (getenv("WATCHDOG_PID") != NULL && number_in("WATCHDOG_PID") != (uint64_t)getpid())
+        return 0;
+    return usec > 0 && usec < 2000 ? 1 : usec / 2000;
+}

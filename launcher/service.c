@@ -24,6 +24,7 @@ struct service {
     struct nginx nginx;
     uv_signal_t signals[5];
     uv_timer_t daily;    /* looks when the certificate expires */
+    uv_timer_t watchdog; /* tells systemd that we are alive */
     bool announced;      /* READY=1 was sent */
     bool stopping;       /* by a signal */
     bool nginx_gone;     /* or never started */
@@ -64,6 +65,7 @@ static void backend_stopped_cb(void *arg)
     for (size_t i = 0; i < N_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     uv_close((uv_handle_t *)&s->daily, NULL);
+    uv_close((uv_handle_t *)&s->watchdog, NULL);
     children_close(&s->children, NULL);
 }
 
@@ -94,6 +96,17 @@ static void daily_cb(uv_timer_t *timer)
     const struct service *s = timer->data;
 
     tls_log_expiry(s->options->site->config.tls);
+}
+
+/* Alive is who has an nginx that answers, or is about to end; that the loop turns is why we are
+ * here. An nginx that doesn't come back up in the time that systemd waits is a case for a new mkv.
+ */
+static void watchdog_cb(uv_timer_t *timer)
+{
+    const struct service *s = timer->data;
+
+    if (s->nginx.state == NGINX_READY || s->stopping)
+        notify_send("WATCHDOG=1");
 }
 
 static void service_ready_cb(struct nginx *nginx)
@@ -169,6 +182,10 @@ static int init_loop(struct service *s)
     uv_timer_init(&s->loop, &s->daily);
     s->daily.data = s;
     uv_timer_start(&s->daily, daily_cb, DAY_MS, DAY_MS);
+    uv_timer_init(&s->loop, &s->watchdog);
+    s->watchdog.data = s;
+    if (notify_watchdog_ms() > 0)
+        uv_timer_start(&s->watchdog, watchdog_cb, notify_watchdog_ms(), notify_watchdog_ms());
     rc = children_init(&s->children, &s->loop);
     for (size_t i = 0; i < N_SIGNALS; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);

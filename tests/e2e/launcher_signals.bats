@@ -364,6 +364,37 @@ new_master() { # NAME OLD-PID
     within 5 both_said
 }
 
+@test "WATCHDOG=1 goes to NOTIFY_SOCKET again and again, and only while nginx is there" {
+    hatch listener "$SUPPORT/notifysock" "$RUN/notify"
+    within 5 logged listener '^bound$'
+    mkdir "$RUN/data/v"
+    ln -s "$(command -v nginx)" "$RUN/nginx"
+    NOTIFY_SOCKET=$RUN/notify WATCHDOG_USEC=100000 mkv_start v volume "$(at v)" "$RUN/data/v" --nginx "$RUN/nginx"
+    await_ready v
+    pings() {
+        grep -c '^WATCHDOG=1$' "$(log_of listener)"
+    }
+    more_pings() { # THAN
+        (($(pings) > $1))
+    }
+    within 5 more_pings 3
+    rm "$RUN/nginx"
+    kill -KILL "$(nginx_master v)"
+    within 10 logged v 'cannot run|is started again'
+    local n
+    n=$(pings)
+    refute within 1 more_pings $((n + 1))
+    ln -s "$(command -v nginx)" "$RUN/nginx"
+    within 20 more_pings $((n + 3))
+
+    # Not for a process that systemd doesn't watch.
+    stop v
+    n=$(pings)
+    NOTIFY_SOCKET=$RUN/notify WATCHDOG_USEC=100000 WATCHDOG_PID=1 mkv_start v volume "$(at v)" "$RUN/data/v"
+    within 10 healthy v
+    refute within 1 more_pings "$n"
+}
+
 # Kills nginx and waits for the next one.
 restart_nginx() { # NAME
     local master
