@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #define OPTIONS_MAX  128
 #define OPERANDS_MAX 8 /* words in a usage line */
 #define BLANKS       " \t\r"
+#define CREDENTIAL   "%d/"
 
 /* The file while it is read. */
 struct reading {
@@ -98,6 +100,27 @@ static int add_option(struct reading *r, const struct option *o, const char *val
     return problem == NULL ? 0 : refuse(r, "%s %s: '%s'", o->name, problem, value);
 }
 
+/* Puts the path of a credential in the place of a value that begins with %d. */
+static int expand(struct reading *r, const char *name, char **value)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    struct options_file *f = r->file;
+    char *path;
+
+    if (strncmp(*value, CREDENTIAL, strlen(CREDENTIAL)) != 0)
+        return 0;
+    if (directory == NULL)
+        return refuse(r,
+                      "%s is a credential, '%s', and there are none: $CREDENTIALS_DIRECTORY is not "
+                      "set; LoadCredential= of a unit sets it",
+                      name, *value);
+    if (asprintf(&path, "%s/%s", directory, *value + strlen(CREDENTIAL)) < 0)
+        return refuse(r, "%s", "not enough memory");
+    f->credentials[f->n_credentials++] = path;
+    *value = path;
+    return 0;
+}
+
 /* `line` is without its end, and a NUL stands there. */
 static int apply_line(struct reading *r, char *line, size_t len)
 {
@@ -118,6 +141,8 @@ static int apply_line(struct reading *r, char *line, size_t len)
     if (*value != '\0')
         *value++ = '\0';
     value += strspn(value, BLANKS);
+    if (expand(r, line, &value) != 0)
+        return EXIT_USAGE;
     o = options_find(r->command, line, strlen(line));
     if (o != NULL)
         return add_option(r, o, value);
@@ -129,7 +154,8 @@ static int apply_line(struct reading *r, char *line, size_t len)
                                               : "");
 }
 
-/* Room for as many operands as there are lines, and gaps before the first. */
+/* Room for as many operands as there are lines, and gaps before the first; and for as many
+ * credentials. */
 static int make_room(struct options_file *file)
 {
     const char *end = buf_bytes(&file->text) + buf_size(&file->text);
@@ -138,7 +164,8 @@ static int make_room(struct options_file *file)
     for (const char *p = buf_bytes(&file->text); p < end; p++)
         n += *p == '\n';
     file->operands = calloc(n, sizeof(*file->operands));
-    return file->operands != NULL ? 0 : -1;
+    file->credentials = calloc(n, sizeof(*file->credentials));
+    return file->operands != NULL && file->credentials != NULL ? 0 : -1;
 }
 
 static void close_gaps(struct options_file *file)
@@ -191,5 +218,8 @@ void options_file_deinit(struct options_file *file)
 {
     buf_deinit(&file->text);
     free(file->operands);
+    for (size_t i = 0; i < file->n_credentials; i++)
+        free(file->credentials[i]);
+    free(file->credentials);
     *file = (struct options_file){.operands = NULL};
 }

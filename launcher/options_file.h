@@ -10,7 +10,10 @@
  * There are no quotes and no escapes: a value holds what stands there, blanks in its middle too,
  * and can't be empty. Operands have the names that --help has for them, in lower case; one that may
  * be given more than once ("VOLUME...") has a line for each. Nothing else may stand there twice.
- * Paths are relative to the directory that mkv is started in, as those of the command line are. */
+ * Paths are relative to the directory that mkv is started in, as those of the command line are.
+ *
+ * A value that begins with "%d/" is the path of a credential: %d is $CREDENTIALS_DIRECTORY, where
+ * systemd puts what LoadCredential= names (systemd.exec(5)). */
 #ifndef MKV_LAUNCHER_OPTIONS_FILE_H
 #define MKV_LAUNCHER_OPTIONS_FILE_H
 
@@ -23,8 +26,10 @@
 /* Zeroed is empty. */
 struct options_file {
     struct buf text;
-    char **operands; /* in the order of the usage line; they point into `text`, as options do */
+    char **operands; /* in the order of the usage line; they point into `text`, as options do, */
     int n_operands;
+    char **credentials; /* or are one of these paths, which are owned */
+    size_t n_credentials;
 };
 
 /* Reads the regular file at `path`, which not everybody may write, and applies what it says to

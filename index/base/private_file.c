@@ -28,13 +28,20 @@ static int say(const struct reading *r, int rc)
     return rc;
 }
 
+/* What systemd makes of a credential for a service that isn't root (systemd.exec(5)): only root can
+ * have made it so, and the group's bits are the mask of an access list that names the service. */
+static bool is_credential(const struct stat *file)
+{
+    return file->st_uid == 0 && file->st_gid == 0 && (file->st_mode & 07777) == 0440;
+}
+
 static int check(const struct reading *r, const struct stat *file)
 {
     if (!S_ISREG(file->st_mode)) {
         snprintf(r->why, r->why_size, "%s: it is no regular file", r->path);
         return -EINVAL;
     }
-    if (r->is_private && (file->st_mode & 077) != 0) {
+    if (r->is_private && (file->st_mode & 077) != 0 && !is_credential(file)) {
         snprintf(r->why, r->why_size,
                  "%s: its group or others may use it (mode %04o), and it holds secrets: chmod 600 "
                  "it",

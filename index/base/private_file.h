@@ -9,7 +9,8 @@
 
 /* Reads a file that holds a secret into `text`, which is empty; a NUL that doesn't count stands
  * after its last byte. Refuses what is no regular file, what has more than `max` bytes, and what
- * its group or others may use: that is asked of the file that was opened, not of the name.
+ * its group or others may use: that is asked of the file that was opened, not of the name. One of
+ * root's that root and its group alone may read, 0440, counts as private: a credential of systemd.
  *
  * 0, and the caller wipes `text` (private_file_wipe()); it is in memory once. Or -EPERM (its mode),
  * -EFBIG, -EINVAL (no regular file), -EAGAIN (it changed meanwhile), -ENOMEM, or what opening and

@@ -226,6 +226,20 @@ static void test_keys_read_refuses_what_others_may_use(void **state)
         expect_refused(example, strlen(example), modes[i], -EPERM, "chmod 600");
 }
 
+static void test_keys_read_takes_a_credential_of_systemd(void **state)
+{
+    char why[KEYS_WHY_SIZE] = "";
+    struct keys *keys = NULL;
+
+    (void)state;
+    if (geteuid() == 0 && getegid() == 0) {
+        assert_int_equal(access_keys_read(example, strlen(example), 0440, &keys, why), 0);
+        keys_release(keys);
+    } else {
+        expect_refused(example, strlen(example), 0440, -EPERM, "chmod 600");
+    }
+}
+
 static void test_keys_read_refuses_bad_lines(void **state)
 {
     static const struct {
@@ -356,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_access_may_what_grants_of_paths_say),
         cmocka_unit_test(test_keys_without_an_anonymous_line_allow_nothing),
         cmocka_unit_test(test_keys_read_refuses_what_others_may_use),
+        cmocka_unit_test(test_keys_read_takes_a_credential_of_systemd),
         cmocka_unit_test(test_keys_read_refuses_bad_lines),
         cmocka_unit_test(test_access_may_administer_by_a_right_of_its_own),
         cmocka_unit_test(test_keys_read_refuses_what_is_no_file),

@@ -190,6 +190,24 @@ static void test_apply_bounds_a_line_and_refuses_a_nul(void **state)
     options_file_deinit(&file);
 }
 
+static void test_apply_finds_credentials(void **state)
+{
+    struct options_file file;
+    struct sample s;
+    char said[512];
+
+    (void)state;
+    setenv("CREDENTIALS_DIRECTORY", "/run/credentials/a@b.service", 1);
+    assert_int_equal(apply_text(&file, &s, "name %d/secret\ndir x%d/\n", said), 0);
+    assert_string_equal(s.name, "/run/credentials/a@b.service/secret");
+    assert_string_equal(file.operands[0], "x%d/");
+    options_file_deinit(&file);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_int_equal(apply_text(&file, &s, "\nname %d/secret\n", said), EXIT_USAGE);
+    assert_non_null(strstr(said, "f:2: name is a credential, '%d/secret', and there are none"));
+    options_file_deinit(&file);
+}
+
 static void write_file(const char *path, const char *text, mode_t mode)
 {
     FILE *out = fopen(path, "w");
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_apply_leaves_no_gap_for_operands_that_are_missing),
         cmocka_unit_test(test_apply_names_the_line_that_it_refuses),
         cmocka_unit_test(test_apply_bounds_a_line_and_refuses_a_nul),
+        cmocka_unit_test(test_apply_finds_credentials),
         cmocka_unit_test(test_parse_prefers_the_command_line_to_the_file_to_the_default),
         cmocka_unit_test(test_parse_refuses_files_that_cannot_be_trusted_or_read),
     };
