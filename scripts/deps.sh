@@ -54,6 +54,11 @@ tool rclone                 rclone
 tool restic                 restic
 tool docker-registry        docker-registry
 tool skopeo                 skopeo
+tool lintian                lintian
+tool dpkg-shlibdeps         dpkg-dev
+tool systemd-analyze        systemd
+tool yamllint               yamllint
+tool debootstrap            debootstrap
 tool s3fs                   s3fs
 tool barman-cloud-backup    barman-cli-cloud
 server postgres             postgresql
