@@ -61,3 +61,20 @@ before_all() {
         skip "needs a repository to compare with"
     diff <(grep -v '^\.ci/' "$T/known" | sort) "$T/packed"
 }
+
+@test "linters find nothing wrong with the container files" {
+    cd "$BATS_TEST_DIRNAME/../../templates/container"
+    yamllint --strict -d '{extends: default, rules: {line-length: {max: 110}}}' compose.yaml
+    # A name that compose.yaml uses and doesn't define, or the other way round.
+    /usr/bin/python3 - <<'EOF'
+import yaml
+whole = yaml.safe_load(open("compose.yaml"))
+used = {v.split(":")[0] for s in whole["services"].values() for v in s["volumes"]}
+assert used == set(whole["volumes"]), used
+networks = {n for s in whole["services"].values() for n in s["networks"]}
+assert networks == set(whole["networks"]), networks
+named = {w.split(":")[0] for w in whole["services"]["index"]["command"] if w.startswith("volume")}
+assert named | {"index"} == set(whole["services"]), named
+EOF
+    ! command -v hadolint >/dev/null || hadolint Containerfile
+}
