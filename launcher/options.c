@@ -127,7 +127,7 @@ int options_parse(const struct command *command, int argc, char ***argv, void *t
     static struct options_file file; /* options point into it */
     const char *problem = set_defaults(command, target);
     struct walk walk = {.command = command};
-    int n;
+    int n = 0;
 
     options_file_deinit(&file);
     if (problem != NULL)

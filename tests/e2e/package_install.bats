@@ -20,7 +20,7 @@ before_all() {
     for release in 1 2; do
         cpack --config "$BUILD/CPackConfig.cmake" -D CPACK_DEBIAN_PACKAGE_RELEASE=$release -B "$F/$release" \
             >"$F/cpack.log" 2>&1 || fail "$(cat "$F/cpack.log")"
-        cp "$F/$release"/*.deb "$F/root/root"
+        cp "$F/$release"/*.deb "$F/root/root/$release.deb"
     done
     export BUILD ROOT=$F/root
 }
@@ -57,6 +57,10 @@ apt() {
     in_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends "$@" </dev/null
 }
 
+install_release() { # RELEASE
+    apt install "/root/$1.deb"
+}
+
 # start NAME UNIT: as its ExecStart line and its user say.
 start() {
     local name=$1 line
@@ -64,7 +68,7 @@ start() {
     line=${line//%i/disk1}
     # shellcheck disable=SC2016,SC2086 # for the inner shell; words
     hatch "$name" unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" &&
-        mount --bind /dev "$1/dev" && exec chroot --userspec=mkv:mkv "$@"' sh "$ROOT" $line
+        mount --bind /dev "$1/dev" && unset TMPDIR && exec chroot --userspec=mkv:mkv "$@"' sh "$ROOT" $line
     within 20 healthy "$name"
 }
 
@@ -81,7 +85,7 @@ stop_both() {
 @test "it is installed, starts, keeps its data through an upgrade, and a purge leaves them" {
     local began conf
     began=$(now_ms)
-    apt install /root/mkv_*-1_*.deb
+    install_release 1
     sed -i "s/:3000/:$(port i)/;s/:3001/:$(port v)/" "$ROOT/etc/mkv/"*.conf
     start_both
     put "$(url i)/first" value
@@ -92,7 +96,7 @@ stop_both() {
 
     # An upgrade keeps the options, and what runs goes on until it is started anew.
     conf=$(cat "$ROOT/etc/mkv/index.conf")
-    apt install /root/mkv_*-2_*.deb
+    install_release 2
     same "$conf" "$(cat "$ROOT/etc/mkv/index.conf")"
     put "$(url i)/second" value
     stop_both
@@ -110,7 +114,7 @@ stop_both() {
     in_root getent passwd mkv
 
     # Who installs it again has it all.
-    apt install /root/mkv_*-2_*.deb
+    install_release 2
     sed -i "s/:3000/:$(port i)/;s/:3001/:$(port v)/" "$ROOT/etc/mkv/"*.conf
     start_both
     got "$(url i)/first" value
@@ -119,7 +123,7 @@ stop_both() {
 
 @test "a purge of what was never used leaves nothing" {
     rm -rf "$ROOT/var/lib/mkv"
-    apt install /root/mkv_*-1_*.deb
+    install_release 1
     apt purge mkv
     [[ ! -e $ROOT/etc/mkv && ! -e $ROOT/var/lib/mkv && ! -e $ROOT/var/log/mkv ]]
 }
