@@ -119,12 +119,26 @@ stop_both() {
     start_both
     got "$(url i)/first" value
     stop_both
+    apt purge mkv
 }
 
 @test "a purge of what was never used leaves nothing" {
     rm -rf "$ROOT/var/lib/mkv"
     install_release 1
+
+    # What its scripts ask of systemd, if one runs: written down by another systemctl.
+    mkdir -p "$ROOT/run/systemd/system"
+    rm "$ROOT/usr/sbin/policy-rc.d" "$ROOT/bin/systemctl"
+    printf '#!/bin/sh\necho "$*" >>/root/asked\n' >"$ROOT/bin/systemctl"
+    chmod 755 "$ROOT/bin/systemctl"
+    install_release 2
+    same "--system daemon-reload
+try-restart mkv-volume@*.service
+try-restart mkv-index.service" "$(grep -v is-active "$ROOT/root/asked")" 'after an upgrade'
+    rm "$ROOT/root/asked"
+
     apt purge mkv
+    same 'stop mkv-index.service mkv-volume@*.service' "$(head -n 1 "$ROOT/root/asked")" 'before a removal'
     [[ ! -e $ROOT/etc/mkv && ! -e $ROOT/var/lib/mkv && ! -e $ROOT/var/log/mkv ]]
 }
 
