@@ -12,6 +12,8 @@
  * be given more than once ("VOLUME...") has a line for each. Nothing else may stand there twice.
  * Paths are relative to the directory that mkv is started in, as those of the command line are.
  *
+ * It is read at the start alone: a HUP rereads the files that options name, not this one.
+ *
  * A value that begins with "%d/" is the path of a credential: %d is $CREDENTIALS_DIRECTORY, where
  * systemd puts what LoadCredential= names (systemd.exec(5)). */
 #ifndef MKV_LAUNCHER_OPTIONS_FILE_H

@@ -90,7 +90,7 @@ main()
 
     find_files c_files '*.c' '*.h'
     find_files sources '*.c'
-    find_files scripts '*.sh' .ci/run
+    find_files scripts '*.sh' .ci/run 'templates/debian/p*'
     find_files tests '*.bats' '*.bash'
     case ${1-} in
         '') ;;
