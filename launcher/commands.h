@@ -33,6 +33,14 @@ int status_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 
+/* All of them, in the order of --help. */
+struct subcommand {
+    const struct command *command;
+    int (*run)(int argc, char **argv);
+};
+extern const struct subcommand subcommands[];
+extern const size_t n_subcommands;
+
 /* What every subcommand does with its options first: parses them (options_parse()), answers --help
  * and --version, and sets up the log. `options` is zeroed and begins with a struct basic_options.
  * True when there is more to do; else *exit_code is set. */

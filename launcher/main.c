@@ -13,25 +13,11 @@
 #define FILES_MAX   65536
 #define FILES_LEAST 64
 
-static const struct {
-    const struct command *command;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {&volume_command, volume_main},       {&index_command, index_main},
-    {&status_command, status_main},       {&dump_command, dump_main},
-    {&restore_command, restore_main},     {&rebuild_command, rebuild_main},
-    {&rebalance_command, rebalance_main}, {&verify_command, verify_main},
-    {&drain_command, drain_main},         {&forget_command, forget_main},
-    {&cancel_command, cancel_main},       {&secret_command, secret_main},
-};
-
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
 static void print_help(FILE *out)
 {
     fputs("usage: mkv COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n", out);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-12s%s\n", commands[i].command->name, commands[i].command->summary);
+    for (size_t i = 0; i < n_subcommands; i++)
+        fprintf(out, "  %-12s%s\n", subcommands[i].command->name, subcommands[i].command->summary);
     fputs("\n'mkv COMMAND --help' says more; 'mkv --version' prints the version.\n", out);
 }
 
@@ -86,9 +72,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, VOLUME_PROCESS_COMMAND) == 0)
         return volume_process_main(argc - 2, argv + 2);
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(name, commands[i].command->name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
+    for (size_t i = 0; i < n_subcommands; i++) {
+        if (strcmp(name, subcommands[i].command->name) == 0)
+            return subcommands[i].run(argc - 2, argv + 2);
     }
     return options_usage_error(NULL, "unknown command %s", name);
 }

@@ -18,6 +18,7 @@ tool pkg-config             pkg-config
 tool nginx                  nginx
 tool curl                   curl
 tool setsid                 util-linux
+tool lowdown                lowdown
 header uv.h                 libuv1-dev
 header gdbm.h               libgdbm-dev
 header curl/curl.h          libcurl4-openssl-dev
@@ -39,6 +40,10 @@ tool openssl                openssl
 tool jq                     jq
 tool promtool               prometheus
 tool ps                     procps
+tool man                    man-db
+tool mandoc                 mandoc
+tool zsh                    zsh
+tool fish                   fish
 tool setcap                 libcap2-bin
 tool ss                     iproute2
 tool ip                     iproute2
