@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures what the README claims, on a cluster of its own, and prints ratios of one run: machines
-# are noisy, so each number stands next to the one that it is compared with.
+# Measures what the README and mkv-guarantees(7) claim, on a cluster of its own, and prints ratios of
+# one run: machines are noisy, so each number stands next to the one that it is compared with.
 #
 #     scripts/bench.sh [--seconds N] [--base MKV]
 #     scripts/bench.sh --maintenance [--files N] [--cold]

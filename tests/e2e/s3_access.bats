@@ -146,7 +146,7 @@ as_reader() { # COMMAND...
     same hello "$(cat "$T/body")"
 }
 
-# As README says it: what speaks TLS passes Host on as it came.
+# As mkv-s3(7) says it: what speaks TLS passes Host on as it came.
 tls_front() { # NAME
     local dir=$T/$1
     mkdir "$dir"

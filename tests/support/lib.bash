@@ -590,7 +590,7 @@ requests() { # URL
     replay "$1" --parallel --parallel-max 8 | cut -d' ' -f1 | sort | uniq -c | awk '{ print $1 "x" $2 }' | paste -sd' '
 }
 
-# Asks for a listing, which must be JSON of the form that the README gives. Sets LISTED to its keys
+# Asks for a listing, which must be JSON of the form that mkv-api(7) gives. Sets LISTED to its keys
 # (none of which may have line breaks), NEXT to what the next page begins with, and START to that as
 # start= takes it.
 list() { # URL

@@ -1,12 +1,15 @@
 #!/usr/bin/env bats
-# The README's console blocks that follow the comment <!-- tested --> do what they say. In them a line
-# "$ COMMAND" is run, and the lines up to the next command or empty line are its output. Port 3000 and
-# the volumes' ports stand for those of a cluster brought up here, ./mkv-index for its index, and
-# ./volumes for its --volumes-file. A block after <!-- tested apart --> has a cluster of its own.
+# What README.md and the pages in templates/man say is so. Their console blocks that follow the comment
+# <!-- tested --> do what they say: in them a line "$ COMMAND" is run, and the lines up to the next
+# command or empty line are its output. Port 3000 and the volumes' ports stand for those of a cluster
+# brought up here, ./mkv-index for its index, and ./volumes for its --volumes-file. A block after
+# <!-- tested apart --> has a cluster of its own.
 
 load ../support/lib
 
-README=${MKV_E2E_README:-$BATS_TEST_DIRNAME/../../README.md}
+ROOT=$BATS_TEST_DIRNAME/../..
+PAGES=("$ROOT/README.md" "$ROOT"/templates/man/*.md)
+OPERATIONS=$ROOT/templates/man/mkv-operations.7.md
 
 before_all() {
     local each
@@ -18,27 +21,30 @@ before_all() {
 }
 
 before_each() {
-    [[ -e $README ]] || skip "needs README.md"
+    [[ -e $OPERATIONS ]] || skip "needs the sources"
     CLUSTER=''
     ln -s "$F/data/i" "$T/mkv-index"
     ln -s "$F/volumes" "$T/volumes"
+    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any-secret AWS_DEFAULT_REGION=us-east-1
+    export AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=$T/none AWS_SHARED_CREDENTIALS_FILE=$T/none
+    export NO_PROXY='*' no_proxy='*'
 }
 
-# Prints the lines within the fences after each comment.
-tested_lines() { # COMMENT
+# Prints the lines within the fences of a page after each comment.
+tested_lines() { # COMMENT PAGE
     awk -v comment="<!-- $1 -->" '$0 == comment { armed = 1; next }
         armed && /^```/ { inside = !inside; if (!inside) { armed = 0; print "" } next }
-        inside { print }' "$README"
+        inside { print }' "$2"
 }
 
 # Prints the lines within the fences after <!-- options -->.
 option_lines() {
     awk '/^<!-- options -->/ { armed = 1; next }
         armed && /^```/ { inside = !inside; if (!inside) exit; next }
-        inside { print }' "$README"
+        inside { print }' "$ROOT/templates/man/mkv.1.md"
 }
 
-# Prints what the README says with the addresses of the cluster.
+# Prints what a page says with the addresses of the cluster.
 here() { # TEXT
     local text=$1 n
     text=${text//localhost:3000/$(at "${CLUSTER}i")}
@@ -70,7 +76,7 @@ begin() { # COMMAND
     [[ -z $was ]] || within 10 sees i "$name" up
 }
 
-# Its output is what the README says. (What else a command says, as of its progress, isn't there.)
+# Its output is what the page says. (What else a command says, as of its progress, isn't there.)
 outputs() { # COMMAND OUTPUT
     local output
     output=$(cd "$T" && bash -o pipefail -c "curl() { command curl -q -sS --noproxy '*' -m 30 \"\$@\"; }
@@ -79,12 +85,12 @@ $1" 2>"$T/err") || true
     same "$2" "$(printf %s "$output" | tr -d '\r')" "output of '$1', $(cat "$T/err")"
 }
 
-# Runs one command of the README against the cluster, and compares its output. A status is what it says
+# Runs one command of a page against the cluster, and compares its output. A status is what it says
 # soon.
 check() { # COMMAND OUTPUT
     local command output
-    if [[ $1 != *curl*localhost:3000/* && $1 != *'mkv '* && $1 != 'openssl '* ]]; then
-        fail "a command of the README that asks nothing of mkv: $1" || return 1
+    if [[ $1 != *localhost:3000* && $1 != *'mkv '* && $1 != 'openssl '* ]]; then
+        fail "a command that asks nothing of mkv: $1" || return 1
     fi
     command=$(here "$1") output=$(here "$2")
     if [[ $command == 'mkv '*' &' ]]; then
@@ -96,7 +102,7 @@ check() { # COMMAND OUTPUT
     fi
 }
 
-check_all() { # COMMENT
+check_all() { # COMMENT PAGE
     local line command='' output='' ran=0
     while IFS= read -r line; do
         if [[ $line == '$ '* || -z $line ]]; then
@@ -111,12 +117,19 @@ check_all() { # COMMENT
         elif [[ -n $line ]]; then
             output+=${output:+$'\n'}$line
         fi
-    done < <(tested_lines "$1")
-    ((ran > 0)) || fail "no commands found in $README after $1"
+    done < <(tested_lines "$1" "$2")
+    ((ran > 0)) || fail "no commands found in $2 after $1"
 }
 
-@test "the commands of the README give the output it shows" {
-    check_all tested
+@test "the commands of the README and of the pages give the output that stands there" {
+    local page n=0
+    for page in "${PAGES[@]}"; do
+        if grep -q '^<!-- tested -->' "$page"; then
+            check_all tested "$page" || fail "$page" || return 1
+            n=$((n + 1))
+        fi
+    done
+    ((n >= 4)) # the README, the two APIs, operations
 }
 
 # Lays a value out as minikeyvalue does with 3 volumes, 3 replicas and 10 subvolumes.
@@ -130,7 +143,7 @@ lay_everywhere() { # KEY VALUE
     done
 }
 
-@test "the README's commands take up what minikeyvalue wrote" {
+@test "the commands of mkv-operations(7) take up what minikeyvalue wrote" {
     local n
     CLUSTER=m-
     rm "$T/mkv-index"
@@ -138,15 +151,15 @@ lay_everywhere() { # KEY VALUE
         lay_everywhere "/key/$n" "value $n"
     done
     chown -R --reference="$F/data/v1" "$T"/volume?
-    check_all 'tested apart'
+    check_all 'tested apart' "$OPERATIONS"
     for n in {1..20}; do
         got "$(url m-i)/key/$n" "value $n"
     done
 }
 
-@test "the README's sed renames a volume in a dump, and changes nothing else" {
+@test "the sed of mkv-operations(7) renames a volume in a dump, and changes nothing else" {
     local program key
-    program=$(grep -o "sed 's#[^']*#'" "$README" | sed "s/^sed '//; s/'$//")
+    program=$(grep -o "sed 's#[^']*#'" "$OPERATIONS" | sed "s/^sed '//; s/'$//")
     for key in 1 2 3 4 5 6 disk1.lan:3001; do
         put "$(url i)/renamed/$key" x
     done
@@ -158,14 +171,40 @@ lay_everywhere() { # KEY VALUE
     sed "$program" "$T/before" | diff - "$T/after"
 }
 
-@test "the README lists every option as --help does, and no other" {
+@test "mkv(1) lists every option as --help does, and no other" {
     local command
     for command in $("$MKV" --help | awk '/^  / { print $1 }'); do
         "$MKV" "$command" --help
     done >"$T/all"
     grep '^  --' "$T/all" | sort -u >"$T/help"
-    option_lines | grep '^  --' | sort >"$T/readme"
+    option_lines | grep '^  --' | sort >"$T/page"
     [[ -s $T/help ]]
-    diff "$T/help" "$T/readme"
+    diff "$T/help" "$T/page"
     diff <(grep -o '^usage: .*' "$T/all") <(option_lines | grep '^usage: ')
+}
+
+@test "the README is short, and its lines are" {
+    (($(wc -l <"$ROOT/README.md") <= 150))
+    refute grep -nE '^.{101}' "$ROOT/README.md"
+}
+
+# As a forge makes anchors of headings.
+anchors() { # FILE
+    sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | sed "s/[^a-z0-9_-]//g"
+}
+
+@test "every link between the pages leads somewhere" {
+    local page link file n=0
+    for page in "${PAGES[@]}"; do
+        while IFS= read -r link; do
+            file=${link%%#*}
+            [[ -n $file ]] && file=${page%/*}/$file || file=$page
+            [[ -e $file ]] || fail "${page##*/} links to $link" || return 1
+            if [[ $link == *'#'* ]]; then
+                anchors "$file" | grep -qxF -- "${link#*#}" || fail "${page##*/} links to $link" || return 1
+            fi
+            n=$((n + 1))
+        done < <(grep -oE '\]\([^):]+\)|^\[[^]]+\]: [^:]+$' "$page" | sed -E 's/^\]\(//; s/\)$//; s/^\[[^]]+\]: //')
+    done
+    ((n > 50))
 }
