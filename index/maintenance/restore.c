@@ -10,6 +10,7 @@
 
 struct restore {
     const struct restore_options *options;
+    uint64_t bytes; /* of the lines so far */
     struct load load;
 };
 
@@ -41,6 +42,9 @@ static int read_lines(struct restore *r, struct lines *lines)
             return refuse(r, lines, problem);
         if (rc < 0)
             return rc;
+        r->bytes += len + 1;
+        if (r->options->progress_cb != NULL)
+            r->options->progress_cb(lines->number, r->bytes, r->options->arg);
     }
     if (rc == -EMSGSIZE)
         return refuse(r, lines, "is too long");

@@ -4,12 +4,17 @@
 
 #include "index/maintenance/dump_line.h"
 
+/* Gets how many lines were read, and their bytes. Called for each line. */
+typedef void (*restore_progress_cb)(uint64_t lines, uint64_t bytes, void *arg);
+
 struct restore_options {
     const char *directory; /* of the index, which must not run; made 0700 when missing */
     const char *name;      /* of the dump, for messages */
     int input;             /* the dump, read from where it stands to its end; stays the caller's */
     bool replace;          /* give up what the index holds */
     bool skip_orphans;     /* check them, and leave them out */
+    restore_progress_cb progress_cb; /* or NULL */
+    void *arg;
 };
 
 /* Reads the dump into DIR/restore.tmp, and when it turned out whole and right, puts that in the

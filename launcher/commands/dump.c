@@ -11,6 +11,7 @@
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/watch.h"
 
 #define PIECE 65536 /* bytes that are written at once */
 
@@ -36,8 +37,11 @@ const struct command dump_command = {
 
 /* Standard output, and the last line that went there. */
 struct output {
-    int error; /* 0 or a -errno, said */
-    size_t n;  /* of `last` */
+    struct watch watch;
+    uint64_t lines; /* so far */
+    uint64_t total; /* about how many there will be; 0: unknown */
+    int error;      /* 0 or a -errno, said */
+    size_t n;       /* of `last` */
     char last[256];
 };
 
@@ -79,12 +83,24 @@ static int output_failed(struct output *out, int rc)
     return rc;
 }
 
+static void show(struct output *out, const char *bytes, size_t len)
+{
+    struct job_line line = {.kind = "dump", .noun = "keys", .total = out->total};
+
+    for (const char *at = bytes; (at = memchr(at, '\n', (size_t)(bytes + len - at))) != NULL; at++)
+        out->lines++;
+    line.done = out->lines < out->total || out->total == 0 ? out->lines : out->total;
+    watch_show(&out->watch, &line);
+}
+
 static int write_cb(const char *bytes, size_t len, void *arg)
 {
     struct output *out = arg;
     int rc = io_write_all(STDOUT_FILENO, bytes, len);
 
     remember(out, bytes, len);
+    if (rc == 0 && !out->watch.view.is_quiet)
+        show(out, bytes, len);
     return rc < 0 ? output_failed(out, rc) : 0;
 }
 
@@ -106,25 +122,63 @@ static int write_all(struct dump *dump, struct output *out)
 static int dump_files(const char *directory, struct output *out)
 {
     struct dump dump = {.store = NULL};
+    struct store_stats stats;
     int rc = store_open_reader(directory, &dump.store);
 
-    if (rc == 0)
+    if (rc == 0) {
+        store_stats(dump.store, &stats);
+        out->total = stats.keys + stats.unlinked + stats.orphans;
         rc = write_all(&dump, out);
+    }
     store_close_reader(dump.store);
     return rc;
+}
+
+/* How many lines a running index's dump will have, about; 0 where it doesn't say. */
+static uint64_t ask_for_total(int fd)
+{
+    static const char *const names[] = {"keys", "unlinked", "orphans"};
+    struct buf body = {0};
+    uint64_t total = 0;
+    json_t *answer = NULL;
+    int status = 0;
+
+    if (admin_client_ask(fd, "GET", "/status", &body, &status) == 0 && status == 200)
+        answer = json_loadb(buf_bytes(&body), buf_size(&body), 0, NULL);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_int_t n = json_integer_value(json_object_get(answer, names[i]));
+
+        total += n > 0 ? (uint64_t)n : 0;
+    }
+    json_decref(answer);
+    buf_deinit(&body);
+    return total;
+}
+
+/* A bar only where the dump itself doesn't go to the terminal. */
+static void begin(struct output *out, int fd)
+{
+    watch_begin(&out->watch, true);
+    if (isatty(STDOUT_FILENO))
+        out->watch.view.is_quiet = true;
+    if (!out->watch.view.is_quiet)
+        out->total = ask_for_total(fd);
 }
 
 /* Some systems only say so when a file is closed that it could not be written. */
 static int dump(const char *directory, int fd)
 {
     struct output out = {.error = 0};
-    int rc = admin_client_get(fd, "/dump", write_cb, &out);
+    int rc;
 
+    begin(&out, fd);
+    rc = admin_client_get(fd, "/dump", write_cb, &out);
     if (rc == -ENOENT || rc == -ECONNREFUSED)
         rc = dump_files(directory, &out);
     else if (out.error == 0 && (rc < 0 || !is_whole(&out)))
-        log_error("the dump broke off: %s",
+        log_error("the dump broke off: %s; what was written is no whole dump, run it again",
                   rc < 0 ? strerror(-rc) : "the index stopped, or failed");
+    watch_end(&out.watch);
     if (rc == 0 && is_whole(&out) && close(STDOUT_FILENO) < 0)
         output_failed(&out, -errno);
     return rc == 0 && out.error == 0 && is_whole(&out) ? EXIT_SUCCESS : EXIT_FAILURE;

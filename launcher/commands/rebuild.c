@@ -10,10 +10,8 @@
 #include "index/maintenance/rebuild.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
-#include "launcher/commands/job_view.h"
 #include "launcher/commands/volume_list.h"
-
-#define DRAW_MS 150 /* between two times that the progress is drawn */
+#include "launcher/commands/watch.h"
 
 struct options {
     struct basic_options basic;
@@ -56,34 +54,19 @@ const struct command rebuild_command = {
     .n_options = sizeof(rebuild_option_table) / sizeof(rebuild_option_table[0]),
 };
 
-/* What is shown of it, as of a job. */
-struct watch {
-    struct job_view view;
-    uint64_t started; /* ms */
-};
-
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 static void progress_cb(const struct rebuild_progress *progress, void *arg)
 {
-    struct watch *w = arg;
-    struct job_line line = {.kind = "rebuild",
-                            .noun = "files",
-                            .done = progress->files,
-                            .total = progress->total,
-                            .elapsed_ms = now_ms() - w->started,
-                            .is_running = true};
+    struct job_line line = {
+        .kind = "rebuild",
+        .noun = "files",
+        .done = progress->files,
+        .total = progress->total,
+    };
 
-    if (w->view.has_line && line.elapsed_ms - w->view.line.elapsed_ms < DRAW_MS)
-        return;
     snprintf(line.phase, sizeof(line.phase), "%s", progress->phase);
     if (progress->keys > 0)
         snprintf(line.counts, sizeof(line.counts), "%" PRIu64 " keys", progress->keys);
-    job_view_add(&w->view, &line);
-    job_view_settle(&w->view);
+    watch_show(arg, &line);
 }
 
 static void say(uint64_t n, const char *what)
@@ -131,7 +114,7 @@ static int report(const struct rebuild_counts *counts, const struct options *opt
                   const struct watch *w)
 {
     const struct choose_counts *c = &counts->chosen;
-    double seconds = (double)(now_ms() - w->started) / 1000;
+    double seconds = (double)watch_elapsed_ms(w) / 1000;
     uint64_t keys = c->keys - counts->hidden;
 
     printf("rebuilt %" PRIu64 " keys with %" PRIu64 " copies", keys,
@@ -155,7 +138,7 @@ static int rebuild(const struct options *options, const char *directory,
                    const struct volume_list *volumes, const struct signer *signer,
                    const struct tls_files *tls)
 {
-    struct watch watch = {.started = now_ms()};
+    struct watch watch;
     const char *names[VOLUMES_MAX];
     const struct rebuild_options how = {
         .directory = directory,
@@ -171,13 +154,11 @@ static int rebuild(const struct options *options, const char *directory,
     struct rebuild_counts counts;
     int rc;
 
-    job_view_init(&watch.view, false);
-    log_set_lead(job_view_clearing(&watch.view));
+    watch_begin(&watch, false);
     for (size_t i = 0; i < volumes->count; i++)
         names[i] = volumes->entries[i].name;
     rc = rebuild_run(&how, &counts);
-    job_view_clear(&watch.view);
-    fflush(stderr);
+    watch_end(&watch);
     return rc < 0 ? EXIT_FAILURE : report(&counts, options, &watch);
 }
 

@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "index/maintenance/restore.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/watch.h"
+
+#define LINES_BETWEEN 256 /* two looks at the clock */
 
 struct options {
     struct basic_options basic;
@@ -37,9 +41,9 @@ const struct command restore_command = {
     .n_options = sizeof(restore_option_table) / sizeof(restore_option_table[0]),
 };
 
-static int report(const struct dump_counts *counts, const struct options *options, uint64_t ns)
+static int report(const struct dump_counts *counts, const struct options *options, uint64_t ms)
 {
-    double seconds = (double)ns / 1e9;
+    double seconds = (double)ms / 1000;
     uint64_t keys = counts->keys + counts->unlinked;
 
     printf("restored %" PRIu64 " keys, %" PRIu64 " of them unlinked, and %" PRIu64
@@ -51,22 +55,48 @@ static int report(const struct dump_counts *counts, const struct options *option
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What is shown, and the size of the dump: 0 where it comes through a pipe. */
+struct view {
+    struct watch watch;
+    uint64_t size;
+};
+
+/* How many lines there are in all is guessed by those that were read. */
+static void progress_cb(uint64_t lines, uint64_t bytes, void *arg)
+{
+    struct view *view = arg;
+    struct job_line line = {.kind = "restore", .noun = "keys", .done = lines, .phase = "reading"};
+
+    if (lines % LINES_BETWEEN != 0)
+        return;
+    if (view->size >= bytes)
+        line.total = (uint64_t)((double)lines * (double)view->size / (double)bytes);
+    watch_show(&view->watch, &line);
+}
+
 static int restore(const struct options *options, const char *directory, const char *name,
                    int input)
 {
+    struct view view = {.size = 0};
     const struct restore_options how = {
         .directory = directory,
         .name = name,
         .input = input,
         .replace = options->replace,
         .skip_orphans = options->no_orphans,
+        .progress_cb = progress_cb,
+        .arg = &view,
     };
-    uint64_t started = uv_hrtime();
     struct dump_counts counts;
+    struct stat st;
+    int rc;
 
-    if (restore_run(&how, &counts) < 0)
-        return EXIT_FAILURE;
-    return report(&counts, options, uv_hrtime() - started);
+    if (fstat(input, &st) == 0 && S_ISREG(st.st_mode))
+        view.size = (uint64_t)st.st_size;
+    watch_begin(&view.watch, true);
+    rc = restore_run(&how, &counts);
+    watch_end(&view.watch);
+    return rc < 0 ? EXIT_FAILURE : report(&counts, options, watch_elapsed_ms(&view.watch));
 }
 
 static int restore_from(const struct options *options, const char *name, int input)

@@ -171,6 +171,40 @@ is_traced() { # all threads of the index
     grep -Eq '^rebuilt 20 keys with 20 copies' "$T/out"
 }
 
+# A dump of so many keys.
+write_dump() { # KEYS
+    echo '{"format":"mkv-dump","version":1}'
+    awk -v n="$1" 'BEGIN {
+        for (i = 0; i < n; i++)
+            printf "{\"key\":\"/%07d\",\"size\":5,\"time\":7,\"volumes\":[\"a:1\"]}\n", i
+        printf "{\"end\":true,\"keys\":%d,\"unlinked\":0,\"orphans\":0}\n", n }'
+}
+
+@test "a restore's and a dump's progress is a bar" {
+    write_dump 20000 >"$T/dump"
+    at_terminal 80 restore "$T/dump"
+    await_end screen 30
+    same 0 "$RC"
+    clean 100
+    rows | grep -Eq '^restore \[[#.]+\] +[0-9]+%'
+    rows | tail -n 1 | grep -Eq '^restored 20000 keys, '
+    rm "$T/keys" "$T/proc/screen"*
+    at_terminal 80 dump ">$T/again"
+    await_end screen 30
+    same 0 "$RC"
+    rows | grep -Eq '^dump \[[#.]+\] +[0-9]+%'
+    same $'\r\x1b[K' "$(tail -c 4 "$(log_of screen)")" 'what comes last'
+    cmp <(grep -o '"key":"[^"]*"' "$T/dump") <(grep -o '"key":"[^"]*"' "$T/again")
+    # Not in a pipe, and not where the dump itself goes to the terminal.
+    "$MKV" restore --replace --index "$T/data/i" "$T/dump" 2>"$T/err" >/dev/null
+    same '' "$(cat "$T/err")"
+    rm "$T/keys" "$T/proc/screen"*
+    at_terminal 80 dump
+    await_end screen 30
+    refute logged screen '^dump \['
+    refute logged screen $'\x1b'
+}
+
 @test "mkv status has colours on a terminal, and none elsewhere or where nobody wants any" {
     volume v1
     index i v1
