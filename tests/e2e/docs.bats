@@ -188,9 +188,11 @@ lay_everywhere() { # KEY VALUE
     refute grep -nE '^.{101}' "$ROOT/README.md"
 }
 
-# As a forge makes anchors of headings.
-anchors() { # FILE
-    sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | sed "s/[^a-z0-9_-]//g"
+# Whether a file has a heading of which a forge makes this anchor.
+has_anchor() { # FILE ANCHOR
+    local list=$T/anchors${1//\//_}
+    [[ -e $list ]] || sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | sed "s/[^a-z0-9_-]//g" >"$list"
+    grep -qxF -- "$2" "$list"
 }
 
 @test "every link between the pages leads somewhere" {
@@ -201,7 +203,7 @@ anchors() { # FILE
             [[ -n $file ]] && file=${page%/*}/$file || file=$page
             [[ -e $file ]] || fail "${page##*/} links to $link" || return 1
             if [[ $link == *'#'* ]]; then
-                anchors "$file" | grep -qxF -- "${link#*#}" || fail "${page##*/} links to $link" || return 1
+                has_anchor "$file" "${link#*#}" || fail "${page##*/} links to $link" || return 1
             fi
             n=$((n + 1))
         done < <(grep -oE '\]\([^):]+\)|^\[[^]]+\]: [^:]+$' "$page" | sed -E 's/^\]\(//; s/\)$//; s/^\[[^]]+\]: //')
