@@ -29,7 +29,7 @@ const struct command dump_command = {
     .name = "dump",
     .operands = "",
     .summary = "Print what an index holds, as lines of JSON.",
-    .details = "The index may run: each key then is as it was at some moment of the dump.\n"
+    .details = "The index may run: then each key is as it was at some moment of the dump.\n"
                "A dump whose last line isn't {\"end\":true,...} was cut off.\n",
     .options = dump_option_table,
     .n_options = sizeof(dump_option_table) / sizeof(dump_option_table[0]),

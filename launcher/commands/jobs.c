@@ -24,26 +24,27 @@ struct options {
 /* clang-format off */
 #define JOB_OPTIONS \
     INDEX_DIR_OPTION(struct options, directory), \
-    {"jobs", "N", NULL, "keys moved or mended at once, 4 unless given, up to 64", option_set_jobs, \
+    {"jobs", "N", NULL, "keys to move or mend at once, 4 unless given, up to 64", option_set_jobs, \
      offsetof(struct options, job.jobs)}, \
-    {"rate", "BYTES[K|M|G]", NULL, "bytes a second that it copies or reads at most", \
+    {"rate", "BYTES[K|M|G]", NULL, "bytes a second to copy or read at most", \
      option_set_rate, offsetof(struct options, job.rate)}, \
-    {"json", NULL, NULL, "print what the index says, a line of JSON each", option_set_bool, \
+    {"json", NULL, NULL, "print the job's progress as lines of JSON", option_set_bool, \
      offsetof(struct options, json)}, \
-    {"detach", NULL, NULL, "start it and don't wait; the index must run", option_set_bool, \
+    {"detach", NULL, NULL, "start the job and don't wait for it; the index must run", \
+     option_set_bool, \
      offsetof(struct options, detach)}, \
     BASIC_OPTIONS
 /* clang-format on */
 
 #define DETAILS                                                                                    \
-    "The index that runs on the directory does it, beside its clients' requests; where none\n"     \
-    "runs, this command does. Ctrl-C cancels it; started again, it goes on where it stands.\n"     \
+    "The running index does it while it serves its clients; if none runs on the directory,\n"      \
+    "this command does it. Ctrl-C cancels it, and the same command does the rest later.\n"         \
     "Exits with 0 when it is done and nothing is left to be mended.\n"
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct option rebalance_option_table[] = {
-    JOB_FLAG("dry-run", "only say what would be moved", dry_run),
+    JOB_FLAG("dry-run", "only count what would be moved", dry_run),
     JOB_OPTIONS,
 };
 
@@ -57,7 +58,7 @@ const struct command rebalance_command = {
 };
 
 static const struct option verify_option_table[] = {
-    JOB_FLAG("deep", "read the values, too, and compare their checksums", deep),
+    JOB_FLAG("deep", "also read the values, and compare their checksums", deep),
     JOB_FLAG("repair", "make copies anew that are missing or damaged", repair),
     JOB_FLAG("remove-orphans", "remove files that belong to no key", remove_orphans),
     JOB_OPTIONS,
@@ -80,8 +81,9 @@ static const struct option drain_option_table[] = {
 const struct command drain_command = {
     .name = "drain",
     .operands = "HOST:PORT",
-    .summary = "Empty a volume, so that it can be taken away.",
-    .details = "The volume takes no new values from the start on, also after a cancel.\n" DETAILS,
+    .summary = "Empty a volume, so that it can be removed.",
+    .details =
+        "From the start on the volume takes no new values, not even after a cancel.\n" DETAILS,
     .options = drain_option_table,
     .n_options = N_OF(drain_option_table),
 };
@@ -91,7 +93,7 @@ static const struct option forget_option_table[] = {JOB_OPTIONS};
 const struct command forget_command = {
     .name = "forget",
     .operands = "HOST:PORT",
-    .summary = "Give up what a volume held that is gone for good.",
+    .summary = "Give up the copies on a volume that is gone for good.",
     .details = DETAILS,
     .options = forget_option_table,
     .n_options = N_OF(forget_option_table),

@@ -35,9 +35,9 @@ static const struct option rebuild_option_table[] = {
      option_set_string, offsetof(struct options, tls.certificate)},
     {"tls-key", "FILE", NULL, "the certificate's private key", option_set_string,
      offsetof(struct options, tls.key)},
-    {"replace", NULL, NULL, "rebuild over an index that isn't empty, and give up what it holds",
+    {"replace", NULL, NULL, "rebuild over an index that isn't empty, and lose what it holds",
      option_set_bool, offsetof(struct options, replace)},
-    {"no-backup", NULL, NULL, "go by the files alone, not by the index's backup among them",
+    {"no-backup", NULL, NULL, "use the files only, not the index's backup among them",
      option_set_bool, offsetof(struct options, no_backup)},
     BASIC_OPTIONS,
 };
@@ -45,11 +45,11 @@ static const struct option rebuild_option_table[] = {
 const struct command rebuild_command = {
     .name = "rebuild",
     .operands = "[VOLUME...]",
-    .summary = "Make an index out of what lies on the volumes, each HOST:PORT.",
+    .summary = "Make an index from what is on the volumes, each HOST:PORT.",
     .details =
-        "The volumes must run, all of them, and the index must not. It is changed at the end,\n"
-        "at once; until then it holds what it did before. Volumes that minikeyvalue or pymkv\n"
-        "wrote are taken as they are.\n",
+        "All volumes must run, and the index must not. The index changes in one step at the\n"
+        "end; until then it holds what it did before. Volumes that minikeyvalue or pymkv\n"
+        "wrote are read as they are.\n",
     .options = rebuild_option_table,
     .n_options = sizeof(rebuild_option_table) / sizeof(rebuild_option_table[0]),
 };

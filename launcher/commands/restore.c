@@ -24,9 +24,9 @@ struct options {
 
 static const struct option restore_option_table[] = {
     INDEX_DIR_OPTION(struct options, directory),
-    {"replace", NULL, NULL, "restore over an index that isn't empty, and give up what it holds",
+    {"replace", NULL, NULL, "restore over an index that isn't empty, and lose what it holds",
      option_set_bool, offsetof(struct options, replace)},
-    {"no-orphans", NULL, NULL, "leave out the blobs that were waiting for their removal",
+    {"no-orphans", NULL, NULL, "leave out the blobs that were waiting to be removed",
      option_set_bool, offsetof(struct options, no_orphans)},
     BASIC_OPTIONS,
 };
@@ -34,9 +34,9 @@ static const struct option restore_option_table[] = {
 const struct command restore_command = {
     .name = "restore",
     .operands = "[FILE]",
-    .summary = "Make an index of a dump, FILE or standard input.",
-    .details = "The index must not run. It is changed at the end, at once, when the whole dump is\n"
-               "right; until then it holds what it did before.\n",
+    .summary = "Make an index from a dump: FILE, or standard input.",
+    .details = "The index must not run. It changes in one step at the end, if the whole dump is\n"
+               "good; until then it holds what it did before.\n",
     .options = restore_option_table,
     .n_options = sizeof(restore_option_table) / sizeof(restore_option_table[0]),
 };

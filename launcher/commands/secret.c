@@ -19,8 +19,8 @@ static const struct option secret_option_table[] = {BASIC_OPTIONS};
 const struct command secret_command = {
     .name = "secret",
     .operands = "[FILE]",
-    .summary = "Print a new secret for --secret-file, or make FILE of it.",
-    .details = "FILE must not be there yet. Only its owner can read it.\n",
+    .summary = "Print a new secret for --secret-file, or write it to FILE.",
+    .details = "FILE must not exist yet. Only its owner can read it.\n",
     .options = secret_option_table,
     .n_options = sizeof(secret_option_table) / sizeof(secret_option_table[0]),
 };

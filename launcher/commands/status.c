@@ -37,7 +37,7 @@ static const struct option status_option_table[] = {
     INDEX_DIR_OPTION(struct status_options, directory),
     {"json", NULL, NULL, "print one line of JSON", option_set_bool,
      offsetof(struct status_options, json)},
-    {"watch", NULL, NULL, "print it anew each second, until Ctrl-C", option_set_bool,
+    {"watch", NULL, NULL, "print it again each second, until Ctrl-C", option_set_bool,
      offsetof(struct status_options, watch)},
     BASIC_OPTIONS,
 };
@@ -45,10 +45,11 @@ static const struct option status_option_table[] = {
 const struct command status_command = {
     .name = "status",
     .operands = "",
-    .summary = "Print how a running index does.",
+    .summary = "Show the state of a running index.",
     .details =
-        "Fails when none runs on that directory, and doesn't open its files itself: an index\n"
-        "that starts meanwhile would find them locked. In colour on a terminal, unless the\n"
+        "Fails if no index runs on that directory. It never opens the index's files itself,\n"
+        "because an index that starts then would find them locked. In colour on a terminal, unless "
+        "the\n"
         "environment variable NO_COLOR is set.\n",
     .options = status_option_table,
     .n_options = sizeof(status_option_table) / sizeof(status_option_table[0]),

@@ -37,7 +37,7 @@ const struct command volume_command = {
     .operands = "PORT DIR",
     .summary = "Serve the blobs in DIR on PORT, or on ADDR:PORT.",
     .details = "DIR is created when missing. Started by root, it runs as the owner of DIR,\n"
-               "or as www-data where that is root.\n",
+               "or as www-data if that is root.\n",
     .options = volume_option_table,
     .n_options = sizeof(volume_option_table) / sizeof(volume_option_table[0]),
 };
