@@ -232,7 +232,8 @@ static void listed_cb(struct transfer *transfer, int rc, int status)
         s->retry_at = uv_now(&c->loop) + RETRY;
         return;
     }
-    log_error("volume %s can't be listed: %s", collect->volumes[s->volume], s->problem);
+    log_error("volume %s can't be listed: %s; check that it runs", collect->volumes[s->volume],
+              s->problem);
     c->n_open--;
     if (collect->listed == NULL)
         c->rc = UV_EREMOTEIO;

@@ -18,8 +18,8 @@ struct restore {
 
 static int refuse(const struct restore *r, const struct lines *lines, const char *problem)
 {
-    log_error("line %llu of %s %s; nothing was restored", (unsigned long long)lines->number,
-              r->options->name, problem);
+    log_error("line %llu of %s %s; nothing was restored: restore another dump, or run mkv rebuild",
+              (unsigned long long)lines->number, r->options->name, problem);
     return UV_EINVAL;
 }
 
@@ -53,7 +53,7 @@ static int read_lines(struct restore *r, struct lines *lines)
     if (r->load.reader.ended)
         return 0;
     log_error("%s ends after line %llu without the end of a dump: it was cut off; nothing was "
-              "restored",
+              "restored: restore another dump, or run mkv rebuild",
               r->options->name, (unsigned long long)lines->number);
     return UV_EINVAL;
 }

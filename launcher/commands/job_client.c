@@ -62,9 +62,11 @@ static bool is_absent(int rc)
 static int fail(const struct client *c, int rc)
 {
     if (is_absent(rc))
-        log_error("no index runs on %s", c->directory);
+        log_error("no index runs on %s: start mkv index, or name its directory with --index DIR",
+                  c->directory);
     else if (rc != -EINTR && rc != -EPERM)
-        log_error("the index on %s gives no good answer: %s", c->directory, strerror(-rc));
+        log_error("the index on %s gives no good answer: %s; look at its log", c->directory,
+                  strerror(-rc));
     return rc;
 }
 

@@ -102,9 +102,11 @@ static int ask(const struct status_options *options, int directory, FILE *out)
         rc = print_answer(options, &answer, out);
     buf_deinit(&answer);
     if (rc == -ENOENT || rc == -ECONNREFUSED)
-        fprintf(out, "no index runs on %s", options->directory);
+        fprintf(out, "no index runs on %s: start mkv index, or name its directory with --index DIR",
+                options->directory);
     else if (rc < 0)
-        fprintf(out, "the index on %s gives no good answer: %s", options->directory, strerror(-rc));
+        fprintf(out, "the index on %s gives no good answer: %s; look at its log",
+                options->directory, strerror(-rc));
     return rc;
 }
 

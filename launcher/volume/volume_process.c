@@ -194,7 +194,9 @@ static int await_ready(struct volume_process *p)
         n = poll(&control, 1, READY_MS);
     while (n < 0 && errno == EINTR);
     if (n == 0) {
-        log_error("the volume's own server did not come up in %d s", READY_MS / 1000);
+        log_error("the volume's own server did not come up in %d s; is this machine overloaded, or "
+                  "its disk?",
+                  READY_MS / 1000);
         return UV_ETIMEDOUT;
     }
     p->served = read(p->control, &byte, 1) == 1;
