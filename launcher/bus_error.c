@@ -48,7 +48,7 @@ static bool next_line(struct maps *maps, char *line, size_t size)
     return byte >= 0;
 }
 
-/* Reads a hexadecimal number, and moves on behind the byte that ends it. */
+/* Reads a hexadecimal number, and moves on after the byte that ends it. */
 static uintptr_t read_address(const char **text)
 {
     static const char digits[] = "0123456789abcdef";

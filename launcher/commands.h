@@ -19,7 +19,7 @@ extern const struct command status_command;
 extern const struct command verify_command;
 extern const struct command volume_command;
 
-/* Runs the subcommand on the arguments behind its name. The exit code of the program. */
+/* Runs the subcommand on the arguments after its name. The exit code of the program. */
 int cancel_main(int argc, char **argv);
 int drain_main(int argc, char **argv);
 int dump_main(int argc, char **argv);

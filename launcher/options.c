@@ -68,7 +68,7 @@ static const char *set(struct walk *walk, const struct option *o, const char *va
     return o->set == option_set_config ? o->set(&walk->config, value) : NULL;
 }
 
-/* Applies the option `text` (behind its dashes). *next is the argument after it, or NULL; *used
+/* Applies the option `text` (after its dashes). *next is the argument after it, or NULL; *used
  * tells whether it was taken as the value. */
 static int apply(struct walk *walk, const char *text, const char *next, bool *used)
 {

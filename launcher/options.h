@@ -33,7 +33,7 @@ struct command {
     size_t n_options;
 };
 
-/* Parses (*argv)[0..argc-1], which begins behind the subcommand's name, into `target`, which is
+/* Parses (*argv)[0..argc-1], which begins after the subcommand's name, into `target`, which is
  * zeroed memory for the subcommand's struct, after the file that --config names. The operands are
  * moved to the front of *argv in their order and counted in *n_operands; where there are none,
  * *argv is those of the file. What the file says is good until the next call. 0, or EXIT_USAGE

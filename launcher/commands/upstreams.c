@@ -11,7 +11,7 @@
 
 #define LOOKUPS_MAX_MS 5000 /* when they have taken so long, no other one is begun */
 
-/* Addresses as the index writes them (index/cluster/transfer.c), one behind the other in `texts`.
+/* Addresses as the index writes them (index/cluster/transfer.c), one after the other in `texts`.
  */
 struct addresses {
     struct buf texts;

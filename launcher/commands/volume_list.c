@@ -16,7 +16,7 @@
 
 #define SPACE          " \t\r\n"
 #define BETWEEN        " \t" /* the words of a line */
-#define NAME_MAX_HERE  190   /* bytes: the store keeps 255, with the identity behind it */
+#define NAME_MAX_HERE  190   /* bytes: the store keeps 255, with the identity after it */
 #define LINE_MAX_BYTES 4096
 #define WEIGHT_DIGITS  4
 

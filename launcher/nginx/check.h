@@ -24,7 +24,7 @@ struct check {
     bool found; /* `message` is nginx's own reason, and not just the last thing it said */
     int status;
     char message[CHECK_MESSAGE_MAX];
-    struct buf warnings; /* of nginx's, a newline behind each; until the callback returns */
+    struct buf warnings; /* of nginx's, a newline after each; until the callback returns */
     check_cb cb;
     void *arg; /* for the owner */
 };

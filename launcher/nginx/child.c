@@ -24,7 +24,7 @@ static void emit_line(struct child *child)
     child->line_size = 0;
 }
 
-/* Takes `n` bytes that were read behind the unfinished line. */
+/* Takes `n` bytes that were read after the unfinished line. */
 static void split_lines(struct child *child, size_t n)
 {
     char *from = child->line;

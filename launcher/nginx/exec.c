@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-/* What the child needs, made before the fork: behind it only async-signal-safe calls are allowed.
+/* What the child needs, made before the fork: after it only async-signal-safe calls are allowed.
  */
 struct plan {
     const struct child_options *options;

@@ -15,7 +15,7 @@ struct nginx_log_line {
     enum log_level level;
     bool leveled;     /* it is nginx's own: "[warn] ..." */
     bool fatal;       /* [emerg]: nginx gives up, or refuses its config */
-    const char *text; /* behind date, level and process ids; points into the line */
+    const char *text; /* after date, level and process ids; points into the line */
     size_t len;
 };
 

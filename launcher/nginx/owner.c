@@ -14,7 +14,7 @@
 #include "index/base/log.h"
 #include "launcher/nginx/files.h"
 
-#define LINKS_MAX 8 /* that a path of root's may lead through, one behind the other */
+#define LINKS_MAX 8 /* that a path of root's may lead through, one after the other */
 
 static int cannot_use(const char *path, int rc)
 {

@@ -47,7 +47,7 @@ void blob_body_read(struct blob_body *body, struct http_request *http,
 /* Answers with a line of text, after `over`. Only from `bytes`. */
 void blob_body_refuse(struct blob_body *body, int status, const char *text);
 
-/* Answers a request with a line of text, and ": /PATH" behind it where `path` isn't NULL. */
+/* Answers a request with a line of text, and ": /PATH" after it where `path` isn't NULL. */
 void blob_body_respond(struct http_request *http, int status, const char *text, const char *path);
 
 #endif

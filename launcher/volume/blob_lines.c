@@ -40,7 +40,7 @@ static int make_room(const char *body, size_t len, struct blob_lines *lines, str
     return 0;
 }
 
-/* `text` is what stands behind the TAB, NULL where there is none. */
+/* `text` is what stands after the TAB, NULL where there is none. */
 static int add_attribute(struct blob_lines *lines, struct room *room, const char *text, size_t len,
                          enum blob_lines_form form)
 {

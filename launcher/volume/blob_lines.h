@@ -1,4 +1,4 @@
-/* What the body of a request to a volume names: one blob's path a line, and behind a TAB the base64
+/* What the body of a request to a volume names: one blob's path a line, and after a TAB the base64
  * of its attribute, where the request takes those. The last line may lack its end. */
 #ifndef MKV_LAUNCHER_BLOB_LINES_H
 #define MKV_LAUNCHER_BLOB_LINES_H
@@ -12,7 +12,7 @@ enum blob_lines_form {
 };
 
 struct blob_lines {
-    char *paths; /* relative, each with a NUL behind it, valid by sync_path_is_valid(); allocated */
+    char *paths; /* relative, each with a NUL after it, valid by sync_path_is_valid(); allocated */
     size_t n;    /* at least 1 */
     struct attribute *attributes; /* of each, in the allocation of `paths`; NULL when no line has
                                      one */

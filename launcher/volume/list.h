@@ -1,5 +1,5 @@
 /* Answers GET /_mkv/list?after=PATH&limit=N&attributes=no: the blobs of the volume, in the order of
- * the bytes of their paths, from the first one behind PATH on, which need not exist, and N at most.
+ * the bytes of their paths, from the first one after PATH on, which need not exist, and N at most.
  * A line is
  *
  *     PATH TAB SIZE TAB MTIME TAB ATTRIBUTE

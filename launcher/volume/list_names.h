@@ -3,7 +3,7 @@
  * directory's name ends in a '/', so that names are in the order of the paths that begin with them.
  * Embedded by value; all zero is empty.
  *
- * All is in one block: the names from its front on, each with a NUL behind it, and at its end the
+ * All is in one block: the names from its front on, each with a NUL after it, and at its end the
  * numbers of their first bytes. A large block is a mapping of its own, so that no thread's heap
  * keeps it. */
 #ifndef MKV_LAUNCHER_LIST_NAMES_H

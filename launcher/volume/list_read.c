@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Whether a blob can have this name in the directory on top, or one that goes on from it behind its
+/* Whether a blob can have this name in the directory on top, or one that goes on from it after its
  * '/'. */
 static bool leads_to_blobs(const struct list_reading *r, const char *name, size_t len)
 {
@@ -49,7 +49,7 @@ static int type_of(int fd, const struct dirent64 *entry)
     return S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : DT_UNKNOWN;
 }
 
-/* The entry's name, with a '/' behind a directory's. Its length, or 0 when it can be no blob's. */
+/* The entry's name, with a '/' after a directory's. Its length, or 0 when it can be no blob's. */
 static size_t name_of(int fd, const struct dirent64 *entry, char name[LIST_NAME_MAX + 1])
 {
     size_t len = strlen(entry->d_name);

@@ -11,12 +11,11 @@
 
 /* What is read, and from where on. The fields are the caller's. */
 struct list_reading {
-    char path[LIST_PATH_SIZE]; /* of the directory, with a slash in front and none behind: "" for
+    char path[LIST_PATH_SIZE]; /* of the directory, with a slash in front and none after: "" for
                                   the volume's own */
     size_t path_len;
-    const char
-        *bound;    /* names and what is behind them are to be greater than this rest of a path */
-    bool is_again; /* a directory that `bound` leads into is done, with all that is in it */
+    const char *bound; /* names and what is after them are to be greater than this rest of a path */
+    bool is_again;     /* a directory that `bound` leads into is done, with all that is in it */
     _Alignas(8) char entries[32768]; /* as the kernel writes them */
 };
 

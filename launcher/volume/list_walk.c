@@ -112,7 +112,7 @@ static void pop(struct list_walk *w)
     w->at.path[w->at.path_len] = '\0';
 }
 
-/* What the path is to be greater than, from behind the directory's own on. Where `after` isn't in
+/* What the path is to be greater than, beginning after the directory's own. Where `after` isn't in
  * the directory, all of this comes after it. */
 static const char *bound_of(const struct list_walk *w)
 {

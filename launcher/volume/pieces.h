@@ -23,7 +23,7 @@
 
 struct piece {
     struct buf bytes;
-    char failure[PIECE_FAILURE]; /* why the answer ends behind these bytes, or "" */
+    char failure[PIECE_FAILURE]; /* why the answer ends after these bytes, or "" */
     bool last;                   /* nothing follows */
 };
 

@@ -29,7 +29,7 @@ typedef void (*sync_cb)(struct sync_request *request, int status, const char *pa
 
 /* Embedded by value; the first four are the caller's. */
 struct sync_request {
-    char *paths; /* relative, each with a NUL behind it, valid by sync_path_is_valid(); allocated */
+    char *paths; /* relative, each with a NUL after it, valid by sync_path_is_valid(); allocated */
     size_t n_paths;                     /* at least 1 */
     const struct attribute *attributes; /* of each path, in the allocation of `paths`, or NULL */
     sync_cb cb;
