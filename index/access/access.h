@@ -72,7 +72,7 @@ struct access_request {
     const char *method;   /* "GET" */
     const char *path;     /* as sent: percent-encoded, from its '/' on; not terminated */
     size_t path_len;
-    const char *query; /* as sent, behind the '?'; not terminated; NULL for none */
+    const char *query; /* as sent, after the '?'; not terminated; NULL for none */
     size_t query_len;
     const char *host_bucket; /* the bucket that the host's name has, NULL where the path has it */
     const char *(*header_at)(const void *arg, unsigned index,

@@ -95,7 +95,7 @@ static int take_line(struct payload *p, const char **at, const char *end)
     return strlen(p->line) == n ? 1 : -1;
 }
 
-/* "HEX" or "HEX;chunk-signature=SIGNATURE"; what an unsigned chunk's head has behind a semicolon
+/* "HEX" or "HEX;chunk-signature=SIGNATURE"; what an unsigned chunk's head has after a semicolon
  * means nothing. */
 static bool read_chunk_head(struct payload *p)
 {
@@ -154,7 +154,7 @@ static enum access_result end_trailers(struct payload *p)
     return ACCESS_OK;
 }
 
-/* A line behind the last chunk is in `line`. */
+/* A line after the last chunk is in `line`. */
 static enum access_result take_trailer(struct payload *p)
 {
     char *value = strchr(p->line, ':');
@@ -192,7 +192,7 @@ static enum access_result step_line(struct payload *p, const char **at, const ch
     return is_head ? begin_chunk(p) : take_trailer(p);
 }
 
-/* "\r\n" behind a chunk, which may come byte by byte. */
+/* "\r\n" after a chunk, which may come byte by byte. */
 static enum access_result step_data_end(struct payload *p, const char **at)
 {
     char wanted = p->line_len == 0 ? '\r' : '\n';

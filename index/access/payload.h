@@ -1,5 +1,5 @@
 /* The body of a request, as its head announces it: plain, with its SHA-256 or without; or in
- * aws-chunked, each chunk signed or not, with a checksum behind the last one or not.
+ * aws-chunked, each chunk signed or not, with a checksum after the last one or not.
  *
  * aws-chunked is there if any of these holds: x-amz-content-sha256 begins with "STREAMING-",
  * x-amz-decoded-content-length is there, or Content-Encoding names it (and the body, if
@@ -34,8 +34,8 @@ enum payload_state {
     PAYLOAD_PLAIN,
     PAYLOAD_HEAD,     /* a chunk's head */
     PAYLOAD_DATA,     /* a chunk's bytes */
-    PAYLOAD_DATA_END, /* the end of line behind them */
-    PAYLOAD_TRAILER,  /* lines behind the last chunk */
+    PAYLOAD_DATA_END, /* the end of line after them */
+    PAYLOAD_TRAILER,  /* lines after the last chunk */
     PAYLOAD_DONE,
     PAYLOAD_FAILED,
 };

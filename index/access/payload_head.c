@@ -39,7 +39,7 @@ static bool is_hash(const char *text)
     return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
-/* Takes a word of a list off the front, with the comma behind it. Its length. */
+/* Takes a word of a list off the front, with the comma after it. Its length. */
 static size_t next_coding(const char **at, const char **word)
 {
     size_t len;

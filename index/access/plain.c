@@ -44,7 +44,7 @@ static enum access_result judge(struct keys *keys, char *pair, struct access_aut
     return ACCESS_OK;
 }
 
-/* The word's length without white space behind it; 0 when it is none or has some within. */
+/* The word's length without white space after it; 0 when it is none or has some within. */
 static size_t word_length(const char *word)
 {
     size_t len = strcspn(word, WHITE);

@@ -173,7 +173,7 @@ static bool is_bare_bucket(const struct access_request *request)
            memchr(request->path + 1, '/', request->path_len - 1) == NULL;
 }
 
-/* `tail` is put behind the path. */
+/* `tail` is put after the path. */
 static int append_resource(const struct access_request *request, const struct params *params,
                            const char *tail, struct buf *out)
 {

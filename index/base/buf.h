@@ -8,7 +8,7 @@
 struct buf {
     char *data;      /* start of the allocation, NULL while capacity is 0 */
     size_t head;     /* offset of the first byte not yet consumed */
-    size_t tail;     /* offset behind the last byte written */
+    size_t tail;     /* offset after the last byte written */
     size_t capacity; /* bytes allocated */
 };
 
@@ -40,7 +40,7 @@ static inline void buf_clear(struct buf *b)
     b->head = b->tail = 0;
 }
 
-/* Drops what is behind the first `n` unconsumed bytes, n <= buf_size(). */
+/* Drops what is after the first `n` unconsumed bytes, n <= buf_size(). */
 static inline void buf_truncate(struct buf *b, size_t n)
 {
     b->tail = b->head + n;

@@ -25,7 +25,7 @@ void sha256_of(const void *bytes, size_t n, unsigned char hash[SHA256_SIZE]);
 void sha256_hex(const void *bytes, size_t n, char digits[SHA256_HEX_SIZE]);
 
 /* The code of `n` bytes under a key of any length. `mac` may be the key. Leaves no copy of the key
- * behind. */
+ * after. */
 void sha256_hmac(const void *key, size_t key_len, const void *bytes, size_t n,
                  unsigned char mac[SHA256_SIZE]);
 

@@ -127,7 +127,7 @@ static void sent_cb(struct transfer *transfer, int rc, int status)
 
 /* --- Its start ------------------------------------------------------------------------------- */
 
-/* The line of a request's body: the path and, behind a TAB, the note in base64. Returns its length,
+/* The line of a request's body: the path and, after a TAB, the note in base64. Returns its length,
  * without the NUL. */
 static size_t write_line(const struct flush *flush, char line[LINE_LONG])
 {

@@ -7,7 +7,7 @@
 
 #define DIGITS 19 /* of a size at most */
 
-/* What comes behind the path: "SIZE TAB MD5", "missing" or "error TAB TEXT"; `text` has a NUL. */
+/* What comes after the path: "SIZE TAB MD5", "missing" or "error TAB TEXT"; `text` has a NUL. */
 static bool read_found(const char *text, struct hash *hash)
 {
     char *end;

@@ -61,7 +61,7 @@ static void collect(struct transfers *engine)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         curl_easy_getinfo(msg->easy_handle, CURLINFO_RESPONSE_CODE, &status);
-        /* An answer counts even if the upload behind it broke off. */
+        /* An answer counts even if the upload after it broke off. */
         if (code == CURLE_OK || (code == CURLE_SEND_ERROR && status >= 300))
             transfer_end(t, 0, (int)status);
         else

@@ -17,7 +17,7 @@
 static_assert(PLACEMENT_FULL_PATH_MAX + 1000 < PATH_MAX, "a volume's directory has a path, too");
 static_assert(ADDRESS_TEXT_MAX <= MD5_SUFFIX_MAX, "a volume's name is hashed behind a key");
 
-/* Copies one component of a name, cut where it is too long with `more` bytes behind it, and returns
+/* Copies one component of a name, cut where it is too long with `more` bytes after it, and returns
  * the bytes written. */
 static size_t copy_component(const char *component, size_t len, size_t more, char *out)
 {
@@ -37,7 +37,7 @@ static size_t copy_component(const char *component, size_t len, size_t more, cha
     return n + len;
 }
 
-/* Copies a name component by component, the last one with room for `more` bytes behind it, and
+/* Copies a name component by component, the last one with room for `more` bytes after it, and
  * returns the bytes written. */
 static size_t copy_name(const char *name, size_t more, char *out)
 {

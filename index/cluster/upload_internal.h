@@ -45,7 +45,7 @@ void copy_set_deadline(struct upload_copy *c);
 
 /* upload.c */
 
-/* Tells that it is over, if it is and nothing runs any more. The upload may be gone behind it. */
+/* Tells that it is over, if it is and nothing runs any more. The upload may be gone after it. */
 void upload_end_if_idle(struct upload *u);
 void upload_end_if_all_done(struct upload *u);
 /* Cancels everything that runs; the last one to end tells `rc`. */

@@ -1,6 +1,6 @@
 /* One client's connection. Reading, happy path: read_cb feeds the parser, whose callbacks run the
  * handler; answers gather in `out` and conn_continue() writes them in one go. When an exchange
- * waits for its answer, the parser is paused and what was read behind it waits in `in`; so does
+ * waits for its answer, the parser is paused and what was read after it waits in `in`; so does
  * what the loop's next turn is to parse (turn.c).
  *
  * Failures: a client that closes or resets in mid-exchange (the reader hears `closed`), that breaks

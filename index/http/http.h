@@ -128,7 +128,7 @@ enum http_method http_request_method(const struct http_request *request);
  * terminated. It lives as long as the request. */
 const char *http_request_path(const struct http_request *request, size_t *len);
 
-/* The query as sent: the bytes behind the first '?', maybe none, or NULL when there is no '?' (*len
+/* The query as sent: the bytes after the first '?', maybe none, or NULL when there is no '?' (*len
  * is 0 then). Not terminated. Lives like the path. */
 const char *http_request_query(const struct http_request *request, size_t *len);
 

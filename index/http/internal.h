@@ -169,7 +169,7 @@ struct http_conn {
     struct head_scan head;
     struct chunks chunks;
     struct http_request request;
-    struct buf in;     /* read, but behind the message that is being answered */
+    struct buf in;     /* read, but after the message that is being answered */
     struct buf out;    /* answers not yet handed to the socket */
     struct buf flight; /* answers that the socket is writing */
     size_t dropped;    /* bytes dropped while lingering */
@@ -264,7 +264,7 @@ void conn_check_deadlines(struct http_conn *conn, uint64_t now);
 void conn_close(struct http_conn *conn);
 
 /* parse.c: feeds `n` bytes. Returns how many were taken; the others are to be given again, and lie
- * behind a message that waits for its answer, or for the next turn. */
+ * after a message that waits for its answer, or for the next turn. */
 void parse_init(struct http_conn *conn);
 size_t parse_bytes(struct http_conn *conn, const char *bytes, size_t n);
 

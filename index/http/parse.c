@@ -303,7 +303,7 @@ static size_t parse_chunks(struct http_conn *conn, const char *bytes, size_t n)
     return taken;
 }
 
-/* A request behind another one in the same bytes may have to wait for the loop's next turn. */
+/* A request after another one in the same bytes may have to wait for the loop's next turn. */
 static bool may_parse(struct http_conn *conn, bool first)
 {
     switch (conn->state) {

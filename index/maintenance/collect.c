@@ -2,7 +2,7 @@
  * is a file. The last line says that it was all.
  *
  * Failures: an answer that ends without that line, or isn't 200, is asked for again a second later,
- * behind the last file that was seen. After TRIES in a row that brought nothing, all ends. */
+ * after the last file that was seen. After TRIES in a row that brought nothing, all ends. */
 #include "index/maintenance/collect.h"
 
 #include <stdio.h>

@@ -14,7 +14,7 @@
  * `until`, in ms since 1970. `time` is that of the PUT, likewise, and negative before that: a
  * record has all 64 bits of it, and JSON's integers have a sign. `generation` (not of generation
  * 0), `md5`, `unlinked`, `meta` and `until` stand only where they say something, and so do an
- * orphan's `time`, and a volume's identity, behind a space, and its subvolume. `meta` is the
+ * orphan's `time`, and a volume's identity, after a space, and its subvolume. `meta` is the
  * metadata (objects/note.h), where it isn't UTF-8 as {"percent":"..."}, as keys are. `keys` counts
  * those that aren't unlinked.
  *
@@ -52,7 +52,7 @@ struct dump_line {
 };
 
 /* Reads a line of `len` bytes, DUMP_LINE_MAX at most, without its end. NULL; or what is wrong, to
- * be put behind "line 3 ", and *line is undefined. White space and the order of fields are free;
+ * be put after "line 3 ", and *line is undefined. White space and the order of fields are free;
  * others than these are refused. */
 const char *dump_line_parse(const char *text, size_t len, struct dump_line *line);
 

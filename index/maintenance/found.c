@@ -79,7 +79,7 @@ static size_t notes_size(unsigned flags)
     return (flags & HAS_SIZE ? 8 : 0) + (flags & HAS_MD5 ? MD5_SIZE : 0);
 }
 
-/* Whether so many bytes behind the fixed ones are what the flags say. */
+/* Whether so many bytes after the fixed ones are what the flags say. */
 static bool has_notes(unsigned flags, size_t n)
 {
     size_t size = notes_size(flags);

@@ -29,7 +29,7 @@ struct inventory {
     uint64_t foreign;            /* files of keys that no request can name; once `ready` */
     uint64_t strangers;          /* files that are no blobs; likewise */
     uint64_t unlisted;           /* volumes that can't be listed; likewise */
-    bool at_end;                 /* behind this batch comes nothing */
+    bool at_end;                 /* after this batch comes nothing */
     /* This module's. */
     size_t n_volumes;
     struct volume **volumes; /* that were to be listed */

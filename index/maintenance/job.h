@@ -126,7 +126,7 @@ struct job *jobs_find(const struct jobs *jobs, uint64_t id);
 /* The kind of job of that name, `len` bytes, or NULL. */
 const struct job_type *job_type_find(const char *name, size_t len);
 
-/* The next one in the order of their start; NULL stands before the first and behind the last. */
+/* The next one in the order of their start; NULL stands before the first and after the last. */
 struct job *jobs_next(const struct jobs *jobs, const struct job *job);
 
 /* Has it end. One that has ended is left alone. */

@@ -14,7 +14,7 @@ struct load {
     struct dump_line line;
 };
 
-/* Takes the next line. 0; -EINVAL with *problem, to be put behind "line 3 "; or another negative
+/* Takes the next line. 0; -EINVAL with *problem, to be put after "line 3 "; or another negative
  * UV_E* after a log line, without one. Nothing may follow a failure. */
 int load_line(struct load *load, const char *text, size_t len, const char **problem);
 

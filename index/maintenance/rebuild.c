@@ -129,7 +129,7 @@ static int read_backup(struct rebuild *r, int dir)
 
 /* --- The table ------------------------------------------------------------------------------- */
 
-/* The volumes' names in the store: with the identity behind a space, if there is one. */
+/* The volumes' names in the store: with the identity after a space, if there is one. */
 static int name_volumes(struct rebuild *r)
 {
     const struct collect *c = &r->collect;

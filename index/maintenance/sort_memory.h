@@ -1,4 +1,4 @@
-/* The part of a sort that is in memory: entries one behind the other, and then, in the room behind
+/* The part of a sort that is in memory: entries one after the other, and then, in the room after
  * them, their order. */
 #ifndef MKV_MAINTENANCE_SORT_MEMORY_H
 #define MKV_MAINTENANCE_SORT_MEMORY_H

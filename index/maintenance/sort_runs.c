@@ -121,7 +121,7 @@ int sort_runs_add(struct sort_runs *r, const struct sort_item *items, size_t n)
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-/* Reads on, behind what is still to come. The disk need not keep what was read; one that can't give
+/* Reads on, after what is still to come. The disk need not keep what was read; one that can't give
  * it up does. */
 static int read_on(struct sort_runs *r, struct sort_input *in)
 {

@@ -1,4 +1,4 @@
-/* The part of a sort that is on disk: sorted runs of entries, one behind the other in an unlinked
+/* The part of a sort that is on disk: sorted runs of entries, one after the other in an unlinked
  * file, and their merging. What was read of the file is given back to the disk at once. */
 #ifndef MKV_MAINTENANCE_SORT_RUNS_H
 #define MKV_MAINTENANCE_SORT_RUNS_H

@@ -11,7 +11,7 @@
 
 #define NAME_MAX_IN_STORE (VOLUME_ADDRESS_MAX + 1 + TRANSFER_VOLUME_ID_MAX)
 
-/* What an id of the store stands for; its name there is the volume's and, if it has one, behind a
+/* What an id of the store stands for; its name there is the volume's and, if it has one, after a
  * space the identity. */
 struct known {
     struct volume *volume; /* at that address */
@@ -112,7 +112,7 @@ static int identified_cb(struct volume *volume, void *arg)
     return rc == 0 ? learn_ids(r) : rc;
 }
 
-/* Of the list in its order, of the disks behind it, and of what else placement goes by; never 0. */
+/* Of the list in its order, of the disks after it, and of what else placement goes by; never 0. */
 static uint32_t list_mark(struct places *r)
 {
     const struct placement_list *list = &r->list;

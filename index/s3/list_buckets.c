@@ -18,7 +18,7 @@
 
 #define LIST_BUCKETS_MAX 10000 /* that a client may ask for; one that doesn't ask gets all */
 
-/* Both walks go through the whole store, where keys begin behind their slash. */
+/* Both walks go through the whole store, where keys begin after their slash. */
 #define RECORDS_PREFIX (&BUCKET_RECORDS[1])
 
 enum half { RECORDS, COMPONENTS };

@@ -87,7 +87,7 @@ static bool is_named(const struct unsupported *entry, const char *name)
                                        : strcasecmp(name, entry->name) == 0;
 }
 
-/* Values are compared without the spaces behind them. */
+/* Values are compared without the spaces after them. */
 static bool is_harmless(const struct unsupported *entry, const char *value)
 {
     size_t len = strlen(value);

@@ -123,7 +123,7 @@ static int write_next(struct checkpoint *c, const struct paths *p, struct table 
     return table_finish(merge.to);
 }
 
-/* What was flipped is the table, even if it can't be said to be on disk: then the journal behind it
+/* What was flipped is the table, even if it can't be said to be on disk: then the journal after it
  * stays until the next checkpoint, which must not write to the spare either: to the disk that file
  * may still be the table. */
 static void finish(struct checkpoint *c, const struct paths *p)
@@ -175,7 +175,7 @@ static int remove_file(const char *path)
 }
 
 /* The flip may be one that was not yet on disk when the process was killed: it is brought there
- * before the journal behind it is dropped. */
+ * before the journal after it is dropped. */
 int checkpoint_clean_up(const char *directory)
 {
     struct stat table;

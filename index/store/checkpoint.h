@@ -33,7 +33,7 @@ struct checkpoint {
     struct fences fences;
 };
 
-/* Runs in any thread. 0, and index.gdbm is the new one, and the journal behind it is gone once that
+/* Runs in any thread. 0, and index.gdbm is the new one, and the journal after it is gone once that
  * is on disk; or a negative UV_E* after a log line, and everything is as it was. */
 int checkpoint_run(struct checkpoint *c);
 

@@ -110,7 +110,7 @@ static size_t shared_by(const struct fences *f, unsigned shift, size_t a, size_t
     return key_shared(a_key, a_len, b_key, b_len);
 }
 
-/* The four bytes of a key behind `skip` others, as a number; zeros where there are fewer. */
+/* The four bytes of a key after `skip` others, as a number; zeros where there are fewer. */
 static inline uint32_t head_of(const unsigned char *key, size_t len, size_t skip)
 {
     uint32_t head = 0;
@@ -120,7 +120,7 @@ static inline uint32_t head_of(const unsigned char *key, size_t len, size_t skip
     return head;
 }
 
-/* What the group shares it shares with the fence behind it, too, if there is one: so that a key in
+/* What the group shares it shares with the fence after it, too, if there is one: so that a key in
  * between is known to begin with it. */
 static void index_group(struct fences *f, unsigned level, size_t at)
 {

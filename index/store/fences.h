@@ -5,9 +5,9 @@
  * A binary search in the fences would miss the CPU's cache, and mispredict a branch, at nearly
  * every step. So they are searched as a B-tree is: level 0 has all of them, each level above the
  * first of every group of the one below, up to a level of one group. The fences of a group are told
- * apart by their heads, four bytes of each behind what they all begin with, which are compared
+ * apart by their heads, four bytes of each after what they all begin with, which are compared
  * without a branch; fences themselves are looked at only where heads are equal. (Poor man's
- * normalized keys behind a truncated prefix: Graefe and Larson, "B-Tree Indexes and CPU Caches",
+ * normalized keys after a truncated prefix: Graefe and Larson, "B-Tree Indexes and CPU Caches",
  * ICDE 2001.) */
 #ifndef MKV_STORE_FENCES_H
 #define MKV_STORE_FENCES_H
@@ -34,7 +34,7 @@ struct fences {
     struct fence *list;
     size_t count;
     size_t room;
-    unsigned char *bytes; /* the fences, one behind the other */
+    unsigned char *bytes; /* the fences, one after the other */
     uint32_t *ends;       /* of each in `bytes`; before the first one's, a 0 */
     size_t bytes_room;
     size_t ends_room;
@@ -45,7 +45,7 @@ struct fences {
 /* All zero is empty. */
 void fences_deinit(struct fences *f);
 
-/* Appends a page behind the others. The first page's fence is made empty, whatever `key` is. 0, or
+/* Appends a page after the others. The first page's fence is made empty, whatever `key` is. 0, or
  * UV_ENOMEM, and then the fences are worthless. */
 int fences_append(struct fences *f, uint32_t number, uint32_t generation, const void *key,
                   size_t key_len);

@@ -137,7 +137,7 @@ int journal_read(const char *directory, uint64_t applied, journal_block_cb cb, v
 
 /* The last segment is brought to disk, whole or cut: a process that was killed may have left a
  * block of it in the page cache only, and a power cut must not take that one once there are blocks
- * behind it, or once somebody saw it. */
+ * after it, or once somebody saw it. */
 int journal_open(const char *directory, uint64_t applied, bool sync, journal_block_cb cb, void *arg,
                  struct journal_replay *total, struct journal **journal)
 {
@@ -286,7 +286,7 @@ static int end_segment(struct journal *j)
     return 0;
 }
 
-/* A flush behind a block is half as dear where the block only overwrites: the file keeps its size
+/* A flush after a block is half as dear where the block only overwrites: the file keeps its size
  * and its blocks. What can't be written ahead is written as it comes. */
 static void write_ahead(struct journal *j, size_t n)
 {

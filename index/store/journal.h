@@ -6,10 +6,10 @@
  *     block           u32 length of the payload, u32 CRC-32C of salt, number and payload, u64
  *                     number, payload
  *     zeros           maybe, at the end of the last segment: written ahead, since a flush is
- * cheaper behind a block that only overwrites
+ * cheaper after a block that only overwrites
  *
  * A block is written only once the one before is on disk. So after a crash at most the last block
- * is torn, and is cut off; one that is damaged with a good block behind it, or that a clean stop
+ * is torn, and is cut off; one that is damaged with a good block after it, or that a clean stop
  * had on disk (seal.h), was damaged by something else, and is never skipped. The salt keeps bytes
  * of a key from being taken for a block. Without flushes (--no-sync) a power cut may tear any
  * block: what follows the first torn one is lost. */
@@ -28,13 +28,13 @@ struct journal_replay {
     uint64_t blocks;    /* replayed */
     uint64_t bytes;     /* of all segments, what is torn left out */
     uint64_t torn;      /* bytes at the end of the last segment */
-    uint64_t last;      /* the last block, `applied` if there is none behind it */
+    uint64_t last;      /* the last block, `applied` if there is none after it */
     uint64_t sealed;    /* the last block that a clean stop had on disk, or 0 */
     uint64_t tail;      /* first block of the last segment, or 0 when there is no segment */
     uint64_t tail_size; /* its bytes that are good */
 };
 
-/* Fires for each block behind the checkpoint, in order. Other than 0 ends the replay. */
+/* Fires for each block after the checkpoint, in order. Other than 0 ends the replay. */
 typedef int (*journal_block_cb)(const unsigned char *payload, size_t n, void *arg);
 
 /* Replays the blocks of a directory's journal with numbers over `applied`, and changes nothing. 0,

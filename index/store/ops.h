@@ -36,7 +36,7 @@ struct op {
 enum op_class op_class_of(const unsigned char *key, size_t key_len, const unsigned char *value,
                           size_t value_len);
 
-#define ORPHAN_SUFFIX 9 /* bytes behind the key of an orphan */
+#define ORPHAN_SUFFIX 9 /* bytes after the key of an orphan */
 
 /* Appends; the buffer has OP_MAX bytes reserved. */
 void op_write(struct buf *payload, const struct op *op);

@@ -67,7 +67,7 @@ struct page_writer {
 
 void page_writer_init(struct page_writer *writer);
 
-/* Bytes that a key with a value takes behind the key before (NULL at a page's start). */
+/* Bytes that a key with a value takes after the key before (NULL at a page's start). */
 size_t page_entry_size(const void *before, size_t before_len, const void *key, size_t key_len,
                        size_t value_len);
 

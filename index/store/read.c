@@ -1,4 +1,4 @@
-/* Gets and listings: internal keys, in their order, are those of users behind a byte that says what
+/* Gets and listings: internal keys, in their order, are those of users after a byte that says what
  * they are (ops.h), and orphans' end with the generation. */
 #include <assert.h>
 #include <stdlib.h>

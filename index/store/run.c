@@ -11,7 +11,7 @@
 struct run_entry {
     uint16_t key_len;
     uint16_t value_len;
-    uint16_t size; /* in a page, behind the entry before */
+    uint16_t size; /* in a page, after the entry before */
 };
 
 static int out_of_memory(void)

@@ -39,7 +39,7 @@ struct run {
  * returns 0, or a negative UV_E* after a log line, and then the table is worthless. */
 int run_init(struct run *run, const struct fences *old);
 
-/* Adds an entry behind the last one, whose key is less, and writes pages that are full. */
+/* Adds an entry after the last one, whose key is less, and writes pages that are full. */
 int run_add(struct run *run, const unsigned char *key, size_t key_len, const unsigned char *value,
             size_t value_len);
 

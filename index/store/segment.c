@@ -105,7 +105,7 @@ static int replay_block(struct segment_replay *replay, const unsigned char *payl
     return rc;
 }
 
-/* The head is on disk before any block is written, so that a torn head has none behind it. */
+/* The head is on disk before any block is written, so that a torn head has none after it. */
 enum segment_end segment_parse(const unsigned char *bytes, size_t n, struct segment_replay *replay,
                                size_t *good, int *stopped)
 {

@@ -44,9 +44,9 @@ struct segment_replay {
 
 /* How the blocks in `n` bytes of a segment end. */
 enum segment_end {
-    SEGMENT_WHOLE,   /* with the last byte, or with zeros behind it that were written ahead */
+    SEGMENT_WHOLE,   /* with the last byte, or with zeros after it that were written ahead */
     SEGMENT_TORN,    /* with one that was cut short: *good bytes are good */
-    SEGMENT_DAMAGED, /* with a bad one, and there is a good one behind it */
+    SEGMENT_DAMAGED, /* with a bad one, and there is a good one after it */
     SEGMENT_STOPPED  /* where `cb` returned other than 0, which is in *stopped */
 };
 

@@ -77,7 +77,7 @@ void *slots_find_next(const struct slots *s, uint32_t hash, size_t *at)
     return look(s, hash, at);
 }
 
-/* Closes the gap: an item behind it moves up, unless that were before the place of its hash. */
+/* Closes the gap: an item after it moves up, unless that were before the place of its hash. */
 void slots_drop(struct slots *s, size_t at)
 {
     size_t mask = s->size - 1;

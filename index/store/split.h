@@ -5,7 +5,7 @@
  *     key, NUL, u8 1  the next
  *     key, NUL, u8 2  ...
  *
- * One that is full has another one behind it: the last is shorter, or empty. What lies beyond the
+ * One that is full has another one after it: the last is shorter, or empty. What lies beyond the
  * first are pieces. No key has a NUL, so that in key order its pieces follow it, before any other
  * key that begins as it does: whoever walks, or makes a table in one go, meets a record whole. A
  * commit writes and deletes a key's entries together, and nobody outside of the store sees them. */
@@ -21,7 +21,7 @@
 
 #define SPLIT_ENTRIES_MAX (RECORD_MAX / PAGE_VALUE_MAX + 1)
 #define SPLIT_ROOM        (SPLIT_ENTRIES_MAX * PAGE_VALUE_MAX) /* bytes that they hold */
-#define SPLIT_SUFFIX      2                                    /* bytes behind the key of a piece */
+#define SPLIT_SUFFIX      2                                    /* bytes after the key of a piece */
 
 struct store;
 

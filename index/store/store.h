@@ -10,7 +10,7 @@
  *
  * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
  * memtable). A checkpoint brings the memtable into a new index.gdbm, in a worker thread, and drops
- * the journal behind it. Reads look into the memtables, then into index.gdbm. commit.c tells
+ * the journal after it. Reads look into the memtables, then into index.gdbm. commit.c tells
  * how, checkpoint.h and merge.c what a table is made of, journal.h what a crash may leave.
  *
  * All calls are the loop thread's. */
