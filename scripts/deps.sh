@@ -9,7 +9,8 @@
 # elsewhere they are named and you install them.
 set -euo pipefail
 
-# A tool or header, and the Debian package that brings it.
+# A tool or header, and the Debian package that brings it. What is "wanted" mkv builds without: it is
+# installed where apt-get can do that, and isn't missed elsewhere.
 build_needs="
 tool cc                     gcc
 tool cmake                  cmake
@@ -18,7 +19,7 @@ tool pkg-config             pkg-config
 tool nginx                  nginx
 tool curl                   curl
 tool setsid                 util-linux
-tool lowdown                lowdown
+wanted lowdown              lowdown
 header uv.h                 libuv1-dev
 header gdbm.h               libgdbm-dev
 header curl/curl.h          libcurl4-openssl-dev
@@ -92,6 +93,7 @@ has()
 {
     case $1 in
         tool) command -v "$2" >/dev/null ;;
+        wanted) command -v "$2" >/dev/null || ! command -v apt-get >/dev/null ;;
         header) has_header "$2" ;;
         llhttp) has_llhttp ;;
         server) compgen -G "/usr/lib/postgresql/*/bin/$2" >/dev/null ;;
