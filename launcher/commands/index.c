@@ -107,7 +107,7 @@ static const struct option index_option_table[] = {
      offsetof(struct index_options, no_sync)},
     {"direct", "[ADDR:]PORT", NULL, "serve the index without nginx here, too", option_set_listen,
      offsetof(struct index_options, direct)},
-    {"admin", "[ADDR:]PORT", NULL, "show how the index is here, to this machine only without ADDR",
+    {"admin", "[ADDR:]PORT", NULL, "show how it is here; only to this machine, unless with ADDR",
      option_set_admin, offsetof(struct index_options, admin)},
     {"s3", "[ADDR:]PORT", NULL, "where clients connect that speak S3 only", option_set_listen,
      offsetof(struct index_options, s3)},

@@ -26,9 +26,8 @@ static const struct option volume_option_table[] = {
     {"tls-client-ca", "FILE", NULL,
      "refuse clients without a certificate of these authorities; HUP reads it anew",
      option_set_string, offsetof(struct volume_options, tls_client_ca)},
-    {"admin", "[ADDR:]PORT", NULL,
-     "show how the volume is here, to this machine alone without ADDR", option_set_admin,
-     offsetof(struct volume_options, admin)},
+    {"admin", "[ADDR:]PORT", NULL, "show how it is here; only to this machine, unless with ADDR",
+     option_set_admin, offsetof(struct volume_options, admin)},
     COMMON_OPTIONS,
 };
 
