@@ -23,13 +23,14 @@ authority() { # NAME
 }
 
 # Makes NAME.crt, with the authority's behind it, and NAME.key. nginx compares an address with the name
-# of the subject, where libcurl wants it among the others.
+# of the subject, where libcurl wants it among the others. PURPOSE: what alone it is good for.
 certificate() { # NAME [DAYS [ADDRESS [AUTHORITY]]]
     local base=$RUN/tls/$1 days=${2:-30} address=${3:-127.0.0.1} authority=$RUN/tls/${4:-ca}
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$address" \
         -keyout "$base.key" -out "$base.csr" 2>/dev/null
     openssl x509 -req -in "$base.csr" -CA "$authority.crt" -CAkey "$authority.key" -days "$days" \
-        -set_serial "0x$(openssl rand -hex 8)" -extfile <(echo "subjectAltName=IP:$address") \
+        -set_serial "0x$(openssl rand -hex 8)" -extfile <(echo "subjectAltName=IP:$address${PURPOSE:+
+extendedKeyUsage=$PURPOSE}") \
         -out "$base.crt" 2>/dev/null
     cat "$authority.crt" >>"$base.crt"
     chmod 600 "$base.key"
