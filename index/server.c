@@ -231,6 +231,14 @@ static int start_admin(struct index_server *s, const struct index_server_options
     return rc;
 }
 
+/* Of an index that could not start. */
+static void drop_admin(struct index_server *s)
+{
+    if (s->admin_port != NULL)
+        admin_port_stop(s->admin_port, ignore_cb, NULL);
+    admin_stop(s->admin, ignore_cb, NULL);
+}
+
 /* What removes and writes by itself. 0, or a negative UV_E* and nothing of it is started. */
 static int start_writers(struct index_server *s, uint64_t backup_ms)
 {
@@ -320,9 +328,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
 
 err_admin:
     log_error("the index cannot start: %s", uv_strerror(rc));
-    if (s->admin_port != NULL)
-        admin_port_stop(s->admin_port, ignore_cb, NULL);
-    admin_stop(s->admin, ignore_cb, NULL);
+    drop_admin(s);
 err_jobs:
     jobs_close(s->jobs);
     jobs_stop(s->jobs, ignore_cb, NULL);
