@@ -36,6 +36,7 @@ struct index_server {
     struct s3 s3;
     struct http_server *http;      /* NULL without listeners, and once it has stopped */
     struct admin *admin;           /* NULL once it has stopped */
+    struct admin *stopped_admin;   /* which the port may still show */
     struct admin_port *admin_port; /* NULL without one, and once it has stopped */
     char *directory;
     struct meter meter; /* of `http` */
@@ -214,6 +215,11 @@ static bool admits_cb(struct http_request *request, void *arg)
     return auth_admits_admin(s->api.keys, request);
 }
 
+static void admin_dropped_cb(void *arg)
+{
+    admin_free(arg);
+}
+
 static int start_admin(struct index_server *s, const struct index_server_options *options)
 {
     int rc =
@@ -227,7 +233,7 @@ static int start_admin(struct index_server *s, const struct index_server_options
     rc = admin_port_start(s->admin, options->admin_listeners, options->n_admin_listeners, admits_cb,
                           s, &s->admin_port);
     if (rc < 0)
-        admin_stop(s->admin, ignore_cb, NULL);
+        admin_stop(s->admin, admin_dropped_cb, s->admin);
     return rc;
 }
 
@@ -236,7 +242,7 @@ static void drop_admin(struct index_server *s)
 {
     if (s->admin_port != NULL)
         admin_port_stop(s->admin_port, ignore_cb, NULL);
-    admin_stop(s->admin, ignore_cb, NULL);
+    admin_stop(s->admin, admin_dropped_cb, s->admin);
 }
 
 /* What removes and writes by itself. 0, or a negative UV_E* and nothing of it is started. */
@@ -456,8 +462,10 @@ static void jobs_stopped_cb(void *arg)
 
 static void jobs_stop_if_quiet(struct index_server *s)
 {
-    if (s->http == NULL && s->admin_port == NULL && s->admin == NULL)
-        jobs_stop(s->jobs, jobs_stopped_cb, s);
+    if (s->http != NULL || s->admin_port != NULL || s->admin != NULL)
+        return;
+    admin_free(s->stopped_admin);
+    jobs_stop(s->jobs, jobs_stopped_cb, s);
 }
 
 static void http_stopped_cb(void *arg)
@@ -480,6 +488,7 @@ static void admin_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
+    s->stopped_admin = s->admin;
     s->admin = NULL;
     jobs_stop_if_quiet(s);
 }

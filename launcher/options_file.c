@@ -88,7 +88,7 @@ static int add_option(struct reading *r, const struct option *o, const char *val
     const char *problem;
 
     if (o->set == option_set_action || o->set == option_set_config)
-        return refuse(r, "%s is for the command line alone", o->name);
+        return refuse(r, "%s is for the command line only", o->name);
     if (*at != 0)
         return refuse(r, "%s stands in line %u already", o->name, *at);
     if (o->argument == NULL && *value != '\0')
@@ -121,6 +121,20 @@ static int expand(struct reading *r, const char *name, char **value)
     return 0;
 }
 
+/* What other files of options would take for quotes or a comment would be part of a value here, and
+ * of a directory's name. */
+static int check_value(struct reading *r, const char *name, const char *value)
+{
+    const char *mark = strchr(value, '#');
+
+    if (*value == '"' || *value == '\'')
+        return refuse(r, "%s: a value takes no quotes, and blanks within it count: %s", name,
+                      value);
+    if (mark != NULL && (mark == value || strchr(BLANKS, mark[-1]) != NULL))
+        return refuse(r, "%s: a comment needs a line of its own: %s", name, mark);
+    return 0;
+}
+
 /* `line` is without its end, and a NUL stands there. */
 static int apply_line(struct reading *r, char *line, size_t len)
 {
@@ -141,7 +155,7 @@ static int apply_line(struct reading *r, char *line, size_t len)
     if (*value != '\0')
         *value++ = '\0';
     value += strspn(value, BLANKS);
-    if (expand(r, line, &value) != 0)
+    if (check_value(r, line, value) != 0 || expand(r, line, &value) != 0)
         return EXIT_USAGE;
     o = options_find(r->command, line, strlen(line));
     if (o != NULL)

@@ -116,7 +116,7 @@ static void handle_cb(struct http_request *request, void *arg)
 
 /* --- Start and stop -------------------------------------------------------------------------- */
 
-static void admin_free(struct admin *a)
+void admin_free(struct admin *a)
 {
     if (a->fd >= 0)
         close(a->fd);
@@ -173,11 +173,9 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
 static void http_stopped_cb(void *arg)
 {
     struct admin *a = arg;
-    void (*cb)(void *) = a->stop_cb;
-    void *cb_arg = a->stop_arg;
 
-    admin_free(a);
-    cb(cb_arg);
+    a->http = NULL;
+    a->stop_cb(a->stop_arg);
 }
 
 void admin_stop(struct admin *a, void (*cb)(void *arg), void *arg)

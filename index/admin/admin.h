@@ -48,11 +48,15 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
 /* Answers with status.h's JSON. */
 void admin_respond_status(const struct admin *admin, struct http_request *request);
 
-/* Removes the socket, lets requests end, and fires `cb` from the loop; `admin` is freed just
- * before. Those who watch jobs are served until these have ended: jobs_close() comes first. */
+/* Removes the socket, lets requests end, and fires `cb` from the loop; admin_free() is to come,
+ * once nobody else has it. Those who watch jobs are served until these have ended: jobs_close()
+ * comes first. */
 void admin_stop(struct admin *admin, void (*cb)(void *arg), void *arg);
 
 /* Cuts off what still runs. Only after admin_stop(), before its callback. */
 void admin_abort(struct admin *admin);
+
+/* Only after the callback of admin_stop(). */
+void admin_free(struct admin *admin);
 
 #endif

@@ -18,8 +18,8 @@ struct admin_port;
 /* Whether the sender of the request may see all this; false: answered. */
 typedef bool (*admin_admits_cb)(struct http_request *request, void *arg);
 
-/* Serves on `n` listening TCP sockets, n > 0, which it takes over on success. `admin` is borrowed.
- * 0 and *port, or a negative UV_E* after a log line. */
+/* Serves on `n` listening TCP sockets, n > 0, which it takes over on success. `admin` is borrowed
+ * until the callback of the stop. 0 and *port, or a negative UV_E* after a log line. */
 int admin_port_start(const struct admin *admin, const int *sockets, size_t n,
                      admin_admits_cb admits, void *arg, struct admin_port **port);
 

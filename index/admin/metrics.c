@@ -10,16 +10,20 @@ struct scrape {
     struct buf out;
 };
 
-/* Some volumes of a family. */
+/* Some volumes of a family; one at least, so that a family's head is never without one, and comes
+ * once. */
 static void fill_volumes(struct metrics *m, struct exposition *e, size_t bound)
 {
     struct volumes *volumes = places_volumes(m->admin->objects->places);
+    size_t n = volumes_count(volumes);
     size_t i = m->family - 1;
 
     metrics_begin_volumes(i, m->volume > 0, e);
-    while (m->volume < volumes_count(volumes) && buf_size(e->out) < bound && !e->failed)
-        metrics_of_volume(i, volumes_at(volumes, m->volume++), e);
-    if (m->volume < volumes_count(volumes))
+    do {
+        if (m->volume < n)
+            metrics_of_volume(i, volumes_at(volumes, m->volume++), e);
+    } while (m->volume < n && buf_size(e->out) < bound && !e->failed);
+    if (m->volume < n)
         return;
     m->volume = 0;
     m->family++;

@@ -159,6 +159,8 @@ static void close_if_idle(struct volumes *v)
         uv_close((uv_handle_t *)&v->timer, timer_closed_cb);
 }
 
+static_assert(VOLUME_BYTES_MAX <= INT64_MAX / VOLUMES_MAX, "sums of all volumes");
+
 static void read_numbers(struct volume *volume, const json_t *root)
 {
     json_int_t total = json_integer_value(json_object_get(root, "total"));
@@ -167,7 +169,8 @@ static void read_numbers(struct volume *volume, const json_t *root)
 
     volume->name_max = names > 0 && names < NAME_MAX ? (unsigned)names : 0;
     volume->total_bytes = volume->free_bytes = UINT64_MAX;
-    if (total > 0 && json_is_integer(free_bytes) && json_integer_value(free_bytes) >= 0) {
+    if (total > 0 && (uint64_t)total <= VOLUME_BYTES_MAX && json_is_integer(free_bytes) &&
+        json_integer_value(free_bytes) >= 0 && json_integer_value(free_bytes) <= total) {
         volume->total_bytes = (uint64_t)total;
         volume->free_bytes = (uint64_t)json_integer_value(free_bytes);
     }

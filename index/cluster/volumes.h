@@ -26,6 +26,7 @@
 #include "index/cluster/sign.h"
 #include "index/cluster/transfer.h"
 
+#define VOLUME_BYTES_MAX   (1ULL << 52) /* of a disk: those of all volumes can be added up */
 #define VOLUME_REASON_MAX  128
 #define VOLUME_ADDRESS_MAX VOLUME_NAME_SIZE /* "https://host:port" and a NUL */
 #define VOLUME_ZONE_MAX    64               /* bytes of a name for a zone */
@@ -62,8 +63,8 @@ struct volume {
                                         what the list says; letters of either case are the same */
     unsigned weight;                 /* its share of the keys next to that of others */
     uint64_t since;                  /* of the state; ms since 1970, 0 before the first answer */
-    uint64_t free_bytes;             /* UINT64_MAX: unknown */
-    uint64_t total_bytes;            /* likewise */
+    uint64_t free_bytes;             /* total_bytes at most; UINT64_MAX: unknown */
+    uint64_t total_bytes;            /* VOLUME_BYTES_MAX at most; UINT64_MAX: unknown */
     uint64_t errors;                 /* requests that it failed, since the start */
     unsigned name_max;               /* bytes of the longest name on its disk; 0: unknown */
     uint32_t id;                     /* the caller's: in the store, of this name and identity */

@@ -97,6 +97,23 @@ ready() { # STATUS
     want 200 GET "$(url a)/status"
 }
 
+@test "a request that is sent while the index stops is answered, and then it ends" {
+    volume v
+    watched v
+    exec 8<>"/dev/tcp/127.0.0.1/$(port a)"
+    printf 'GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n' >&8
+    want 200 GET "$(url a)/healthz" # by now it has read that
+    signal i TERM
+    within 5 closed "$(port a)"
+    within 5 refute test -S "$T/data/i/admin.sock"
+    printf '\r\n' >&8
+    answer 8
+    exec 8>&-
+    same 200 "$STATUS"
+    await_end i
+    same 0 "$RC"
+}
+
 @test "an index is ready when it can serve, and says why it isn't" {
     find_port a
     fake v1 stall-accept

@@ -42,7 +42,7 @@ load ../support/lib
     printf 'port 3001\n' >"$T/bad.conf"
     refused 2 'PORT and DIR, here or in the --config FILE' volume --config "$T/bad.conf"
     printf 'print-config\n' >"$T/bad.conf"
-    refused 2 "$T/bad.conf:1: print-config is for the command line alone" index --config "$T/bad.conf"
+    refused 2 "$T/bad.conf:1: print-config is for the command line only" index --config "$T/bad.conf"
     printf 'port 3001\ndir /tmp\n' >"$T/bad.conf"
     chmod 666 "$T/bad.conf"
     refused 2 "$T/bad.conf: everybody may write it" volume --config "$T/bad.conf"

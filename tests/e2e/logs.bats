@@ -140,6 +140,14 @@ plain() { # FILE
     within 5 grep -q quoted "$T/log"
     within 5 grep -q quoted "$T/access"
     jq -es 'all(.time and .level and .source and .message)' "$T/log" >"$T/out"
+    # What isn't UTF-8 would make the line no JSON.
+    printf 'GET /aa/\xff\xfe HTTP/1.1\r\nHost: x\r\nUser-Agent: \xff\r\nConnection: close\r\n\r\n' >"$T/request"
+    ask "$(port v)" <"$T/request"
+    printf 'GET /aa/\xc3\xa9\xe2\x82\xac HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >"$T/request"
+    ask "$(port v)" <"$T/request"
+    within 5 grep -q 'aa/é' "$T/access"
+    python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]' "$T/access"
+    grep -q '"(not UTF-8)"' "$T/access"
     same '/aa/"quoted"/x' "$(jq -r 'select(.source == "nginx").message | capture("PUT (?<it>[^ ]*quoted.*/x)").it' "$T/log" |
         sed 's/%22/"/g' | head -n 1)"
     same 'PUT /aa/%22quoted%22/x HTTP/1.1 409 a "client" \ of ours' \

@@ -95,7 +95,7 @@ static void test_apply_takes_options_and_operands(void **state)
                                 "  port\t [::1]:80 \t\r\n"
                                 "volume a:1\n"
                                 "sync\n"
-                                "label  \"two words\" # all of it \n"
+                                "label  two \"words\" of#it \n"
                                 "volume b:2\n"
                                 " # port 1\n"
                                 "dir /srv/a b",
@@ -108,7 +108,7 @@ static void test_apply_takes_options_and_operands(void **state)
     assert_int_equal(s.subvolumes, 0);
     assert_int_equal(file.n_operands, 4);
     assert_string_equal(file.operands[0], "/srv/a b");
-    assert_string_equal(file.operands[1], "\"two words\" # all of it");
+    assert_string_equal(file.operands[1], "two \"words\" of#it");
     assert_string_equal(file.operands[2], "a:1");
     assert_string_equal(file.operands[3], "b:2");
     options_file_deinit(&file);
@@ -148,10 +148,15 @@ static void test_apply_names_the_line_that_it_refuses(void **state)
         {"dir  ", "mkv: f:1: dir needs a value"},
         {"sync yes", "mkv: f:1: sync takes no value: 'yes'"},
         {"port 0", "mkv: f:1: port must be PORT or ADDR:PORT: '0'"},
-        {"subvolumes 2 # two", "mkv: f:1: subvolumes must be a number from 1 to 256: '2 # two'"},
-        {"help", "mkv: f:1: help is for the command line alone"},
-        {"version", "mkv: f:1: version is for the command line alone"},
-        {"config g", "mkv: f:1: config is for the command line alone"},
+        {"subvolumes 2 # two", "mkv: f:1: subvolumes: a comment needs a line of its own: # two"},
+        {"dir /srv/disk1\t#one", "mkv: f:1: dir: a comment needs a line of its own: #one"},
+        {"name \"two words\"",
+         "mkv: f:1: name: a value takes no quotes, and blanks within it count: \"two words\""},
+        {"dir '/srv/disk1'",
+         "mkv: f:1: dir: a value takes no quotes, and blanks within it count: '/srv/disk1'"},
+        {"help", "mkv: f:1: help is for the command line only"},
+        {"version", "mkv: f:1: version is for the command line only"},
+        {"config g", "mkv: f:1: config is for the command line only"},
         {"\033[31m 1", "mkv: f:1: unknown option '\\x1b[31m'"},
     };
 
