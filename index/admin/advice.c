@@ -93,10 +93,15 @@ static bool has_state(const json_t *volume, const char *state)
     return strcmp(json_text_in(volume, "state"), state) == 0;
 }
 
-/* Those that are away hold copies, whether new values go there or not. */
 static bool is_down(const json_t *volume)
 {
-    return has_state(volume, "down");
+    return is_used(volume) && has_state(volume, "down");
+}
+
+/* Drained, or off the list: taken away on purpose, or not yet empty. */
+static bool is_gone(const json_t *volume)
+{
+    return !is_used(volume) && has_state(volume, "down");
 }
 
 static bool is_read_only(const json_t *volume)
@@ -150,6 +155,13 @@ static void mend_down(struct advice *a, const json_t *volume)
                  quantity_duration(after, text));
 }
 
+static void mend_gone(struct advice *a, const json_t *volume)
+{
+    (void)volume;
+    write_text(a->mend, "Nothing is to be done about what was emptied (`mkv drain`) and taken "
+                        "away. Else bring it back, or give its copies up with `mkv forget`.");
+}
+
 static void mend_full(struct advice *a, const json_t *volume)
 {
     (void)volume;
@@ -179,6 +191,7 @@ static const struct trouble {
     void (*mend)(struct advice *a, const json_t *volume); /* NULL for several */
 } troubles[] = {
     {is_down, "down", true, WARNING, mend_down},
+    {is_gone, "down, and takes no new values", true, NOTE, mend_gone},
     {is_read_only, "read-only", true, WARNING, mend_read_only},
     {is_full, "full", true, WARNING, mend_full},
     {is_nearly_full, "nearly full", false, NOTE, mend_full},
@@ -339,9 +352,13 @@ static void mend_job(struct advice *a, const json_t *job)
 
     if (strcmp(kind, "heal") == 0 || strcmp(kind, "scrub") == 0)
         write_text(a->mend, "Run `mkv verify --repair` once all volumes are up.");
+    else if (strcmp(kind, "verify") == 0 && strstr(json_text_in(job, "text"), "away") != NULL)
+        write_text(a->mend, "Bring the volumes back that are away, or give them up with `mkv "
+                            "forget`. Then run `mkv verify --repair`.");
     else if (strcmp(kind, "verify") == 0)
-        write_text(a->mend, "Run `mkv verify --repair`, with --remove-orphans for blobs without "
-                            "a key.");
+        write_text(a->mend,
+                   "Run `mkv verify --repair`, with --remove-orphans for blobs without a key, "
+                   "unless this index was restored from an old dump: then they are values.");
     else if (*json_text_in(job, "volume") != '\0')
         write_text(a->mend, "Run `mkv %s %s` again; it goes on where it ended.", kind,
                    json_text_in(job, "volume"));

@@ -87,9 +87,10 @@ static void test_advice_names_each_of_a_few_volumes(void **state)
 static void test_advice_sums_many_volumes_up(void **state)
 {
     (void)state;
-    judge("{'replicas':1,'volumes':[{'name':'a','state':'down','since_ms':9},"
-          "{'name':'b','state':'down','since_ms':8},{'name':'c','state':'down'},"
-          "{'name':'d','state':'down'},{'name':'e','state':'up','used':true}]}");
+    judge("{'replicas':1,'volumes':[{'name':'a','state':'down','used':true,'since_ms':9},"
+          "{'name':'b','state':'down','used':true,'since_ms':8},{'name':'c','state':'down','used':"
+          "true},"
+          "{'name':'d','state':'down','used':true},{'name':'e','state':'up','used':true}]}");
     assert_int_equal(json_array_size(advice), 1);
     expect(0, "warning", "4 of 5 volumes are down: a, b, c and others.", "their machines");
     assert_int_equal(json_integer_value(json_object_get(json_array_get(advice, 0), "since_ms")), 8);
@@ -98,13 +99,37 @@ static void test_advice_sums_many_volumes_up(void **state)
 static void test_advice_tells_the_reason_s_own_mend(void **state)
 {
     (void)state;
-    judge("{'volumes':[{'name':'a','state':'down','reason':'it refuses our tickets: another "
-          "--secret-file, or clocks that differ'},{'name':'b','state':'down','reason':'it may "
-          "speak TLS alone: name it https://HOST:PORT'},{'name':'c','state':'down','reason':'it is "
+    judge("{'volumes':[{'name':'a','state':'down','used':true,'reason':'it refuses our tickets: "
+          "another "
+          "--secret-file, or clocks that "
+          "differ'},{'name':'b','state':'down','used':true,'reason':'it may "
+          "speak TLS alone: name it "
+          "https://HOST:PORT'},{'name':'c','state':'down','used':true,'reason':'it is "
           "listed by another name'}]}");
     assert_non_null(strstr(at(0, "mend"), "clocks"));
     assert_non_null(strstr(at(1, "mend"), "--tls-cert"));
     assert_non_null(strstr(at(2, "mend"), "one name"));
+}
+
+static void test_advice_of_what_was_taken_out_is_a_note(void **state)
+{
+    (void)state;
+    judge("{'replicas':1,'volumes':[{'name':'a','state':'up','used':true},{'name':'b',"
+          "'state':'down','reason':'it can\\u0027t be reached','used':false}]}");
+    assert_int_equal(json_array_size(advice), 1);
+    expect(0, "note", "Volume b is down, and takes no new values: it can't be reached.",
+           "Nothing is to be done");
+}
+
+static void test_advice_of_what_verify_found(void **state)
+{
+    (void)state;
+    judge("{'jobs':[{'job':1,'kind':'verify','state':'done','clean':false,'text':'2 copies are on "
+          "volumes that are away'}]}");
+    assert_non_null(strstr(at(0, "mend"), "mkv forget"));
+    judge("{'jobs':[{'job':1,'kind':'verify','state':'done','clean':false,'text':'2 blobs without "
+          "a key'}]}");
+    assert_non_null(strstr(at(0, "mend"), "an old dump"));
 }
 
 static void test_advice_begins_with_refused_writes(void **state)
@@ -170,6 +195,8 @@ int main(void)
         cmocka_unit_test_teardown(test_advice_names_each_of_a_few_volumes, forget_advice),
         cmocka_unit_test_teardown(test_advice_sums_many_volumes_up, forget_advice),
         cmocka_unit_test_teardown(test_advice_tells_the_reason_s_own_mend, forget_advice),
+        cmocka_unit_test_teardown(test_advice_of_what_was_taken_out_is_a_note, forget_advice),
+        cmocka_unit_test_teardown(test_advice_of_what_verify_found, forget_advice),
         cmocka_unit_test_teardown(test_advice_begins_with_refused_writes, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_a_certificate_comes_in_time, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_a_job_is_gone_with_the_next_one, forget_advice),
