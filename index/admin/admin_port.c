@@ -128,6 +128,7 @@ static void http_stopped_cb(void *arg)
 {
     struct admin_port *p = arg;
 
+    p->http = NULL;
     uv_close((uv_handle_t *)&p->sample, closed_cb);
 }
 
@@ -140,5 +141,6 @@ void admin_port_stop(struct admin_port *p, void (*cb)(void *arg), void *arg)
 
 void admin_port_abort(struct admin_port *p)
 {
-    http_server_abort(p->http);
+    if (p->http != NULL)
+        http_server_abort(p->http);
 }

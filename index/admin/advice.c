@@ -38,14 +38,27 @@ static void write_text(char *text, const char *format, ...)
     va_end(args);
 }
 
+/* What stands between backticks is shown as a command of ours; in `text` there are words of others:
+ * a volume's reason, what a job has met. */
+static void take_commands_out(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '`')
+            *text = '\'';
+    }
+}
+
 /* Adds what `text` and `mend` hold. */
 static void add(struct advice *a, enum level level, int64_t since)
 {
     static const char *const names[] = {
         [NOTE] = "note", [WARNING] = "warning", [CRITICAL] = "critical"};
-    json_t *entry = json_pack("{s:s, s:o, s:o, s:o}", "level", names[level], "text",
-                              json_of_text(a->text), "mend", json_of_text(a->mend), "since_ms",
-                              since > 0 ? json_integer(since) : json_null());
+    json_t *entry;
+
+    take_commands_out(a->text);
+    entry = json_pack("{s:s, s:o, s:o, s:o}", "level", names[level], "text", json_of_text(a->text),
+                      "mend", json_of_text(a->mend), "since_ms",
+                      since > 0 ? json_integer(since) : json_null());
 
     if (json_array_append_new(a->lists[level], entry) < 0)
         a->has_failed = true;

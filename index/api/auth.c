@@ -141,8 +141,11 @@ bool auth_admits_admin(struct keys *keys, struct http_request *request)
         refuse(request, auth_status(result), asked.is_confidential, explain(result, request));
         return false;
     }
-    may = access_may_administer(found.who);
-    if (!may && found.scheme == ACCESS_ANONYMOUS)
+    /* A link to a key named /status would do else: what is signed is a host and a path. */
+    may = access_may_administer(found.who) && !found.presigned;
+    if (found.presigned)
+        refuse(request, 403, false, "No link opens this port: sign the request's headers.");
+    else if (!may && found.scheme == ACCESS_ANONYMOUS)
         refuse(request, 401, asked.is_confidential, "This needs an access key.");
     else if (!may)
         refuse(request, 403, false, "The access key has no grant for this: it needs a:*");

@@ -53,6 +53,11 @@ static int check(const struct reading *r, const struct stat *file)
                  r->path, (unsigned)file->st_mode & 07777);
         return -EPERM;
     }
+    if (r->is_trusted && file->st_uid != 0 && file->st_uid != geteuid()) {
+        snprintf(r->why, r->why_size, "%s: it belongs to another user (uid %u): chown it", r->path,
+                 (unsigned)file->st_uid);
+        return -EPERM;
+    }
     if (file->st_size > (off_t)r->max) {
         snprintf(r->why, r->why_size, "%s: it is larger than %zu bytes", r->path, r->max);
         return -EFBIG;

@@ -21,7 +21,7 @@ int private_file_read(const char *path, size_t max, struct buf *text, char *why,
 /* The same of a file that anybody may read. */
 int public_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size);
 
-/* The same of a file that anybody may read, and not everybody may write. */
+/* The same of a file that anybody may read, and not everybody may write: it is root's or ours. */
 int trusted_file_read(const char *path, size_t max, struct buf *text, char *why, size_t why_size);
 
 /* Overwrites all memory of `text`, and frees it. */

@@ -163,17 +163,17 @@ static_assert(VOLUME_BYTES_MAX <= INT64_MAX / VOLUMES_MAX, "sums of all volumes"
 
 static void read_numbers(struct volume *volume, const json_t *root)
 {
-    json_int_t total = json_integer_value(json_object_get(root, "total"));
+    uint64_t total = (uint64_t)json_integer_value(json_object_get(root, "total"));
     const json_t *free_bytes = json_object_get(root, "free");
+    uint64_t left = (uint64_t)json_integer_value(free_bytes);
     json_int_t names = json_integer_value(json_object_get(root, "names"));
 
     volume->name_max = names > 0 && names < NAME_MAX ? (unsigned)names : 0;
     volume->total_bytes = volume->free_bytes = UINT64_MAX;
-    if (total > 0 && (uint64_t)total <= VOLUME_BYTES_MAX && json_is_integer(free_bytes) &&
-        json_integer_value(free_bytes) >= 0 && json_integer_value(free_bytes) <= total) {
-        volume->total_bytes = (uint64_t)total;
-        volume->free_bytes = (uint64_t)json_integer_value(free_bytes);
-    }
+    if (total == 0 || total > INT64_MAX || !json_is_integer(free_bytes) || left > INT64_MAX)
+        return;
+    volume->total_bytes = total < VOLUME_BYTES_MAX ? total : VOLUME_BYTES_MAX;
+    volume->free_bytes = left < volume->total_bytes ? left : volume->total_bytes;
 }
 
 /* Others wrote it: what could drive a terminal stays out. */

@@ -8,6 +8,7 @@
 
 static volatile sig_atomic_t caught;
 static const char *volatile farewell;
+static int farewell_fd;
 static sigset_t open_mask; /* what was blocked before */
 
 static void caught_cb(int signal)
@@ -16,7 +17,7 @@ static void caught_cb(int signal)
         caught = signal;
         return;
     }
-    if (farewell != NULL && write(STDERR_FILENO, farewell, strlen(farewell)) < 0)
+    if (farewell != NULL && write(farewell_fd, farewell, strlen(farewell)) < 0)
         _exit(128 + signal);
     _exit(128 + signal);
 }
@@ -57,7 +58,8 @@ int interrupts_signal(void)
     return caught;
 }
 
-void interrupts_set_farewell(const char *text)
+void interrupts_set_farewell(int fd, const char *text)
 {
+    farewell_fd = fd;
     farewell = text;
 }

@@ -18,7 +18,7 @@ int interrupts_wait(int fd, int ms);
  * and its number. */
 int interrupts_signal(void);
 
-/* What a second signal writes to standard error first, a string that stays; NULL: nothing. */
-void interrupts_set_farewell(const char *text);
+/* What a second signal writes to `fd` first, a string that stays; NULL: nothing. */
+void interrupts_set_farewell(int fd, const char *text);
 
 #endif

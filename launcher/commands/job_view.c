@@ -34,7 +34,7 @@ void job_view_init(struct job_view *view, bool json)
 {
     *view = (struct job_view){.json = json, .is_terminal = !json && can_redraw()};
     if (view->is_terminal)
-        interrupts_set_farewell(CLEAR);
+        interrupts_set_farewell(STDERR_FILENO, CLEAR);
 }
 
 const char *job_view_clearing(const struct job_view *view)

@@ -203,7 +203,7 @@ static int watch(const struct status_options *options, int directory)
     interrupts_init();
     interrupts_admit(); /* an index that hangs holds nobody for long */
     if (redraws) {
-        interrupts_set_farewell(SCREEN_LEAVE);
+        interrupts_set_farewell(STDOUT_FILENO, SCREEN_LEAVE);
         fputs(SCREEN_ENTER, stdout);
     }
     while (rc == 0 && interrupts_signal() == 0) {

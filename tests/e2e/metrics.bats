@@ -78,7 +78,7 @@ sample() { # FILE REGEX
         same 301 "$(grep -o "^mkv_volume_$n{volume=\"[0-9.:]*\"" "$T/metrics" | sort -u | wc -l)" "$n"
         same 301 "$(grep -c "^mkv_volume_$n{" "$T/metrics")" "$n"
     done
-    same 1 "$(grep -c '^# TYPE mkv_volume_up ' "$T/metrics")"
+    same '' "$(awk '/^# (HELP|TYPE) / { print $2, $3 }' "$T/metrics" | sort | uniq -d)" 'heads that come twice'
     within 10 sees i v up
     scrape >"$T/metrics"
     same 1 "$(grep -c '^mkv_volume_up{.*} 1$' "$T/metrics")"

@@ -267,6 +267,7 @@ static void test_parse_prefers_the_command_line_to_the_file_to_the_default(void 
 static void test_parse_refuses_files_that_cannot_be_trusted_or_read(void **state)
 {
     char open_to_all[] = "--config options.conf";
+    char of_another[] = "--config options.conf";
     char missing[] = "--config missing.conf";
     char directory[] = "--config .";
     char empty[] = "--config=";
@@ -279,6 +280,13 @@ static void test_parse_refuses_files_that_cannot_be_trusted_or_read(void **state
     write_file("options.conf", "port 2\n", 0666);
     assert_int_equal(parse(open_to_all, &s, &argv, &n, said), EXIT_USAGE);
     assert_non_null(strstr(said, "--config options.conf: everybody may write it (mode 0666)"));
+    if (geteuid() == 0) {
+        write_file("options.conf", "port 2\n", 0644);
+        assert_int_equal(chown("options.conf", 12345, 12345), 0);
+        assert_int_equal(parse(of_another, &s, &argv, &n, said), EXIT_USAGE);
+        assert_non_null(strstr(said, "it belongs to another user (uid 12345)"));
+        assert_int_equal(chown("options.conf", 0, 0), 0);
+    }
     assert_int_equal(parse(missing, &s, &argv, &n, said), EXIT_USAGE);
     assert_non_null(strstr(said, "--config missing.conf: No such file or directory"));
     assert_int_equal(parse(directory, &s, &argv, &n, said), EXIT_USAGE);

@@ -208,6 +208,23 @@ static void ask_again(struct fixture *f, const char *answer)
     wait_for_probe(f, f->probes + 1);
 }
 
+/* What isn't true can be answered, and is added up with what other volumes answer. */
+static void test_probe_bounds_the_numbers(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_again(f, "{\"total\":9223372036854775807,\"free\":9223372036854775807}");
+    assert_true(f->volume->total_bytes == VOLUME_BYTES_MAX);
+    assert_true(f->volume->free_bytes == VOLUME_BYTES_MAX);
+    ask_again(f, "{\"total\":1000,\"free\":5000}");
+    assert_int_equal(f->volume->total_bytes, 1000);
+    assert_int_equal(f->volume->free_bytes, 1000);
+    ask_again(f, "{\"total\":-1,\"free\":5000}");
+    assert_true(f->volume->total_bytes == UINT64_MAX);
+    ask_again(f, "{\"total\":1000,\"free\":-5}");
+    assert_true(f->volume->free_bytes == UINT64_MAX);
+}
+
 static void test_probe_takes_the_volumes_word(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_probe_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_of_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_while_it_is_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe_bounds_the_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probe_takes_the_volumes_word, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probe_takes_the_longest_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volume_report_when_we_are_short, setup, teardown),
