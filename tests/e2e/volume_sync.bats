@@ -271,7 +271,7 @@ more_stored() { # NUMBER
     same 1 "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" no_new_privs
     same 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" seccomp
     # Directories, its log, its socket and mkv's; the rest is the event loop's.
-    same "/dev/null /proc/meminfo $D $D/.mkv" "$(find "/proc/$pid/fd" -type l -printf '%l\n' | grep ^/ | sort -u | xargs)" 'what it has open'
+    same "/dev/null /proc/$pid/statm /proc/meminfo $D $D/.mkv" "$(find "/proc/$pid/fd" -type l -printf '%l\n' | grep ^/ | sort -u | xargs)" 'what it has open'
     # Signals are for mkv.
     kill -TERM "$pid"
     kill -HUP "$pid"
