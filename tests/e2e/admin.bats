@@ -72,9 +72,9 @@ field() { # FILE NAME
     grep -Eq 'not synced' "$T/status"
     grep -Eqx "volume +$(at v1) down since [0-9:]{8}, it can't be reached \\(takes no new values\\)" "$T/status"
     grep -Eqx "volume +$(at v2) up, .* free" "$T/status"
-    grep -Fqx "warning     Volume $(at v1) is down: it can't be reached." "$T/status"
+    grep -Fqx "note        Volume $(at v1) is down, and takes no new values: it can't be reached." "$T/status"
     status_of i --json
-    same warning "$(jq -r '.advice[0].level' "$T/status")"
+    same note "$(jq -r '.advice[0].level' "$T/status")"
 }
 
 @test "a checkpoint is told of, also that of an earlier run" {
