@@ -16,11 +16,11 @@
 #define COLUMNS       80 /* of a terminal that doesn't say */
 #define SHOWN_LONG_MS 1000
 
-static bool can_redraw(void)
+bool job_view_can_redraw(int fd)
 {
     const char *term = getenv("TERM");
 
-    return isatty(STDERR_FILENO) && term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
+    return isatty(fd) && term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
 }
 
 static unsigned columns(void)
@@ -32,7 +32,8 @@ static unsigned columns(void)
 
 void job_view_init(struct job_view *view, bool json)
 {
-    *view = (struct job_view){.json = json, .is_terminal = !json && can_redraw()};
+    *view =
+        (struct job_view){.json = json, .is_terminal = !json && job_view_can_redraw(STDERR_FILENO)};
     if (view->is_terminal)
         interrupts_set_farewell(STDERR_FILENO, CLEAR);
 }

@@ -17,6 +17,9 @@ struct job_view {
     uint64_t told_at; /* when the last plain line was written, as elapsed_ms */
 };
 
+/* Whether that descriptor is a terminal on which a line can be drawn anew. */
+bool job_view_can_redraw(int fd);
+
 void job_view_init(struct job_view *view, bool json);
 
 /* Shows a line of a job's stream, without its end; line and progress are up to date afterwards. 0,

@@ -12,6 +12,7 @@
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
 #include "launcher/commands/interrupts.h"
+#include "launcher/commands/job_view.h"
 #include "launcher/commands/status_text.h"
 
 #define ANSWER_MAX (16UL << 20)
@@ -56,18 +57,11 @@ const struct command status_command = {
 };
 
 /* https://no-color.org */
-static bool can_redraw(void)
-{
-    const char *term = getenv("TERM");
-
-    return isatty(STDOUT_FILENO) && term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
-}
-
 static bool has_colour(void)
 {
     const char *no_color = getenv("NO_COLOR");
 
-    return can_redraw() && (no_color == NULL || *no_color == '\0');
+    return job_view_can_redraw(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
 }
 
 /* --- One answer ------------------------------------------------------------------------------ */
@@ -197,7 +191,7 @@ static int show(const struct status_options *options, int directory, bool redraw
 
 static int watch(const struct status_options *options, int directory)
 {
-    bool redraws = can_redraw() && !options->json;
+    bool redraws = job_view_can_redraw(STDOUT_FILENO) && !options->json;
     int rc = 0;
 
     interrupts_init();

@@ -3,13 +3,12 @@
 
 load ../support/lib
 
-# Prints what the admin port a says, or another, checked by promtool where it is.
+# Prints what the admin port a says, or another, checked by promtool.
 scrape() { # [NAME]
     want 200 GET "$(url "${1:-a}")/metrics" || return 1
     same 'text/plain; version=0.0.4; charset=utf-8' "$(header Content-Type)" || return 1
-    if command -v promtool >/dev/null; then
-        promtool check metrics <"$T/body" || return 1
-    fi
+    command -v promtool >/dev/null || fail "promtool is missing: scripts/deps.sh --test installs it" || return 1
+    promtool check metrics <"$T/body" || return 1
     cat "$T/body"
 }
 

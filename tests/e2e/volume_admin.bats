@@ -6,9 +6,8 @@ load ../support/tls
 
 scrape() { # to $T/body
     want 200 GET "$(url_of_admin)/metrics"
-    if command -v promtool >/dev/null; then
-        promtool check metrics <"$T/body"
-    fi
+    command -v promtool >/dev/null || fail "promtool is missing: scripts/deps.sh --test installs it" || return 1
+    promtool check metrics <"$T/body" || return 1
 }
 
 # Not by TLS, which is the volume's own port's.
