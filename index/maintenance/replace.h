@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "index/store/build.h"
+#include "index/store/gdbm/build.h"
 
 struct replace {
     const char *directory; /* of the index, which must not run; made 0700 when missing */

@@ -1,17 +1,16 @@
-/* The durable table key -> record, in one directory that one process holds at a time.
+/* The durable, ordered table key -> record: the contract of an engine. gdbm/ keeps the table in a
+ * directory that one process holds at a time, postgres/ in a database that several indexes share.
  *
- *     DIR/lock            held while the store is open
- *     DIR/index.gdbm      the table: what all journal blocks up to some number left behind
- *     DIR/journal.N       what was committed since, in segments (journal.h)
- *     DIR/sealed          up to where a clean stop had the journal on disk (seal.h)
- *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
- *     DIR/next.gdbm       a table in the making; worthless after a crash
- *     DIR/restore.tmp/    a table in the making that is to replace all of this (build.h); likewise
+ * What is read may be there at once, or come later: each call that reads says which. It returns the
+ * result, and then no callback fires; or STORE_LATER, and then the callback fires exactly once, from
+ * the loop, unless the reading is cancelled before. So a caller writes
  *
- * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
- * memtable). A checkpoint brings the memtable into a new index.gdbm, in a worker thread, and drops
- * the journal after it. Reads look into the memtables, then into index.gdbm. commit.c tells
- * how, checkpoint.h and merge.c what a table is made of, journal.h what a crash may leave.
+ *     rc = store_get(store, &op->reading, key->bytes, key->len, &record, got_cb);
+ *     if (rc != STORE_LATER)
+ *         go_on(op, rc, &record);
+ *
+ * and got_cb() calls go_on() as well. GDBM always has it at once. What is read is as some finished
+ * commit left it, and no older than what any index had told its client before the call.
  *
  * All calls are the loop thread's. */
 #ifndef MKV_STORE_STORE_H
@@ -30,7 +29,15 @@
 
 #define STORE_KEY_MAX KEY_MAX
 
-struct store;
+struct store_engine;
+
+/* An engine's own struct begins with it. Each engine has a function that opens it. */
+struct store {
+    const struct store_engine *engine;
+    unsigned number;  /* of this index among those that share the table, from 0 on; */
+    unsigned numbers; /* less than this: 1 where nobody else can have it open. Generations that this
+                         index makes are `number` modulo `numbers` */
+};
 
 /* Two tables in one: a commit may change both at once. */
 enum store_space {
@@ -38,48 +45,49 @@ enum store_space {
     STORE_ORPHANS, /* key and generation -> orphan: blobs that no key names and that are to go */
 };
 
-struct store_options {
-    bool sync;               /* a commit waits for the disk; else for the page cache only */
-    size_t checkpoint_bytes; /* journal bytes after which a checkpoint begins; 0: the default */
-    unsigned patience_ms;    /* of a commit that the disk doesn't let begin; 0: the default */
-    bool only_reads;         /* change nothing in the directory: every commit is UV_EROFS */
+/* Waits for commits in flight, frees, and fires `cb` from the loop. No other call may follow, and
+ * no reading may be waited for. */
+typedef void (*store_close_cb)(void *arg);
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+#define STORE_LATER 1
+
+struct store_request; /* an engine's */
+struct store_view;
+
+/* `rc` and what was read are as the call would have returned them; `record` and the like are NULL
+ * unless `rc` is 0, and valid during the callback. */
+struct store_reading;
+typedef void (*store_got_cb)(struct store_reading *reading, int rc, const struct record *record);
+typedef void (*store_got_orphan_cb)(struct store_reading *reading, int rc,
+                                    const struct orphan *orphan);
+typedef void (*store_viewed_cb)(struct store_reading *reading, int rc,
+                                const struct store_view *view);
+typedef void (*store_listed_cb)(struct store_reading *reading, int rc);
+typedef void (*store_identified_cb)(struct store_reading *reading, int rc, uint32_t id);
+
+/* Embedded in an operation, one for each thing that it waits for at a time. It has to stay until the
+ * callback has begun, or store_cancel() was called. */
+struct store_reading {
+    void *data; /* the caller's */
+    /* The engine's; NULL: nothing is waited for. So a reading begins zeroed. */
+    struct store_request *request;
 };
 
-/* Opens the store in `directory`, made 0700 when missing, and recovers what a crash left: replays
- * the journal, cuts a torn last entry off, and says so in one log line. 0 and *store, or a negative
- * UV_E* after one log line that names what is wrong and the mend: UV_EBUSY when another process has
- * it open, UV_EILSEQ when a file is damaged other than by a crash. With `only_reads` it has the
- * same as a store, and what a crash left stays there, as store_open_reader() says. */
-int store_open(uv_loop_t *loop, const char *directory, const struct store_options *options,
-               struct store **store);
+/* A key's record, when it comes later. */
+struct store_view {
+    bool exists;          /* has a record */
+    struct record record; /* only then */
+    struct orphan orphan; /* of the record's own generation, that is of copies of its blob that are
+                             made or not yet removed; n_places 0: there is none */
+    uint64_t latest;      /* the latest time of the key's orphans of the record's generation or a
+                             later one that are blob_time's (store_orphan_time()); 0: none */
+};
 
-/* Waits for commits in flight and a running checkpoint, brings the journal to disk and marks that
- * as a clean stop, lets go of the lock, frees, and fires `cb` from the loop. No other call may
- * follow. */
-typedef void (*store_close_cb)(void *arg);
-void store_close(struct store *store, store_close_cb cb, void *arg);
-
-/* Opens the store in `directory`, which no other process may have open but to read it too, for
- * gets, listings, names and stats alone. It has what store_open() would find, and nothing in the
- * directory changes; one log line warns of a torn last block, which is left out. 0 and *store, to
- * be closed by store_close_reader(), or a negative UV_E* as store_open() says, UV_ENOENT when there
- * is no store.
- */
-int store_open_reader(const char *directory, struct store **store);
-
-/* NULL does nothing. */
-void store_close_reader(struct store *store);
-
-/* Looks up a key, which has no NUL, as the last finished commit left it. Never waits but for a page
- * of index.gdbm. 0 and *record, UV_ENOENT, or UV_EIO after a log line. */
-int store_get(struct store *store, const void *key, size_t len, struct record *record);
-
-/* The same of an orphan. */
-int store_get_orphan(struct store *store, const void *key, size_t len, uint64_t generation,
-                     struct orphan *orphan);
-
-/* The greatest generation that a record or an orphan in here ever had; 0 before the first. */
-uint64_t store_last_generation(const struct store *store);
+/* Of whatever failed at a store that several share: it can't be reached now. Nothing is known then,
+ * least of all that a key is missing. */
+#define STORE_AWAY (-ENETUNREACH)
 
 /* --- Changes --------------------------------------------------------------------------------- */
 
@@ -87,7 +95,9 @@ uint64_t store_last_generation(const struct store *store);
 enum store_expect {
     STORE_ANYTHING,
     STORE_NOTHING,
-    STORE_EXACTLY /* `was`, or `orphan_was` */
+    STORE_EXACTLY, /* `was`, or `orphan_was` */
+    STORE_OWN      /* an orphan that this index has announced and no other has taken over since. An
+                      engine that only one index can have open takes it for STORE_ANYTHING */
 };
 
 struct store_change {
@@ -109,9 +119,11 @@ struct store_commit;
 
 /* Fires once, never inside store_commit(), from the loop. 0: all changes are visible and, with
  * `sync`, on disk. Else nothing has changed: STORE_CONFLICT; UV_ENOSPC, or UV_EIO, and then none
- * will be visible after a restart either, unless the disk failed in between; or UV_ETIMEDOUT,
- * when the disk hung before it was given the commit. These end at once. All others end in the order
- * they began, and each finds what those before it have left, or will have. */
+ * will be visible after a restart either, unless the disk failed in between; UV_ETIMEDOUT, when the
+ * disk hung before it was given the commit; or STORE_AWAY. GDBM: these end at once, all others in
+ * the order they began, and each finds what those before it have left, or will have. A commit that
+ * begins after another has ended finds what that has left, in every engine. As long as nobody knows
+ * how a commit has ended, the callback doesn't fire. */
 typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
 
 /* Embedded in an operation, which must keep it until the callback has fired. */
@@ -122,44 +134,36 @@ struct store_commit {
     STAILQ_ENTRY(store_commit) link; /* in its batch */
 };
 
-/* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
- * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, UV_EROFS, or UV_ENOSPC (on a disk
- * that is nearly full, for one that deletes nothing) when nothing was started. */
 #define STORE_CHANGES_MAX 5
-int store_commit(struct store *store, struct store_commit *commit,
-                 const struct store_change *changes, size_t n, store_commit_cb done);
 
-/* Makes one change, and fires `done` as soon as it is written: the end of this process can't undo
- * it then, but a power cut can until the next commit has ended. It is visible a moment later. */
-int store_announce(struct store *store, struct store_commit *commit,
-                   const struct store_change *change, store_commit_cb done);
+/* --- In order --------------------------------------------------------------------------------- */
 
-/* --- In order -------------------------------------------------------------------------------- */
-
-/* Calls `cb` for each key of the space that begins with `prefix` and isn't less than `start`, in
- * byte order, until it returns other than 0, and returns that; 0 at the end, or UV_EIO or
- * UV_ENOMEM. Key and record are valid during the call. `cb` must not call the store but for names
- * and gets. */
+/* Gets one entry of a listing. Other than 0 ends the listing, which returns that. Key and record
+ * are valid during the call, which must not call the store but for names. */
 typedef int (*store_list_cb)(const void *key, size_t len, const struct record *record, void *arg);
-int store_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
-               size_t start_len, store_list_cb cb, void *arg);
-
-/* The same of orphans from this key and generation on, by key and then by generation; of this key
- * alone with `only`. */
 typedef int (*store_orphan_cb)(const void *key, size_t len, uint64_t generation,
                                const struct orphan *orphan, void *arg);
-int store_list_orphans(struct store *store, const void *key, size_t len, uint64_t generation,
-                       bool only, store_orphan_cb cb, void *arg);
 
-/* --- Volumes --------------------------------------------------------------------------------- */
+/* What is listed: keys that begin with `prefix` and aren't less than `start`, in byte order. */
+struct store_range {
+    const void *prefix;
+    size_t prefix_len;
+    const void *start;
+    size_t start_len;
+    size_t want; /* about how many the callback will take: an engine fetches so many at a time, and
+                    goes on after them until the callback has had enough; 0: the engine's default */
+};
 
-/* Records keep volumes by id, so that they stay small whatever the names; an id is never given to
- * another name. The id of the volume of that name, 1 to 255 bytes, which is given one if it has
- * none (it reaches the journal with the next commit). 0 and *id, or UV_ENAMETOOLONG, UV_ENOMEM. */
-int store_volume_id(struct store *store, const char *name, uint32_t *id);
-
-/* The name of a volume id, valid until the store closes, or NULL if there is none. */
-const char *store_volume_name(const struct store *store, uint32_t id);
+/* Orphans from this key and generation on, by key and then by generation. */
+struct store_orphan_range {
+    const void *key;
+    size_t len;
+    uint64_t generation;
+    bool only; /* those of this key */
+    bool mine; /* those that are this index's to remove: its own, and those of indexes that have
+                  died, each of which one of the others has taken over */
+    size_t want;
+};
 
 /* --- State ----------------------------------------------------------------------------------- */
 
@@ -167,7 +171,7 @@ struct store_stats {
     uint64_t keys;            /* without the unlinked ones */
     uint64_t unlinked;        /* keys */
     uint64_t orphans;         /* blobs that are to be removed */
-    uint64_t table_bytes;     /* of index.gdbm */
+    uint64_t table_bytes;     /* of index.gdbm; of the tables and their indexes */
     uint64_t segments;        /* of the journal */
     uint64_t journal_bytes;   /* of all segments */
     uint64_t pending_bytes;   /* of the journal, in no table yet */
@@ -184,31 +188,150 @@ struct store_stats {
     uint64_t flushes;     /* of the journal, each for all commits that waited, likewise */
     bool is_short;        /* of room on the disk: only commits that delete something are taken */
     bool sync;            /* as it was opened */
+    bool is_away;         /* the database can't be reached now */
+    unsigned indexes;     /* that share the table and are alive; 1 where nobody else can */
 };
 
-void store_stats(const struct store *store, struct store_stats *stats);
+/* --- The calls -------------------------------------------------------------------------------- */
 
-/* Begins a checkpoint, or has one begun when the one that runs has ended, unless the table has
- * everything. */
-void store_checkpoint(struct store *store);
+/* What an engine gives. Each call is described below. */
+struct store_engine {
+    const char *name; /* "gdbm", "postgres" */
+    void (*close)(struct store *store, store_close_cb cb, void *arg);
+    int (*get)(struct store *store, struct store_reading *reading, const void *key, size_t len,
+               struct record *record, store_got_cb done);
+    int (*get_orphan)(struct store *store, struct store_reading *reading, const void *key,
+                      size_t len, uint64_t generation, struct orphan *orphan,
+                      store_got_orphan_cb done);
+    int (*view)(struct store *store, struct store_reading *reading, const void *key, size_t len,
+                struct store_view *view, store_viewed_cb done);
+    int (*list)(struct store *store, struct store_reading *reading,
+                const struct store_range *range, store_list_cb each, void *arg,
+                store_listed_cb done);
+    int (*list_orphans)(struct store *store, struct store_reading *reading,
+                        const struct store_orphan_range *range, store_orphan_cb each, void *arg,
+                        store_listed_cb done);
+    void (*cancel)(struct store *store, struct store_reading *reading);
+    int (*commit)(struct store *store, struct store_commit *commit,
+                  const struct store_change *changes, size_t n, store_commit_cb done);
+    int (*announce)(struct store *store, struct store_commit *commit,
+                    const struct store_change *change, store_commit_cb done);
+    int (*volume_id)(struct store *store, struct store_reading *reading, const char *name,
+                     uint32_t *id, store_identified_cb done);
+    const char *(*volume_name)(const struct store *store, uint32_t id);
+    uint64_t (*last_generation)(const struct store *store);
+    void (*stats)(const struct store *store, struct store_stats *stats);
+    bool (*leads)(const struct store *store);
+};
 
-/* --- Replacing -------------------------------------------------------------------------------- */
+static inline void store_close(struct store *store, store_close_cb cb, void *arg)
+{
+    store->engine->close(store, cb, arg);
+}
 
-#define STORE_STAGE                                                                                \
-    "restore.tmp" /* the directory below the store's own in which its successor is made */
+/* Looks up a key, which has no NUL and is borrowed until the result is there. 0 and *record,
+ * UV_ENOENT, UV_EIO or UV_ENOMEM after a log line, STORE_AWAY; or STORE_LATER, and *record isn't
+ * touched. */
+static inline int store_get(struct store *store, struct store_reading *reading, const void *key,
+                            size_t len, struct record *record, store_got_cb done)
+{
+    return store->engine->get(store, reading, key, len, record, done);
+}
 
-/* The number of the journal's last block. Not while a commit is on its way. */
-uint64_t store_last_block(const struct store *store);
+/* The same of an orphan. */
+static inline int store_get_orphan(struct store *store, struct store_reading *reading,
+                                   const void *key, size_t len, uint64_t generation,
+                                   struct orphan *orphan, store_got_orphan_cb done)
+{
+    return store->engine->get_orphan(store, reading, key, len, generation, orphan, done);
+}
 
-/* Puts the table in DIR/STORE_STAGE, which build_finish() has made, in place of all that this store
- * holds: at every instant, a crash or power cut leaves the one or the other, whole. Since
- * build_start() nothing was committed. Neither a commit nor a checkpoint of this store may run;
- * afterwards it can only be closed. 0, or a negative UV_E* after a log line, and this store is as
- * it was; or, when all that failed was to sync the directory, replaced. */
-int store_adopt(struct store *store);
+/* All that a change of a key goes by, in one look. 0 and *view, also of a key that has no record;
+ * else as store_get(). */
+static inline int store_view(struct store *store, struct store_reading *reading, const void *key,
+                             size_t len, struct store_view *view, store_viewed_cb done)
+{
+    return store->engine->view(store, reading, key, len, view, done);
+}
 
-/* Removes a stage that comes to nothing; store_open() does so too, after a crash. 0, or a negative
- * UV_E* after a log line. */
-int store_remove_stage(const char *directory);
+/* Calls `each` for the range's entries, in order, until it returns other than 0, and returns that;
+ * 0 at the end; UV_EIO, UV_ENOMEM or STORE_AWAY; or STORE_LATER, and then `each` is called from the
+ * loop, and `done` after it with what would have been returned. `each` and `done` aren't called any
+ * more after store_cancel(), not even if `each` called it (which then returns other than 0). The
+ * range is copied. */
+static inline int store_list(struct store *store, struct store_reading *reading,
+                             const struct store_range *range, store_list_cb each, void *arg,
+                             store_listed_cb done)
+{
+    return store->engine->list(store, reading, range, each, arg, done);
+}
+
+/* The same of orphans. */
+static inline int store_list_orphans(struct store *store, struct store_reading *reading,
+                                     const struct store_orphan_range *range, store_orphan_cb each,
+                                     void *arg, store_listed_cb done)
+{
+    return store->engine->list_orphans(store, reading, range, each, arg, done);
+}
+
+/* Nobody waits for this reading any more: its callbacks don't fire. Nothing when nobody does. */
+static inline void store_cancel(struct store *store, struct store_reading *reading)
+{
+    if (reading->request != NULL)
+        store->engine->cancel(store, reading);
+}
+
+/* Makes `n` changes, at most STORE_CHANGES_MAX of different keys, all or none. `changes` and all
+ * it points to are copied. 0, or UV_ENOMEM, UV_ENOBUFS, UV_EIO, UV_EROFS, STORE_AWAY, or UV_ENOSPC
+ * (on a disk that is nearly full, for one that deletes nothing) when nothing was started. */
+static inline int store_commit(struct store *store, struct store_commit *commit,
+                               const struct store_change *changes, size_t n, store_commit_cb done)
+{
+    return store->engine->commit(store, commit, changes, n, done);
+}
+
+/* Makes one change, and fires `done` as soon as it is written: the end of this process can't undo
+ * it then, but a power cut may until the next commit has ended. It is visible a moment later. */
+static inline int store_announce(struct store *store, struct store_commit *commit,
+                                 const struct store_change *change, store_commit_cb done)
+{
+    return store->engine->announce(store, commit, change, done);
+}
+
+/* Records keep volumes by id, 0, 1, 2, ..., so that they stay small whatever the names; an id is
+ * never given to another name. The id of the volume of that name, 1 to 255 bytes, borrowed until
+ * the result is there, which is given one if it has none. 0 and *id, UV_ENAMETOOLONG, UV_ENOMEM,
+ * STORE_AWAY; or STORE_LATER. */
+static inline int store_volume_id(struct store *store, struct store_reading *reading,
+                                  const char *name, uint32_t *id, store_identified_cb done)
+{
+    return store->engine->volume_id(store, reading, name, id, done);
+}
+
+/* The name of a volume id, valid until the store closes, or NULL if there is none. Each id of a
+ * record or an orphan that the store has given out has one. */
+static inline const char *store_volume_name(const struct store *store, uint32_t id)
+{
+    return store->engine->volume_name(store, id);
+}
+
+/* The greatest generation that a record or an orphan had when the store was opened, or that it was
+ * given since; 0 before the first. */
+static inline uint64_t store_last_generation(const struct store *store)
+{
+    return store->engine->last_generation(store);
+}
+
+static inline void store_stats(const struct store *store, struct store_stats *stats)
+{
+    store->engine->stats(store, stats);
+}
+
+/* Whether this index is the one that does what only one at a time should: backups, repair, verify
+ * without being asked. True where nobody else can have the table open. */
+static inline bool store_leads(const struct store *store)
+{
+    return store->engine->leads(store);
+}
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "index/store/directory.h"
+#include "index/store/gdbm/directory.h"
 
 /* Brings the name of a new directory to disk: what will be durable in it must not be lost with it.
  * Where the one above can't be opened, that is not for us to do. */

@@ -13,7 +13,7 @@
 
 #include "index/base/log.h"
 #include "index/maintenance/sort.h"
-#include "index/store/build.h"
+#include "index/store/gdbm/build.h"
 #include "tests/support/rng.h"
 #include "tests/support/storebox.h"
 

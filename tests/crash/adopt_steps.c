@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "index/store/build.h"
-#include "index/store/step.h"
+#include "index/store/gdbm/build.h"
+#include "index/store/gdbm/step.h"
 #include "tests/support/storebox.h"
 
 #define OLD_KEYS  3000
@@ -22,7 +22,7 @@ static const struct store_options durable = {.sync = true};
 static unsigned last_step; /* at which the child ends; 0: none */
 static unsigned calls;
 
-void store_step(const char *name)
+void engine_step(const char *name)
 {
     if (last_step == 0 || ++calls != last_step)
         return;

@@ -5,7 +5,7 @@
  *
  * UNIVERSE and SEED are those of the keys and of what it does; VERSION the first that no record has
  * had; CHECKPOINTS after so many it closes the store and ends, 0: never; STEP the call of
- * store_step() at which it ends itself, 0: none (only where the store was built with steps). */
+ * engine_step() at which it ends itself, 0: none (only where the store was built with steps). */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +28,13 @@ static void tell_cb(const struct note *note, void *arg)
 }
 
 #ifdef MKV_STORE_STEPS
-#include "index/store/step.h"
+#include "index/store/gdbm/step.h"
 
 static atomic_ullong step_calls;
 static unsigned long long step_last;
 
 /* From any thread. */
-void store_step(const char *name)
+void engine_step(const char *name)
 {
     struct note note = {.kind = NOTE_STEP};
 

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "index/store/segment.h"
+#include "index/store/gdbm/segment.h"
 #include "tests/crash/history.h"
 #include "tests/crash/sequel.h"
 #include "tests/crash/workload.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/store/ops.h"
-#include "index/store/page.h"
+#include "index/store/gdbm/ops.h"
+#include "index/store/gdbm/page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

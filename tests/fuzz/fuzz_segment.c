@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "index/base/crc32c.h"
-#include "index/store/segment.h"
+#include "index/store/gdbm/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "index/store/table.h"
+#include "index/store/gdbm/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "index/base/codec.h"
-#include "index/store/internal.h"
-#include "index/store/segment.h"
+#include "index/store/gdbm/internal.h"
+#include "index/store/gdbm/segment.h"
 #include "tests/support/rng.h"
 
 void storebox_init(struct storebox *box, const char *dir, const struct store_options *options)
@@ -296,7 +296,7 @@ void storebox_check_pieces(struct store *store)
 {
     struct pieces pieces = {.len = 0};
 
-    STOREBOX_CHECK(store_walk(store, "", 0, pieces_cb, &pieces) == 0, "walk");
+    STOREBOX_CHECK(engine_walk(store, "", 0, pieces_cb, &pieces) == 0, "walk");
     STOREBOX_CHECK(pieces.next == 0, "piece %u is missing", pieces.next);
 }
 

@@ -9,7 +9,7 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/objects/spread.h"
-#include "index/store/internal.h"
+#include "index/store/gdbm/internal.h"
 
 #define DEADLINE 60      /* seconds that any one wait may take */
 #define STEP     200     /* ms that pass at once: less than any volume is granted */
@@ -263,7 +263,7 @@ int fixture_teardown(void **state)
 
 bool fixture_commit_waits(const struct fixture *f)
 {
-    return !store_is_quiet(f->box.store);
+    return !engine_is_quiet(f->box.store);
 }
 
 static struct key key_of(const char *text)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "index/store/build.h"
+#include "index/store/gdbm/build.h"
 #include "tests/support/storebox.h"
 
 #define MANY    100000

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/store/fences.h"
+#include "index/store/gdbm/fences.h"
 #include "index/store/key_order.h"
 #include "tests/support/rng.h"
 

@@ -5,7 +5,7 @@
 
 #include "index/base/crc32c.h"
 #include "index/store/orphan.h"
-#include "index/store/page.h"
+#include "index/store/gdbm/page.h"
 
 _Static_assert(ORPHAN_MAX <= PAGE_VALUE_MAX, "an orphan fits in a page");
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "index/base/log.h"
-#include "index/store/build.h"
-#include "index/store/internal.h"
+#include "index/store/gdbm/build.h"
+#include "index/store/gdbm/internal.h"
 #include "tests/support/storebox.h"
 
 #define KEY "/bucket/key"
@@ -321,9 +321,9 @@ static void meddle(struct storebox *box, unsigned piece, const char *value)
                     .value_len = value != NULL ? strlen(value) : 0,
                     .was = value != NULL ? OP_ABSENT : OP_PIECE};
 
-    op.key_len = split_key(key, store_internal_key(KEY, strlen(KEY), key), piece);
+    op.key_len = split_key(key, engine_internal_key(KEY, strlen(KEY), key), piece);
     assert_int_equal(memtable_reserve(box->store->active, 1, sizeof(key)), 0);
-    store_apply_cb(&op, box->store);
+    engine_apply_cb(&op, box->store);
 }
 
 static int never_cb(const void *key, size_t len, const struct record *record, void *arg)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "index/base/log.h"
-#include "index/store/build.h"
+#include "index/store/gdbm/build.h"
 #include "tests/support/storebox.h"
 
 #define LONG_KEY   1000

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "index/base/log.h"
-#include "index/store/split.h"
+#include "index/store/gdbm/split.h"
 #include "tests/support/array_table.h"
 #include "tests/support/rng.h"
 #include "tests/support/storebox.h"
