@@ -50,7 +50,7 @@ static unsigned state_timeout(const struct http_conn *conn)
     case CONN_HEAD:
         return limits->head_timeout;
     case CONN_BODY:
-        return conn->paused && !conn->answered ? 0 : limits->body_timeout;
+        return (conn->paused || conn->undecided) && !conn->answered ? 0 : limits->body_timeout;
     case CONN_LINGER:
         return HTTP_LINGER_TIME;
     default:
@@ -205,9 +205,26 @@ static void parse(struct http_conn *conn, const char *bytes, size_t n)
         conn->eof = true; /* the requests behind can't be kept: as if they hadn't been sent */
 }
 
+/* A request, or the rest of one whose body was left alone for a while. */
 static bool has_waiting_request(const struct http_conn *conn)
 {
-    return conn->state == CONN_IDLE && buf_size(&conn->in) > 0;
+    return (conn->state == CONN_IDLE || (conn->state == CONN_BODY && !conn->undecided)) &&
+           buf_size(&conn->in) > 0;
+}
+
+void conn_decided(struct http_conn *conn)
+{
+    conn->undecided = false;
+    conn->end_due = conn->state == CONN_ANSWER && conn->request.reader->end != NULL;
+    renew_deadline(conn);
+    turn_add(conn);
+}
+
+static void end_body(struct http_conn *conn)
+{
+    conn->end_due = false;
+    if (!conn->answered)
+        conn->request.reader->end(&conn->request);
 }
 
 void conn_turn(struct http_conn *conn)
@@ -216,6 +233,10 @@ void conn_turn(struct http_conn *conn)
         conn_close(conn);
         return;
     }
+    if (conn->end_due)
+        end_body(conn);
+    if (conn->state == CONN_CLOSED)
+        return;
     if (conn->request.writer != NULL && conn->stream == STREAM_HUNGRY && !conn->writing)
         stream_fill(conn);
     else if (has_waiting_request(conn) && !conn->writing)
@@ -252,6 +273,8 @@ static void end_input(struct http_conn *conn)
         conn_close(conn);
         break;
     case CONN_BODY:
+        if (conn->undecided)
+            break;
         if (!conn->answered) {
             conn_close(conn);
             break;
@@ -384,7 +407,7 @@ static bool wants_bytes(const struct http_conn *conn)
     case CONN_LINGER:
         return conn->request.writer == NULL || conn->dropped <= HTTP_LINGER_BYTES;
     case CONN_BODY:
-        return !conn->paused || conn->answered;
+        return buf_size(&conn->in) == 0 && (!conn->paused || conn->answered);
     default:
         return false;
     }

@@ -60,8 +60,8 @@ size_t http_connections_max(size_t wanted);
 
 /* Fires once a request when its head is complete. `request` lives until it is answered or
  * `closed` has fired, its body reader's or its writer's. The handler answers with http_respond(),
- * or starts to with http_respond_start(), at once or later; later only after http_read_body() or
- * http_request_hold(). */
+ * or starts to with http_respond_start(), at once or later; later only after http_read_body(),
+ * http_request_hold() or http_request_wait(). */
 typedef void (*http_handler_cb)(struct http_request *request, void *arg);
 
 /* What an exchange that isn't answered at once wants to hear. `data` and `end` may be NULL: then
@@ -167,12 +167,19 @@ void http_request_set_data(struct http_request *request, void *data);
 void *http_request_data(const struct http_request *request);
 
 /* Asks for the body, and sends "100 Continue" where the client waits for it. `reader` is borrowed
- * and must outlive the request. At most once a request. Only from the handler. */
+ * and must outlive the request. At most once a request. Only from the handler, or after
+ * http_request_wait(), and then no callback fires inside. */
 void http_read_body(struct http_request *request, const struct http_body_reader *reader);
 
 /* Keeps a request whose body means nothing, to answer it later: the body is dropped. `closed` fires
  * when the client goes before that, as a reader's. At most once, and not with http_read_body(). */
 void http_request_hold(struct http_request *request, void (*closed)(struct http_request *request));
+
+/* Leaves it to later what is done with the request: the body isn't read, and a client that asks
+ * whether to send it waits, until http_read_body(), http_request_hold(), or an answer. `closed`
+ * fires when the client is seen to go before that; of one that still sends its body, it isn't. Only
+ * from the handler. */
+void http_request_wait(struct http_request *request, void (*closed)(struct http_request *request));
 
 /* Back-pressure, for readers without a least rate: no bytes are read from the client between pause
  * and resume. A little that has been read already (64 KiB at most) may still come. Neither fires a

@@ -169,7 +169,8 @@ struct http_conn {
     struct head_scan head;
     struct chunks chunks;
     struct http_request request;
-    struct buf in;     /* read, but after the message that is being answered */
+    struct buf in;     /* read, but after the message that is being answered, or of a body that
+                          nobody reads yet */
     struct buf out;    /* answers not yet handed to the socket */
     struct buf flight; /* answers that the socket is writing */
     size_t dropped;    /* bytes dropped while lingering */
@@ -185,6 +186,8 @@ struct http_conn {
     bool close_after; /* no exchange follows the current one */
     bool eof;         /* the client has sent its last byte */
     bool paused;      /* by http_pause_body() */
+    bool undecided;   /* by http_request_wait(): what is read waits in `in` */
+    bool end_due;     /* the reader is to hear that the body, which there is none of, is whole */
     bool chunked;     /* the streamed answer is */
     bool reset;     /* closing must be a reset: an orderly end would make a cut answer look whole */
     bool turning;   /* it has something to do in the loop's next turn */
@@ -255,6 +258,9 @@ void conn_refuse(struct http_conn *conn, int status);
 
 /* Goes on where an answer, a written answer or a new state allows it. No-op while gathering. */
 void conn_continue(struct http_conn *conn);
+
+/* The handler has said at last what to do with the body. */
+void conn_decided(struct http_conn *conn);
 
 /* What the connection put off to the next turn of the loop. */
 void conn_turn(struct http_conn *conn);

@@ -39,6 +39,8 @@ static int on_message_begin(llhttp_t *parser)
     conn->rebalance = false;
     conn->answered = false;
     conn->paused = false;
+    conn->undecided = false;
+    conn->end_due = false;
     conn->refusal = 0;
     conn_set_state(conn, CONN_HEAD);
     return 0;
@@ -310,8 +312,9 @@ static bool may_parse(struct http_conn *conn, bool first)
     case CONN_IDLE:
         return first || turn_has_time(conn->server);
     case CONN_HEAD:
-    case CONN_BODY:
         return true;
+    case CONN_BODY:
+        return !conn->undecided;
     default:
         return false;
     }

@@ -161,19 +161,31 @@ void http_read_body(struct http_request *request, const struct http_body_reader 
 {
     struct http_conn *conn = request_conn(request);
 
-    assert(request->reader == NULL && !conn->answered);
+    assert((request->reader == NULL || conn->undecided) && !conn->answered);
     request->reader = reader;
     request->body_begun = uv_now(conn->server->loop);
     request->body_read = 0;
     if (request->content_length != 0 && expects_continue(request) &&
         buf_append_string(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n") < 0)
         conn->deadline = 0; /* it would wait for ever: the sweep ends it */
+    if (conn->undecided)
+        conn_decided(conn);
 }
 
 void http_request_hold(struct http_request *request, void (*closed)(struct http_request *request))
 {
     request->holder = (struct http_body_reader){.closed = closed};
     http_read_body(request, &request->holder);
+}
+
+void http_request_wait(struct http_request *request, void (*closed)(struct http_request *request))
+{
+    struct http_conn *conn = request_conn(request);
+
+    assert(request->reader == NULL && !conn->answered);
+    request->holder = (struct http_body_reader){.closed = closed};
+    request->reader = &request->holder;
+    conn->undecided = true;
 }
 
 static bool has_control(const char *text)
@@ -254,7 +266,7 @@ static bool much_to_come(struct http_conn *conn)
         return false;
     /* The parser counts content_length down as the body passes. */
     return r->content_length < 0 || conn->parser.content_length > HTTP_DISCARD_MAX ||
-           (r->reader == NULL && expects_continue(r));
+           ((r->reader == NULL || conn->undecided) && expects_continue(r));
 }
 
 bool response_begin(struct http_conn *conn)
@@ -263,6 +275,7 @@ bool response_begin(struct http_conn *conn)
 
     assert(!conn->answered);
     conn->answered = true;
+    conn->undecided = false;
     if (linger || conn->server->stopping || (conn->eof && buf_size(&conn->in) == 0))
         conn->close_after = true;
     return linger;

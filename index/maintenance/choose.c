@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "index/base/log.h"
-#include "index/objects/generation.h"
+#include "index/base/generation.h"
 
 /* Whether a copy has the size that the backup knows. */
 static bool is_whole_as_known(const struct copies *c)

@@ -15,7 +15,7 @@
 #include "index/base/key.h"
 #include "index/cluster/transfer.h"
 #include "index/cluster/upload.h"
-#include "index/objects/generation.h"
+#include "index/base/generation.h"
 #include "index/objects/places.h"
 #include "index/store/store.h"
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "index/base/generation.h"
 #include "index/store/record.h"
 
 #define ORPHAN_PLACES_MAX (2 * PLACES_MAX) /* where it was, and where it was copied to */
@@ -25,6 +26,12 @@ struct orphan {
     unsigned n_places;
     struct place places[ORPHAN_PLACES_MAX];
 };
+
+/* The time of the orphan's blob. */
+static inline uint64_t orphan_time(const struct orphan *orphan, uint64_t generation)
+{
+    return orphan->time > 0 ? orphan->time : generation_time(generation);
+}
 
 /* As record_encode() and record_decode(). */
 size_t orphan_encode(const struct orphan *orphan, unsigned char out[ORPHAN_MAX]);

@@ -82,8 +82,28 @@ struct store_view {
     struct orphan orphan; /* of the record's own generation, that is of copies of its blob that are
                              made or not yet removed; n_places 0: there is none */
     uint64_t latest;      /* the latest time of the key's orphans of the record's generation or a
-                             later one that are blob_time's (store_orphan_time()); 0: none */
+                             later one, of those that count (blob_time_counts()); 0: none */
 };
+
+/* For engines: a view of a key's record, without orphans so far; and one of the key's orphans, of
+ * the record's generation or a later one, or of any where there is no record. */
+static inline void store_view_begin(struct store_view *view, bool exists)
+{
+    view->exists = exists;
+    view->orphan.n_places = 0;
+    view->latest = 0;
+}
+
+static inline void store_view_add_orphan(struct store_view *view, uint64_t generation,
+                                         const struct orphan *orphan)
+{
+    uint64_t time = orphan_time(orphan, generation);
+
+    if (view->exists && generation == view->record.generation)
+        view->orphan = *orphan;
+    if (time > view->latest && blob_time_counts(time))
+        view->latest = time;
+}
 
 /* Of whatever failed at a store that several share: it can't be reached now. Nothing is known then,
  * least of all that a key is missing. */

@@ -116,7 +116,7 @@ static void measure_build(struct storebox *box, uint64_t n)
     struct rng rng = {1};
 
     STOREBOX_CHECK(storebox_open(box) == 0, "no store");
-    STOREBOX_CHECK(build_start(box->dir, store_last_block(box->store), &build) == 0, "no build");
+    STOREBOX_CHECK(build_start(box->dir, gdbm_engine_last_block(box->store), &build) == 0, "no build");
     for (unsigned i = 0; i < 3; i++)
         STOREBOX_CHECK(build_volume_id(build, (const char *[]){"a:1", "b:1", "c:1"}[i],
                                        &record.places[i].volume) == 0,
@@ -133,7 +133,7 @@ static void measure_build(struct storebox *box, uint64_t n)
     }
     STOREBOX_CHECK(build_finish(build) == 0, "no finish");
     end(&m);
-    STOREBOX_CHECK(store_adopt(box->store) == 0, "not adopted");
+    STOREBOX_CHECK(gdbm_engine_adopt(box->store) == 0, "not adopted");
     storebox_close(box);
     printf("%-28s %10.1f bytes a key\n", "the table",
            (double)storebox_disk_bytes(box->dir) / (double)n);
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
     measure_sort("sort in memory", dir, keys, keys * (ENTRY_SIZE + 40) + SPILLING);
     measure_sort("sort with 64 MiB", dir, keys, SPILLING);
     measure_sort("sort with 4 MiB", dir, keys, SPILLING / 16);
-    storebox_init(&box, dir, &(struct store_options){.sync = true});
+    storebox_init(&box, dir, &(struct gdbm_engine_options){.sync = true});
     measure_build(&box, keys);
     storebox_deinit(&box);
     storebox_remove_directory(dir);

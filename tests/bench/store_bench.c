@@ -87,7 +87,7 @@ static struct record make_record(struct store *store, uint64_t number)
         record.md5[i] = (unsigned char)rng_below(&rng, 256);
     for (unsigned i = 0; i < record.n_places; i++) {
         snprintf(name, sizeof(name), "localhost:%u", 3001 + i);
-        STOREBOX_CHECK(store_volume_id(store, name, &record.places[i].volume) == 0, "volume");
+        STOREBOX_CHECK(gdbm_engine_volume_id(store, name, &record.places[i].volume) == 0, "volume");
     }
     return record;
 }
@@ -243,7 +243,7 @@ static void bench_gets(struct bench *b, const char *what, uint64_t first, int ex
             lens[j] = make_key(first + rng_below(&rng, b->keys), keys[j]);
         started = now();
         for (unsigned j = 0; j < GETS_AT_ONCE; j++) {
-            int rc = store_get(b->box.store, keys[j], lens[j], &record);
+            int rc = gdbm_engine_get(b->box.store, keys[j], lens[j], &record);
 
             STOREBOX_CHECK(rc == expected, "%s: %s", keys[j],
                            rc == 0 ? "is there" : uv_strerror(rc));
@@ -281,7 +281,7 @@ static void bench_lists(struct bench *b)
         size_t len = make_key(rng_below(&rng, b->keys), key);
         double started = now();
         unsigned left = PAGE_KEYS;
-        int rc = store_list(b->box.store, "/bench/", 7, key, len, count_cb, &left);
+        int rc = gdbm_engine_list(b->box.store, "/bench/", 7, key, len, count_cb, &left);
 
         STOREBOX_CHECK(rc >= 0, "%s", uv_strerror(rc));
         ms[i] = (now() - started) * 1000;
@@ -346,7 +346,7 @@ int main(int argc, char **argv)
                                             {"no-sync", no_argument, NULL, 'n'},
                                             {"strict", no_argument, NULL, 's'},
                                             {NULL, 0, NULL, 0}};
-    struct store_options store_options = {.sync = true};
+    struct gdbm_engine_options store_options = {.sync = true};
     struct bench b = {.keys = 1000000};
     const char *dir = NULL;
     int option;

@@ -18,7 +18,7 @@
 
 enum found { OLD, NEW };
 
-static const struct store_options durable = {.sync = true};
+static const struct gdbm_engine_options durable = {.sync = true};
 static unsigned last_step; /* at which the child ends; 0: none */
 static unsigned calls;
 
@@ -68,7 +68,7 @@ static int replace(const char *dir)
 
     storebox_init(&box, dir, &durable);
     STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s", dir);
-    STOREBOX_CHECK(build_start(dir, store_last_block(box.store), &build) == 0, "no start");
+    STOREBOX_CHECK(build_start(dir, gdbm_engine_last_block(box.store), &build) == 0, "no start");
     STOREBOX_CHECK(build_volume_id(build, "a:1", &id) == 0, "no id");
     for (unsigned i = 0; i < NEW_KEYS; i++) {
         struct record record = record_of(i);
@@ -76,7 +76,7 @@ static int replace(const char *dir)
         STOREBOX_CHECK(build_add_key(build, key, key_of('n', i, key), &record) == 0, "no add");
     }
     STOREBOX_CHECK(build_finish(build) == 0, "no finish");
-    STOREBOX_CHECK(store_adopt(box.store) == 0, "not adopted");
+    STOREBOX_CHECK(gdbm_engine_adopt(box.store) == 0, "not adopted");
     storebox_deinit(&box);
     return 0;
 }
@@ -109,7 +109,7 @@ static enum found look(struct storebox *box)
     bool is_new;
 
     store_stats(box->store, &stats);
-    STOREBOX_CHECK(store_list(box->store, "", 0, "", 0, see_cb, &seen) == 0, "no list");
+    STOREBOX_CHECK(gdbm_engine_list(box->store, "", 0, "", 0, see_cb, &seen) == 0, "no list");
     is_new = seen.kind == 'n';
     STOREBOX_CHECK(seen.n == (is_new ? NEW_KEYS : OLD_KEYS) && stats.keys == seen.n,
                    "%u keys of '%c', %llu counted", seen.n, seen.kind,
@@ -134,12 +134,12 @@ static void go_on(struct storebox *box)
 static enum found check(const char *dir)
 {
     struct storebox box;
-    char stage[PATH_MAX + sizeof(STORE_STAGE)];
+    char stage[PATH_MAX + sizeof(GDBM_ENGINE_STAGE)];
     enum found found;
 
     storebox_init(&box, dir, &durable);
     STOREBOX_CHECK(storebox_open(&box) == 0, "can't open %s", dir);
-    snprintf(stage, sizeof(stage), "%s/" STORE_STAGE, dir);
+    snprintf(stage, sizeof(stage), "%s/" GDBM_ENGINE_STAGE, dir);
     STOREBOX_CHECK(access(stage, F_OK) < 0, "%s is still there", stage);
     found = look(&box);
     go_on(&box);

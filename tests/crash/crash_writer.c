@@ -52,7 +52,7 @@ int main(int argc, char **argv)
     static struct workload w = {
         .box = &box, .width = UNIVERSE_IN_FLIGHT, .commits = UINT64_MAX, .tell = tell_cb};
     static const struct note end = {.kind = NOTE_END};
-    struct store_options options = {.sync = false};
+    struct gdbm_engine_options options = {.sync = false};
 
     if (argc != 9) {
         fprintf(stderr, "usage: crash_writer DIR UNIVERSE SEED VERSION CHECKPOINT_BYTES SYNC "

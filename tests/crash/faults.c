@@ -228,7 +228,7 @@ static void make_remains(const char *dir)
 /* A store with both tables, a journal, and such remains. */
 static void make_template(void)
 {
-    static const struct store_options options = {.sync = true};
+    static const struct gdbm_engine_options options = {.sync = true};
     static struct workload w = {
         .rng = {.state = 7}, .version = 1, .width = 8, .tell = note_cb, .arg = &run.killed};
     struct storebox box;

@@ -228,7 +228,7 @@ static int try_checkpoint(struct life *l, bool commits)
     int rc;
 
     storebox_checkpoint_wait(&l->box);
-    store_checkpoint(l->box.store);
+    gdbm_engine_checkpoint(l->box.store);
     if (commits)
         commit_step(l, 1);
     rc = storebox_checkpoint_wait(&l->box);
@@ -273,8 +273,8 @@ static int list(struct life *l, unsigned *n)
     int rc;
 
     *n = 0;
-    rc = store_list(l->box.store, "", 0, "", 0, count_cb, n);
-    return rc == 0 ? store_list_orphans(l->box.store, "", 0, 0, false, count_orphan_cb, n) : rc;
+    rc = gdbm_engine_list(l->box.store, "", 0, "", 0, count_cb, n);
+    return rc == 0 ? gdbm_engine_list_orphans(l->box.store, "", 0, 0, false, count_orphan_cb, n) : rc;
 }
 
 static void list_step(struct life *l)
@@ -356,7 +356,7 @@ static void (*const steps[])(struct life *) = {
 
 void life_run(struct life *l, const char *dir)
 {
-    static const struct store_options options = {.sync = true};
+    static const struct gdbm_engine_options options = {.sync = true};
 
     l->n_failed = 0;
     l->key = 0;

@@ -98,7 +98,7 @@ static void work(struct storebox *box)
 static void run_store(void)
 {
     static struct ledger settled;
-    struct store_options options = {.sync = true,
+    struct gdbm_engine_options options = {.sync = true,
                                     .checkpoint_bytes = 1UL << (9 + rng_below(&power.rng, 7))};
     struct storebox box;
 
@@ -144,7 +144,7 @@ static void choose_cut(void)
 /* Has the store write one more block, and stop. */
 static void put_and_stop(const char *dir)
 {
-    const struct store_options options = {.sync = rng_one_in(&power.rng, 2)};
+    const struct gdbm_engine_options options = {.sync = rng_one_in(&power.rng, 2)};
     struct record record = {.size = 1, .n_places = 1};
     struct storebox box;
     int rc;
@@ -171,7 +171,7 @@ static void check_seal(const char *dir)
     segment_list_deinit(&list);
     storebox_truncate(path, storebox_file_size(path) - 1);
     log_open("/dev/null");
-    rc = store_open_reader(dir, &reader);
+    rc = gdbm_engine_open_reader(dir, &reader);
     log_open(NULL);
     STOREBOX_CHECK(rc == UV_EILSEQ, "%s lacks a byte, and opening it says %d", path, rc);
 }

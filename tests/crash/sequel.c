@@ -15,7 +15,7 @@ static void note_cb(const struct note *note, void *arg)
 
 void sequel_run(struct ledger *ledger, struct rng *rng, const char *dir)
 {
-    static const struct store_options options = {.sync = true};
+    static const struct gdbm_engine_options options = {.sync = true};
     static struct workload w;
     struct storebox box;
     int rc;

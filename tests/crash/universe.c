@@ -155,7 +155,7 @@ int universe_value(struct store *store, unsigned space, uint64_t version,
     places = places_of(value, space, &n);
     for (unsigned i = 0; i < n && rc == 0; i++) {
         volume_of(version, i, name);
-        rc = store_volume_id(store, name, &places[i].volume);
+        rc = gdbm_engine_volume_id(store, name, &places[i].volume);
     }
     return rc;
 }
@@ -202,8 +202,8 @@ int universe_get(struct store *store, unsigned space, unsigned i, struct univers
 
     memset(value, 0, sizeof(*value));
     if (space == STORE_KEYS)
-        return store_get(store, key->bytes, key->len, &value->record);
-    return store_get_orphan(store, key->bytes, key->len, key->generation, &value->orphan);
+        return gdbm_engine_get(store, key->bytes, key->len, &value->record);
+    return gdbm_engine_get_orphan(store, key->bytes, key->len, key->generation, &value->orphan);
 }
 
 int universe_change(struct store *store, const struct note_change *note,

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "index/store/store.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 #ifndef UNIVERSE_KEYS
 #define UNIVERSE_KEYS 3000
@@ -32,7 +32,7 @@ void universe_init(uint64_t seed);
 const struct universe_key *universe_key(unsigned space, unsigned i);
 
 /* The record or orphan of a version, 1 or more; ids of its volumes are asked of the store. 0 or
- * what store_volume_id() says. */
+ * what gdbm_engine_volume_id() says. */
 int universe_value(struct store *store, unsigned space, uint64_t version,
                    struct universe_value *value);
 
@@ -40,7 +40,7 @@ int universe_value(struct store *store, unsigned space, uint64_t version,
 bool universe_matches(const struct store *store, unsigned space, uint64_t version,
                       const struct universe_value *value);
 
-/* Asks the store for a key or an orphan; as store_get(). */
+/* Asks the store for a key or an orphan; as gdbm_engine_get(). */
 int universe_get(struct store *store, unsigned space, unsigned i, struct universe_value *value);
 
 bool universe_unlinked(uint64_t version);
@@ -66,7 +66,7 @@ struct note_change {
 };
 
 /* The change for store_commit(), with `value` made first where it sets. 0 or what
- * store_volume_id() says. */
+ * gdbm_engine_volume_id() says. */
 int universe_change(struct store *store, const struct note_change *note,
                     struct universe_value *value, struct store_change *change);
 

@@ -14,7 +14,7 @@
 #include "index/store/gdbm/segment.h"
 #include "tests/support/rng.h"
 
-void storebox_init(struct storebox *box, const char *dir, const struct store_options *options)
+void storebox_init(struct storebox *box, const char *dir, const struct gdbm_engine_options *options)
 {
     const char *tmp = getenv("TMPDIR");
 
@@ -43,7 +43,7 @@ void storebox_deinit(struct storebox *box)
 int storebox_open(struct storebox *box)
 {
     STOREBOX_CHECK(box->store == NULL, "opened twice");
-    return store_open(&box->loop, box->dir, &box->options, &box->store);
+    return gdbm_engine_open(&box->loop, box->dir, &box->options, &box->store);
 }
 
 static void closed_cb(void *arg)
@@ -141,7 +141,7 @@ int storebox_checkpoint_wait(struct storebox *box)
 int storebox_checkpoint(struct storebox *box)
 {
     storebox_checkpoint_wait(box);
-    store_checkpoint(box->store);
+    gdbm_engine_checkpoint(box->store);
     return storebox_checkpoint_wait(box);
 }
 

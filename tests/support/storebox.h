@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "index/store/store.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 /* Ends the program unless `condition` holds, also in a release build. */
 #define STOREBOX_CHECK(condition, ...)                                                             \
@@ -26,17 +26,17 @@ struct storebox {
     uv_loop_t loop;
     char dir[128];
     bool temporary; /* the directory goes with the box */
-    struct store_options options;
+    struct gdbm_engine_options options;
     struct store *store; /* NULL while closed */
 };
 
 /* The box of the store in `dir`, or of one in a new temporary directory if that is NULL. Closed. */
-void storebox_init(struct storebox *box, const char *dir, const struct store_options *options);
+void storebox_init(struct storebox *box, const char *dir, const struct gdbm_engine_options *options);
 
 /* Closes an open store, checks that the loop is empty, and removes a temporary directory. */
 void storebox_deinit(struct storebox *box);
 
-/* What store_open() says. */
+/* What gdbm_engine_open() says. */
 int storebox_open(struct storebox *box);
 
 /* Closes the store and runs the loop until that is done. Nothing when it is closed. */

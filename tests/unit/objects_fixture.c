@@ -182,7 +182,7 @@ int fixture_setup(void **state)
 {
     static struct fixture fixture;
     /* Its clock jumps: no disk hangs for that. */
-    static const struct store_options options = {.sync = true, .patience_ms = 1000000000};
+    static const struct gdbm_engine_options options = {.sync = true, .patience_ms = 1000000000};
     const struct transfer_limits limits = {
         .connect_timeout = 3000,
         .stall_timeout = FIXTURE_STALL,
@@ -599,9 +599,9 @@ static void check_blobs(struct fixture *f, bool orphans)
 {
     struct named named = {.f = f};
 
-    assert_int_equal(store_list(f->box.store, "", 0, "", 0, record_cb, &named), 0);
+    assert_int_equal(gdbm_engine_list(f->box.store, "", 0, "", 0, record_cb, &named), 0);
     if (orphans)
-        assert_int_equal(store_list_orphans(f->box.store, "", 0, 0, false, orphan_cb, &named), 0);
+        assert_int_equal(gdbm_engine_list_orphans(f->box.store, "", 0, 0, false, orphan_cb, &named), 0);
     assert_int_equal(count_blobs(f), named.n);
 }
 

@@ -46,7 +46,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    storebox_init(&f->box, NULL, &(struct store_options){0});
+    storebox_init(&f->box, NULL, &(struct gdbm_engine_options){0});
     assert_int_equal(storebox_open(&f->box), 0);
     *state = f;
     return 0;
@@ -66,7 +66,7 @@ static void put(struct fixture *f, const void *key, size_t len, unsigned flags)
     uint32_t id;
     struct record record = {.flags = flags, .size = 1, .time = 1, .generation = 1, .n_places = 1};
 
-    assert_int_equal(store_volume_id(f->box.store, "larry", &id), 0);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, "larry", &id), 0);
     record.places[0].volume = id;
     assert_int_equal(storebox_put(&f->box, key, len, &record), 0);
 }

@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     struct storebox *box = calloc(1, sizeof(*box));
 
-    storebox_init(box, NULL, &(struct store_options){.sync = false});
+    storebox_init(box, NULL, &(struct gdbm_engine_options){.sync = false});
     assert_int_equal(storebox_open(box), 0);
     *state = box;
     return 0;
@@ -35,7 +35,7 @@ static struct build *start(struct storebox *box)
 {
     struct build *build = NULL;
 
-    assert_int_equal(build_start(box->dir, store_last_block(box->store), &build), 0);
+    assert_int_equal(build_start(box->dir, gdbm_engine_last_block(box->store), &build), 0);
     return build;
 }
 
@@ -43,7 +43,7 @@ static struct build *start(struct storebox *box)
 static void finish(struct storebox *box, struct build *build)
 {
     assert_int_equal(build_finish(build), 0);
-    assert_int_equal(store_adopt(box->store), 0);
+    assert_int_equal(gdbm_engine_adopt(box->store), 0);
     storebox_close(box);
     assert_int_equal(storebox_open(box), 0);
 }
@@ -128,9 +128,9 @@ static void check_many(struct storebox *box)
     assert_int_equal(stats.keys, MANY - (MANY + 2) / 3);
     assert_int_equal(stats.orphans, ORPHANS);
     assert_int_equal(store_last_generation(box->store), MANY);
-    assert_int_equal(store_list(box->store, "", 0, "", 0, count_cb, &keys), 0);
+    assert_int_equal(gdbm_engine_list(box->store, "", 0, "", 0, count_cb, &keys), 0);
     assert_int_equal(keys, MANY);
-    assert_int_equal(store_list_orphans(box->store, "", 0, 0, false, count_orphan_cb, &orphans), 0);
+    assert_int_equal(gdbm_engine_list_orphans(box->store, "", 0, 0, false, count_orphan_cb, &orphans), 0);
     assert_int_equal(orphans, ORPHANS);
 }
 
@@ -141,14 +141,14 @@ static void check_gets(struct storebox *box)
     char key[32];
 
     for (unsigned i = 0; i < MANY; i += 7) {
-        assert_int_equal(store_get(box->store, key, key_of(i, key), &record), 0);
+        assert_int_equal(gdbm_engine_get(box->store, key, key_of(i, key), &record), 0);
         assert_int_equal(record.size, i);
         assert_int_equal(record.generation, i + 1);
         assert_int_equal(record.places[0].volume, i % VOLUMES);
         name_of(i, name);
         assert_string_equal(store_volume_name(box->store, record.places[0].volume), name);
     }
-    assert_int_equal(store_get(box->store, key, key_of(MANY, key), &record), UV_ENOENT);
+    assert_int_equal(gdbm_engine_get(box->store, key, key_of(MANY, key), &record), UV_ENOENT);
 }
 
 static void test_build_makes_what_commits_would(void **state)
@@ -164,7 +164,7 @@ static void test_build_makes_what_commits_would(void **state)
     finish(box, build);
     check_many(box);
     check_gets(box);
-    snprintf(path, sizeof(path), "%s/" STORE_STAGE, box->dir);
+    snprintf(path, sizeof(path), "%s/" GDBM_ENGINE_STAGE, box->dir);
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
@@ -180,9 +180,9 @@ static void test_build_is_followed_by_commits(void **state)
     add_many(build);
     finish(box, build);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(store_volume_id(box->store, "disk3.lan:3001", &id), 0);
+        assert_int_equal(gdbm_engine_volume_id(box->store, "disk3.lan:3001", &id), 0);
         assert_int_equal(id, 3);
-        assert_int_equal(store_volume_id(box->store, "new:1", &id), 0);
+        assert_int_equal(gdbm_engine_volume_id(box->store, "new:1", &id), 0);
         assert_int_equal(id, VOLUMES);
         assert_int_equal(storebox_delete(box, key, key_of(7, key)), 0);
         assert_int_equal(storebox_checkpoint(box), 0);
@@ -258,8 +258,8 @@ static void test_build_of_the_longest(void **state)
         assert_int_equal(build_add_orphan(build, key, len, UINT64_MAX, &orphan), 0);
     finish(box, build);
     for (size_t len = 1; len <= STORE_KEY_MAX; len++) {
-        assert_int_equal(store_get(box->store, key, len, &record), 0);
-        assert_int_equal(store_get_orphan(box->store, key, len, UINT64_MAX, &orphan), 0);
+        assert_int_equal(gdbm_engine_get(box->store, key, len, &record), 0);
+        assert_int_equal(gdbm_engine_get_orphan(box->store, key, len, UINT64_MAX, &orphan), 0);
     }
     assert_string_equal(store_volume_name(box->store, 0), name);
 }
@@ -303,15 +303,15 @@ static void test_store_adopt_refuses_what_is_not_finished_or_old(void **state)
     for (unsigned i = 0; i < MANY; i++)
         assert_int_equal(build_add_key(build, key, key_of(i, key), &record), 0);
     build_cancel(build);
-    assert_int_equal(store_adopt(box->store), UV_EILSEQ);
+    assert_int_equal(gdbm_engine_adopt(box->store), UV_EILSEQ);
     build = start(box);
     assert_int_equal(storebox_put(box, "/new", 4, &record), 0);
     assert_int_equal(build_finish(build), 0);
-    assert_int_equal(store_adopt(box->store), UV_EINVAL);
-    assert_int_equal(store_remove_stage(box->dir), 0);
+    assert_int_equal(gdbm_engine_adopt(box->store), UV_EINVAL);
+    assert_int_equal(gdbm_engine_remove_stage(box->dir), 0);
     storebox_close(box);
     assert_int_equal(storebox_open(box), 0);
-    assert_int_equal(store_get(box->store, "/new", 4, &(struct record){0}), 0);
+    assert_int_equal(gdbm_engine_get(box->store, "/new", 4, &(struct record){0}), 0);
 }
 
 static void test_build_start_fails_where_it_cannot_write(void **state)
@@ -322,7 +322,7 @@ static void test_build_start_fails_where_it_cannot_write(void **state)
     assert_true(build_start("/proc/no/such", 0, &build) < 0);
     assert_null(build);
     build_cancel(build);
-    assert_int_equal(store_remove_stage(box->dir), 0);
+    assert_int_equal(gdbm_engine_remove_stage(box->dir), 0);
 }
 
 int main(void)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "index/base/clock.h"
-#include "index/objects/generation.h"
+#include "index/base/generation.h"
 
 #define NOW 1763740800123 /* ms; its second has 877 of them left */
 

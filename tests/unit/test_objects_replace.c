@@ -198,7 +198,7 @@ static void test_replace_that_cannot_be_renewed(void **state)
 
     refuse_to_make(f, 405);
     assert_int_equal(overtake(f, "first", &replacing, &record), 0);
-    assert_int_equal(store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
                      0);
     assert_int_equal(orphan.until, 0);
     assert_int_equal(orphan.n_places, COPIES);

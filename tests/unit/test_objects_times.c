@@ -63,7 +63,7 @@ static bool has_orphan(struct fixture *f, uint64_t generation)
 {
     struct orphan orphan;
 
-    return store_get_orphan(f->box.store, KEY, strlen(KEY), generation, &orphan) == 0;
+    return gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), generation, &orphan) == 0;
 }
 
 /* --- Values that replace each other ---------------------------------------------------------- */
@@ -207,7 +207,7 @@ static void test_orphans_keep_the_time(void **state)
     assert_int_equal(fixture_move(f, KEY), 0);
     for (unsigned i = 0; i < 2; i++) { /* of what was moved, and then of what was removed, too */
         assert_int_equal(
-            store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan), 0);
+            gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan), 0);
         assert_int_equal(orphan.time, record.time);
         if (i == 0)
             assert_int_equal(fixture_remove(f, KEY), 0);
@@ -218,7 +218,7 @@ static void test_orphans_keep_the_time(void **state)
     task_begin_write(f, &task, KEY, -1);
     task_add(&task, "va");
     WAIT_UNTIL(f, store_last_generation(f->box.store) > record.generation);
-    assert_int_equal(store_get_orphan(f->box.store, KEY, strlen(KEY),
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY),
                                       store_last_generation(f->box.store), &orphan),
                      0);
     assert_int_equal(orphan.time, record.time + 1000);
@@ -226,7 +226,7 @@ static void test_orphans_keep_the_time(void **state)
     task_add(&task, "lue");
     task_end(&task);
     assert_int_equal(task_wait(&task), 0);
-    assert_int_equal(store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
                      0);
     assert_int_equal(orphan.time, record.time);
 }
@@ -242,7 +242,7 @@ static void test_orphan_that_is_partly_removed_keeps_the_time(void **state)
     fixture_start_reclaimer(f);
     assert_int_equal(fixture_remove(f, KEY), 0);
     WAIT_UNTIL(f,
-               store_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan) == 0 &&
+               gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan) == 0 &&
                    orphan.n_places == 1);
     assert_int_equal(orphan.time, record.time);
     fixture_set_fates(f, VOLUME_DELETE, FATE_DO);

@@ -90,7 +90,7 @@ static void test_write_of_another_md5_than_was_announced(void **state)
 /* A store that a kill of mkv leaves when the first volume hears of the blob knows of it. */
 static void put_begins_cb(struct volume_server *server, const char *path, void *arg)
 {
-    static const struct store_options options = {.sync = false};
+    static const struct gdbm_engine_options options = {.sync = false};
     struct fixture *f = arg;
     struct storebox copy;
     struct orphan orphan;
@@ -102,7 +102,7 @@ static void put_begins_cb(struct volume_server *server, const char *path, void *
     storebox_copy_directory(f->box.dir, dir);
     storebox_init(&copy, dir, &options);
     assert_int_equal(storebox_open(&copy), 0);
-    assert_int_equal(store_get_orphan(copy.store, KEY, strlen(KEY), generation, &orphan), 0);
+    assert_int_equal(gdbm_engine_get_orphan(copy.store, KEY, strlen(KEY), generation, &orphan), 0);
     assert_int_equal(orphan.n_places, VOLUMES);
     assert_true(store_last_generation(copy.store) >= generation);
     storebox_deinit(&copy);
@@ -345,7 +345,7 @@ static void test_write_whose_put_is_carried_out_late(void **state)
     assert_int_equal(task_wait_long(&task), 0);
     server->fates[VOLUME_PUT] = FATE_DO;
     assert_int_equal(
-        store_get_orphan(f->box.store, KEY, strlen(KEY), task.record.generation, &orphan), 0);
+        gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), task.record.generation, &orphan), 0);
     assert_int_equal(orphan.n_places, 1);
     assert_true(orphan.until >= task.record.time + FIXTURE_STALL + GRACE);
     placement_path(KEY, strlen(KEY), task.record.generation, path);

@@ -35,7 +35,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    storebox_init(&f->box, NULL, &(struct store_options){.sync = false});
+    storebox_init(&f->box, NULL, &(struct gdbm_engine_options){.sync = false});
     *state = f;
     return 0;
 }
@@ -124,7 +124,7 @@ static void fill(struct fixture *f)
         char name[16];
 
         snprintf(name, sizeof(name), "disk%u.lan:1", 2 - i);
-        assert_int_equal(store_volume_id(f->box.store, name, &ids[i]), 0);
+        assert_int_equal(gdbm_engine_volume_id(f->box.store, name, &ids[i]), 0);
     }
     for (unsigned i = 0; i < MANY; i++) {
         struct record record = {.size = i, .time = 7 * i, .flags = i % 4, .n_places = 1 + i % 2};
@@ -184,7 +184,7 @@ static void test_restore_of_a_dump_dumps_the_same(void **state)
     assert_string_equal(dump(f, 1000), ONE);
     assert_int_equal(restore(f, first, true, false), 0);
     assert_string_equal(dump(f, 1000), first);
-    assert_false(exists(f, STORE_STAGE));
+    assert_false(exists(f, GDBM_ENGINE_STAGE));
     free(first);
 }
 
@@ -197,7 +197,7 @@ static void test_restore_of_a_dump_with_any_time(void **state)
     char *first;
 
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_volume_id(f->box.store, "a:1", &record.places[0].volume), 0);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, "a:1", &record.places[0].volume), 0);
     for (unsigned i = 0; i < COUNT_OF(times); i++) {
         const char key[] = {'/', (char)('a' + i)};
 
@@ -213,7 +213,7 @@ static void test_restore_of_a_dump_with_any_time(void **state)
     for (unsigned i = 0; i < COUNT_OF(times); i++) {
         const char key[] = {'/', (char)('a' + i)};
 
-        assert_int_equal(store_get(f->box.store, key, 2, &record), 0);
+        assert_int_equal(gdbm_engine_get(f->box.store, key, 2, &record), 0);
         assert_true(record.time == times[i]);
     }
 }
@@ -253,7 +253,7 @@ static void test_restore_refuses_and_leaves_the_index_alone(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         if (restore(f, cases[i], true, false) >= 0)
             fail_msg("taken: %s", cases[i]);
-        assert_false(exists(f, STORE_STAGE));
+        assert_false(exists(f, GDBM_ENGINE_STAGE));
         assert_string_equal(dump(f, 1000), ONE);
     }
 }
@@ -283,13 +283,13 @@ static void test_restore_keeps_generations(void **state)
                 false, false),
         0);
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_get(f->box.store, "/a", 2, &record), 0);
+    assert_int_equal(gdbm_engine_get(f->box.store, "/a", 2, &record), 0);
     assert_int_equal(record.generation, 7);
     assert_int_equal(record.placed_by, 0);
-    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 1, &orphan), 0);
-    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 9, &orphan), 0);
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/a", 2, 1, &orphan), 0);
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/a", 2, 9, &orphan), 0);
     assert_int_equal(orphan.until, 9);
-    assert_int_equal(store_get_orphan(f->box.store, "/b", 2, 0, &orphan), 0);
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/b", 2, 0, &orphan), 0);
     assert_int_equal(orphan.until, 0);
     assert_int_equal(store_last_generation(f->box.store), 9);
 }
@@ -308,9 +308,9 @@ static void test_restore_of_version_1_gives_generation_0(void **state)
                         HEAD KEY("/a") "{\"orphan\":\"/a\",\"time\":7,\"volumes\":[\"a:1\"]}\n"
                                        "{\"end\":true,\"keys\":1,\"unlinked\":0,\"orphans\":1}\n");
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_get(f->box.store, "/a", 2, &record), 0);
+    assert_int_equal(gdbm_engine_get(f->box.store, "/a", 2, &record), 0);
     assert_int_equal(record.generation, 0);
-    assert_int_equal(store_get_orphan(f->box.store, "/a", 2, 0, &orphan), 0);
+    assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/a", 2, 0, &orphan), 0);
     assert_int_equal(orphan.n_places, 1);
     assert_int_equal(orphan.time, 7);
     assert_int_equal(store_last_generation(f->box.store), 0);
@@ -392,7 +392,7 @@ static void test_adopt_forgets_the_spare(void **state)
     uint32_t id;
 
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_volume_id(f->box.store, "a:1", &id), 0);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, "a:1", &id), 0);
     for (unsigned i = 0; i < 2; i++) {
         char key[] = {'/', (char)('a' + i)};
 
@@ -414,10 +414,10 @@ static void test_store_open_removes_a_stage_that_a_crash_left(void **state)
     assert_int_equal(restore(f, ONE, false, false), 0);
     snprintf(copy, sizeof(copy), "%s.copy", f->box.dir);
     storebox_copy_directory(f->box.dir, copy);
-    path_of(f, STORE_STAGE, path);
+    path_of(f, GDBM_ENGINE_STAGE, path);
     assert_int_equal(rename(copy, path), 0);
     assert_string_equal(dump(f, 1000), ONE);
-    assert_false(exists(f, STORE_STAGE));
+    assert_false(exists(f, GDBM_ENGINE_STAGE));
 }
 
 static void test_store_adopt_refuses_another_index(void **state)
@@ -428,16 +428,16 @@ static void test_store_adopt_refuses_another_index(void **state)
     char path[256];
 
     fill(f);
-    path_of(f, STORE_STAGE, path);
+    path_of(f, GDBM_ENGINE_STAGE, path);
     assert_int_equal(storebox_open(&f->box), 0);
-    assert_int_equal(store_adopt(f->box.store), UV_EIO); /* none at all */
+    assert_int_equal(gdbm_engine_adopt(f->box.store), UV_EIO); /* none at all */
     assert_int_equal(mkdir(path, 0700), 0);
-    path_of(f, STORE_STAGE "/index.gdbm", path);
+    path_of(f, GDBM_ENGINE_STAGE "/index.gdbm", path);
     path_of(f, "index.gdbm", from);
     assert_int_equal(storebox_checkpoint(&f->box), 0);
     assert_int_equal(storebox_put(&f->box, "/new", 4, &record), 0);
     assert_int_equal(link(from, path), 0); /* it lacks the last block */
-    assert_int_equal(store_adopt(f->box.store), UV_EINVAL);
+    assert_int_equal(gdbm_engine_adopt(f->box.store), UV_EINVAL);
     storebox_close(&f->box);
     assert_non_null(strstr(dump(f, 1000), "\"key\":\"/new\""));
 }

@@ -99,7 +99,7 @@ static unsigned count_keys(struct fixture *f, const char *prefix)
 {
     unsigned n = 0;
 
-    assert_int_equal(store_list(f->box.store, prefix, strlen(prefix), "", 0, count_cb, &n), 0);
+    assert_int_equal(gdbm_engine_list(f->box.store, prefix, strlen(prefix), "", 0, count_cb, &n), 0);
     return n;
 }
 

@@ -39,7 +39,7 @@ static int setup(void **state)
 {
     int rc = fixture_start(state, handle, &fixture_limits, NULL);
 
-    storebox_init(&box, NULL, &(struct store_options){0});
+    storebox_init(&box, NULL, &(struct gdbm_engine_options){0});
     assert_int_equal(storebox_open(&box), 0);
     return rc;
 }
@@ -57,7 +57,7 @@ static void put_with(const char *key, unsigned flags, uint64_t time)
 
     for (unsigned i = 0; i < RECORD_MD5_SIZE; i++)
         record.md5[i] = (unsigned char)i;
-    assert_int_equal(store_volume_id(box.store, "larry", &record.places[0].volume), 0);
+    assert_int_equal(gdbm_engine_volume_id(box.store, "larry", &record.places[0].volume), 0);
     assert_int_equal(storebox_put(&box, key, strlen(key), &record), 0);
 }
 

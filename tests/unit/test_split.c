@@ -12,7 +12,7 @@
 
 static int setup(void **state)
 {
-    static const struct store_options options = {.sync = false};
+    static const struct gdbm_engine_options options = {.sync = false};
     struct storebox *box = calloc(1, sizeof(*box));
 
     if (box == NULL)
@@ -63,7 +63,7 @@ static void assert_record(struct storebox *box, const char *key, unsigned meta_l
     struct record seen;
 
     memset(&seen, 0xa5, sizeof(seen));
-    assert_int_equal(store_get(box->store, key, strlen(key), &seen), 0);
+    assert_int_equal(gdbm_engine_get(box->store, key, strlen(key), &seen), 0);
     assert_true(record_equal(&seen, record_of(meta_len)));
 }
 
@@ -132,7 +132,7 @@ static void test_split_replaces_and_removes_all_of_a_record(void **state)
             assert_int_equal(storebox_checkpoint(box), 0);
         assert_int_equal(storebox_delete(box, KEY, strlen(KEY)), 0);
         storebox_check_pieces(box->store);
-        assert_int_equal(store_get(box->store, KEY, strlen(KEY), record_of(0)), UV_ENOENT);
+        assert_int_equal(gdbm_engine_get(box->store, KEY, strlen(KEY), record_of(0)), UV_ENOENT);
     }
     reopen(box);
     storebox_check_pieces(box->store);
@@ -246,7 +246,7 @@ static void assert_list(struct storebox *box, const char *prefix, const char *st
                         size_t start_len, unsigned stop_at, const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc = store_list(box->store, prefix, strlen(prefix), start, start_len, list_cb, &listed);
+    int rc = gdbm_engine_list(box->store, prefix, strlen(prefix), start, start_len, list_cb, &listed);
 
     assert_int_equal(rc, stop_at > 0 && listed.stop_at == 0 ? 77 : 0);
     assert_string_equal(listed.text, expected);
@@ -286,7 +286,7 @@ static void test_split_records_are_built(void **state)
     char key[32];
 
     list_lengths(lengths);
-    assert_int_equal(build_start(box->dir, store_last_block(box->store), &build), 0);
+    assert_int_equal(build_start(box->dir, gdbm_engine_last_block(box->store), &build), 0);
     for (unsigned i = 0; i < LENGTHS; i++) {
         int len = snprintf(key, sizeof(key), "/key%02u", i);
 
@@ -296,7 +296,7 @@ static void test_split_records_are_built(void **state)
     }
     assert_int_equal(build_add_orphan(build, key, strlen(key), 1, &orphan), 0);
     assert_int_equal(build_finish(build), 0);
-    assert_int_equal(store_adopt(box->store), 0);
+    assert_int_equal(gdbm_engine_adopt(box->store), 0);
     reopen(box);
     for (unsigned i = 0; i < LENGTHS; i++) {
         snprintf(key, sizeof(key), "/key%02u", i);
@@ -346,13 +346,13 @@ static void test_split_without_a_piece_is_damaged(void **state)
     for (unsigned piece = 1; piece < entries; piece++) {
         assert_int_equal(storebox_put(box, KEY, strlen(KEY), record_of(RECORD_META_MAX)), 0);
         meddle(box, piece, NULL);
-        assert_int_equal(store_get(box->store, KEY, strlen(KEY), record_of(0)), UV_EIO);
-        assert_int_equal(store_list(box->store, "", 0, "", 0, never_cb, NULL), UV_EIO);
+        assert_int_equal(gdbm_engine_get(box->store, KEY, strlen(KEY), record_of(0)), UV_EIO);
+        assert_int_equal(gdbm_engine_list(box->store, "", 0, "", 0, never_cb, NULL), UV_EIO);
         assert_int_equal(storebox_put(box, KEY, strlen(KEY), record_of(3)), UV_EIO);
         assert_int_equal(storebox_delete(box, KEY, strlen(KEY)), UV_EIO);
         meddle(box, piece, "");
-        assert_int_equal(store_get(box->store, KEY, strlen(KEY), record_of(0)), UV_EIO);
-        assert_int_equal(store_list(box->store, "", 0, "", 0, never_cb, NULL), UV_EIO);
+        assert_int_equal(gdbm_engine_get(box->store, KEY, strlen(KEY), record_of(0)), UV_EIO);
+        assert_int_equal(gdbm_engine_list(box->store, "", 0, "", 0, never_cb, NULL), UV_EIO);
         storebox_close(box); /* what was meddled with is in no file */
         assert_int_equal(storebox_open(box), 0);
     }
@@ -365,7 +365,7 @@ static void test_split_with_a_piece_too_many_is_damaged(void **state)
 
     put(box, KEY, 0);
     meddle(box, 1, "more");
-    assert_int_equal(store_list(box->store, "", 0, "", 0, list_cb, &listed), UV_EIO);
+    assert_int_equal(gdbm_engine_list(box->store, "", 0, "", 0, list_cb, &listed), UV_EIO);
     assert_string_equal(listed.text, KEY " ");
 }
 

@@ -13,7 +13,7 @@ struct fixture {
 
 static int setup(void **state)
 {
-    static const struct store_options options = {.sync = true};
+    static const struct gdbm_engine_options options = {.sync = true};
     struct fixture *f = calloc(1, sizeof(*f));
 
     if (f == NULL)
@@ -49,7 +49,7 @@ static int put(struct fixture *f, const char *key, uint64_t size)
 static int get(struct fixture *f, const char *key)
 {
     struct record record;
-    int rc = store_get(f->box.store, key, strlen(key), &record);
+    int rc = gdbm_engine_get(f->box.store, key, strlen(key), &record);
 
     return rc < 0 ? rc : (int)record.size;
 }
@@ -70,9 +70,9 @@ static void test_store_put_get_delete(void **state)
     assert_int_equal(get(f, "/a"), 9);
     assert_int_equal(storebox_delete(&f->box, "/a", 2), 0);
     assert_int_equal(get(f, "/a"), UV_ENOENT);
-    assert_int_equal(store_get(f->box.store, "/a\1b", 4, &record), 0);
+    assert_int_equal(gdbm_engine_get(f->box.store, "/a\1b", 4, &record), 0);
     assert_int_equal(record.size, 8);
-    assert_int_equal(store_get(f->box.store, "/a\1c", 4, &record), UV_ENOENT);
+    assert_int_equal(gdbm_engine_get(f->box.store, "/a\1c", 4, &record), UV_ENOENT);
 }
 
 static void test_store_delete_of_a_missing_key_harms_nothing(void **state)
@@ -123,9 +123,9 @@ static void test_store_takes_the_longest_key(void **state)
     reopen(f);
     for (unsigned i = 0; i < 20; i++) {
         key[STORE_KEY_MAX - 1] = (unsigned char)(1 + i);
-        assert_int_equal(store_get(f->box.store, key, sizeof(key), &record), 0);
+        assert_int_equal(gdbm_engine_get(f->box.store, key, sizeof(key), &record), 0);
     }
-    assert_int_equal(store_get(f->box.store, key, sizeof(key) - 1, &record), UV_ENOENT);
+    assert_int_equal(gdbm_engine_get(f->box.store, key, sizeof(key) - 1, &record), UV_ENOENT);
 }
 
 static void test_store_takes_the_longest_orphan(void **state)
@@ -146,7 +146,7 @@ static void test_store_takes_the_longest_orphan(void **state)
     for (uint64_t i = 0; i < 20; i++) {
         struct orphan seen = {.until = 0};
 
-        assert_int_equal(store_get_orphan(f->box.store, key, sizeof(key), UINT64_MAX - i, &seen),
+        assert_int_equal(gdbm_engine_get_orphan(f->box.store, key, sizeof(key), UINT64_MAX - i, &seen),
                          0);
         assert_int_equal(seen.n_places, ORPHAN_PLACES_MAX);
         assert_int_equal(seen.until, UINT64_MAX);
@@ -172,10 +172,10 @@ static void test_store_commit_changes_both_spaces_at_once(void **state)
         assert_int_equal(get(f, "/gone"), UV_ENOENT);
         assert_int_equal(get(f, "/old"), UV_ENOENT);
         orphan.until = 0;
-        assert_int_equal(store_get_orphan(f->box.store, "/old", 4, 9, &orphan), 0);
+        assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/old", 4, 9, &orphan), 0);
         assert_int_equal(orphan.until, 5);
-        assert_int_equal(store_get_orphan(f->box.store, "/old", 4, 8, &orphan), UV_ENOENT);
-        assert_int_equal(store_get_orphan(f->box.store, "/new", 4, 9, &orphan), UV_ENOENT);
+        assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/old", 4, 8, &orphan), UV_ENOENT);
+        assert_int_equal(gdbm_engine_get_orphan(f->box.store, "/new", 4, 9, &orphan), UV_ENOENT);
         if (i == 0)
             reopen(f);
         else
@@ -320,7 +320,7 @@ static void assert_list(struct fixture *f, const char *prefix, const char *start
 {
     struct listed listed = {.stop_at = stop_at};
     int rc =
-        store_list(f->box.store, prefix, strlen(prefix), start, strlen(start), list_cb, &listed);
+        gdbm_engine_list(f->box.store, prefix, strlen(prefix), start, strlen(start), list_cb, &listed);
 
     assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
     assert_string_equal(listed.text, expected);
@@ -366,7 +366,7 @@ static void assert_orphans(struct fixture *f, const char *key, uint64_t generati
                            unsigned stop_at, const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc = store_list_orphans(f->box.store, key, strlen(key), generation, only, list_orphan_cb,
+    int rc = gdbm_engine_list_orphans(f->box.store, key, strlen(key), generation, only, list_orphan_cb,
                                 &listed);
 
     assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
@@ -448,12 +448,12 @@ static void test_store_volume_ids_stay(void **state)
 
     memset(name, 'v', sizeof(name));
     name[256] = '\0';
-    assert_int_equal(store_volume_id(f->box.store, name, &id), UV_ENAMETOOLONG);
-    assert_int_equal(store_volume_id(f->box.store, "", &id), UV_ENAMETOOLONG);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, name, &id), UV_ENAMETOOLONG);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, "", &id), UV_ENAMETOOLONG);
     assert_int_equal(id, 77);
     name[255] = '\0';
-    assert_int_equal(store_volume_id(f->box.store, "localhost:3001", &a), 0);
-    assert_int_equal(store_volume_id(f->box.store, name, &b), 0);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, "localhost:3001", &a), 0);
+    assert_int_equal(gdbm_engine_volume_id(f->box.store, name, &b), 0);
     assert_int_not_equal(a, b);
     assert_null(store_volume_name(f->box.store, a + b + 1000));
     assert_int_equal(put(f, "/a", 1), 0);
@@ -462,7 +462,7 @@ static void test_store_volume_ids_stay(void **state)
             assert_int_equal(storebox_checkpoint(&f->box), 0);
         reopen(f);
         assert_string_equal(store_volume_name(f->box.store, a), "localhost:3001");
-        assert_int_equal(store_volume_id(f->box.store, name, &again), 0);
+        assert_int_equal(gdbm_engine_volume_id(f->box.store, name, &again), 0);
         assert_int_equal(again, b);
     }
 }

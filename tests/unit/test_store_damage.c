@@ -19,7 +19,7 @@ struct fixture {
     char copied[200];
 };
 
-static const struct store_options durable = {.sync = true};
+static const struct gdbm_engine_options durable = {.sync = true};
 
 static int setup(void **state)
 {
@@ -63,7 +63,7 @@ static bool has_number(struct storebox *box, unsigned number)
     struct record record;
     char key[32];
     int len = snprintf(key, sizeof(key), "/number/%03u", number);
-    int rc = store_get(box->store, key, (size_t)len, &record);
+    int rc = gdbm_engine_get(box->store, key, (size_t)len, &record);
 
     assert_true(rc == UV_ENOENT || (rc == 0 && record.size == number));
     return rc == 0;
@@ -389,9 +389,9 @@ static void test_store_get_from_a_damaged_page_fails(void **state)
     snprintf(path, sizeof(path), "%s/index.gdbm", f->copy);
     flip_byte(path, find_bytes(path, "/number/") + 2);
     assert_int_equal(open_copy(f, &box), 0);
-    rc = store_get(box.store, "/number/000", 11, &record);
+    rc = gdbm_engine_get(box.store, "/number/000", 11, &record);
     assert_int_equal(rc, UV_EIO);
-    rc = store_get(box.store, "/number/0000", 12, &record);
+    rc = gdbm_engine_get(box.store, "/number/0000", 12, &record);
     assert_int_equal(rc, UV_EIO);
     assert_true(has_number(&box, 899));
     storebox_deinit(&box);

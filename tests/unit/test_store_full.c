@@ -19,7 +19,7 @@ struct fixture {
     struct storebox box;
 };
 
-static const struct store_options durable = {.sync = true};
+static const struct gdbm_engine_options durable = {.sync = true};
 
 /* GDBM 1.23 loses a block of memory when opening a file fails half-way. */
 const char *__lsan_default_suppressions(void);
@@ -259,7 +259,7 @@ static void test_build_on_a_full_disk_leaves_the_index(void **state)
         struct build *build;
         int rc;
 
-        assert_int_equal(build_start(f->box.dir, store_last_block(f->box.store), &build), 0);
+        assert_int_equal(build_start(f->box.dir, gdbm_engine_last_block(f->box.store), &build), 0);
         rc = build_keys(build, n);
         if (rc == 0)
             rc = build_finish(build);
@@ -268,7 +268,7 @@ static void test_build_on_a_full_disk_leaves_the_index(void **state)
         finished = rc == 0;
         if (!finished)
             assert_int_equal(rc, UV_ENOSPC);
-        assert_int_equal(store_remove_stage(f->box.dir), 0);
+        assert_int_equal(gdbm_engine_remove_stage(f->box.dir), 0);
         assert_int_equal(put(f, 2, LONG_KEY), 0);
     }
     assert_true(finished);

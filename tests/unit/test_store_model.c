@@ -227,8 +227,8 @@ static void check_key(struct model *m, enum store_space space, const unsigned ch
     struct value value;
     bool found;
     size_t at = array_table_find(table, name, len, &found);
-    int rc = space == STORE_KEYS ? store_get(m->box.store, name, len, &value.record)
-                                 : store_get_orphan(m->box.store, name, key_len(space, len),
+    int rc = space == STORE_KEYS ? gdbm_engine_get(m->box.store, name, len, &value.record)
+                                 : gdbm_engine_get_orphan(m->box.store, name, key_len(space, len),
                                                     generation_of(space, name, len), &value.orphan);
 
     assert_int_equal(rc, found ? 0 : UV_ENOENT);
@@ -299,7 +299,7 @@ static void check_list(struct model *m, const struct name *prefix, const struct 
 
     walk.at = array_table_find(walk.table, first->bytes, first->len, &found);
     end = find_end(&walk, prefix->bytes, prefix->len);
-    rc = store_list(m->box.store, prefix->bytes, prefix->len, start->bytes, start->len, walk_cb,
+    rc = gdbm_engine_list(m->box.store, prefix->bytes, prefix->len, start->bytes, start->len, walk_cb,
                     &walk);
     assert_int_equal(walk.at, end);
     assert_int_equal(rc, walk.left == 0 ? 77 : 0);
@@ -316,7 +316,7 @@ static void check_orphans(struct model *m, const struct name *start, bool only, 
 
     walk.at = array_table_find(walk.table, start->bytes, start->len, &found);
     end = find_end(&walk, start->bytes, only ? len + 1 : 0);
-    rc = store_list_orphans(m->box.store, start->bytes, len,
+    rc = gdbm_engine_list_orphans(m->box.store, start->bytes, len,
                             generation_of(STORE_ORPHANS, start->bytes, start->len), only,
                             walk_orphan_cb, &walk);
     assert_int_equal(walk.at, end);
@@ -608,7 +608,7 @@ static void step(struct model *m)
     if (choice == 0)
         step_reopen(m);
     else if (choice < 10)
-        store_checkpoint(m->box.store);
+        gdbm_engine_checkpoint(m->box.store);
     else if (choice < 14)
         step_delete_range(m);
     else if (choice < 60)
@@ -625,7 +625,7 @@ static void step(struct model *m)
 
 static void model_start(struct model *m, uint64_t seed)
 {
-    struct store_options options = {.sync = false, .checkpoint_bytes = 4096};
+    struct gdbm_engine_options options = {.sync = false, .checkpoint_bytes = 4096};
     char name[32];
 
     m->rng.state = seed;
@@ -633,7 +633,7 @@ static void model_start(struct model *m, uint64_t seed)
     assert_int_equal(storebox_open(&m->box), 0);
     for (unsigned i = 0; i < VOLUMES; i++) {
         snprintf(name, sizeof(name), "localhost:%u", 3000 + i);
-        assert_int_equal(store_volume_id(m->box.store, name, &m->volumes[i]), 0);
+        assert_int_equal(gdbm_engine_volume_id(m->box.store, name, &m->volumes[i]), 0);
     }
 }
 

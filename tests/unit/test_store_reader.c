@@ -33,8 +33,8 @@ struct picture {
     } files[FILES_MAX];
 };
 
-static const struct store_options durable = {.sync = true};
-static const struct store_options reading = {.sync = true, .only_reads = true};
+static const struct gdbm_engine_options durable = {.sync = true};
+static const struct gdbm_engine_options reading = {.sync = true, .only_reads = true};
 
 static int setup(void **state)
 {
@@ -155,7 +155,7 @@ static unsigned count(struct store *store)
 {
     unsigned n = 0;
 
-    assert_int_equal(store_list(store, "", 0, "", 0, count_cb, &n), 0);
+    assert_int_equal(gdbm_engine_list(store, "", 0, "", 0, count_cb, &n), 0);
     return n;
 }
 
@@ -184,14 +184,14 @@ static void assert_copy_is_only_read(struct fixture *f, unsigned numbers)
     assert_int_equal(storebox_delete(&box, "/number/000", 11), UV_EROFS);
     assert_int_equal(storebox_checkpoint(&box), 0);
     assert_int_equal(count(box.store), numbers);
-    assert_int_equal(store_open_reader(f->copy, &reader), UV_EBUSY);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &reader), UV_EBUSY);
     storebox_init(&other, f->copy, &reading);
     assert_int_equal(storebox_open(&other), UV_EBUSY);
     storebox_deinit(&other);
     storebox_deinit(&box);
 }
 
-/* Reads the copy twice, at once; what store_open() would find, too, is there. Logs `word`. */
+/* Reads the copy twice, at once; what gdbm_engine_open() would find, too, is there. Logs `word`. */
 static void assert_copy_holds(struct fixture *f, unsigned numbers, const char *word)
 {
     static struct picture before;
@@ -202,23 +202,23 @@ static void assert_copy_holds(struct fixture *f, unsigned numbers, const char *w
     struct storebox box;
 
     take_picture(f->copy, &before);
-    assert_int_equal(store_open_reader(f->copy, &one), 0);
-    assert_int_equal(store_open_reader(f->copy, &two), 0);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &one), 0);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &two), 0);
     assert_int_equal(count(one), numbers);
     assert_int_equal(count(two), numbers);
     store_stats(one, &stats);
     assert_int_equal(stats.keys, numbers);
     storebox_init(&box, f->copy, &durable);
     assert_int_equal(storebox_open(&box), UV_EBUSY);
-    store_close_reader(two);
-    store_close_reader(one);
+    gdbm_engine_close_reader(two);
+    gdbm_engine_close_reader(one);
     assert_copy_is_only_read(f, numbers);
     take_picture(f->copy, &after);
     assert_same_picture(&before, &after);
     assert_true(logged(f, word));
     assert_int_equal(storebox_open(&box), 0);
     assert_int_equal(count(box.store), numbers);
-    assert_int_equal(store_open_reader(f->copy, &one), UV_EBUSY);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &one), UV_EBUSY);
     storebox_deinit(&box);
 }
 
@@ -230,7 +230,7 @@ static void assert_copy_is_refused(struct fixture *f, const char *word)
     struct storebox box;
 
     take_picture(f->copy, &before);
-    assert_int_equal(store_open_reader(f->copy, &reader), UV_EILSEQ);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &reader), UV_EILSEQ);
     storebox_init(&box, f->copy, &reading);
     assert_int_equal(storebox_open(&box), UV_EILSEQ);
     storebox_deinit(&box);
@@ -311,9 +311,9 @@ static void test_store_open_reader_makes_no_store(void **state)
     struct store *reader;
     char path[200];
 
-    assert_int_equal(store_open_reader("/nonexistent/mkv", &reader), UV_ENOENT);
+    assert_int_equal(gdbm_engine_open_reader("/nonexistent/mkv", &reader), UV_ENOENT);
     assert_int_equal(mkdir(f->copy, 0700), 0);
-    assert_int_equal(store_open_reader(f->copy, &reader), UV_ENOENT);
+    assert_int_equal(gdbm_engine_open_reader(f->copy, &reader), UV_ENOENT);
     snprintf(path, sizeof(path), "%s/lock", f->copy);
     assert_int_equal(access(path, F_OK), -1);
 }

@@ -55,13 +55,16 @@ static void remove_segments(const char *directory)
     segment_list_deinit(&list);
 }
 
-uint64_t gdbm_engine_last_block(const struct gdbm_engine *s)
+uint64_t gdbm_engine_last_block(const struct store *base)
 {
+    const struct gdbm_engine *s = engine_of(base);
+
     return journal_last(s->journal);
 }
 
-int gdbm_engine_adopt(struct gdbm_engine *s)
+int gdbm_engine_adopt(struct store *base)
 {
+    struct gdbm_engine *s = engine_of(base);
     char path[PATH_MAX];
     char from[PATH_MAX];
     uint64_t block = 0;

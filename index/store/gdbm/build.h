@@ -10,7 +10,7 @@
 #ifndef MKV_STORE_GDBM_BUILD_H
 #define MKV_STORE_GDBM_BUILD_H
 
-#include "index/store/store.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 struct build;
 

@@ -1,4 +1,4 @@
-/* Changes on their way: gdbm_engine_commit() adds them to `filling`; at the end of the loop's turn that
+/* Changes on their way: engine_commit() adds them to `filling`; at the end of the loop's turn that
  * becomes `flushing` and one block of the journal, in a worker; when the block is on disk, its
  * operations go to the active memtable and the commits end. Meanwhile the next ones gather: one
  * flush serves all that wait.
@@ -444,7 +444,7 @@ static int add_commit(struct gdbm_engine *s, struct store_commit *commit,
     return 0;
 }
 
-int gdbm_engine_commit(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *changes,
+int engine_commit(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *changes,
                  size_t n, store_commit_cb done)
 {
     int rc = add_commit(s, commit, changes, n, done);
@@ -454,7 +454,7 @@ int gdbm_engine_commit(struct gdbm_engine *s, struct store_commit *commit, const
     return rc;
 }
 
-int gdbm_engine_announce(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *change,
+int engine_announce(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *change,
                    store_commit_cb done)
 {
     int rc = add_commit(s, commit, change, 1, done);

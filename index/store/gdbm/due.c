@@ -109,8 +109,9 @@ void engine_checkpoint_if_due(struct gdbm_engine *s)
     }
 }
 
-void gdbm_engine_checkpoint(struct gdbm_engine *s)
+void gdbm_engine_checkpoint(struct store *base)
 {
+    struct gdbm_engine *s = engine_of(base);
     s->checkpoint_wanted = true;
     engine_checkpoint_if_due(s);
 }

@@ -1,4 +1,4 @@
-#include "index/store/store.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,11 +19,6 @@
 #define PATH_ROOM 64 /* that the names of files below the directory need */
 
 /* --- Operations ------------------------------------------------------------------------------ */
-
-uint64_t gdbm_engine_last_generation(const struct gdbm_engine *s)
-{
-    return s->last_generation;
-}
 
 /* An orphan's counts also where it is deleted. */
 static uint64_t generation_of(const struct op *op, enum op_class class)
@@ -57,14 +52,11 @@ void engine_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE])
         out[i] = (unsigned char)(id >> (32 - 8 * i));
 }
 
-int gdbm_engine_volume_id(struct gdbm_engine *s, const char *name, uint32_t *id)
+int gdbm_engine_volume_id(struct store *base, const char *name, uint32_t *id)
 {
-    return names_id(&s->volumes, name, id);
-}
+    struct gdbm_engine *s = engine_of(base);
 
-const char *gdbm_engine_volume_name(const struct gdbm_engine *s, uint32_t id)
-{
-    return names_text(&s->volumes, id);
+    return names_id(&s->volumes, name, id);
 }
 
 static int load_volume_cb(const unsigned char *key, size_t len, const unsigned char *value,
@@ -248,6 +240,7 @@ static int new_store(const char *directory, struct gdbm_engine **store)
     }
     s = calloc(1, sizeof(*s));
     if (s != NULL) {
+        s->base = (struct store){.engine = &engine_calls, .numbers = 1};
         s->lock = -1;
         s->directory = strdup(directory);
         s->active = memtable_new();
@@ -263,7 +256,7 @@ static int new_store(const char *directory, struct gdbm_engine **store)
 }
 
 int gdbm_engine_open(uv_loop_t *loop, const char *directory, const struct gdbm_engine_options *options,
-               struct gdbm_engine **store)
+               struct store **store)
 {
     struct gdbm_engine *s;
     int rc = new_store(directory, &s);
@@ -282,12 +275,12 @@ int gdbm_engine_open(uv_loop_t *loop, const char *directory, const struct gdbm_e
         free_store(s);
         return rc;
     }
-    *store = s;
+    *store = &s->base;
     engine_checkpoint_if_due(s);
     return 0;
 }
 
-int gdbm_engine_open_reader(const char *directory, struct gdbm_engine **store)
+int gdbm_engine_open_reader(const char *directory, struct store **store)
 {
     struct gdbm_engine *s;
     int rc = new_store(directory, &s);
@@ -299,14 +292,14 @@ int gdbm_engine_open_reader(const char *directory, struct gdbm_engine **store)
         free_store(s);
         return rc;
     }
-    *store = s;
+    *store = &s->base;
     return 0;
 }
 
-void gdbm_engine_close_reader(struct gdbm_engine *s)
+void gdbm_engine_close_reader(struct store *base)
 {
-    if (s != NULL)
-        free_store(s);
+    if (base != NULL)
+        free_store(engine_of(base));
 }
 
 /* --- Closing --------------------------------------------------------------------------------- */
@@ -364,7 +357,7 @@ void engine_close_if_idle(struct gdbm_engine *s)
     uv_queue_work(s->loop, &s->seal_work, seal_work_cb, seal_done_cb);
 }
 
-void gdbm_engine_close(struct gdbm_engine *s, store_close_cb cb, void *arg)
+void engine_close(struct gdbm_engine *s, store_close_cb cb, void *arg)
 {
     s->closing = true;
     s->close_cb = cb;
@@ -405,7 +398,7 @@ static bool is_short_now(const struct gdbm_engine *s)
     return room_is_short(&room, s->short_of_room);
 }
 
-void gdbm_engine_stats(const struct gdbm_engine *s, struct store_stats *stats)
+void engine_stats(const struct gdbm_engine *s, struct store_stats *stats)
 {
     *stats = s->stats;
     stats->keys = s->counts[OP_LIVE];
@@ -421,4 +414,5 @@ void gdbm_engine_stats(const struct gdbm_engine *s, struct store_stats *stats)
     if (s->frozen != NULL)
         stats->memory_bytes += memtable_bytes(s->frozen);
     stats->checkpoint_running = s->checkpoint_running;
+    stats->indexes = 1;
 }

@@ -14,7 +14,7 @@
 #include "index/store/gdbm/room.h"
 #include "index/store/slots.h"
 #include "index/store/gdbm/split.h"
-#include "index/store/store.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 #define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX + ORPHAN_SUFFIX)
 
@@ -35,6 +35,7 @@ struct batch {
 };
 
 struct gdbm_engine {
+    struct store base;
     uv_loop_t *loop;
     char *directory;
     struct gdbm_engine_options options;
@@ -86,6 +87,20 @@ struct gdbm_engine {
     store_close_cb close_cb;
     void *close_arg;
 };
+
+static inline struct gdbm_engine *engine_of(const struct store *store)
+{
+    return (struct gdbm_engine *)store;
+}
+
+/* What store.h has of these, of this engine. */
+extern const struct store_engine engine_calls;
+int engine_commit(struct gdbm_engine *s, struct store_commit *commit,
+                  const struct store_change *changes, size_t n, store_commit_cb done);
+int engine_announce(struct gdbm_engine *s, struct store_commit *commit,
+                    const struct store_change *change, store_commit_cb done);
+void engine_close(struct gdbm_engine *s, store_close_cb cb, void *arg);
+void engine_stats(const struct gdbm_engine *s, struct store_stats *stats);
 
 /* Each writes an internal key and returns its length; INTERNAL_KEY_MAX bytes. */
 size_t engine_internal_key(const void *key, size_t len, unsigned char *out);

@@ -116,8 +116,9 @@ static int find(struct gdbm_engine *s, unsigned char *key, size_t len, unsigned 
     return rc == 0 || rc == UV_ENOENT ? rc : UV_EIO;
 }
 
-int gdbm_engine_get(struct gdbm_engine *s, const void *key, size_t len, struct record *record)
+int gdbm_engine_get(struct store *base, const void *key, size_t len, struct record *record)
 {
+    struct gdbm_engine *s = engine_of(base);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
@@ -128,9 +129,10 @@ int gdbm_engine_get(struct gdbm_engine *s, const void *key, size_t len, struct r
     return rc == 0 ? decode(internal, len, value, value_len, record) : rc;
 }
 
-int gdbm_engine_get_orphan(struct gdbm_engine *s, const void *key, size_t len, uint64_t generation,
+int gdbm_engine_get_orphan(struct store *base, const void *key, size_t len, uint64_t generation,
                      struct orphan *orphan)
 {
+    struct gdbm_engine *s = engine_of(base);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
@@ -230,9 +232,10 @@ static int list_cb(const unsigned char *key, size_t len, const unsigned char *va
     return 0;
 }
 
-int gdbm_engine_list(struct gdbm_engine *store, const void *prefix, size_t prefix_len, const void *start,
+int gdbm_engine_list(struct store *base, const void *prefix, size_t prefix_len, const void *start,
                size_t start_len, store_list_cb cb, void *arg)
 {
+    struct gdbm_engine *store = engine_of(base);
     unsigned char from[INTERNAL_KEY_MAX];
     unsigned char internal[INTERNAL_KEY_MAX];
     struct halved halved;
@@ -285,9 +288,10 @@ static int orphan_list_cb(const unsigned char *key, size_t len, const unsigned c
     return list->rc != 0;
 }
 
-int gdbm_engine_list_orphans(struct gdbm_engine *store, const void *key, size_t len, uint64_t generation,
+int gdbm_engine_list_orphans(struct store *base, const void *key, size_t len, uint64_t generation,
                        bool only, store_orphan_cb cb, void *arg)
 {
+    struct gdbm_engine *store = engine_of(base);
     unsigned char from[INTERNAL_KEY_MAX];
     struct orphan_list list = {.only = only ? key : NULL, .len = len, .cb = cb, .arg = arg};
     int rc;

@@ -1,13 +1,15 @@
 /* Generations and times of blobs.
  *
  * A generation makes a blob's name one that no other blob ever had: 48 bits are ms since 1970 and
- * 16 bits a count, so that generations are in the order of their making, and tell when.
+ * 16 bits a count, so that generations are in the order of their making, and tell when. Where
+ * several indexes make some, each makes those that are its number modulo how many numbers there
+ * are, so that no two make the same.
  *
  * A blob's time is the mtime of its file, and nginx makes its ETag of the second of that and the
  * size. So each blob of a key has a second that no other blob of that key had. Where values replace
  * each other faster, the times of that one key run ahead of the clock; generations never do. */
-#ifndef MKV_OBJECTS_GENERATION_H
-#define MKV_OBJECTS_GENERATION_H
+#ifndef MKV_BASE_GENERATION_H
+#define MKV_BASE_GENERATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +19,14 @@
 struct generations {
     uint64_t next; /* the least that may be made */
     uint64_t seen; /* of the machine's clock, ms */
+    unsigned number;
+    unsigned numbers;
 };
 
-/* Those to come are greater than `last`, and of a later second. */
-void generations_init(struct generations *generations, uint64_t last);
+/* Those to come are greater than `last`, of a later second, and `number` modulo `numbers`, which is
+ * a power of two, at most 256. */
+void generations_init(struct generations *generations, uint64_t last, unsigned number,
+                      unsigned numbers);
 
 /* ms since 1970 on that clock; all generations to come are of that time or a later one. `now`:
  * clock_now_ms(). */

@@ -1,4 +1,4 @@
-#include "index/objects/generation.h"
+#include "index/base/generation.h"
 
 #include "index/base/clock.h"
 
@@ -10,8 +10,10 @@ static uint64_t next_second(uint64_t time)
 }
 
 /* The second of `last` is over: a blob of that second may have been forgotten. */
-void generations_init(struct generations *g, uint64_t last)
+void generations_init(struct generations *g, uint64_t last, unsigned number, unsigned numbers)
 {
+    g->number = number;
+    g->numbers = numbers;
     g->next = last > 0 ? next_second(generation_time(last)) << 16 : 1;
     g->seen = UINT64_MAX; /* nothing: whatever comes has gone back from there */
 }
@@ -37,8 +39,12 @@ uint64_t generations_now(struct generations *g, uint64_t now)
 
 uint64_t generation_make(struct generations *g, uint64_t now)
 {
+    uint64_t made;
+
     generations_now(g, now);
-    return g->next++;
+    made = g->next + (g->number - g->next) % g->numbers;
+    g->next = made + 1;
+    return made;
 }
 
 bool blob_time_counts(uint64_t time)
