@@ -26,6 +26,7 @@
 #include "index/objects/spread.h"
 #include "index/s3/s3.h"
 #include "index/s3/upload_expiry.h"
+#include "index/store/gdbm/gdbm_engine.h"
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -105,7 +106,8 @@ static void init_api(struct index_server *s, const struct index_server_options *
     s->healing = (struct healer_options){.repair_after = options->repair_after_ms,
                                          .verify_every = options->verify_every_ms};
     s->objects.budget.connections_max = volume_connections();
-    generations_init(&s->objects.generations, store_last_generation(s->objects.store));
+    generations_init(&s->objects.generations, store_last_generation(s->objects.store),
+                     s->objects.store->number, s->objects.store->numbers);
 }
 
 static int start_transfers(struct index_server *s, const struct index_server_options *options)
@@ -289,11 +291,17 @@ err_spread:
     return rc;
 }
 
+static int open_store(struct index_server *s, const struct index_server_options *options)
+{
+    const struct gdbm_engine_options how = {.sync = options->sync,
+                                            .only_reads = options->only_reads};
+
+    return gdbm_engine_open(s->loop, options->directory, &how, &s->objects.store);
+}
+
 int index_server_start(uv_loop_t *loop, const struct index_server_options *options,
                        struct index_server **server)
 {
-    const struct store_options store_options = {.sync = options->sync,
-                                                .only_reads = options->only_reads};
     struct index_server *s = server_new(loop, options);
     int rc;
 
@@ -301,7 +309,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
         log_error("the index cannot start: out of memory");
         return UV_ENOMEM;
     }
-    rc = store_open(loop, options->directory, &store_options, &s->objects.store);
+    rc = open_store(s, options);
     if (rc < 0)
         goto err_free;
     rc = start_transfers(s, options);
@@ -368,6 +376,7 @@ static void timer_closed_cb(uv_handle_t *handle)
 
     if (--s->timers > 0)
         return;
+    objects_deinit(&s->objects);
     store_close(s->objects.store, store_closed_cb, s);
 }
 

@@ -37,6 +37,7 @@ int api_status(int rc)
     case UV_ENOBUFS:
     case UV_ENOMEM:
     case UV_ETIMEDOUT:
+    case STORE_AWAY:
         return 503;
     case UV_ENOSPC:
         return 507;

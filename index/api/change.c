@@ -14,20 +14,22 @@ struct change_op;
 
 /* What a verb does with the record of a key that isn't missing to it. 0 when it has begun; or the
  * status to answer with, 204 included, and op->text. */
-typedef int (*change_start)(struct change_op *op, const struct record *record);
+typedef int (*change_start)(struct change_op *op, const struct store_view *view);
 
 struct change_op {
     struct api *api;
     struct http_request *request; /* NULL once the client is gone */
     struct key key;
     bool finds_unlinked; /* an unlinked key isn't missing */
-    change_start start;
+    change_start begin;
     const char *text;
+    struct store_reading reading;
     struct inspection inspection; /* of a REBALANCE */
     char why[MOVE_TEXT_MAX];
 };
 
 static void try_it(struct change_op *op);
+static int look_and_start(struct change_op *op);
 
 static void answer(struct change_op *op, int status, const char *text)
 {
@@ -59,14 +61,14 @@ static int status_of_start(struct change_op *op, int rc)
     return rc < 0 ? api_status(rc) : 0;
 }
 
-static int delete_it(struct change_op *op, const struct record *record)
+static int delete_it(struct change_op *op, const struct store_view *view)
 {
-    return status_of_start(op, change_remove(op->api->objects, &op->key, record, changed_cb, op));
+    return status_of_start(op, change_remove(op->api->objects, &op->key, view, changed_cb, op));
 }
 
-static int unlink_it(struct change_op *op, const struct record *record)
+static int unlink_it(struct change_op *op, const struct store_view *view)
 {
-    return status_of_start(op, change_unlink(op->api->objects, &op->key, record, changed_cb, op));
+    return status_of_start(op, change_unlink(op->api->objects, &op->key, view, changed_cb, op));
 }
 
 static void moved_cb(void *arg, int rc, const char *text)
@@ -87,6 +89,8 @@ static int move_now(struct change_op *op, const struct record *record, unsigned 
 
     if (rc == 0)
         return 0;
+    if (rc == STORE_CONFLICT)
+        return look_and_start(op);
     op->text = rc == UV_EALREADY ? "" : op->why;
     return rc == UV_EALREADY ? 204 : api_status(rc);
 }
@@ -101,8 +105,10 @@ static void inspected_cb(struct inspection *inspection)
 }
 
 /* Copies that are missing, or of another size, are made anew, too. */
-static int move_it(struct change_op *op, const struct record *record)
+static int move_it(struct change_op *op, const struct store_view *view)
 {
+    const struct record *record = &view->record;
+
     op->inspection.data = op;
     if (inspection_start(&op->inspection, op->api->objects, &op->key, record, false,
                          inspected_cb) == 0)
@@ -112,26 +118,42 @@ static int move_it(struct change_op *op, const struct record *record)
 
 /* --- The request ----------------------------------------------------------------------------- */
 
-/* 0 when it has begun, or the status to answer with, and op->text. */
-static int look_and_start(struct change_op *op)
+/* What the key has is known. 0 when it has begun, or the status to answer with, and op->text. */
+static int start(struct change_op *op, int rc, const struct store_view *view)
 {
-    struct record record;
-    int rc = objects_look_up(op->api->objects, &op->key, &record);
+    bool is_unlinked = rc == 0 && view->exists && (view->record.flags & RECORD_UNLINKED);
     int status;
 
     op->text = "";
-    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED) && !op->finds_unlinked))
+    if (rc == 0 && (!view->exists || (is_unlinked && !op->finds_unlinked)))
         return 404;
     if (rc < 0) {
         op->text = "the index can't be read\n";
         return api_status(rc);
     }
-    if (op->start == delete_it && op->api->protect && !(record.flags & RECORD_UNLINKED)) {
+    if (op->begin == delete_it && op->api->protect && !is_unlinked) {
         op->text = "the key is protected: UNLINK it first\n";
         return 403;
     }
-    status = write_head_conditions(op->request, &record, &op->text);
-    return status != 0 ? status : op->start(op, &record);
+    status = write_head_conditions(op->request, &view->record, &op->text);
+    return status != 0 ? status : op->begin(op, view);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct change_op *op = reading->data;
+    int status = op->request != NULL ? start(op, rc, view) : 204;
+
+    if (status != 0)
+        answer(op, status, op->text);
+}
+
+static int look_and_start(struct change_op *op)
+{
+    struct store_view view;
+    int rc = objects_view(op->api->objects, &op->reading, &op->key, &view, viewed_cb);
+
+    return rc == STORE_LATER ? 0 : start(op, rc, &view);
 }
 
 static void try_it(struct change_op *op)
@@ -150,7 +172,7 @@ static void closed_cb(struct http_request *request)
 }
 
 static void handle(struct api *api, struct http_request *request, const struct key *key,
-                   change_start start, bool finds_unlinked)
+                   change_start begin, bool finds_unlinked)
 {
     struct change_op *op = calloc(1, sizeof(*op));
     int status;
@@ -162,8 +184,9 @@ static void handle(struct api *api, struct http_request *request, const struct k
     *op = (struct change_op){.api = api,
                              .request = request,
                              .key = *key,
-                             .start = start,
+                             .begin = begin,
                              .finds_unlinked = finds_unlinked};
+    op->reading.data = op;
     status = look_and_start(op);
     if (status != 0) {
         answer(op, status, op->text);

@@ -2,6 +2,7 @@
 #include "index/api/get.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "index/api/check_read.h"
@@ -203,15 +204,69 @@ static void respond_found(struct api *api, struct http_request *request, const s
         get_respond_none(request);
 }
 
-void api_get(struct api *api, struct http_request *request, const struct key *key)
+static void respond(struct api *api, struct http_request *request, const struct key *key, int rc,
+                    const struct record *record)
 {
-    struct record record;
-    int rc = objects_look_up(api->objects, key, &record);
-
-    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED)))
+    if (rc == UV_ENOENT || (rc == 0 && (record->flags & RECORD_UNLINKED)))
         respond_missing(api, request);
     else if (rc < 0)
         http_respond_text(request, api_status(rc), "the index can't be read\n");
-    else if (check_conditions(request, &record))
-        respond_found(api, request, key, &record);
+    else if (check_conditions(request, record))
+        respond_found(api, request, key, record);
+}
+
+/* One that waits for the store. */
+struct get {
+    struct api *api;
+    struct http_request *request;
+    struct key key;
+    struct store_reading reading;
+};
+
+static void got_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct get *get = reading->data;
+
+    respond(get->api, get->request, &get->key, rc, record);
+    free(get);
+}
+
+static void closed_cb(struct http_request *request)
+{
+    struct get *get = http_request_data(request);
+
+    store_cancel(get->api->objects->store, &get->reading);
+    free(get);
+}
+
+/* Looks the key up where that may take a while. */
+static int look_up(struct api *api, struct http_request *request, const struct key *key,
+                   struct record *record)
+{
+    struct get *get = malloc(sizeof(*get));
+    int rc;
+
+    if (get == NULL)
+        return UV_ENOMEM;
+    *get = (struct get){.api = api, .request = request, .key = *key};
+    get->reading.data = get;
+    rc = objects_look_up(api->objects, &get->reading, &get->key, record, got_cb);
+    if (rc == STORE_LATER) {
+        http_request_set_data(request, get);
+        http_request_wait(request, closed_cb);
+    } else {
+        free(get);
+    }
+    return rc;
+}
+
+void api_get(struct api *api, struct http_request *request, const struct key *key)
+{
+    struct record record;
+    int rc = api->objects->store->is_prompt
+                 ? objects_look_up(api->objects, NULL, key, &record, NULL)
+                 : look_up(api, request, key, &record);
+
+    if (rc != STORE_LATER)
+        respond(api, request, key, rc, &record);
 }

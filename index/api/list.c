@@ -27,6 +27,8 @@
 
 struct list_op {
     struct api *api;
+    struct http_request *request;
+    struct store_reading reading;
     bool unlinked;
     struct key prefix;
     struct key next; /* where to go on */
@@ -74,21 +76,29 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     return op->rc;
 }
 
+static void listed(struct list_op *op, int rc);
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    listed(reading->data, rc);
+}
+
 /* Goes on, past all that nobody can ask for. */
 static int list_some(struct list_op *op)
 {
-    int rc;
-
-    do {
-        if (op->at_reserved) {
-            op->next.len = sizeof(KEY_RESERVED_END) - 1;
-            memcpy(op->next.bytes, KEY_RESERVED_END, op->next.len);
-        }
-        op->at_reserved = false;
-        rc = store_list(op->api->objects->store, op->prefix.bytes, op->prefix.len, op->next.bytes,
-                        op->next.len, key_cb, op);
-    } while (op->at_reserved);
-    return rc;
+    if (op->at_reserved) {
+        op->next.len = sizeof(KEY_RESERVED_END) - 1;
+        memcpy(op->next.bytes, KEY_RESERVED_END, op->next.len);
+    }
+    op->at_reserved = false;
+    return store_list(
+        op->api->objects->store, &op->reading,
+        &(struct store_range){.prefix = op->prefix.bytes,
+                              .prefix_len = op->prefix.len,
+                              .start = op->next.bytes,
+                              .start_len = op->next.len,
+                              .want = op->left < TURN_KEYS ? op->left + 1 : TURN_KEYS},
+        key_cb, op, listed_cb);
 }
 
 static int append_end(struct list_op *op, bool more)
@@ -100,19 +110,11 @@ static int append_end(struct list_op *op, bool more)
     return 0;
 }
 
-static void more_cb(struct http_request *request)
+static void give(struct list_op *op, int rc)
 {
-    struct list_op *op = http_request_data(request);
-    bool ended;
-    int rc;
+    struct http_request *request = op->request;
+    bool ended = rc == 0 || op->at_limit;
 
-    op->looked_at = 0;
-    buf_clear(&op->out);
-    rc = op->begun ? 0 : buf_append_string(&op->out, "{\"keys\":[");
-    op->begun = true;
-    if (rc == 0)
-        rc = list_some(op);
-    ended = rc == 0 || op->at_limit;
     if (rc >= 0 && ended && append_end(op, op->at_limit) < 0)
         rc = UV_ENOMEM;
     if (rc < 0) {
@@ -131,9 +133,36 @@ static void more_cb(struct http_request *request)
     }
 }
 
+static void listed(struct list_op *op, int rc)
+{
+    while (rc != STORE_LATER && op->at_reserved)
+        rc = list_some(op);
+    if (rc != STORE_LATER)
+        give(op, rc);
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct list_op *op = http_request_data(request);
+    int rc;
+
+    if (op->reading.request != NULL)
+        return;
+    op->looked_at = 0;
+    buf_clear(&op->out);
+    rc = op->begun ? 0 : buf_append_string(&op->out, "{\"keys\":[");
+    op->begun = true;
+    if (rc == 0)
+        rc = list_some(op);
+    listed(op, rc);
+}
+
 static void closed_cb(struct http_request *request)
 {
-    list_free(http_request_data(request));
+    struct list_op *op = http_request_data(request);
+
+    store_cancel(op->api->objects->store, &op->reading);
+    list_free(op);
 }
 
 static const struct http_writer writer = {.more = more_cb, .closed = closed_cb};
@@ -240,6 +269,8 @@ bool api_list(struct api *api, struct http_request *request)
         return true;
     }
     op->api = api;
+    op->request = request;
+    op->reading.data = op;
     op->unlinked = unlinked;
     if (!begin(op, request)) {
         list_free(op);

@@ -12,6 +12,8 @@
 
 struct put {
     struct http_request *request;
+    int refusal; /* status that its preconditions refuse it with, and `why`; 0: they hold */
+    const char *why;
     struct write *write;
     struct payload payload; /* what the body is to be, by its sender's signature */
 };
@@ -43,10 +45,21 @@ static void refuse_body(struct put *put, enum access_result result)
     answer(put, auth_status(result), text);
 }
 
+static void refuse(struct put *put, int rc, const char *text)
+{
+    if (put->refusal != 0)
+        answer(put, put->refusal, put->why);
+    else
+        answer(put, api_status(rc), text);
+}
+
 static void written_cb(void *arg, int rc, const char *text, const struct record *record)
 {
     (void)record;
-    answer(arg, rc == 0 ? 201 : api_status(rc), text);
+    if (rc == 0)
+        answer(arg, 201, text);
+    else
+        refuse(arg, rc, text);
 }
 
 static void drained_cb(void *arg)
@@ -139,54 +152,57 @@ static int read_md5(struct http_request *request, unsigned char md5[MD5_SIZE], b
     return 0;
 }
 
-/* Whether the key can get a value. 0, or the status to refuse with. */
-static int check_key(struct api *api, struct http_request *request, const struct key *key,
-                     const char **text)
+static bool has_conditions(const struct http_request *request)
 {
-    struct record record;
-    int rc = objects_look_up(api->objects, key, &record);
-    bool exists = rc == 0 && !(record.flags & RECORD_UNLINKED);
-    int status;
+    const char *name;
 
-    if (rc < 0 && rc != UV_ENOENT) {
-        *text = "the index can't be read\n";
-        return api_status(rc);
+    for (unsigned i = 0; http_request_header_at(request, i, &name) != NULL; i++) {
+        if (strncasecmp(name, "If-", 3) == 0)
+            return true;
     }
-    status = write_head_conditions(request, exists ? &record : NULL, text);
-    if (status == 0 && exists) {
-        *text = "the key exists\n";
-        status = 409;
-    }
-    return status;
+    return false;
 }
 
-static int check_head(struct api *api, struct http_request *request, const struct key *key,
-                      const char **text)
+static int condition_cb(void *arg, const struct record *record)
 {
-    int status = check_key(api, request, key, text);
+    struct put *put = arg;
 
-    if (status != 0 || http_request_content_length(request) != 0)
-        return status;
+    put->refusal = write_head_conditions(put->request, record, &put->why);
+    return put->refusal != 0 ? UV_ECANCELED : 0;
+}
+
+/* 0, or the status to refuse with. */
+static int check_head(struct http_request *request, const char **text)
+{
+    if (http_request_content_length(request) != 0)
+        return 0;
     *text = "an empty value can't be stored\n";
     return 411;
 }
 
-/* 0, or the status to refuse with, and `why`. */
-static int start(struct api *api, struct put *put, const struct key *key, const unsigned char *md5,
-                 char why[UPLOAD_TEXT_MAX])
+static void started_cb(void *arg)
 {
-    int rc = write_start(api->objects, key,
-                         &(struct write_options){
-                             .request_id = http_request_id(put->request),
-                             .size = http_request_content_length(put->request),
-                             .md5 = md5,
-                             .drained = drained_cb,
-                             .done = written_cb,
-                             .arg = put,
-                         },
-                         &put->write, why);
+    struct put *put = arg;
 
-    return rc < 0 ? api_status(rc) : 0;
+    http_read_body(put->request, &reader);
+}
+
+/* As write_start(). */
+static int start(struct api *api, struct put *put, const struct key *key, const unsigned char *md5,
+                 char text[UPLOAD_TEXT_MAX])
+{
+    const struct write_options options = {
+        .request_id = http_request_id(put->request),
+        .size = http_request_content_length(put->request),
+        .md5 = md5,
+        .condition = has_conditions(put->request) ? condition_cb : NULL,
+        .started = started_cb,
+        .drained = drained_cb,
+        .done = written_cb,
+        .arg = put,
+    };
+
+    return write_start(api->objects, key, &options, &put->write, text);
 }
 
 void api_put(struct api *api, struct http_request *request, const struct key *key,
@@ -197,7 +213,8 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     const char *text = why;
     struct put *put;
     bool has_md5;
-    int status = check_head(api, request, key, &text);
+    int status = check_head(request, &text);
+    int rc;
 
     if (status == 0)
         status = read_md5(request, md5, &has_md5, &text);
@@ -211,18 +228,21 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
         return;
     }
     put->request = request;
+    put->refusal = 0;
     status = auth_begin_body(request, auth, &put->payload, &text);
     if (status != 0) {
         free(put);
         http_respond_text(request, status, text);
         return;
     }
-    text = why;
-    status = start(api, put, key, has_md5 ? md5 : NULL, why);
-    if (status != 0) {
-        answer(put, status, text);
+    rc = start(api, put, key, has_md5 ? md5 : NULL, why);
+    if (rc < 0) {
+        refuse(put, rc, why);
         return;
     }
     http_request_set_data(request, put);
-    http_read_body(request, &reader);
+    if (rc == STORE_LATER)
+        http_request_wait(request, closed_cb);
+    else
+        http_read_body(request, &reader);
 }

@@ -218,6 +218,22 @@ static struct volume *find_twin(const struct volume *volume, const char *identit
     return NULL;
 }
 
+static void restore_identity(struct volume *volume, const char *before)
+{
+    memmove(volume->identity, before, strlen(before) + 1);
+    volume->signing_key.version = 0;
+}
+
+/* One that was never up counts as not asked yet: whoever waits for that waits a little longer. */
+static void put_off_identity(struct volume *volume, const char *before)
+{
+    restore_identity(volume, before);
+    if (volume->state == VOLUME_UNKNOWN)
+        volume->asked = false;
+    else
+        set_state(volume, VOLUME_DOWN, "the index is taking it up");
+}
+
 /* Nothing may be signed for it by the identity that it shows. */
 static void refuse_identity(struct volume *volume, const char *before, int rc)
 {
@@ -227,8 +243,7 @@ static void refuse_identity(struct volume *volume, const char *before, int rc)
         snprintf(reason, sizeof(reason), "it shows the disk of another volume that is listed");
     else
         snprintf(reason, sizeof(reason), "the index can't take it up: %s", uv_strerror(rc));
-    memmove(volume->identity, before, strlen(before) + 1);
-    volume->signing_key.version = 0;
+    restore_identity(volume, before);
     set_state(volume, VOLUME_DOWN, reason);
 }
 
@@ -263,7 +278,9 @@ static int identify(struct volume *volume, const char *identity)
     volume->signing_key.version = 0;
     rc = volume->volumes->cb(volume, volume->volumes->arg);
     volume->identified = rc == 0; /* else it is asked again */
-    if (rc < 0)
+    if (rc == UV_EAGAIN)
+        put_off_identity(volume, before);
+    else if (rc < 0)
         refuse_identity(volume, before, rc);
     return rc;
 }
@@ -605,6 +622,30 @@ int volumes_set(struct volumes *v, const struct volume_entry *entries, size_t n)
         take_entry(find(v, entries[i].name), &entries[i]);
     transfers_set_volumes(v->transfers, v->count);
     return 0;
+}
+
+int volumes_know(struct volumes *v, const char *name, struct volume **volume)
+{
+    struct volume_entry entry = {.weight = VOLUME_WEIGHT};
+
+    *volume = find(v, name);
+    if (*volume != NULL)
+        return 0;
+    if (v->count == VOLUMES_MAX)
+        return UV_E2BIG;
+    *volume = add(v, name);
+    if (*volume == NULL)
+        return UV_ENOMEM;
+    snprintf(entry.name, sizeof(entry.name), "%s", name);
+    take_entry(*volume, &entry);
+    (*volume)->is_listed = false;
+    transfers_set_volumes(v->transfers, v->count);
+    return 0;
+}
+
+void volume_ask_again(struct volume *volume)
+{
+    volume->probe_at = 0;
 }
 
 size_t volumes_count(const struct volumes *v)

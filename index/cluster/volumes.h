@@ -95,8 +95,12 @@ struct volume {
 
 /* Fires when a volume has answered for the first time, or as another one than before: its identity
  * is new. 0, or negative when the caller can't take it up: then it is down, and has the identity
- * that it had before. UV_EEXIST: that is another volume's. */
+ * that it had before. UV_EEXIST: that is another volume's. UV_EAGAIN: the caller doesn't know yet,
+ * and calls volume_ask_again(). */
 typedef int (*volume_identified_cb)(struct volume *volume, void *arg);
+
+/* Has a volume asked at once how it is. */
+void volume_ask_again(struct volume *volume);
 
 /* 0 and *volumes, or UV_ENOMEM. Probing begins with volumes_start(). */
 int volumes_new(uv_loop_t *loop, struct transfers *transfers, volume_identified_cb cb, void *arg,
@@ -114,6 +118,10 @@ void volumes_stop(struct volumes *volumes, void (*cb)(void *arg), void *arg);
  * others stay known for what they hold. 0, UV_ENOMEM, or UV_E2BIG over VOLUMES_MAX; then nothing
  * has changed. */
 int volumes_set(struct volumes *volumes, const struct volume_entry *entries, size_t n);
+
+/* Takes up a volume of this name that isn't listed, unless there is one. 0 and *volume, or UV_E2BIG
+ * or UV_ENOMEM. */
+int volumes_know(struct volumes *volumes, const char *name, struct volume **volume);
 
 /* All that are known; stays in place until volumes_stop(). */
 size_t volumes_count(const struct volumes *volumes);

@@ -62,17 +62,17 @@ static int change_commit(struct change *c, const struct store_change *changes, s
     return rc;
 }
 
-int change_remove(struct objects *o, const struct key *key, const struct record *record,
+int change_remove(struct objects *o, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg)
 {
-    struct change *c = change_new(o, key, record, done, arg);
+    struct change *c = change_new(o, key, &view->record, done, arg);
     struct store_change changes[2];
     struct orphan_change orphan;
     int rc;
 
     if (c == NULL)
         return UV_ENOMEM;
-    rc = orphan_changes_of_removal(o, key, record, &orphan, changes);
+    rc = orphan_changes_of_removal(o, key, view, &orphan, changes);
     if (rc < 0) {
         change_free(c);
         return rc;
@@ -80,9 +80,10 @@ int change_remove(struct objects *o, const struct key *key, const struct record 
     return change_commit(c, changes, 2);
 }
 
-int change_unlink(struct objects *o, const struct key *key, const struct record *record,
+int change_unlink(struct objects *o, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg)
 {
+    const struct record *record = &view->record;
     struct change *c = change_new(o, key, record, done, arg);
     struct record unlinked;
     const struct store_change change = {.space = STORE_KEYS,

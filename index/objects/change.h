@@ -9,15 +9,15 @@
  * store_commit_cb. */
 typedef void (*change_done_cb)(void *arg, int rc);
 
-/* Each changes a key that has this record, as objects_look_up() gave it. 0, or UV_EIO, UV_ENOMEM or
- * UV_ENOBUFS, and then `done` doesn't fire.
+/* Each changes a key that has the view's record, as objects_view() gave it. 0, or a negative UV_E*
+ * as store_commit(), and then `done` doesn't fire.
  *
  * Removes the key. Its blob is an orphan then, and the reclaimer's. */
-int change_remove(struct objects *objects, const struct key *key, const struct record *record,
+int change_remove(struct objects *objects, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg);
 
 /* Marks the key unlinked: it is missing to readers, and its blob stays. */
-int change_unlink(struct objects *objects, const struct key *key, const struct record *record,
+int change_unlink(struct objects *objects, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg);
 
 #endif

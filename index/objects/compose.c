@@ -27,8 +27,11 @@
 #define TURN_NS      1000000      /* that sources are looked up, before others have their turn */
 
 /* Where a compose waits, and for whom. */
+struct compose;
+
 enum compose_state {
     COMPOSE_LISTING, /* the loop: the next sources are to be looked up */
+    COMPOSE_LISTED,  /* the write, which is to start */
     COMPOSE_MAKING,  /* the write, which has the volumes make the value */
     COMPOSE_RETRY,   /* the loop: that, or what was read, has failed; a new write is to be begun */
     COMPOSE_NEXT,    /* the loop: the next source is to be begun */
@@ -36,6 +39,10 @@ enum compose_state {
     COMPOSE_ENDING,  /* the write, which has all */
     COMPOSE_FAILING, /* the volume: its request was broken off */
     COMPOSE_ENDED,
+};
+
+struct compose_asked {
+    void (*then)(struct compose *c, int rc); /* NULL: the source isn't asked for */
 };
 
 struct compose {
@@ -52,10 +59,13 @@ struct compose {
     char *meta;
     size_t at; /* of the sources */
     struct compose_source source;
-    bool is_again;     /* it was looked up anew */
-    unsigned rereads;  /* of all sources, since what was read wasn't the value */
-    unsigned tried;    /* bits of its record's places */
-    uint64_t received; /* bytes of it */
+    struct compose_asked asked; /* for it */
+    bool is_starting;           /* the write: it takes nothing yet */
+    bool is_again;              /* it was looked up anew */
+    uint64_t generation;        /* that it had before that */
+    unsigned rereads;           /* of all sources, since what was read wasn't the value */
+    unsigned tried;             /* bits of its record's places */
+    uint64_t received;          /* bytes of it */
     struct transfer get;
     struct volume *from;
     bool is_getting;
@@ -105,7 +115,7 @@ static void fail(struct compose *c, int rc)
     c->state = COMPOSE_FAILING;
     if (c->is_getting)
         transfer_cancel(&c->get);
-    else
+    else if (c->asked.then == NULL)
         end(c, rc, c->text, NULL);
 }
 
@@ -115,16 +125,38 @@ static void fail_with(struct compose *c, int rc, const char *text)
     fail(c, rc);
 }
 
-/* Gets the source that is next. 0, or negative and over. */
-static int look_up(struct compose *c)
+/* Looks at what `next` has said. False: it has failed, and all is over. */
+static bool is_found(struct compose *c, int rc)
 {
-    int rc = c->options.next(c->options.arg, c->at, &c->source);
-
     if (rc < 0)
         fail_with(c, rc, "what the value is made of is gone\n");
     else
         assert(c->source.offset + c->source.length <= c->source.record.size);
+    return rc == 0;
+}
+
+/* Gets the source that is next: 0, negative, or STORE_LATER, and then `then` follows with that. */
+static int look_up(struct compose *c, void (*then)(struct compose *c, int rc))
+{
+    int rc;
+
+    c->asked.then = then;
+    rc = c->options.next(c->options.arg, c->at, &c->source, &c->asked);
+    if (rc != STORE_LATER)
+        c->asked.then = NULL;
     return rc;
+}
+
+void compose_answer(struct compose_asked *asked, int rc)
+{
+    struct compose *c = (struct compose *)((char *)asked - offsetof(struct compose, asked));
+    void (*then)(struct compose * c, int rc) = asked->then;
+
+    asked->then = NULL;
+    if (c->state == COMPOSE_FAILING)
+        end(c, c->rc, c->text, NULL);
+    else
+        then(c, rc);
 }
 
 /* --- The write -------------------------------------------------------------------------------- */
@@ -142,6 +174,19 @@ static void drained_cb(void *arg)
 
     c->is_full = false;
     go_on(c);
+}
+
+static void make(struct compose *c);
+
+static void started_cb(void *arg)
+{
+    struct compose *c = arg;
+
+    c->is_starting = false;
+    if (c->state == COMPOSE_LISTED)
+        make(c);
+    else
+        go_on(c);
 }
 
 static void written_cb(void *arg, int rc, const char *text, const struct record *record)
@@ -187,6 +232,8 @@ static void end_write(struct compose *c)
 {
     int rc;
 
+    if (c->is_starting)
+        return; /* started_cb() comes back */
     c->state = COMPOSE_ENDING;
     rc = write_end_with(c->write, c->meta, c->options.meta_len, c->text);
     if (rc < 0)
@@ -203,7 +250,7 @@ static bool empty_window(struct compose *c)
     size_t n = buf_size(&c->window);
     int rc;
 
-    if (n == 0 || c->is_full)
+    if (n == 0 || c->is_full || c->is_starting)
         return true;
     rc = write_data(c->write, buf_bytes(&c->window), n, c->text);
     if (rc < 0) {
@@ -220,21 +267,24 @@ static bool empty_window(struct compose *c)
 static int begin_write(struct compose *c, char text[UPLOAD_TEXT_MAX])
 {
     const struct compose_options *options = &c->options;
+    int rc = write_start(c->objects, &c->key,
+                         &(struct write_options){
+                             .size = (int64_t)options->size,
+                             .md5 = options->md5,
+                             .needs_md5 = options->wants_md5,
+                             .allows_empty = true,
+                             .replaces = options->replaces,
+                             .condition = options->condition != NULL ? condition_cb : NULL,
+                             .removes = options->removes,
+                             .started = started_cb,
+                             .drained = drained_cb,
+                             .done = written_cb,
+                             .arg = c,
+                         },
+                         &c->write, text);
 
-    return write_start(c->objects, &c->key,
-                       &(struct write_options){
-                           .size = (int64_t)options->size,
-                           .md5 = options->md5,
-                           .needs_md5 = options->wants_md5,
-                           .allows_empty = true,
-                           .replaces = options->replaces,
-                           .condition = options->condition != NULL ? condition_cb : NULL,
-                           .removes = options->removes,
-                           .drained = drained_cb,
-                           .done = written_cb,
-                           .arg = c,
-                       },
-                       &c->write, text);
+    c->is_starting = rc == STORE_LATER;
+    return rc < 0 ? rc : 0;
 }
 
 static void retry(struct compose *c)
@@ -258,6 +308,8 @@ static void pump_cb(uv_idle_t *idle)
     struct compose *c = idle->data;
 
     uv_idle_stop(&c->pump);
+    if (c->asked.then != NULL)
+        return;
     if (c->state == COMPOSE_LISTING)
         list_sources(c);
     else if (c->state == COMPOSE_RETRY)
@@ -311,24 +363,37 @@ static bool try_another(struct compose *c)
     return false;
 }
 
+static void read_failed(struct compose *c)
+{
+    fail_with(c, UV_EREMOTEIO, "no copy of what the value is made of can be read\n");
+}
+
+/* The source is known anew: what was read of another blob doesn't go on with it. */
+static void found_again(struct compose *c, int rc)
+{
+    if (!is_found(c, rc))
+        return;
+    if ((c->received > 0 && c->source.record.generation != c->generation) || !try_another(c))
+        read_failed(c);
+}
+
 /* Looks at the source, and begins to read it from where it is. */
 static void read_source(struct compose *c)
 {
-    uint64_t generation = c->source.record.generation;
+    int rc;
 
-    for (;;) {
-        if (try_another(c))
-            return;
-        if (c->is_again)
-            break;
-        c->is_again = true;
-        c->tried = 0;
-        if (look_up(c) < 0)
-            return;
-        if (c->received > 0 && c->source.record.generation != generation)
-            break;
+    if (try_another(c))
+        return;
+    if (c->is_again) {
+        read_failed(c);
+        return;
     }
-    fail_with(c, UV_EREMOTEIO, "no copy of what the value is made of can be read\n");
+    c->is_again = true;
+    c->tried = 0;
+    c->generation = c->source.record.generation;
+    rc = look_up(c, found_again);
+    if (rc != STORE_LATER)
+        found_again(c, rc);
 }
 
 /* A source that gives too much, or all of it from another disk than the known one, isn't right. */
@@ -381,20 +446,39 @@ static int get_from(struct compose *c, const struct place *place)
     return rc;
 }
 
+/* False where there is nothing to read of it. */
+static bool begin_found(struct compose *c)
+{
+    if (c->source.length == 0) {
+        c->at++;
+        return false;
+    }
+    c->is_again = false;
+    c->tried = 0;
+    c->received = 0;
+    read_source(c);
+    return true;
+}
+
+static void found_next(struct compose *c, int rc)
+{
+    if (is_found(c, rc) && !begin_found(c))
+        begin_source(c);
+}
+
 static void begin_source(struct compose *c)
 {
+    int rc;
+
     do {
         if (c->at == c->options.n_sources) {
             end_write(c);
             return;
         }
-        if (look_up(c) < 0)
+        rc = look_up(c, found_next);
+        if (rc == STORE_LATER || !is_found(c, rc))
             return;
-    } while (c->source.length == 0 && ++c->at > 0);
-    c->is_again = false;
-    c->tried = 0;
-    c->received = 0;
-    read_source(c);
+    } while (!begin_found(c));
 }
 
 /* --- The recipe ------------------------------------------------------------------------------- */
@@ -436,6 +520,10 @@ static void make(struct compose *c)
 {
     int rc;
 
+    if (c->is_starting) {
+        c->state = COMPOSE_LISTED;
+        return;
+    }
     if (c->recipe.n > 0 && c->recipe.size != c->options.size) {
         fail_with(c, UV_EILSEQ, "what the value is made of isn't what it was\n");
         return;
@@ -453,22 +541,40 @@ static void make(struct compose *c)
     }
 }
 
+/* False when no volume can make the value of what was listed so far. */
+static bool add_listed(struct compose *c)
+{
+    c->at++;
+    if (c->source.length > 0)
+        add_source(c);
+    return c->recipe.n_sources == 0 || c->recipe.n > 0;
+}
+
+static void found_listed(struct compose *c, int rc)
+{
+    if (!is_found(c, rc))
+        return;
+    if (add_listed(c))
+        list_sources(c);
+    else
+        begin_reading(c);
+}
+
 static void list_sources(struct compose *c)
 {
     uint64_t until = uv_hrtime() + TURN_NS;
 
-    for (; c->at < c->options.n_sources && uv_hrtime() < until; c->at++) {
-        if (look_up(c) < 0)
+    while (c->at < c->options.n_sources && uv_hrtime() < until) {
+        int rc = look_up(c, found_listed);
+
+        if (rc == STORE_LATER || !is_found(c, rc))
             return;
-        if (c->source.length == 0)
-            continue;
-        add_source(c);
-        if (c->recipe.n == 0)
-            break;
+        if (!add_listed(c)) {
+            begin_reading(c);
+            return;
+        }
     }
-    if (c->recipe.n_sources > 0 && c->recipe.n == 0)
-        begin_reading(c);
-    else if (!count_recipe(c))
+    if (!count_recipe(c))
         fail_with(c, UV_EBUSY, "too many values are made of too many parts\n");
     else if (c->at < c->options.n_sources)
         go_on(c);

@@ -14,11 +14,18 @@ struct compose_source {
     uint64_t length; /* offset + length <= record.size; 0: none of it */
 };
 
-/* Gives source `i`, from 0: 0 and *source, or a negative UV_E*, with which the compose fails;
- * UV_ENOENT when it isn't there any more. Asked for one after the other, perhaps a second time from
- * the first one on, and for the same one once more when none of its copies could be read: the key
- * may have been moved. Must not call this module. */
-typedef int (*compose_next_cb)(void *arg, size_t i, struct compose_source *source);
+struct compose_asked;
+
+/* Gives source `i`, from 0: 0 and *source; a negative UV_E*, with which the compose fails,
+ * UV_ENOENT when it isn't there any more; or STORE_LATER, and then compose_answer() follows, from
+ * the loop, once *source is filled. Asked for one after the other, perhaps a second time from the
+ * first one on, and for the same one once more when none of its copies could be read: the key may
+ * have been moved. Must not call this module. */
+typedef int (*compose_next_cb)(void *arg, size_t i, struct compose_source *source,
+                               struct compose_asked *asked);
+
+/* What `next` would have returned at once. */
+void compose_answer(struct compose_asked *asked, int rc);
 
 struct compose_options {
     size_t n_sources;

@@ -9,6 +9,8 @@
  * held just before that value came. */
 #include "index/objects/making.h"
 
+#include <stdlib.h>
+
 #include "index/base/clock.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
@@ -48,6 +50,7 @@ static struct store_change leftovers_change(const struct making *m, const struct
 
 static void end(struct making *m)
 {
+    free(m->removed);
     objects_release(m->objects, &m->hold);
     m->options.ended(m);
 }
@@ -85,30 +88,37 @@ static int ask_condition(struct making *m, const struct record *record)
                                         : UV_ECANCELED;
 }
 
-/* Looks at the key, and whether its value may be replaced. */
-static int find_old(struct making *m)
+static bool has_value(const struct making *m)
 {
-    int rc = objects_look_up(m->objects, &m->key, &m->old);
-    bool exists = rc == 0 && !(m->old.flags & RECORD_UNLINKED);
+    return m->view.exists && !(m->view.record.flags & RECORD_UNLINKED);
+}
 
-    if (rc < 0 && rc != UV_ENOENT)
-        return rc;
-    if (rc == UV_ENOENT)
-        m->old.n_places = 0;
-    rc = ask_condition(m, exists ? &m->old : NULL);
+/* Whether the key's value may be replaced, by the view. */
+static int judge(struct making *m)
+{
+    bool has = has_value(m);
+    int rc = ask_condition(m, has ? &m->view.record : NULL);
+
     if (rc < 0)
         return rc;
-    return exists && !m->options.replaces ? UV_EEXIST : 0;
+    return has && !m->options.replaces ? UV_EEXIST : 0;
+}
+
+/* A blob that another index has made meanwhile may have our second, whatever its generation. */
+static bool is_later(const struct record *old, const struct record *record)
+{
+    return old->generation >= record->generation ||
+           (blob_time_counts(old->time) && old->time / 1000 >= record->time / 1000);
 }
 
 /* The same once more, after a commit that met something else. A later value, unlinked since or not,
  * is not to be replaced by an older one. (Orphans say nothing here: those of PUTs that are on their
  * way are among them, which may come to nothing.) */
-static int find_old_again(struct making *m)
+static int judge_again(struct making *m)
 {
-    int rc = find_old(m);
+    int rc = judge(m);
 
-    if (rc < 0 || m->old.n_places == 0 || m->old.generation < m->record.generation)
+    if (rc < 0 || !m->view.exists || !is_later(&m->view.record, &m->record))
         return rc;
     if (!m->options.replaces)
         return UV_EEXIST;
@@ -124,7 +134,9 @@ static const char *text_of(int rc)
         return "the key has got another value meanwhile\n";
     if (rc == UV_ENOENT)
         return "what the value takes the place of is gone\n";
-    return rc == UV_EIO ? "the index can't be read\n" : "a condition does not hold\n";
+    if (rc == UV_EIO || rc == UV_ENOMEM || rc == STORE_AWAY)
+        return "the index can't be read\n";
+    return "a condition does not hold\n";
 }
 
 /* --- The commit ------------------------------------------------------------------------------ */
@@ -135,10 +147,10 @@ static void fail(struct making *m, int rc, const char *text)
     making_settle(m);
 }
 
-static void conflict(struct making *m)
+static void seen_again(struct making *m, int rc)
 {
-    int rc = find_old_again(m);
-
+    if (rc == 0)
+        rc = judge_again(m);
     if (rc < 0)
         fail(m, rc, text_of(rc));
     else if (m->is_superseded)
@@ -147,14 +159,31 @@ static void conflict(struct making *m)
         making_commit(m);
 }
 
+static void viewed_again_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct making *m = reading->data;
+
+    if (rc == 0)
+        store_view_copy(&m->view, view);
+    seen_again(m, rc);
+}
+
+static void conflict(struct making *m)
+{
+    int rc = objects_view(m->objects, &m->reading, &m->key, &m->view, viewed_again_cb);
+
+    if (rc != STORE_LATER)
+        seen_again(m, rc);
+}
+
 static void succeed(struct making *m)
 {
     struct objects *o = m->objects;
 
-    objects_changed(o, &m->key, m->old.n_places > 0 && !(m->old.flags & RECORD_UNLINKED), true);
-    if (m->removed != 0) {
+    objects_changed(o, &m->key, has_value(m), true);
+    if (m->removed != NULL) {
         objects_changed(o, m->options.removes, true, false);
-        reclaimer_add(o->reclaimer, m->options.removes, m->removed);
+        reclaimer_add(o->reclaimer, m->options.removes, m->removed->record.generation);
     }
     m->options.done(m, 0, "");
     if (m->leaves)
@@ -181,42 +210,29 @@ static int replace_old(struct making *m, struct orphan_change *replaced,
                        struct store_change *change)
 {
     struct objects *o = m->objects;
-    int rc = orphan_change_init(o, &m->key, &m->old, replaced);
+    const struct record *old = &m->view.record;
+    int rc;
 
+    orphan_change_init(replaced, &m->view.orphan, old);
+    rc = orphan_change_add(o, replaced, old->places, old->n_places, clock_now_ms() + o->grace);
     if (rc == 0)
-        rc = orphan_change_add(o, replaced, m->old.places, m->old.n_places,
-                               clock_now_ms() + o->grace);
-    if (rc == 0)
-        *change = orphan_change_of(&m->key, m->old.generation, replaced);
+        *change = orphan_change_of(&m->key, old->generation, replaced);
     return rc;
 }
 
-/* Adds the removal of what the value takes the place of. */
-static int remove_other(struct making *m, struct record *record, struct orphan_change *removed,
-                        struct store_change changes[2])
+static void commit_it(struct making *m)
 {
-    int rc = objects_look_up(m->objects, m->options.removes, record);
-
-    m->removed = rc == 0 ? record->generation : 0;
-    if (rc == 0)
-        rc = orphan_changes_of_removal(m->objects, m->options.removes, record, removed, changes);
-    return rc;
-}
-
-void making_commit(struct making *m)
-{
-    bool replaces = m->old.n_places > 0;
+    bool replaces = m->view.exists;
     struct store_change changes[5] = {{
         .space = STORE_KEYS,
         .key = m->key.bytes,
         .len = m->key.len,
         .record = &m->record,
         .expect = replaces ? STORE_EXACTLY : STORE_NOTHING,
-        .was = &m->old,
+        .was = &m->view.record,
     }};
     struct orphan_change replaced;
     struct orphan_change removed;
-    struct record other;
     struct orphan left;
     size_t n = 2;
     int rc = 0;
@@ -224,16 +240,59 @@ void making_commit(struct making *m)
     find_leftovers(m, true, &left);
     m->leaves = left.n_places > 0;
     changes[1] = leftovers_change(m, &left);
+    changes[1].expect = STORE_OWN;
     if (replaces)
         rc = replace_old(m, &replaced, &changes[n++]);
-    if (rc == 0 && m->options.removes != NULL) {
-        rc = remove_other(m, &other, &removed, &changes[n]);
+    if (rc == 0 && m->removed != NULL) {
+        rc = orphan_changes_of_removal(m->objects, m->options.removes, m->removed, &removed,
+                                       &changes[n]);
         n += 2;
     }
     if (rc == 0)
         rc = store_commit(m->objects->store, &m->commit, changes, n, committed_cb);
     if (rc < 0)
-        fail(m, rc, rc == UV_ENOENT ? text_of(rc) : "the index can't be changed\n");
+        fail(m, rc, "the index can't be changed\n");
+}
+
+static void seen_removed(struct making *m, int rc)
+{
+    if (rc == 0 && !m->removed->exists)
+        rc = UV_ENOENT;
+    if (rc == 0)
+        commit_it(m);
+    else
+        fail(m, rc, text_of(rc));
+}
+
+static void viewed_removed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct making *m = reading->data;
+
+    if (rc == 0)
+        store_view_copy(m->removed, view);
+    seen_removed(m, rc);
+}
+
+/* Looks at what the value takes the place of, first. */
+static void commit_with_removal(struct making *m)
+{
+    int rc;
+
+    if (m->removed == NULL)
+        m->removed = calloc(1, sizeof(*m->removed));
+    rc = m->removed == NULL ? UV_ENOMEM
+                            : objects_view(m->objects, &m->reading, m->options.removes, m->removed,
+                                           viewed_removed_cb);
+    if (rc != STORE_LATER)
+        seen_removed(m, rc);
+}
+
+void making_commit(struct making *m)
+{
+    if (m->options.removes != NULL)
+        commit_with_removal(m);
+    else
+        commit_it(m);
 }
 
 /* --- The start ------------------------------------------------------------------------------- */
@@ -259,21 +318,40 @@ int making_announce(struct making *m, const struct upload_target *targets, size_
     for (size_t i = 0; i < n; i++)
         orphan.places[orphan.n_places++] = targets[i].place;
     change = leftovers_change(m, &orphan);
+    change.expect = STORE_NOTHING;
     return store_announce(m->objects->store, &m->commit, &change, announced_cb);
 }
 
-/* Blobs of one key that are made at once have different seconds too: one may replace the other. */
-static int choose_generation(struct making *m)
+/* Gives the blob its generation. Blobs of one key that are made at once have different seconds
+ * too: one may replace the other. */
+static int take(struct making *m, int rc, const char **text)
 {
     struct objects *o = m->objects;
-    uint64_t latest;
-    int rc = orphans_latest_time(o, &m->key, m->old.n_places > 0 ? &m->old : NULL, &latest);
 
-    if (rc < 0)
+    if (rc == 0)
+        rc = judge(m);
+    if (rc < 0) {
+        *text = text_of(rc);
         return rc;
+    }
     m->record.generation = generation_make(&o->generations, clock_now_ms());
-    m->record.time = blob_time_make(m->record.generation, latest);
-    return 0;
+    m->record.time =
+        blob_time_make(m->record.generation, orphans_latest_time(o, &m->key, &m->view));
+    rc = objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
+    if (rc < 0)
+        *text = rc == UV_ENOMEM ? "out of memory\n" : "the index can't be read\n";
+    return rc;
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct making *m = reading->data;
+    const char *text = "";
+
+    if (rc == 0)
+        store_view_copy(&m->view, view);
+    rc = take(m, rc, &text);
+    m->options.looked(m, rc, text);
 }
 
 int making_init(struct making *m, struct objects *o, const struct key *key,
@@ -285,18 +363,14 @@ int making_init(struct making *m, struct objects *o, const struct key *key,
     m->options = *options;
     m->has_condition = options->condition != NULL;
     m->key = *key;
-    m->commit.data = m;
-    rc = find_old(m);
-    if (rc < 0) {
-        *text = text_of(rc);
-        return rc;
-    }
-    rc = choose_generation(m);
-    if (rc == 0)
-        rc = objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
-    if (rc < 0)
-        *text = rc == UV_ENOMEM ? "out of memory\n" : "the index can't be read\n";
-    return rc;
+    m->commit.data = m->reading.data = m;
+    rc = objects_view(o, &m->reading, &m->key, &m->view, viewed_cb);
+    return rc == STORE_LATER ? rc : take(m, rc, text);
+}
+
+void making_cancel(struct making *m)
+{
+    store_cancel(m->objects->store, &m->reading);
 }
 
 void making_deinit(struct making *m)

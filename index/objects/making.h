@@ -34,16 +34,20 @@ typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
 /* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
 typedef void (*making_ended_cb)(struct making *making);
 
+/* The key was looked at, as making_init() has it. Fires once, from the loop. */
+typedef void (*making_looked_cb)(struct making *making, int rc, const char *text);
+
 /* The blob is announced, or, with a negative error, can't be. Fires once, from the loop. */
 typedef void (*making_announced_cb)(struct making *making, int rc);
 
 struct making_options {
     bool replaces;                 /* it may take the place of another value */
-    making_condition_cb condition; /* asked in making_init(), and again whenever the key turns out
-                                      to have got another record; NULL: there is none */
+    making_condition_cb condition; /* asked when the key was looked at, and again whenever it turns
+                                      out to have got another record; NULL: there is none */
     const struct key *removes;     /* a key that the commit removes, and that is there until then;
                                       borrowed until `done`; NULL: none */
     void *arg;                     /* of the condition */
+    making_looked_cb looked;
     making_announced_cb announced;
     making_done_cb done;
     making_ended_cb ended;
@@ -57,21 +61,26 @@ struct making {
     bool has_condition;
     struct key key;
     struct hold hold;
-    struct record old;    /* what it replaces; n_places 0: nothing */
-    struct record record; /* what it makes: generation and time are set by making_init(), the rest
-                             is the operation's to fill in */
+    struct store_reading reading;
+    struct store_view view; /* of the key: what it replaces, if there is anything */
+    struct record record;   /* what it makes: generation and time are set once the key was looked
+                               at, the rest is the operation's to fill in */
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
     bool leaves;                         /* a blob where the record doesn't name it */
-    uint64_t removed;   /* generation of what the commit removes; 0: nothing is removed */
-    bool is_superseded; /* by a value of a later generation; readable in `done` */
+    struct store_view *removed;          /* what the commit removes; NULL: nothing */
+    bool is_superseded;                  /* by a value of a later generation; readable in `done` */
     struct store_commit commit;
 };
 
-/* Looks at the key, and gives the blob its generation. 0; or, with `text`, a negative error as
- * making_done_cb has it, UV_EIO or UV_ENOMEM, and nothing is to be undone. */
+/* Looks at the key, and gives the blob its generation. 0; STORE_LATER, and `looked` will fire with
+ * what it would have been; or, with `text`, a negative error as making_done_cb has it, UV_EIO,
+ * UV_ENOMEM or STORE_AWAY, and nothing is to be undone. */
 int making_init(struct making *making, struct objects *objects, const struct key *key,
                 const struct making_options *options, const char **text);
+
+/* Doesn't look at the key any more, and `looked` doesn't fire: in place of making_deinit(). */
+void making_cancel(struct making *making);
 
 /* Lets go of a blob that no volume has heard of. Not after making_commit() or making_settle(). */
 void making_deinit(struct making *making);

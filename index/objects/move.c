@@ -24,10 +24,15 @@
 #define LARGE (1U << 20) /* bytes */
 
 static const bool legal_moves[MOVE_STATES][MOVE_STATES] = {
-    [MOVE_STARTING] = {[MOVE_INSPECTING] = true,
+    [MOVE_STARTING] = {[MOVE_LOOKING] = true,
+                       [MOVE_INSPECTING] = true,
                        [MOVE_ANNOUNCING] = true,
                        [MOVE_COMMITTING] = true,
                        [MOVE_ENDED] = true},
+    [MOVE_LOOKING] = {[MOVE_INSPECTING] = true,
+                      [MOVE_ANNOUNCING] = true,
+                      [MOVE_COMMITTING] = true,
+                      [MOVE_ENDED] = true},
     [MOVE_INSPECTING] = {[MOVE_ANNOUNCING] = true, [MOVE_COMMITTING] = true, [MOVE_ENDED] = true},
     [MOVE_ANNOUNCING] = {[MOVE_COPYING] = true,
                          [MOVE_COMMITTING] = true,
@@ -102,15 +107,10 @@ static int settle(struct move *m)
     struct orphan_change left;
     struct store_change change;
 
-    if (m->announced_until == 0 || orphan_change_init(m->objects, &m->key, &m->old, &left) < 0 ||
-        left.was.n_places == 0)
+    if (m->announced.n_places == 0)
         return UV_EALREADY;
-    if (m->is_late)
-        left.is.until = clock_now_ms() + m->objects->grace;
-    else if (left.was.until == m->announced_until)
-        left.is.until = m->until_before;
-    else
-        return UV_EALREADY;
+    orphan_change_init(&left, &m->announced, &m->old);
+    left.is.until = m->is_late ? clock_now_ms() + m->objects->grace : m->until_before;
     change = orphan_change_of(&m->key, m->old.generation, &left);
     if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
         return UV_ENOMEM;
@@ -151,10 +151,9 @@ static void committed_cb(struct store_commit *commit, int rc)
 static int find_outdated(struct move *m, struct orphan_change *change)
 {
     const struct places *places = m->objects->places;
-    int rc = orphan_change_init(m->objects, &m->key, &m->old, change);
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
+    orphan_change_init(change, &m->orphan, &m->old);
     change->is.n_places = 0;
     change->is.until = clock_now_ms() + m->objects->grace;
     for (unsigned i = 0; i < change->was.n_places; i++) {
@@ -362,10 +361,11 @@ static void announced_cb(struct store_commit *commit, int rc)
     struct move *m = commit->data;
 
     if (rc == 0) {
+        m->orphan = m->announced;
         copy_next(m);
         return;
     }
-    m->announced_until = 0;
+    m->announced.n_places = 0;
     move_refuse(m, rc, "the index can't be changed", "");
     finish(m);
 }
@@ -379,10 +379,9 @@ static int announce(struct move *m)
     struct orphan_change announced;
     struct store_change change;
     uint64_t until = clock_now_ms() + o->grace;
-    int rc = orphan_change_init(o, &m->key, &m->old, &announced);
+    int rc = 0;
 
-    if (rc < 0)
-        return move_refuse(m, rc, "the index can't be read", "");
+    orphan_change_init(&announced, &m->orphan, &m->old);
     m->until_before = announced.was.until;
     for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {
         const struct place *place = &m->targets[i].place;
@@ -393,15 +392,16 @@ static int announce(struct move *m)
             return move_refuse(m, UV_EAGAIN, "an older copy is still to be removed there",
                                m->targets[i].volume->name);
         rc = orphan_change_add(o, &announced, place, 1, until);
-        m->announced_until = announced.is.until;
     }
     change = orphan_change_of(&m->key, m->old.generation, &announced);
     if (rc == 0 && announced.is.n_places == announced.was.n_places) /* copies only go */
         rc = commit_it(m);
     else if (rc == 0)
         rc = store_commit(o->store, &m->commit, &change, 1, announced_cb);
-    if (rc == 0 && m->state != MOVE_COMMITTING)
+    if (rc == 0 && m->state != MOVE_COMMITTING) {
+        m->announced = announced.is;
         set_state(m, MOVE_ANNOUNCING);
+    }
     return rc < 0 ? move_refuse(m, rc, "the index can't be changed", "") : 0;
 }
 
@@ -427,7 +427,8 @@ static void inspected_cb(struct inspection *inspection)
         finish(m);
 }
 
-static int begin(struct move *m)
+/* Looks at the copies that there are, where some of them are to go. */
+static int inspect(struct move *m)
 {
     int rc;
 
@@ -438,6 +439,35 @@ static int begin(struct move *m)
     if (rc < 0)
         return move_refuse(m, rc, "no copy can be read", "");
     set_state(m, MOVE_INSPECTING);
+    return 0;
+}
+
+static int viewed(struct move *m, int rc, const struct store_view *view)
+{
+    if (rc < 0)
+        return move_refuse(m, rc, "the index can't be read", "");
+    if (!view->exists || !record_equal(&view->record, &m->old))
+        return move_refuse(m, STORE_CONFLICT, "the key has been changed", "");
+    m->orphan = view->orphan;
+    return inspect(m);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct move *m = reading->data;
+
+    if (viewed(m, rc, view) < 0)
+        finish(m);
+}
+
+static int begin(struct move *m)
+{
+    struct store_view view;
+    int rc = objects_view(m->objects, &m->reading, &m->key, &view, viewed_cb);
+
+    if (rc != STORE_LATER)
+        return viewed(m, rc, &view);
+    set_state(m, MOVE_LOOKING);
     return 0;
 }
 
@@ -464,7 +494,7 @@ int move_start(struct objects *o, const struct key *key, const struct record *re
     *m = (struct move){.objects = o, .options = *options, .done = done, .arg = arg, .key = *key};
     record_copy(&m->old, record);
     record_copy(&m->record, record);
-    m->commit.data = m;
+    m->commit.data = m->reading.data = m;
     placement_path(key->bytes, key->len, record->generation, m->path);
     rc = move_find_targets(m);
     if (rc == 0)

@@ -12,6 +12,7 @@
 /* Where a move waits, and for whom. */
 enum move_state {
     MOVE_STARTING,   /* nothing yet */
+    MOVE_LOOKING,    /* the store, which is to say what the key has */
     MOVE_INSPECTING, /* the volumes, which read the copies that there are */
     MOVE_ANNOUNCING, /* the store, which is to know the copies to come */
     MOVE_COPYING,    /* the volumes that a copy is read from and goes to */
@@ -31,6 +32,8 @@ struct move {
     struct key key;
     struct hold hold;
     struct record old;
+    struct orphan orphan; /* of the old record's generation, as the store has it; no places: none */
+    struct store_reading reading;
     struct record record; /* as it will be */
     struct move_options options;
     unsigned readable; /* bits of the old places that could be read at the start */
@@ -40,11 +43,11 @@ struct move {
     unsigned source; /* the place that is copied from */
     char path[PLACEMENT_PATH_MAX];
     char note[NOTE_MAX];
-    uint64_t announced_until; /* what the store was told of the copies to come; 0: nothing */
-    uint64_t until_before;    /* of the blob's orphan, as it was then */
-    bool reads_here;          /* the volume that is copied to reads no blobs itself */
-    bool is_late;             /* a volume may still carry out what it didn't answer */
-    bool is_short;            /* the new record names places without a good copy, or too few */
+    struct orphan announced; /* what the store was told of the copies to come; no places: nothing */
+    uint64_t until_before;   /* of the blob's orphan, as it was then */
+    bool reads_here;         /* the volume that is copied to reads no blobs itself */
+    bool is_late;            /* a volume may still carry out what it didn't answer */
+    bool is_short;           /* the new record names places without a good copy, or too few */
     int rc;
     char text[MOVE_TEXT_MAX];
     struct store_commit commit;

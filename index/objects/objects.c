@@ -4,6 +4,8 @@
 #include <search.h>
 #include <string.h>
 
+#define HIDDEN_HOLDS 10000 /* ms that a count is as good as a new one */
+
 void objects_add_to_recipe(struct objects *o, struct recipe *recipe, const struct key *key,
                            const struct record *record, uint64_t offset, uint64_t length)
 {
@@ -26,13 +28,6 @@ void objects_add_to_recipe(struct objects *o, struct recipe *recipe, const struc
     recipe_add(recipe, &source);
 }
 
-bool objects_has(const struct objects *o, const struct key *key, const struct record *record)
-{
-    struct record now;
-
-    return objects_look_up(o, key, &now) == 0 && record_equal(record, &now);
-}
-
 void objects_changed(struct objects *o, const struct key *key, bool had, bool has)
 {
     o->changes++;
@@ -42,28 +37,66 @@ void objects_changed(struct objects *o, const struct key *key, bool had, bool ha
 
 static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
-    uint64_t *n = arg;
+    struct objects *o = arg;
 
     (void)key;
     (void)len;
-    *n += !(record->flags & RECORD_UNLINKED);
+    o->hidden_now += !(record->flags & RECORD_UNLINKED);
     return 0;
+}
+
+static void hidden_counted(struct objects *o, int rc)
+{
+    if (rc < 0)
+        return;
+    o->hidden = o->hidden_now;
+    o->hidden_at = uv_now(o->loop);
+    o->hidden_counted = true;
+}
+
+static void counted_cb(struct store_reading *reading, int rc)
+{
+    hidden_counted(reading->data, rc);
+}
+
+static int count_hidden(struct objects *o)
+{
+    const struct store_range range = {.prefix = KEY_RESERVED,
+                                      .prefix_len = sizeof(KEY_RESERVED) - 1};
+    int rc;
+
+    o->hidden_now = 0;
+    o->hidden_reading.data = o;
+    rc = store_list(o->store, &o->hidden_reading, &range, count_cb, o, counted_cb);
+    if (rc != STORE_LATER)
+        hidden_counted(o, rc);
+    return rc;
+}
+
+/* Of keys that only this index changes, objects_changed() tells. */
+static bool must_count(const struct objects *o)
+{
+    if (o->hidden_reading.request != NULL)
+        return false;
+    return !o->hidden_counted ||
+           (o->store->numbers > 1 && uv_now(o->loop) > o->hidden_at + HIDDEN_HOLDS);
 }
 
 int objects_hidden(struct objects *o, uint64_t *hidden)
 {
-    uint64_t n = 0;
-    int rc = 0;
+    int rc = must_count(o) ? count_hidden(o) : 0;
 
-    if (!o->hidden_counted)
-        rc = store_list(o->store, KEY_RESERVED, sizeof(KEY_RESERVED) - 1, "", 0, count_cb, &n);
     if (rc < 0)
         return rc;
     if (!o->hidden_counted)
-        o->hidden = n;
-    o->hidden_counted = true;
+        return UV_EAGAIN;
     *hidden = o->hidden;
     return 0;
+}
+
+void objects_deinit(struct objects *o)
+{
+    store_cancel(o->store, &o->hidden_reading);
 }
 
 void objects_begin(struct objects *o)

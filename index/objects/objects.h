@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "index/base/generation.h"
 #include "index/base/key.h"
 #include "index/cluster/transfer.h"
 #include "index/cluster/upload.h"
-#include "index/base/generation.h"
 #include "index/objects/places.h"
 #include "index/store/store.h"
 
@@ -38,12 +38,15 @@ struct objects {
     struct generations generations;
     struct reclaimer *reclaimer;
     struct spread *spread;
-    struct healer *healer;   /* maintenance/healer.h; only carried here */
-    void *held;              /* blobs that are made or removed: a tree of struct hold */
-    unsigned read_turn;      /* of places to read from (copy_search.h) */
-    uint64_t changes;        /* commits that have changed a key, since the start */
-    uint64_t hidden;         /* keys that are mkv's own, once they were counted: */
-    bool hidden_counted;     /* objects_hidden() */
+    struct healer *healer; /* maintenance/healer.h; only carried here */
+    void *held;            /* blobs that are made or removed: a tree of struct hold */
+    unsigned read_turn;    /* of places to read from (copy_search.h) */
+    uint64_t changes;      /* commits that have changed a key, since the start */
+    uint64_t hidden;       /* keys that are mkv's own, once they were counted: */
+    bool hidden_counted;   /* objects_hidden() */
+    uint64_t hidden_at;    /* loop time of that */
+    uint64_t hidden_now;   /* of the count that goes on */
+    struct store_reading hidden_reading;
     size_t n_running;        /* operations that still need this struct */
     void (*idle)(void *arg); /* fires when that has come to 0, from within an operation; NULL:
                                 nobody waits */
@@ -54,12 +57,19 @@ struct objects {
 void objects_begin(struct objects *objects);
 void objects_end(struct objects *objects);
 
-/* Looks a key up. 0 and *record, UV_ENOENT, or UV_EIO. An unlinked key is found, and its record
- * says so: to a reader it is missing. */
-static inline int objects_look_up(const struct objects *objects, const struct key *key,
-                                  struct record *record)
+/* Looks a key up, as store_get() has it: the key is borrowed until the record is there. An unlinked
+ * key is found, and its record says so: to a reader it is missing. */
+static inline int objects_look_up(const struct objects *objects, struct store_reading *reading,
+                                  const struct key *key, struct record *record, store_got_cb done)
 {
-    return store_get(objects->store, key->bytes, key->len, record);
+    return store_get(objects->store, reading, key->bytes, key->len, record, done);
+}
+
+/* The same of all that a change of the key goes by, as store_view() has it. */
+static inline int objects_view(const struct objects *objects, struct store_reading *reading,
+                               const struct key *key, struct store_view *view, store_viewed_cb done)
+{
+    return store_view(objects->store, reading, key->bytes, key->len, view, done);
 }
 
 /* Notes what a commit has made of a key: whether it had a value, which wasn't unlinked, and has one
@@ -67,17 +77,18 @@ static inline int objects_look_up(const struct objects *objects, const struct ke
 void objects_changed(struct objects *objects, const struct key *key, bool had, bool has);
 
 /* How many of the store's keys, which store_stats() counts, are mkv's own (key_is_reserved()):
- * backups, S3's buckets, uploads and parts. The first call goes through all of them. 0 and
- * *hidden, or UV_EIO or UV_ENOMEM. */
+ * backups, S3's buckets, uploads and parts. The first call goes through all of them, and where
+ * other indexes change keys too, one after some seconds does so again. 0 and *hidden, as it was
+ * counted last; UV_EAGAIN while the first count goes on; or a negative UV_E* as store_list(). */
 int objects_hidden(struct objects *objects, uint64_t *hidden);
+
+/* Ends what objects_hidden() has begun, before the store closes. */
+void objects_deinit(struct objects *objects);
 
 /* Adds these bytes, at least 1, of the value that the record names; copies whose volume can't be
  * asked now are left out. */
 void objects_add_to_recipe(struct objects *objects, struct recipe *recipe, const struct key *key,
                            const struct record *record, uint64_t offset, uint64_t length);
-
-/* Whether this very record is the key's, still. */
-bool objects_has(const struct objects *objects, const struct key *key, const struct record *record);
 
 /* A blob in the making, which is not to be reclaimed though the store calls it an orphan; or one
  * that is being reclaimed. */

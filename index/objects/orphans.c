@@ -10,20 +10,15 @@ bool orphan_add(const struct places *places, struct orphan *orphan, const struct
     return true;
 }
 
-int orphan_change_init(const struct objects *o, const struct key *key, const struct record *record,
-                       struct orphan_change *change)
+void orphan_change_init(struct orphan_change *change, const struct orphan *was,
+                        const struct record *record)
 {
-    int rc = store_get_orphan(o->store, key->bytes, key->len, record->generation, &change->was);
-
-    if (rc == UV_ENOENT) {
+    if (was->n_places > 0)
+        change->was = *was;
+    else
         change->was = (struct orphan){.n_places = 0};
-        rc = 0;
-    }
-    if (rc == 0) {
-        change->is = change->was;
-        change->is.time = record->time;
-    }
-    return rc;
+    change->is = change->was;
+    change->is.time = record->time;
 }
 
 int orphan_change_add(const struct objects *o, struct orphan_change *change,
@@ -53,13 +48,14 @@ struct store_change orphan_change_of(const struct key *key, uint64_t generation,
 }
 
 int orphan_changes_of_removal(const struct objects *o, const struct key *key,
-                              const struct record *record, struct orphan_change *orphan,
+                              const struct store_view *view, struct orphan_change *orphan,
                               struct store_change changes[2])
 {
-    int rc = orphan_change_init(o, key, record, orphan);
+    const struct record *record = &view->record;
+    int rc;
 
-    if (rc == 0)
-        rc = orphan_change_add(o, orphan, record->places, record->n_places, 0);
+    orphan_change_init(orphan, &view->orphan, record);
+    rc = orphan_change_add(o, orphan, record->places, record->n_places, 0);
     if (rc < 0)
         return rc;
     changes[0] = (struct store_change){.space = STORE_KEYS,
@@ -71,38 +67,19 @@ int orphan_changes_of_removal(const struct objects *o, const struct key *key,
     return 0;
 }
 
-uint64_t orphan_time(const struct orphan *orphan, uint64_t generation)
-{
-    return orphan->time > 0 ? orphan->time : generation_time(generation);
-}
-
 static void take_time(uint64_t time, uint64_t *latest)
 {
     if (time > *latest && blob_time_counts(time))
         *latest = time;
 }
 
-static int latest_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
-                     void *arg)
+uint64_t orphans_latest_time(const struct objects *o, const struct key *key,
+                             const struct store_view *view)
 {
-    (void)key;
-    (void)len;
-    take_time(orphan_time(orphan, generation), arg);
-    return 0;
-}
+    uint64_t latest = view->latest;
 
-int orphans_latest_time(const struct objects *o, const struct key *key, const struct record *record,
-                        uint64_t *latest)
-{
-    uint64_t found = 0;
-    int rc = store_list_orphans(o->store, key->bytes, key->len,
-                                record != NULL ? record->generation : 0, true, latest_cb, &found);
-
-    if (rc < 0)
-        return rc;
-    if (record != NULL)
-        take_time(record->time, &found);
-    take_time(objects_held_time(o, key), &found);
-    *latest = found;
-    return 0;
+    if (view->exists)
+        take_time(view->record.time, &latest);
+    take_time(objects_held_time(o, key), &latest);
+    return latest;
 }

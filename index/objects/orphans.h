@@ -13,10 +13,12 @@ struct orphan_change {
 /* Adds a place, unless it is there already. False when there are too many. */
 bool orphan_add(const struct places *places, struct orphan *orphan, const struct place *place);
 
-/* Prepares to make orphans of the blob that the key's record names, also at these `n` places, and
- * until then. 0, UV_EIO, or UV_ENOBUFS when the places are too many. */
-int orphan_change_init(const struct objects *objects, const struct key *key,
-                       const struct record *record, struct orphan_change *change);
+/* Prepares to make orphans of the blob that the key's record names, of whose generation the store
+ * has this orphan (no places: none). */
+void orphan_change_init(struct orphan_change *change, const struct orphan *was,
+                        const struct record *record);
+
+/* ... also at these `n` places, and until then. 0, or UV_ENOBUFS when the places are too many. */
 int orphan_change_add(const struct objects *objects, struct orphan_change *change,
                       const struct place *places, unsigned n, uint64_t until);
 
@@ -24,21 +26,18 @@ int orphan_change_add(const struct objects *objects, struct orphan_change *chang
 struct store_change orphan_change_of(const struct key *key, uint64_t generation,
                                      const struct orphan_change *change);
 
-/* Makes the two changes that remove a key which has this record, and make its blob an orphan that
- * can go at once. They borrow key, record and *orphan. 0, UV_EIO or UV_ENOBUFS. */
+/* Makes the two changes that remove a key of this view, which has a record, and make its blob an
+ * orphan that can go at once. They borrow key, view and *orphan. 0 or UV_ENOBUFS. */
 int orphan_changes_of_removal(const struct objects *objects, const struct key *key,
-                              const struct record *record, struct orphan_change *orphan,
+                              const struct store_view *view, struct orphan_change *orphan,
                               struct store_change changes[2]);
 
-/* The time of an orphan's blob. */
-uint64_t orphan_time(const struct orphan *orphan, uint64_t generation);
-
-/* The latest time that counts (generation.h) of a key's blobs: of the one with this record (NULL:
- * there is none), of its orphans, and of those in the making. Of blobs that one key has had, a
+/* The latest time that counts (generation.h) of a key's blobs: of the one that its record names, of
+ * its orphans, and of those in the making. Of blobs that one key has had, a
  * later one has a later time: so orphans that are older than the record's blob, of which a value
- * that is replaced all the time has very many, aren't looked at. 0 and *latest, which may be 0, or
- * UV_EIO. */
-int orphans_latest_time(const struct objects *objects, const struct key *key,
-                        const struct record *record, uint64_t *latest);
+ * that is replaced all the time has very many, aren't looked at. 0: none
+ * is known. */
+uint64_t orphans_latest_time(const struct objects *objects, const struct key *key,
+                             const struct store_view *view);
 
 #endif

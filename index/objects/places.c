@@ -18,10 +18,19 @@ struct known {
     char identity[TRANSFER_VOLUME_ID_MAX + 1];
 };
 
+/* A volume whose id the store is asked for. */
+struct naming {
+    struct volume *volume;
+    char name[NAME_MAX_IN_STORE];
+    struct store_reading reading;
+    LIST_ENTRY(naming) link;
+};
+
 struct places {
     struct store *store;
     struct transfers *transfers;
     struct volumes *volumes;
+    LIST_HEAD(, naming) namings;
     unsigned copies;
     struct known *known; /* by id */
     uint32_t n_known;
@@ -36,6 +45,38 @@ struct places {
     uint32_t list_mark; /* 31 bits that tell this list from another one; 0: to be made anew */
 };
 
+/* The number of a volume's zone is the position of the first volume that is in it. */
+static void number_zones(struct places *r)
+{
+    r->any_shared = false;
+    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
+        struct volume *volume = volumes_at(r->volumes, i);
+        size_t first = 0;
+
+        while (strcasecmp(volumes_at(r->volumes, first)->zone, volume->zone) != 0)
+            first++;
+        volume->zone_number = (uint32_t)first;
+        r->any_shared = r->any_shared || first != i;
+    }
+}
+
+/* The volume at an id's address: one that isn't listed any more, or was listed by another index
+ * only, may hold something, too. NULL: there are too many. */
+static int learn_volume(struct places *r, const char *stored, size_t len, struct volume **volume)
+{
+    char name[VOLUME_ADDRESS_MAX];
+    int rc;
+
+    snprintf(name, sizeof(name), "%.*s", (int)len, stored);
+    rc = volumes_know(r->volumes, name, volume);
+    if (rc != UV_E2BIG)
+        return rc;
+    log_limited(LOG_LEVEL_WARN, "more than %d volumes are known: %s is forgotten", VOLUMES_MAX,
+                name);
+    *volume = NULL;
+    return 0;
+}
+
 /* Makes `known` reach to all ids that the store has. */
 static int learn_ids(struct places *r)
 {
@@ -44,16 +85,20 @@ static int learn_ids(struct places *r)
     while ((name = store_volume_name(r->store, r->n_known)) != NULL) {
         struct known *known = realloc(r->known, (r->n_known + 1) * sizeof(*known));
         size_t len = strcspn(name, " ");
+        int rc;
 
         if (known == NULL)
             return UV_ENOMEM;
         r->known = known;
         known += r->n_known;
-        known->volume = volumes_find(r->volumes, name, len);
+        rc = learn_volume(r, name, len, &known->volume);
+        if (rc < 0)
+            return rc;
         snprintf(known->identity, sizeof(known->identity), "%s",
                  name[len] != '\0' ? name + len + 1 : "");
         r->n_known++;
     }
+    number_zones(r);
     return 0;
 }
 
@@ -96,6 +141,53 @@ static bool is_stolen(const struct places *r, const struct volume *volume)
     return owner != NULL;
 }
 
+/* The store knows the id by now, or can't be asked: either way the volume is. */
+static void named_cb(struct store_reading *reading, int rc, uint32_t id)
+{
+    struct naming *naming = reading->data;
+
+    (void)rc;
+    (void)id;
+    volume_ask_again(naming->volume);
+    LIST_REMOVE(naming, link);
+    free(naming);
+}
+
+static bool is_naming(const struct places *r, const struct volume *volume)
+{
+    const struct naming *naming;
+
+    LIST_FOREACH(naming, &r->namings, link)
+    {
+        if (naming->volume == volume)
+            return true;
+    }
+    return false;
+}
+
+/* 0; UV_EAGAIN when the store has it later; or another negative UV_E*. */
+static int get_id(struct places *r, struct volume *volume, const char *name)
+{
+    struct naming *naming;
+    int rc;
+
+    if (is_naming(r, volume))
+        return UV_EAGAIN;
+    naming = calloc(1, sizeof(*naming));
+    if (naming == NULL)
+        return UV_ENOMEM;
+    naming->volume = volume;
+    naming->reading.data = naming;
+    strcpy(naming->name, name);
+    rc = store_volume_id(r->store, &naming->reading, naming->name, &volume->id, named_cb);
+    if (rc == STORE_LATER) {
+        LIST_INSERT_HEAD(&r->namings, naming, link);
+        return UV_EAGAIN;
+    }
+    free(naming);
+    return rc;
+}
+
 /* Gives a volume with this identity its id. */
 static int identified_cb(struct volume *volume, void *arg)
 {
@@ -107,7 +199,7 @@ static int identified_cb(struct volume *volume, void *arg)
         return UV_EEXIST;
     snprintf(name, sizeof(name), "%s%s%s", volume->name, volume->identity[0] != '\0' ? " " : "",
              volume->identity);
-    rc = store_volume_id(r->store, name, &volume->id);
+    rc = get_id(r, volume, name);
     r->list_mark = 0;
     return rc == 0 ? learn_ids(r) : rc;
 }
@@ -134,21 +226,6 @@ static uint32_t list_mark(struct places *r)
         sum = crc32c(sum, list->weights, list->n * sizeof(*list->weights));
     r->list_mark = sum >> 1 != 0 ? sum >> 1 : 1;
     return r->list_mark;
-}
-
-/* The number of a volume's zone is the position of the first volume that is in it. */
-static void number_zones(struct places *r)
-{
-    r->any_shared = false;
-    for (size_t i = 0; i < volumes_count(r->volumes); i++) {
-        struct volume *volume = volumes_at(r->volumes, i);
-        size_t first = 0;
-
-        while (strcasecmp(volumes_at(r->volumes, first)->zone, volume->zone) != 0)
-            first++;
-        volume->zone_number = (uint32_t)first;
-        r->any_shared = r->any_shared || first != i;
-    }
 }
 
 static void add_listed(struct places *r, struct volume *volume)
@@ -209,30 +286,15 @@ size_t places_count(const struct places *r)
     return r->list.n;
 }
 
-/* Volumes that are not listed any more may still hold something. */
-static int add_known(struct places *r)
-{
-    const char *stored;
-
-    for (uint32_t id = 0; (stored = store_volume_name(r->store, id)) != NULL; id++) {
-        struct volume_entry entry = {.weight = VOLUME_WEIGHT};
-        int rc;
-
-        snprintf(entry.name, sizeof(entry.name), "%.*s", (int)strcspn(stored, " "), stored);
-        rc = volumes_set(r->volumes, &entry, 1);
-        if (rc == UV_E2BIG) {
-            log_warn("more than %d volumes are known: those from %s on are forgotten", VOLUMES_MAX,
-                     entry.name);
-            break;
-        }
-        if (rc < 0)
-            return rc;
-    }
-    return volumes_set(r->volumes, NULL, 0);
-}
-
 static void free_places(struct places *r)
 {
+    struct naming *naming;
+
+    while ((naming = LIST_FIRST(&r->namings)) != NULL) {
+        LIST_REMOVE(naming, link);
+        store_cancel(r->store, &naming->reading);
+        free(naming);
+    }
     free(r->known);
     free(r);
 }
@@ -257,9 +319,7 @@ int places_new(uv_loop_t *loop, struct store *store, struct transfers *transfers
     rc = volumes_new(loop, transfers, identified_cb, r, &r->volumes);
     if (rc < 0)
         goto err;
-    rc = add_known(r);
-    if (rc == 0)
-        rc = learn_ids(r);
+    rc = learn_ids(r);
     if (rc < 0)
         goto err_volumes;
     *places = r;
@@ -462,14 +522,9 @@ struct volume *place_volume(struct places *r, const struct place *place)
 {
     struct known *known;
 
-    if (place->volume >= r->n_known)
-        return NULL;
+    if (place->volume >= r->n_known && (learn_ids(r) < 0 || place->volume >= r->n_known))
+        return NULL; /* else another index has given the id out since */
     known = &r->known[place->volume];
-    if (known->volume == NULL) {
-        const char *name = store_volume_name(r->store, place->volume);
-
-        known->volume = volumes_find(r->volumes, name, strcspn(name, " "));
-    }
     if (known->identity[0] == '\0' || (known->volume != NULL && volume_is_live(known->volume) &&
                                        is_disk(known->volume, known->identity)))
         return known->volume;

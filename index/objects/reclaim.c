@@ -41,20 +41,47 @@ static void tick_cb(uv_timer_t *timer)
 
 /* --- Fresh ones ------------------------------------------------------------------------------ */
 
+static void fresh_found(struct fresh *f, int rc, const struct orphan *orphan)
+{
+    if (rc == 0 && !f->reclaimer->stopping)
+        removal_take(f->reclaimer, &f->key, f->generation, orphan);
+    free(f);
+}
+
+static void fresh_found_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
+{
+    struct fresh *f = reading->data;
+    struct reclaimer *r = f->reclaimer;
+
+    r->n_asked--;
+    fresh_found(f, rc, orphan);
+    removals_commit(r);
+    reclaimer_go_on(r);
+}
+
+static void ask_for(struct reclaimer *r, struct fresh *f)
+{
+    struct orphan orphan;
+    int rc;
+
+    f->reading.data = f;
+    rc = store_get_orphan(r->objects->store, &f->reading, f->key.bytes, f->key.len, f->generation,
+                          &orphan, fresh_found_cb);
+    if (rc == STORE_LATER)
+        r->n_asked++;
+    else
+        fresh_found(f, rc, &orphan);
+}
+
 static void fresh_cb(uv_idle_t *idle)
 {
     struct reclaimer *r = idle->data;
     struct fresh *f;
 
-    while (r->n_removals < FRESH_AT_ONCE && (f = STAILQ_FIRST(&r->fresh)) != NULL) {
-        struct orphan orphan;
-
+    while (r->n_removals + r->n_asked < FRESH_AT_ONCE && (f = STAILQ_FIRST(&r->fresh)) != NULL) {
         STAILQ_REMOVE_HEAD(&r->fresh, link);
         r->n_fresh--;
-        if (store_get_orphan(r->objects->store, f->key.bytes, f->key.len, f->generation, &orphan) ==
-            0)
-            removal_take(r, &f->key, f->generation, &orphan);
-        free(f);
+        ask_for(r, f);
     }
     removals_commit(r);
     uv_idle_stop(idle); /* the end of a removal goes on */
@@ -69,6 +96,8 @@ void reclaimer_add(struct reclaimer *r, const struct key *key, uint64_t generati
     f = malloc(sizeof(*f));
     if (f == NULL)
         return;
+    f->reclaimer = r;
+    f->reading.request = NULL;
     f->key = *key;
     f->generation = generation;
     STAILQ_INSERT_TAIL(&r->fresh, f, link);
@@ -138,24 +167,50 @@ static void close_handles(struct reclaimer *r)
     uv_close((uv_handle_t *)&r->soon, closed_cb);
 }
 
-void reclaimer_go_on(struct reclaimer *r)
+static void walked(struct reclaimer *r, int rc)
 {
-    if (r->stopping) {
-        if (r->n_removals == 0)
-            close_handles(r);
+    if (rc == STORE_LATER)
         return;
-    }
-    if (r->n_fresh > 0)
-        uv_idle_start(&r->soon, fresh_cb);
-    r->looked_at = 0;
-    if (!r->at_end && r->n_removals < AT_ONCE / 2)
-        r->at_end = store_list_orphans(r->objects->store, r->after.bytes, r->after.len,
-                                       r->after_generation, false, orphan_cb, r) <= 0;
+    r->at_end = rc <= 0;
     removals_commit(r);
     if (r->at_end)
         end_round(r);
     else if (r->n_removals == 0) /* nothing in hand whose end would go on */
         uv_timer_start(&r->round, turn_cb, 1, 0);
+}
+
+static void walked_cb(struct store_reading *reading, int rc)
+{
+    walked(reading->data, rc);
+}
+
+static int walk_on(struct reclaimer *r)
+{
+    const struct store_orphan_range range = {.key = r->after.bytes,
+                                             .len = r->after.len,
+                                             .generation = r->after_generation,
+                                             .mine = true,
+                                             .want = AT_ONCE};
+
+    if (r->at_end)
+        return 0;
+    if (r->n_removals >= AT_ONCE / 2)
+        return 1;
+    r->looked_at = 0;
+    return store_list_orphans(r->objects->store, &r->reading, &range, orphan_cb, r, walked_cb);
+}
+
+void reclaimer_go_on(struct reclaimer *r)
+{
+    if (r->stopping) {
+        if (r->n_removals + r->n_asked + r->n_judged == 0)
+            close_handles(r);
+        return;
+    }
+    if (r->n_fresh > 0)
+        uv_idle_start(&r->soon, fresh_cb);
+    if (r->reading.request == NULL)
+        walked(r, walk_on(r));
 }
 
 int reclaimer_start(uv_loop_t *loop, struct objects *objects, struct reclaimer **reclaimer)
@@ -171,7 +226,7 @@ int reclaimer_start(uv_loop_t *loop, struct objects *objects, struct reclaimer *
     uv_timer_init(loop, &r->round);
     uv_timer_init(loop, &r->tick);
     uv_idle_init(loop, &r->soon);
-    r->round.data = r->tick.data = r->soon.data = r;
+    r->round.data = r->tick.data = r->soon.data = r->reading.data = r;
     r->at_end = true; /* of a round that has not begun */
     uv_timer_start(&r->round, round_cb, objects->grace, 0);
     uv_timer_start(&r->tick, tick_cb, TICK, TICK);
@@ -192,6 +247,7 @@ void reclaimer_stop(struct reclaimer *r, void (*cb)(void *arg), void *arg)
     uv_timer_stop(&r->round);
     uv_timer_stop(&r->tick);
     uv_idle_stop(&r->soon);
+    store_cancel(r->objects->store, &r->reading);
     while ((f = STAILQ_FIRST(&r->fresh)) != NULL) {
         STAILQ_REMOVE_HEAD(&r->fresh, link);
         free(f);

@@ -16,15 +16,18 @@ struct removal {
     struct orphan orphan; /* as the store has it */
     struct orphan left;   /* as it is then; without places: it is gone */
     struct store_commit commit;
-    unsigned n_pending;         /* transfers whose end is to come */
-    uint64_t look_at;           /* loop time, of one that is gone */
-    STAILQ_ENTRY(removal) link; /* in `gone` or `settled` */
-    struct transfer *transfers; /* one a place, until all have ended */
+    struct store_reading reading; /* of the key */
+    unsigned n_pending;           /* transfers whose end is to come */
+    uint64_t look_at;             /* loop time, of one that is gone */
+    STAILQ_ENTRY(removal) link;   /* in `gone` or `settled` */
+    struct transfer *transfers;   /* one a place, until all have ended */
 };
 
 struct fresh {
+    struct reclaimer *reclaimer;
     struct key key;
     uint64_t generation;
+    struct store_reading reading; /* of the orphan, once it was taken from the queue */
     STAILQ_ENTRY(fresh) link;
 };
 
@@ -42,6 +45,9 @@ struct reclaimer {
     unsigned n_gone;
     struct removal_queue settled; /* without a volume to ask; to be committed after the walk */
     unsigned n_removals;          /* in hand, those that are gone left out */
+    unsigned n_asked;             /* fresh ones that the store is asked for */
+    unsigned n_judged;            /* gone ones whose key it is asked for */
+    struct store_reading reading; /* of the round's orphans */
     struct key after;             /* the last orphan that this round has seen; len 0 at its start */
     uint64_t after_generation;
     unsigned looked_at; /* in this turn */

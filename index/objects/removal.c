@@ -176,27 +176,22 @@ static int ask(struct removal *m, unsigned i, const char *path)
 
 /* Where the key has this very blob there is no orphan, whatever the store says: it was being moved,
  * or a dump of a running index that was restored called it one after it had listed the key. */
-static int find_named(struct objects *o, const struct key *key, uint64_t generation,
-                      struct record *record)
+static bool is_named(const struct removal *m, const struct record *named, unsigned i)
 {
-    int rc = objects_look_up(o, key, record);
-
-    if (rc == UV_ENOENT || (rc == 0 && record->generation != generation)) {
-        record->n_places = 0;
-        return 0;
-    }
-    return rc;
+    return named != NULL && named->generation == m->generation &&
+           places_have(m->reclaimer->objects->places, named->places, named->n_places,
+                       &m->orphan.places[i]);
 }
 
-/* Asks all volumes that can be asked. Whether there is anything to wait for, or to commit. */
+/* Asks all volumes that can be asked. `named`: the key's record, NULL where it has none. Whether
+ * there is anything to wait for, or to commit. */
 static bool ask_all(struct removal *m, const struct record *named)
 {
-    struct objects *o = m->reclaimer->objects;
     char path[PLACEMENT_PATH_MAX];
 
     placement_path(m->key.bytes, m->key.len, m->generation, path);
     for (unsigned i = 0; i < m->orphan.n_places; i++) {
-        if (places_have(o->places, named->places, named->n_places, &m->orphan.places[i]))
+        if (is_named(m, named, i))
             continue;
         if (ask(m, i, path) == 0)
             m->n_pending++;
@@ -244,26 +239,47 @@ static bool any_askable(const struct reclaimer *r, const struct orphan *orphan)
     return false;
 }
 
-void removal_take(struct reclaimer *r, const struct key *key, uint64_t generation,
-                  const struct orphan *orphan)
+/* The key was looked up. */
+static void begin(struct removal *m, int rc, const struct record *named)
 {
-    struct objects *o = r->objects;
-    struct record named;
-    struct removal *m;
+    struct reclaimer *r = m->reclaimer;
 
-    if (!is_due(o, orphan) || !any_askable(r, orphan) || find_named(o, key, generation, &named) < 0)
-        return;
-    m = removal_new(r, key, generation, orphan);
-    if (m == NULL)
-        return;
-    objects_begin(o);
-    r->n_removals++;
-    if (!ask_all(m, &named)) {
+    if ((rc < 0 && rc != UV_ENOENT) || r->stopping || !ask_all(m, rc == UV_ENOENT ? NULL : named)) {
         r->n_removals--;
         removal_free(m);
     } else if (m->n_pending == 0) {
         STAILQ_INSERT_TAIL(&r->settled, m, link);
     }
+}
+
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct removal *m = reading->data;
+    struct reclaimer *r = m->reclaimer;
+
+    begin(m, rc, record);
+    removals_commit(r);
+    reclaimer_go_on(r);
+}
+
+void removal_take(struct reclaimer *r, const struct key *key, uint64_t generation,
+                  const struct orphan *orphan)
+{
+    struct record named;
+    struct removal *m;
+    int rc;
+
+    if (!is_due(r->objects, orphan) || !any_askable(r, orphan))
+        return;
+    m = removal_new(r, key, generation, orphan);
+    if (m == NULL)
+        return;
+    objects_begin(r->objects);
+    r->n_removals++;
+    m->reading.data = m;
+    rc = objects_look_up(r->objects, &m->reading, &m->key, &named, looked_up_cb);
+    if (rc != STORE_LATER)
+        begin(m, rc, &named);
 }
 
 void removals_commit(struct reclaimer *r)
@@ -278,19 +294,60 @@ void removals_commit(struct reclaimer *r)
 
 /* --- Those that are gone --------------------------------------------------------------------- */
 
-/* Whether any new blob of the key will have a later second. Only a record vouches for that: what
- * became of a later PUT's announcement isn't known. */
-static bool is_past(struct objects *o, const struct removal *m)
+/* Whether any new blob of the key will have a later second, by the clock. */
+static bool is_past(struct objects *o, uint64_t time)
 {
-    uint64_t time = orphan_time(&m->orphan, m->generation);
-    struct record record;
+    return !blob_time_counts(time) ||
+           time / 1000 < generations_now(&o->generations, clock_now_ms()) / 1000;
+}
 
-    if (!blob_time_counts(time))
-        return true;
-    if (time / 1000 < generations_now(&o->generations, clock_now_ms()) / 1000)
-        return true;
-    return objects_look_up(o, &m->key, &record) == 0 && blob_time_counts(record.time) &&
-           record.time / 1000 > time / 1000;
+/* Or by the key's record. Only that vouches for it: what became of a later PUT's announcement isn't
+ * known. */
+static void judge(struct removal *m, int rc, const struct record *record)
+{
+    struct reclaimer *r = m->reclaimer;
+    uint64_t time = orphan_time(&m->orphan, m->generation);
+
+    if (rc == 0 && blob_time_counts(record->time) && record->time / 1000 > time / 1000) {
+        r->n_gone--;
+        r->n_removals++;
+        commit_left(m);
+    } else if (r->stopping) {
+        r->n_gone--;
+        removal_free(m);
+    } else {
+        wait_gone(r, m);
+    }
+}
+
+static void judge_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct removal *m = reading->data;
+    struct reclaimer *r = m->reclaimer;
+
+    r->n_judged--;
+    judge(m, rc, record);
+    if (r->stopping)
+        reclaimer_go_on(r);
+}
+
+static void forget(struct removal *m)
+{
+    struct reclaimer *r = m->reclaimer;
+    struct record record;
+    int rc;
+
+    if (is_past(r->objects, orphan_time(&m->orphan, m->generation))) {
+        r->n_gone--;
+        r->n_removals++;
+        commit_left(m);
+        return;
+    }
+    rc = objects_look_up(r->objects, &m->reading, &m->key, &record, judge_cb);
+    if (rc == STORE_LATER)
+        r->n_judged++;
+    else
+        judge(m, rc, &record);
 }
 
 void removals_forget(struct reclaimer *r)
@@ -299,12 +356,6 @@ void removals_forget(struct reclaimer *r)
 
     while ((m = STAILQ_FIRST(&r->gone)) != NULL && m->look_at <= uv_now(r->objects->loop)) {
         STAILQ_REMOVE_HEAD(&r->gone, link);
-        if (!is_past(r->objects, m)) {
-            wait_gone(r, m);
-            continue;
-        }
-        r->n_gone--;
-        r->n_removals++;
-        commit_left(m);
+        forget(m);
     }
 }

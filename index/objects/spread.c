@@ -10,6 +10,7 @@
 #include "index/objects/places.h"
 
 #define SLICE_NS       1000000 /* that a slice takes, more or less */
+#define SLICE_WANT     1000    /* keys that are fetched at once, where they come from afar */
 #define SLICE_KEYS     32      /* between looks at the clock */
 #define SLICE_INTERVAL 20      /* ms from one to the next */
 #define REST_MIN       5000    /* ms from a walk to the next, at least */
@@ -18,6 +19,7 @@
 struct spread {
     struct objects *objects;
     uv_timer_t timer;
+    struct store_reading reading;
     struct key next;      /* where the walk goes on; len 0 at its start */
     uint64_t begun;       /* loop time of the walk */
     uint64_t keys;        /* found so far */
@@ -75,19 +77,32 @@ static void end_walk(struct spread *s, int rc)
                    took * REST_TIMES > REST_MIN ? took * REST_TIMES : REST_MIN, 0);
 }
 
+static void end_slice(struct spread *s, int rc)
+{
+    if (rc > 0)
+        uv_timer_start(&s->timer, slice_cb, SLICE_INTERVAL, 0);
+    else
+        end_walk(s, rc);
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    end_slice(reading->data, rc);
+}
+
 static void slice_cb(uv_timer_t *timer)
 {
     struct spread *s = timer->data;
+    const struct store_range range = {
+        .start = s->next.bytes, .start_len = s->next.len, .want = SLICE_WANT};
     int rc = 0;
 
     s->looked_at = 0;
     s->slice_until = uv_hrtime() + SLICE_NS;
     if (is_needed(s))
-        rc = store_list(s->objects->store, "", 0, s->next.bytes, s->next.len, key_cb, s);
-    if (rc > 0)
-        uv_timer_start(timer, slice_cb, SLICE_INTERVAL, 0);
-    else
-        end_walk(s, rc);
+        rc = store_list(s->objects->store, &s->reading, &range, key_cb, s, listed_cb);
+    if (rc != STORE_LATER)
+        end_slice(s, rc);
 }
 
 int spread_start(uv_loop_t *loop, struct objects *objects, struct spread **spread)
@@ -98,7 +113,7 @@ int spread_start(uv_loop_t *loop, struct objects *objects, struct spread **sprea
         return UV_ENOMEM;
     s->objects = objects;
     uv_timer_init(loop, &s->timer);
-    s->timer.data = s;
+    s->timer.data = s->reading.data = s;
     spread_restart(s);
     *spread = s;
     return 0;
@@ -107,6 +122,7 @@ int spread_start(uv_loop_t *loop, struct objects *objects, struct spread **sprea
 void spread_restart(struct spread *s)
 {
     s->counted = false;
+    store_cancel(s->objects->store, &s->reading);
     uv_timer_start(&s->timer, begin_walk, 0, 0);
 }
 
@@ -137,5 +153,6 @@ void spread_stop(struct spread *s, void (*cb)(void *arg), void *arg)
 {
     s->stop_cb = cb;
     s->stop_arg = arg;
+    store_cancel(s->objects->store, &s->reading);
     uv_close((uv_handle_t *)&s->timer, closed_cb);
 }

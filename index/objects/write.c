@@ -28,6 +28,7 @@ static_assert(NOTE_MAX <= FLUSH_NOTE_MAX, "a volume takes it");
 
 /* Where a write waits, and for whom. */
 enum write_state {
+    WRITE_LOOKING,    /* the store, which is to say what the key has */
     WRITE_RECEIVING,  /* the caller: no byte yet, nothing at the volumes */
     WRITE_ANNOUNCING, /* the store, which is to know the orphan-to-be; the caller goes on */
     WRITE_UPLOADING,  /* the caller and the volumes */
@@ -40,6 +41,7 @@ enum write_state {
 };
 
 static const bool legal_moves[WRITE_STATES][WRITE_STATES] = {
+    [WRITE_LOOKING] = {[WRITE_RECEIVING] = true, [WRITE_ENDED] = true},
     [WRITE_RECEIVING] = {[WRITE_ANNOUNCING] = true, [WRITE_ENDED] = true},
     [WRITE_ANNOUNCING] = {[WRITE_UPLOADING] = true, [WRITE_ABORTING] = true, [WRITE_ENDED] = true},
     [WRITE_UPLOADING] =
@@ -55,7 +57,8 @@ struct write {
     struct write_options options; /* `done` NULL once nobody wants to know */
     enum write_state state;
     struct making making;
-    unsigned renewals; /* that led to this one */
+    unsigned renewals;   /* that led to this one */
+    struct write *again; /* the next one, in WRITE_RENEWING */
     struct md5 md5;
     bool check_md5;
     unsigned char wanted_md5[MD5_SIZE];
@@ -130,6 +133,11 @@ static void done_cb(struct making *making, int rc, const char *text)
 static void write_abort(struct write *w)
 {
     w->options.done = NULL;
+    if (w->state == WRITE_LOOKING) {
+        making_cancel(&w->making);
+        write_free(w);
+        return;
+    }
     if (w->state == WRITE_RECEIVING) {
         write_drop(w);
         return;
@@ -396,6 +404,15 @@ static int make_again(struct write *w, struct write *again, char text[UPLOAD_TEX
     return rc;
 }
 
+static void renewal_started_cb(void *arg)
+{
+    struct write *w = arg;
+    char text[UPLOAD_TEXT_MAX];
+
+    if (make_again(w, w->again, text) < 0)
+        renewed_cb(w, UV_ECANCELED, "", NULL);
+}
+
 static int begin_again(struct write *w)
 {
     const struct write_options options = {
@@ -405,6 +422,7 @@ static int begin_again(struct write *w)
         .allows_empty = true,
         .replaces = true,
         .removes = w->options.removes,
+        .started = renewal_started_cb,
         .done = renewed_cb,
         .arg = w,
     };
@@ -418,7 +436,8 @@ static int begin_again(struct write *w)
     if (rc < 0)
         return rc;
     again->renewals = w->renewals + 1;
-    return make_again(w, again, text);
+    w->again = again;
+    return rc == STORE_LATER ? 0 : make_again(w, again, text);
 }
 
 static void renew(struct write *w)
@@ -474,22 +493,9 @@ static int choose_volumes(struct write *w)
     return rc;
 }
 
-static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT_MAX])
+/* The key was looked at. 0; or negative with `text`, and nothing is held any more. */
+static int get_ready(struct write *w, int rc, const char *why, char text[UPLOAD_TEXT_MAX])
 {
-    const struct making_options options = {
-        .replaces = w->options.replaces,
-        .condition = w->options.condition,
-        .arg = w->options.arg,
-        .removes = w->options.removes,
-        .announced = announced_cb,
-        .done = done_cb,
-        .ended = ended_cb,
-    };
-    const char *why;
-    int rc;
-
-    w->making.data = w;
-    rc = making_init(&w->making, w->objects, key, &options, &why);
     if (rc < 0) {
         strcpy(text, why);
         return rc;
@@ -499,8 +505,44 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
     if (rc < 0) {
         strcpy(text, w->upload.text);
         making_deinit(&w->making);
+        return rc;
     }
-    return rc;
+    set_state(w, WRITE_RECEIVING);
+    return 0;
+}
+
+static void looked_cb(struct making *making, int rc, const char *why)
+{
+    struct write *w = making->data;
+    char text[UPLOAD_TEXT_MAX];
+
+    rc = get_ready(w, rc, why, text);
+    if (rc == 0) {
+        w->options.started(w->options.arg);
+    } else {
+        tell(w, rc, text);
+        write_free(w);
+    }
+}
+
+static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT_MAX])
+{
+    const struct making_options options = {
+        .replaces = w->options.replaces,
+        .condition = w->options.condition,
+        .arg = w->options.arg,
+        .removes = w->options.removes,
+        .looked = looked_cb,
+        .announced = announced_cb,
+        .done = done_cb,
+        .ended = ended_cb,
+    };
+    const char *why = "";
+    int rc;
+
+    w->making.data = w;
+    rc = making_init(&w->making, w->objects, key, &options, &why);
+    return rc == STORE_LATER ? rc : get_ready(w, rc, why, text);
 }
 
 int write_start(struct objects *o, const struct key *key, const struct write_options *options,
@@ -526,5 +568,5 @@ int write_start(struct objects *o, const struct key *key, const struct write_opt
     }
     objects_begin(o);
     *write = w;
-    return 0;
+    return rc;
 }

@@ -30,6 +30,9 @@ typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct 
  * module. */
 typedef void (*write_drained_cb)(void *arg);
 
+/* The key was looked at, as write_start() has it: the value can come. Fires once, from the loop. */
+typedef void (*write_started_cb)(void *arg);
+
 struct write_options {
     int64_t size;                  /* -1: unknown */
     const char *request_id;        /* as transfer.h has it, copied; NULL: none */
@@ -38,18 +41,20 @@ struct write_options {
     bool needs_md5;                /* the record is to have the MD5, also where values have none */
     bool allows_empty;             /* else an empty value is refused */
     bool replaces;                 /* a value that the key has is replaced */
-    making_condition_cb condition; /* asked with `arg`, also in write_start(), what the key must
-                                      have now; not after write_forget(). What it refuses with is
-                                      told to the caller. NULL: nothing */
+    making_condition_cb condition; /* asked with `arg`, also before the write has started, what
+                                      the key must have now; not after write_forget(). What it
+                                      refuses with is told to the caller. NULL: nothing */
     const struct key *removes;     /* as making.h has it; not for a value that counts as one that
                                       was replaced. NULL: none */
+    write_started_cb started;
     write_drained_cb drained;
     write_done_cb done;
     void *arg;
 };
 
 /* Begins to write the key's value, which is missing or unlinked, unless it may be replaced. 0 and
- * *write; or, with `text`, as write_done_cb. */
+ * *write; STORE_LATER and *write, and then no call but write_forget() may follow until `started`
+ * has fired (or `done`, where the write couldn't start); or, with `text`, as write_done_cb. */
 int write_start(struct objects *objects, const struct key *key, const struct write_options *options,
                 struct write **write, char text[UPLOAD_TEXT_MAX]);
 

@@ -2,8 +2,8 @@
  * directory that one process holds at a time, postgres/ in a database that several indexes share.
  *
  * What is read may be there at once, or come later: each call that reads says which. It returns the
- * result, and then no callback fires; or STORE_LATER, and then the callback fires exactly once, from
- * the loop, unless the reading is cancelled before. So a caller writes
+ * result, and then no callback fires; or STORE_LATER, and then the callback fires exactly once,
+ * from the loop, unless the reading is cancelled before. So a caller writes
  *
  *     rc = store_get(store, &op->reading, key->bytes, key->len, &record, got_cb);
  *     if (rc != STORE_LATER)
@@ -17,6 +17,7 @@
 #define MKV_STORE_STORE_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ struct store_engine;
 /* An engine's own struct begins with it. Each engine has a function that opens it. */
 struct store {
     const struct store_engine *engine;
+    bool is_prompt;   /* no reading ever comes later: none needs to stay, not even its key */
     unsigned number;  /* of this index among those that share the table, from 0 on; */
     unsigned numbers; /* less than this: 1 where nobody else can have it open. Generations that this
                          index makes are `number` modulo `numbers` */
@@ -51,7 +53,7 @@ typedef void (*store_close_cb)(void *arg);
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-#define STORE_LATER 1
+#define STORE_LATER INT_MAX
 
 struct store_request; /* an engine's */
 struct store_view;
@@ -67,8 +69,8 @@ typedef void (*store_viewed_cb)(struct store_reading *reading, int rc,
 typedef void (*store_listed_cb)(struct store_reading *reading, int rc);
 typedef void (*store_identified_cb)(struct store_reading *reading, int rc, uint32_t id);
 
-/* Embedded in an operation, one for each thing that it waits for at a time. It has to stay until the
- * callback has begun, or store_cancel() was called. */
+/* Embedded in an operation, one for each thing that it waits for at a time. It has to stay until
+ * the callback has begun, or store_cancel() was called. */
 struct store_reading {
     void *data; /* the caller's */
     /* The engine's; NULL: nothing is waited for. So a reading begins zeroed. */
@@ -94,6 +96,16 @@ static inline void store_view_begin(struct store_view *view, bool exists)
     view->latest = 0;
 }
 
+/* As record_copy(). */
+static inline void store_view_copy(struct store_view *to, const struct store_view *from)
+{
+    to->exists = from->exists;
+    to->latest = from->latest;
+    to->orphan = from->orphan;
+    if (from->exists)
+        record_copy(&to->record, &from->record);
+}
+
 static inline void store_view_add_orphan(struct store_view *view, uint64_t generation,
                                          const struct orphan *orphan)
 {
@@ -107,7 +119,7 @@ static inline void store_view_add_orphan(struct store_view *view, uint64_t gener
 
 /* Of whatever failed at a store that several share: it can't be reached now. Nothing is known then,
  * least of all that a key is missing. */
-#define STORE_AWAY (-ENETUNREACH)
+#define STORE_AWAY (-ENOTCONN)
 
 /* --- Changes --------------------------------------------------------------------------------- */
 
@@ -158,8 +170,10 @@ struct store_commit {
 
 /* --- In order --------------------------------------------------------------------------------- */
 
-/* Gets one entry of a listing. Other than 0 ends the listing, which returns that. Key and record
- * are valid during the call, which must not call the store but for names. */
+/* Gets one entry of a listing. Other than 0, and never STORE_LATER, ends
+ * the listing, which returns that. Key and record
+ * are valid during the call, which may call the store for names and to begin a reading, and
+ * else not at all. */
 typedef int (*store_list_cb)(const void *key, size_t len, const struct record *record, void *arg);
 typedef int (*store_orphan_cb)(const void *key, size_t len, uint64_t generation,
                                const struct orphan *orphan, void *arg);
@@ -225,9 +239,8 @@ struct store_engine {
                       store_got_orphan_cb done);
     int (*view)(struct store *store, struct store_reading *reading, const void *key, size_t len,
                 struct store_view *view, store_viewed_cb done);
-    int (*list)(struct store *store, struct store_reading *reading,
-                const struct store_range *range, store_list_cb each, void *arg,
-                store_listed_cb done);
+    int (*list)(struct store *store, struct store_reading *reading, const struct store_range *range,
+                store_list_cb each, void *arg, store_listed_cb done);
     int (*list_orphans)(struct store *store, struct store_reading *reading,
                         const struct store_orphan_range *range, store_orphan_cb each, void *arg,
                         store_listed_cb done);

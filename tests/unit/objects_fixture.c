@@ -205,7 +205,7 @@ int fixture_setup(void **state)
     o->copies = COPIES;
     o->sync = o->md5 = true;
     o->grace = GRACE;
-    generations_init(&o->generations, store_last_generation(o->store));
+    generations_init(&o->generations, store_last_generation(o->store), 0, 1);
     assert_int_equal(transfers_new(o->loop, &limits, &o->transfers), 0);
     assert_int_equal(places_new(o->loop, o->store, o->transfers, 1, COPIES, &o->places), 0);
     for (unsigned i = 0; i < VOLUMES; i++) {
@@ -601,7 +601,8 @@ static void check_blobs(struct fixture *f, bool orphans)
 
     assert_int_equal(gdbm_engine_list(f->box.store, "", 0, "", 0, record_cb, &named), 0);
     if (orphans)
-        assert_int_equal(gdbm_engine_list_orphans(f->box.store, "", 0, 0, false, orphan_cb, &named), 0);
+        assert_int_equal(gdbm_engine_list_orphans(f->box.store, "", 0, 0, false, orphan_cb, &named),
+                         0);
     assert_int_equal(count_blobs(f), named.n);
 }
 

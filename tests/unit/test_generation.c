@@ -18,7 +18,7 @@ static void test_generation_tells_its_time(void **state)
     uint64_t made;
 
     (void)state;
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     made = generation_make(&g, NOW);
     assert_int_equal(generation_time(made), NOW);
     assert_int_equal(made, 0x019aa724d47b0000);
@@ -32,7 +32,7 @@ static void test_generation_twice_in_a_millisecond(void **state)
     uint64_t first;
 
     (void)state;
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     first = generation_make(&g, NOW);
     for (uint64_t i = 1; i < 0x10000; i++)
         assert_int_equal(generation_make(&g, NOW), first + i);
@@ -47,7 +47,7 @@ static void test_generation_of_a_clock_at_its_beginning(void **state)
     struct generations g;
 
     (void)state;
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     assert_int_equal(generation_make(&g, 0), 1);
     assert_int_equal(generation_make(&g, 0), 2);
 }
@@ -61,7 +61,7 @@ static void test_generation_while_the_clock_goes_back(void **state)
     uint64_t after;
 
     (void)state;
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     before = generation_make(&g, NOW);
     after = generation_make(&g, back);
     assert_int_equal(after, before + 1);
@@ -74,7 +74,7 @@ static void test_generation_while_the_clock_goes_back(void **state)
     assert_int_equal(generation_time(after), NOW + 1535);
     assert_int_equal(generations_now(&g, 4000), NOW + 2035);
 
-    generations_init(&g, before);
+    generations_init(&g, before, 0, 1);
     for (uint64_t now = back; now <= NOW + 3700000; now += 1000)
         after = generation_make(&g, now);
     assert_int_equal(generation_time(after), NOW + 3700000 - 3700000 % 1000);
@@ -92,12 +92,12 @@ static void test_generation_after_a_restart(void **state)
         struct generations g;
         uint64_t made;
 
-        generations_init(&g, before[i]);
+        generations_init(&g, before[i], 0, 1);
         made = generation_make(&g, 0);
         assert_int_equal(second_of(made), second_of(before[i]) + 1);
         assert_int_equal(generation_time(made) % 1000, 0);
         assert_true(generation_make(&g, 0) > made);
-        generations_init(&g, before[i]);
+        generations_init(&g, before[i], 0, 1);
         assert_int_equal(generation_time(generation_make(&g, NOW + 10000)), NOW + 10000);
     }
 }
@@ -109,7 +109,7 @@ static void test_generation_at_the_end_of_time(void **state)
     struct generations g;
 
     (void)state;
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     assert_int_equal(generation_make(&g, UINT64_MAX >> 8), end);
     assert_int_equal(generation_make(&g, 0), end + 1);
     assert_int_equal(generation_make(&g, NOW), end + 2);
@@ -124,7 +124,7 @@ static void test_generation_is_never_made_twice(void **state)
 
     (void)state;
     srand(3);
-    generations_init(&g, 0);
+    generations_init(&g, 0, 0, 1);
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t made;
         uint64_t told;
@@ -134,7 +134,7 @@ static void test_generation_is_never_made_twice(void **state)
         else
             now += (uint64_t)rand() % 3;
         if (rand() % 100 == 0)
-            generations_init(&g, last); /* a restart that knows the last one */
+            generations_init(&g, last, 0, 1); /* a restart that knows the last one */
         told = generations_now(&g, now);
         made = generation_make(&g, now);
         assert_true(made > last);

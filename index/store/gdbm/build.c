@@ -15,10 +15,10 @@
 #include "index/base/log.h"
 #include "index/store/gdbm/directory.h"
 #include "index/store/gdbm/internal.h"
-#include "index/store/key_order.h"
-#include "index/store/names.h"
 #include "index/store/gdbm/run.h"
 #include "index/store/gdbm/step.h"
+#include "index/store/key_order.h"
+#include "index/store/names.h"
 
 struct build {
     char directory[PATH_MAX]; /* the stage */

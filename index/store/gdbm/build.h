@@ -5,8 +5,8 @@
  *
  * Each page is written once, when it is full, and nothing goes through a journal. Calls block, and
  * are one thread's at a time, which may be another than the loop's. Memory: some 20 MB, and the
- * fences of the pages, about a byte a key. The index is as it was until gdbm_engine_adopt(); a stage that
- * comes to nothing is the caller's to remove (gdbm_engine_remove_stage()). */
+ * fences of the pages, about a byte a key. The index is as it was until gdbm_engine_adopt(); a
+ * stage that comes to nothing is the caller's to remove (gdbm_engine_remove_stage()). */
 #ifndef MKV_STORE_GDBM_BUILD_H
 #define MKV_STORE_GDBM_BUILD_H
 
@@ -15,9 +15,9 @@
 struct build;
 
 /* Begins the stage of the index in `directory`, which this process has open: that is, makes
- * directory/GDBM_ENGINE_STAGE and an empty table in it. `after_block`: the index's gdbm_engine_last_block(),
- * which must be the last when it adopts. 0 and *build, to be freed by build_finish() or
- * build_cancel(); or a negative UV_E* after a log line. */
+ * directory/GDBM_ENGINE_STAGE and an empty table in it. `after_block`: the index's
+ * gdbm_engine_last_block(), which must be the last when it adopts. 0 and *build, to be freed by
+ * build_finish() or build_cancel(); or a negative UV_E* after a log line. */
 int build_start(const char *directory, uint64_t after_block, struct build **build);
 
 /* As gdbm_engine_volume_id(). 0 and *id; UV_ENAMETOOLONG; or UV_ENOMEM after a log line. */
@@ -35,8 +35,8 @@ int build_add_orphan(struct build *build, const void *key, size_t len, uint64_t 
 /* Leaves an orphan out, and checks its order as if it were added. 0, UV_EEXIST or UV_EINVAL. */
 int build_skip_orphan(struct build *build, const void *key, size_t len, uint64_t generation);
 
-/* Brings the table to disk, whole, and frees. 0, and gdbm_engine_adopt() may follow; or a negative UV_E*
- * after a log line. */
+/* Brings the table to disk, whole, and frees. 0, and gdbm_engine_adopt() may follow; or a negative
+ * UV_E* after a log line. */
 int build_finish(struct build *build);
 
 /* Frees. NULL does nothing. */

@@ -298,8 +298,8 @@ static bool find_in_batch(const struct batch *batch, const unsigned char *key, s
 }
 
 /* A split_get: what the key has once all that is on its way is done. */
-static int look_ahead(struct gdbm_engine *s, const unsigned char *key, size_t len, unsigned char *value,
-                      size_t *value_len)
+static int look_ahead(struct gdbm_engine *s, const unsigned char *key, size_t len,
+                      unsigned char *value, size_t *value_len)
 {
     uint32_t hash = slots_hash(s->seed, key, len);
     struct op op;
@@ -444,8 +444,8 @@ static int add_commit(struct gdbm_engine *s, struct store_commit *commit,
     return 0;
 }
 
-int engine_commit(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *changes,
-                 size_t n, store_commit_cb done)
+int engine_commit(struct gdbm_engine *s, struct store_commit *commit,
+                  const struct store_change *changes, size_t n, store_commit_cb done)
 {
     int rc = add_commit(s, commit, changes, n, done);
 
@@ -454,8 +454,8 @@ int engine_commit(struct gdbm_engine *s, struct store_commit *commit, const stru
     return rc;
 }
 
-int engine_announce(struct gdbm_engine *s, struct store_commit *commit, const struct store_change *change,
-                   store_commit_cb done)
+int engine_announce(struct gdbm_engine *s, struct store_commit *commit,
+                    const struct store_change *change, store_commit_cb done)
 {
     int rc = add_commit(s, commit, change, 1, done);
 

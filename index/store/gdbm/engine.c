@@ -240,7 +240,7 @@ static int new_store(const char *directory, struct gdbm_engine **store)
     }
     s = calloc(1, sizeof(*s));
     if (s != NULL) {
-        s->base = (struct store){.engine = &engine_calls, .numbers = 1};
+        s->base = (struct store){.engine = &engine_calls, .is_prompt = true, .numbers = 1};
         s->lock = -1;
         s->directory = strdup(directory);
         s->active = memtable_new();
@@ -255,8 +255,8 @@ static int new_store(const char *directory, struct gdbm_engine **store)
     return 0;
 }
 
-int gdbm_engine_open(uv_loop_t *loop, const char *directory, const struct gdbm_engine_options *options,
-               struct store **store)
+int gdbm_engine_open(uv_loop_t *loop, const char *directory,
+                     const struct gdbm_engine_options *options, struct store **store)
 {
     struct gdbm_engine *s;
     int rc = new_store(directory, &s);

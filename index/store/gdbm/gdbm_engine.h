@@ -19,7 +19,7 @@
 #ifndef MKV_STORE_GDBM_ENGINE_H
 #define MKV_STORE_GDBM_ENGINE_H
 
-#include "index/store/gdbm/gdbm_engine.h"
+#include "index/store/store.h"
 
 struct gdbm_engine_options {
     bool sync;               /* a commit waits for the disk; else for the page cache only */

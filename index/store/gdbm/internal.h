@@ -7,14 +7,14 @@
 
 #include "index/base/buf.h"
 #include "index/store/gdbm/checkpoint.h"
+#include "index/store/gdbm/gdbm_engine.h"
 #include "index/store/gdbm/journal.h"
 #include "index/store/gdbm/memtable.h"
-#include "index/store/names.h"
 #include "index/store/gdbm/ops.h"
 #include "index/store/gdbm/room.h"
-#include "index/store/slots.h"
 #include "index/store/gdbm/split.h"
-#include "index/store/gdbm/gdbm_engine.h"
+#include "index/store/names.h"
+#include "index/store/slots.h"
 
 #define INTERNAL_KEY_MAX (1 + STORE_KEY_MAX + ORPHAN_SUFFIX)
 
@@ -114,15 +114,15 @@ void engine_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE]);
 uint64_t engine_orphan_generation(const unsigned char *key, size_t len);
 
 /* A split_get: what the tables hold. Failures are UV_EIO or UV_EILSEQ. */
-int engine_lookup(struct gdbm_engine *store, const unsigned char *key, size_t len, unsigned char *value,
-                 size_t *value_len);
+int engine_lookup(struct gdbm_engine *store, const unsigned char *key, size_t len,
+                  unsigned char *value, size_t *value_len);
 
 /* Calls `cb` for each internal key from `start` on, in order, until it returns other than 0; 0 at
  * the end, or a negative UV_E* after a log line. */
 typedef int (*engine_walk_cb)(const unsigned char *key, size_t len, const unsigned char *value,
-                             size_t value_len, void *arg);
+                              size_t value_len, void *arg);
 int engine_walk(struct gdbm_engine *store, const void *start, size_t start_len, engine_walk_cb cb,
-               void *arg);
+                void *arg);
 
 /* Makes one operation visible in the store `arg`: to the active memtable, which has room reserved,
  * and the counts. */

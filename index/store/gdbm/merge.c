@@ -9,8 +9,8 @@
 #include <string.h>
 #include <uv.h>
 
-#include "index/store/key_order.h"
 #include "index/store/gdbm/run.h"
+#include "index/store/key_order.h"
 
 #define LITTLE (RUN_ROOM / 3)
 

@@ -4,8 +4,8 @@
 
 #include "index/base/codec.h"
 #include "index/store/gdbm/page.h"
-#include "index/store/record.h"
 #include "index/store/gdbm/split.h"
+#include "index/store/record.h"
 
 enum op_class op_class_of(const unsigned char *key, size_t key_len, const unsigned char *value,
                           size_t value_len)

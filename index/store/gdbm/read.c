@@ -41,8 +41,8 @@ uint64_t engine_orphan_generation(const unsigned char *key, size_t len)
 
 /* --- One key --------------------------------------------------------------------------------- */
 
-static int table_lookup(struct gdbm_engine *s, const unsigned char *key, size_t len, unsigned char *value,
-                        size_t *value_len)
+static int table_lookup(struct gdbm_engine *s, const unsigned char *key, size_t len,
+                        unsigned char *value, size_t *value_len)
 {
     const unsigned char *found;
     unsigned char *page;
@@ -68,7 +68,7 @@ static int table_lookup(struct gdbm_engine *s, const unsigned char *key, size_t 
 }
 
 int engine_lookup(struct gdbm_engine *s, const unsigned char *key, size_t len, unsigned char *value,
-                 size_t *value_len)
+                  size_t *value_len)
 {
     struct memtable_entry entry;
 
@@ -108,8 +108,8 @@ static int decode_orphan(const unsigned char *key, size_t len, const unsigned ch
 }
 
 /* The value of an internal key, which has room for more; any failure is UV_EIO. */
-static int find(struct gdbm_engine *s, unsigned char *key, size_t len, unsigned char value[SPLIT_ROOM],
-                size_t *value_len)
+static int find(struct gdbm_engine *s, unsigned char *key, size_t len,
+                unsigned char value[SPLIT_ROOM], size_t *value_len)
 {
     int rc = split_read(s, engine_lookup, key, len, value, value_len);
 
@@ -130,7 +130,7 @@ int gdbm_engine_get(struct store *base, const void *key, size_t len, struct reco
 }
 
 int gdbm_engine_get_orphan(struct store *base, const void *key, size_t len, uint64_t generation,
-                     struct orphan *orphan)
+                           struct orphan *orphan)
 {
     struct gdbm_engine *s = engine_of(base);
     unsigned char internal[INTERNAL_KEY_MAX];
@@ -233,7 +233,7 @@ static int list_cb(const unsigned char *key, size_t len, const unsigned char *va
 }
 
 int gdbm_engine_list(struct store *base, const void *prefix, size_t prefix_len, const void *start,
-               size_t start_len, store_list_cb cb, void *arg)
+                     size_t start_len, store_list_cb cb, void *arg)
 {
     struct gdbm_engine *store = engine_of(base);
     unsigned char from[INTERNAL_KEY_MAX];
@@ -289,7 +289,7 @@ static int orphan_list_cb(const unsigned char *key, size_t len, const unsigned c
 }
 
 int gdbm_engine_list_orphans(struct store *base, const void *key, size_t len, uint64_t generation,
-                       bool only, store_orphan_cb cb, void *arg)
+                             bool only, store_orphan_cb cb, void *arg)
 {
     struct gdbm_engine *store = engine_of(base);
     unsigned char from[INTERNAL_KEY_MAX];
@@ -297,6 +297,6 @@ int gdbm_engine_list_orphans(struct store *base, const void *key, size_t len, ui
     int rc;
 
     rc = engine_walk(store, from, engine_orphan_key(key, len, generation, from), orphan_list_cb,
-                    &list);
+                     &list);
     return listed(rc, list.rc);
 }

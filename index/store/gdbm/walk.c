@@ -117,7 +117,7 @@ static int advance(struct walk *w, int source)
 }
 
 int engine_walk(struct gdbm_engine *store, const void *start, size_t start_len, engine_walk_cb cb,
-               void *arg)
+                void *arg)
 {
     struct walk *w = calloc(1, sizeof(*w));
     int source;
