@@ -8,6 +8,7 @@
 
 #include "index/base/io.h"
 #include "index/maintenance/dump.h"
+#include "index/store/gdbm/gdbm_engine.h"
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
@@ -123,14 +124,14 @@ static int dump_files(const char *directory, struct output *out)
 {
     struct dump dump = {.store = NULL};
     struct store_stats stats;
-    int rc = store_open_reader(directory, &dump.store);
+    int rc = gdbm_engine_open_reader(directory, &dump.store);
 
     if (rc == 0) {
         store_stats(dump.store, &stats);
         out->total = stats.keys + stats.unlinked + stats.orphans;
         rc = write_all(&dump, out);
     }
-    store_close_reader(dump.store);
+    gdbm_engine_close_reader(dump.store);
     return rc;
 }
 

@@ -296,7 +296,7 @@ void storebox_check_pieces(struct store *store)
 {
     struct pieces pieces = {.len = 0};
 
-    STOREBOX_CHECK(engine_walk(store, "", 0, pieces_cb, &pieces) == 0, "walk");
+    STOREBOX_CHECK(engine_walk(engine_of(store), "", 0, pieces_cb, &pieces) == 0, "walk");
     STOREBOX_CHECK(pieces.next == 0, "piece %u is missing", pieces.next);
 }
 

@@ -263,7 +263,7 @@ int fixture_teardown(void **state)
 
 bool fixture_commit_waits(const struct fixture *f)
 {
-    return !engine_is_quiet(f->box.store);
+    return !engine_is_quiet(engine_of(f->box.store));
 }
 
 static struct key key_of(const char *text)
@@ -377,13 +377,27 @@ void task_write(struct fixture *f, struct task *task, const char *key, const cha
     task_end(task);
 }
 
+/* A view of the key, as if it had this record. */
+static void make_view(struct fixture *f, const struct key *key, const struct record *record,
+                      struct store_view *view)
+{
+    view->exists = true;
+    record_copy(&view->record, record);
+    if (gdbm_engine_get_orphan(f->box.store, key->bytes, key->len, record->generation,
+                               &view->orphan) < 0)
+        view->orphan.n_places = 0;
+}
+
 void task_remove_record(struct fixture *f, struct task *task, const char *key,
                         const struct record *record)
 {
     const struct key k = key_of(key);
 
+    struct store_view view;
+
+    make_view(f, &k, record, &view);
     *task = (struct task){.f = f};
-    check_start(task, change_remove(&f->objects, &k, record, changed_cb, task));
+    check_start(task, change_remove(&f->objects, &k, &view, changed_cb, task));
 }
 
 void task_move_record(struct fixture *f, struct task *task, const char *key,
@@ -427,10 +441,12 @@ void task_unlink(struct fixture *f, struct task *task, const char *key)
 {
     const struct key k = key_of(key);
     struct record record;
+    struct store_view view;
 
     assert_int_equal(fixture_look_up(f, key, &record), 0);
+    make_view(f, &k, &record, &view);
     *task = (struct task){.f = f};
-    check_start(task, change_unlink(&f->objects, &k, &record, changed_cb, task));
+    check_start(task, change_unlink(&f->objects, &k, &view, changed_cb, task));
 }
 
 _Static_assert(UPLOAD_TEXT_MAX >= MOVE_TEXT_MAX, "a task's text is either's");
@@ -498,7 +514,7 @@ int fixture_look_up(struct fixture *f, const char *key, struct record *record)
 {
     const struct key k = key_of(key);
 
-    return objects_look_up(&f->objects, &k, record);
+    return gdbm_engine_get(f->box.store, k.bytes, k.len, record);
 }
 
 /* --- What must hold -------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ static void assert_has(struct fixture *f, const char *expected)
     unsigned copies = 0;
 
     backup_key_make(look_up(f).newest, &key);
-    assert_int_equal(objects_look_up(&f->objects, &key, &record), 0);
+    assert_int_equal(gdbm_engine_get(f->box.store, key.bytes, key.len, &record), 0);
     placement_path(key.bytes, key.len, record.generation, path);
     for (unsigned i = 0; i < VOLUMES; i++) {
         const struct volume_blob *blob = volume_server_find(&f->servers[i], path);

@@ -37,12 +37,14 @@ struct composing {
     struct record record;
 };
 
-static int next_cb(void *arg, size_t i, struct compose_source *source)
+static int next_cb(void *arg, size_t i, struct compose_source *source,
+                   struct compose_asked *asked)
 {
     struct composing *c = arg;
     const char *key = i == 0 ? ONE : TWO;
     int rc = fixture_look_up(c->f, key, &source->record);
 
+    (void)asked;
     c->asked++;
     if (c->gone != NULL && strcmp(key, c->gone) == 0)
         rc = UV_ENOENT;

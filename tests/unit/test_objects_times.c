@@ -334,10 +334,10 @@ static void test_orphan_that_stays_is_in_nobodys_way(void **state)
     assert_true(clock_now_ms() < record.time);
     {
         const struct key other = {.bytes = "/other", .len = 6};
-        uint64_t latest;
+        struct store_view view;
 
-        assert_int_equal(orphans_latest_time(&f->objects, &other, NULL, &latest), 0);
-        assert_int_equal(latest, 0);
+        assert_int_equal(store_view(f->box.store, NULL, other.bytes, other.len, &view, NULL), 0);
+        assert_int_equal(orphans_latest_time(&f->objects, &other, &view), 0);
     }
 }
 

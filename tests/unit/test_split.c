@@ -322,7 +322,7 @@ static void meddle(struct storebox *box, unsigned piece, const char *value)
                     .was = value != NULL ? OP_ABSENT : OP_PIECE};
 
     op.key_len = split_key(key, engine_internal_key(KEY, strlen(KEY), key), piece);
-    assert_int_equal(memtable_reserve(box->store->active, 1, sizeof(key)), 0);
+    assert_int_equal(memtable_reserve(engine_of(box->store)->active, 1, sizeof(key)), 0);
     engine_apply_cb(&op, box->store);
 }
 
