@@ -27,6 +27,7 @@ header openssl/evp.h        libssl-dev
 header jansson.h            libjansson-dev
 header expat.h              libexpat1-dev
 header zlib.h               zlib1g-dev
+header postgresql/libpq-fe.h libpq-dev
 llhttp llhttp               libllhttp-dev|node-llhttp"
 
 test_needs="
