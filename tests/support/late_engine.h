@@ -1,0 +1,30 @@
+/* An engine that wraps another, and whose readings all come later (STORE_LATER): what is read is
+ * what the other engine had at the call, and the callback fires in the loop's next turn. So a
+ * commit may have ended in between, as with a database. Listings come in pages of what is wanted,
+ * one a turn. Commits go to the other engine as they are.
+ *
+ * It holds its caller to the contract of store.h: a key has to stay as it was until the callback, a
+ * record is gone after it, and nothing may wait when the store is closed. */
+#ifndef MKV_TESTS_SUPPORT_LATE_ENGINE_H
+#define MKV_TESTS_SUPPORT_LATE_ENGINE_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "index/store/store.h"
+
+/* Takes `inner` over: store_close() of the result closes both. It ends the program where there is
+ * no memory. */
+struct store *late_engine_new(uv_loop_t *loop, struct store *inner);
+
+/* While it is held, no callback of a reading fires. */
+void late_engine_hold(struct store *late, bool held);
+
+/* While it is away, each call that reads or commits has STORE_AWAY: a reading later, a commit at
+ * once. What was begun before goes on. */
+void late_engine_set_away(struct store *late, bool away);
+
+/* How many readings wait. */
+unsigned late_engine_waiting(const struct store *late);
+
+#endif
