@@ -28,10 +28,11 @@
 
 enum state {
     CREATING,      /* `write` runs */
-    LOOKING,       /* for keys; the timer runs */
+    FINDING,       /* whether there is such a bucket */
+    LOOKING,       /* for keys; the timer runs, or the store is waited for */
     LOOKING_AGAIN, /* likewise */
     WAITING,       /* for a completion */
-    ABORTING,      /* the record of an upload is removed */
+    ABORTING,      /* the record of an upload is looked for, or removed */
     REMOVING,      /* the record of the bucket is */
     ENDED
 };
@@ -46,6 +47,8 @@ struct bucket_change {
     struct key uploads; /* what their records' keys begin with */
     struct key upload;  /* the one that is aborted */
     struct completion_waiter waiter;
+    struct bucket_look look;
+    struct store_reading reading;
     uv_timer_t timer;
     struct bucket_walk walk;
     bool found;
@@ -62,6 +65,7 @@ static struct bucket_change *change_new(struct s3 *s3, const char *name, size_t 
     c->state = state;
     c->done = done;
     c->arg = arg;
+    c->reading.data = c->look.data = c;
     bucket_record_key(name, len, &c->record_key);
     objects_begin(s3->objects);
     return c;
@@ -156,7 +160,7 @@ static void begin_to_look(struct bucket_change *c)
 {
     const char *name = c->record_key.bytes + sizeof(BUCKET_RECORDS) - 1;
     char prefix[KEY_MAX];
-    struct bucket_query query = {.prefix = prefix, .max = 1};
+    struct bucket_query query = {.prefix = prefix, .max = 1, .want = 1};
 
     query.prefix_len = c->record_key.len - (sizeof(BUCKET_RECORDS) - 1);
     memcpy(prefix, name, query.prefix_len);
@@ -164,10 +168,8 @@ static void begin_to_look(struct bucket_change *c)
     bucket_walk_init(&c->walk, c->s3->objects->store, &query, key_cb, c);
 }
 
-static void look(struct bucket_change *c)
+static void looked(struct bucket_change *c, int rc)
 {
-    int rc = bucket_walk_on(&c->walk);
-
     if (rc < 0)
         finish(c, rc);
     else if (c->found)
@@ -176,6 +178,25 @@ static void look(struct bucket_change *c)
         go_on_in(c, PAUSE);
     else
         move_to(c, c->state == LOOKING ? ABORTING : REMOVING);
+}
+
+static void walked_cb(struct bucket_walk *walk, int rc)
+{
+    looked(walk->arg, rc);
+}
+
+static void look(struct bucket_change *c)
+{
+    int rc = bucket_walk_on(&c->walk, walked_cb);
+
+    if (rc != BUCKET_WALK_LATER)
+        looked(c, rc);
+}
+
+static void start_to_look(struct bucket_change *c)
+{
+    begin_to_look(c);
+    move_to(c, LOOKING);
 }
 
 /* --- Uploads --- */
@@ -201,22 +222,38 @@ static void aborted_cb(void *arg, int rc)
         finish(c, rc);
 }
 
-typedef int (*remove_fn)(struct objects *objects, const struct key *key,
-                         const struct record *record, change_done_cb done, void *arg);
+static void removed_cb(void *arg, int rc);
 
-/* Removes a key that has a record of some kind. */
-static void remove_key(struct bucket_change *c, const struct key *key, remove_fn remove,
-                       change_done_cb done)
+/* Removes the key that was looked at: an upload's record, or the bucket's. */
+static void remove_viewed(struct bucket_change *c, int rc, const struct store_view *view)
 {
-    struct record record;
-    int rc = objects_look_up(c->s3->objects, key, &record);
+    struct objects *o = c->s3->objects;
+    bool is_upload = c->state == ABORTING;
+    change_done_cb done = is_upload ? aborted_cb : removed_cb;
 
-    if (rc == 0)
-        rc = remove(c->s3->objects, key, &record, done, c);
-    if (rc == UV_ENOENT)
+    if (rc == 0 && !view->exists)
         done(c, 0);
-    else if (rc < 0)
+    else if (rc == 0 && is_upload)
+        rc = upload_remove(o, &c->upload, view, done, c);
+    else if (rc == 0)
+        rc = change_remove(o, &c->record_key, view, done, c);
+    if (rc < 0)
         finish(c, rc);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    remove_viewed(reading->data, rc, view);
+}
+
+/* Removes a key, which may have a record. */
+static void remove_key(struct bucket_change *c, const struct key *key)
+{
+    struct store_view view;
+    int rc = objects_view(c->s3->objects, &c->reading, key, &view, viewed_cb);
+
+    if (rc != STORE_LATER)
+        remove_viewed(c, rc, &view);
 }
 
 /* The object is there now, or not. */
@@ -229,8 +266,7 @@ static void completed_cb(struct completion_waiter *waiter, enum s3_error error, 
     (void)error;
     (void)message;
     (void)meta;
-    begin_to_look(c);
-    move_to(c, LOOKING);
+    start_to_look(c);
 }
 
 /* Aborts it, unless it is about to be completed. */
@@ -239,7 +275,7 @@ static void abort_upload(struct bucket_change *c)
     struct completion *completion = completion_find(c->s3, &c->upload);
 
     if (completion == NULL) {
-        remove_key(c, &c->upload, upload_remove, aborted_cb);
+        remove_key(c, &c->upload);
         return;
     }
     c->state = WAITING;
@@ -247,11 +283,8 @@ static void abort_upload(struct bucket_change *c)
     completion_wait(completion, &c->waiter);
 }
 
-static void abort_next(struct bucket_change *c)
+static void uploads_listed(struct bucket_change *c, int rc)
 {
-    int rc =
-        store_list(c->s3->objects->store, c->uploads.bytes, c->uploads.len, "", 0, upload_cb, c);
-
     if (rc < 0) {
         finish(c, rc);
     } else if (rc == 0) {
@@ -260,6 +293,21 @@ static void abort_next(struct bucket_change *c)
     } else {
         abort_upload(c);
     }
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    uploads_listed(reading->data, rc);
+}
+
+static void abort_next(struct bucket_change *c)
+{
+    const struct store_range range = {
+        .prefix = c->uploads.bytes, .prefix_len = c->uploads.len, .start = "", .want = 1};
+    int rc = store_list(c->s3->objects->store, &c->reading, &range, upload_cb, c, listed_cb);
+
+    if (rc != STORE_LATER)
+        uploads_listed(c, rc);
 }
 
 /* --- The end --- */
@@ -287,9 +335,10 @@ static void turn_cb(uv_timer_t *timer)
         abort_next(c);
         break;
     case REMOVING:
-        remove_key(c, &c->record_key, change_remove, removed_cb);
+        remove_key(c, &c->record_key);
         break;
     case CREATING:
+    case FINDING:
     case WAITING:
     case ENDED:
         break;
@@ -311,22 +360,34 @@ static void set_uploads(struct bucket_change *c, const char *name, size_t len)
     c->uploads.bytes[c->uploads.len++] = '/';
 }
 
+static void found_cb(struct bucket_look *look, int rc)
+{
+    struct bucket_change *c = look->data;
+
+    if (rc < 0)
+        finish(c, rc);
+    else
+        start_to_look(c);
+}
+
 int bucket_remove(struct s3 *s3, const char *name, size_t len, bucket_change_cb done, void *arg,
                   struct bucket_change **change)
 {
-    int rc = bucket_exists(s3->objects->store, name, len);
-    struct bucket_change *c;
+    struct bucket_change *c = change_new(s3, name, len, FINDING, done, arg);
+    int rc;
 
-    if (rc <= 0)
-        return rc < 0 ? rc : UV_ENOENT;
-    c = change_new(s3, name, len, LOOKING, done, arg);
     if (c == NULL)
         return UV_ENOMEM;
+    rc = bucket_find(&c->look, s3->objects->store, name, len, found_cb);
+    if (rc < 0) {
+        change_free(c);
+        return rc;
+    }
     set_uploads(c, name, len);
     uv_timer_init(s3->objects->loop, &c->timer);
     c->timer.data = c;
-    begin_to_look(c);
-    go_on_in(c, 0);
+    if (rc == 0)
+        start_to_look(c);
     *change = c;
     return 0;
 }

@@ -5,10 +5,10 @@
 
 #include "index/base/text.h"
 
-#define SLICE_NS  1000000 /* that a slice takes, more or less */
-#define LOOK_KEYS 16      /* between looks at the clock */
-#define STEPS_MAX 16      /* over keys of a common prefix, before its successor is looked up */
-#define ANY_MAX   1000    /* keys that bucket_walk_finds_any() looks at */
+#define SLICE_NS    1000000 /* that a slice takes, more or less */
+#define LOOK_KEYS   16      /* between looks at the clock */
+#define STEPS_MAX   16      /* over keys of a common prefix, before its successor is looked up */
+#define WANT_GROUPS (STEPS_MAX + 2) /* keys to fetch where common prefixes are passed */
 
 enum { GO_ON, BREAK, SEEK }; /* for store_list() */
 
@@ -103,6 +103,10 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     struct bucket_walk *w = arg;
     bool is_past_next = w->is_past_next;
 
+    if (w->is_late) {
+        w->is_late = false;
+        w->slice_until = uv_hrtime() + SLICE_NS;
+    }
     w->is_past_next = false;
     if (is_past_next && len == w->next.len && memcmp(key, w->next.bytes, len) == 0)
         return GO_ON;
@@ -116,19 +120,58 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     return take(w, key, len, record);
 }
 
-int bucket_walk_on(struct bucket_walk *w)
+/* Of a fetched page no more is wanted than the callback will take. */
+static size_t want(const struct bucket_walk *w)
 {
-    int rc = SEEK;
+    size_t n = w->delimiter_len > 0 ? WANT_GROUPS : w->want;
 
-    w->is_full = false;
-    w->slice_until = uv_hrtime() + SLICE_NS;
+    return n == 0 || w->left >= n ? n : (size_t)w->left + 1;
+}
+
+static void listed_cb(struct store_reading *reading, int rc);
+
+static int list(struct bucket_walk *w)
+{
+    const struct store_range range = {.prefix = w->prefix.bytes,
+                                      .prefix_len = w->prefix.len,
+                                      .start = w->next.bytes,
+                                      .start_len = w->next.len,
+                                      .want = want(w)};
+    int rc = store_list(w->store, &w->reading, &range, key_cb, w, listed_cb);
+
+    w->is_late = rc == STORE_LATER;
+    return rc;
+}
+
+/* Goes on until the slice is over, which it began with this result of a list. */
+static int walk(struct bucket_walk *w, int rc)
+{
     while (rc == SEEK && !w->at_end)
-        rc = store_list(w->store, w->prefix.bytes, w->prefix.len, w->next.bytes, w->next.len,
-                        key_cb, w);
+        rc = list(w);
+    if (rc == STORE_LATER)
+        return BUCKET_WALK_LATER;
     if (rc < 0 || w->rc < 0)
         return rc < 0 ? rc : w->rc;
     w->at_end |= rc == 0;
     return w->at_end ? BUCKET_WALK_END : BUCKET_WALK_MORE;
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    struct bucket_walk *w = reading->data;
+
+    rc = walk(w, rc);
+    if (rc != BUCKET_WALK_LATER)
+        w->done(w, rc);
+}
+
+int bucket_walk_on(struct bucket_walk *w, bucket_walked_cb done)
+{
+    w->done = done;
+    w->reading.data = w;
+    w->is_full = false;
+    w->slice_until = uv_hrtime() + SLICE_NS;
+    return walk(w, SEEK);
 }
 
 const char *bucket_walk_last(const struct bucket_walk *w, size_t *len)
@@ -179,6 +222,7 @@ void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct b
                               .tail = query->tail,
                               .only_utf8 = query->only_utf8,
                               .left = query->max,
+                              .want = query->want,
                               .at_end = query->max == 0};
     append(&w->prefix, root, strlen(root));
     if (query->bucket != NULL) {
@@ -193,25 +237,4 @@ void bucket_walk_init(struct bucket_walk *w, struct store *store, const struct b
     w->delimiter_len = query->delimiter_len;
     if (query->after_len > 0)
         begin_after(w, query);
-}
-
-/* --- Is there any? --------------------------------------------------------------------------- */
-
-static int any_cb(const void *key, size_t len, const struct record *record, void *arg)
-{
-    unsigned *left = arg;
-
-    (void)key;
-    (void)len;
-    return (record->flags & RECORD_UNLINKED) == 0 || --*left == 0;
-}
-
-int bucket_walk_finds_any(struct store *store, const char *bucket, size_t len)
-{
-    unsigned left = ANY_MAX;
-    struct key prefix = {.len = 1, .bytes = "/"};
-
-    append(&prefix, bucket, len);
-    append(&prefix, "/", 1);
-    return store_list(store, prefix.bytes, prefix.len, "", 0, any_cb, &left);
 }

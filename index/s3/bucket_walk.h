@@ -42,6 +42,8 @@ struct bucket_query {
                            marker has it; else it is, if keys after `after` have it */
     bool only_utf8;     /* leave out what isn't UTF-8 */
     uint64_t max;       /* entries of the page; 0 is none, and then the page is all there is */
+    size_t want;        /* entries that the callback takes before it wants a break, more or less;
+                           0: many */
 };
 
 /* What is given: a key, or a common prefix. */
@@ -52,14 +54,23 @@ struct bucket_entry {
     const struct record *record; /* of the key; or of the first key of the common prefix */
 };
 
-/* One entry, in order, valid during the call, which must not call the store but for names and gets.
- * 0 to go on, 1 to take a break, or a negative UV_E*, which ends the walk. */
+/* One entry, in order, valid during the call, which must not call the store but for names. 0 to go
+ * on, 1 to take a break, or a negative UV_E*, which ends the walk. */
 typedef int (*bucket_entry_cb)(const struct bucket_entry *entry, void *arg);
+
+struct bucket_walk;
+
+/* What bucket_walk_on() would have returned at once. Fires once, from the loop. */
+typedef void (*bucket_walked_cb)(struct bucket_walk *walk, int rc);
 
 struct bucket_walk {
     struct store *store;
+    struct store_reading reading;
     bucket_entry_cb entry;
-    void *arg;
+    void *arg; /* of that, and for bucket_walked_cb to read */
+    bucket_walked_cb done;
+    size_t want;       /* as in struct store_range */
+    bool is_late;      /* the slice begins when the first key comes */
     size_t root;       /* bytes of keys before their S3 name */
     size_t tail;       /* and after it */
     struct key prefix; /* of the store's keys, as `next` and `last` */
@@ -84,18 +95,20 @@ struct bucket_walk {
 void bucket_walk_init(struct bucket_walk *walk, struct store *store,
                       const struct bucket_query *query, bucket_entry_cb entry, void *arg);
 
-enum { BUCKET_WALK_END, BUCKET_WALK_MORE };
+enum { BUCKET_WALK_END, BUCKET_WALK_MORE, BUCKET_WALK_LATER = STORE_LATER };
 
 /* One slice. BUCKET_WALK_MORE: it goes on with the next call; BUCKET_WALK_END, and is_truncated
- * tells whether there is more than the page; or what the callback returned, UV_EIO or UV_ENOMEM. */
-int bucket_walk_on(struct bucket_walk *walk);
+ * tells whether there is more than the page; what the callback returned, or an error of
+ * store_list(); or BUCKET_WALK_LATER, and `done` will fire unless bucket_walk_cancel(). */
+int bucket_walk_on(struct bucket_walk *walk, bucket_walked_cb done);
+
+/* The slice isn't waited for any more; nothing when none is. */
+static inline void bucket_walk_cancel(struct bucket_walk *walk)
+{
+    store_cancel(walk->store, &walk->reading);
+}
 
 /* The last entry that was given, as it was given: what the next page comes after. */
 const char *bucket_walk_last(const struct bucket_walk *walk, size_t *len);
-
-/* Whether the bucket holds a key, unlinked ones aside. It looks at a bounded number of keys at
- * once, and takes a bucket for one that does where all of many are unlinked. 1, 0, or UV_EIO or
- * UV_ENOMEM. */
-int bucket_walk_finds_any(struct store *store, const char *bucket, size_t len);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "index/base/key.h"
+#include "index/s3/bucket_name.h"
 #include "index/store/store.h"
 
 #define BUCKET_RECORDS "/_mkv/s3/bucket/"
@@ -18,14 +19,35 @@
 /* The key of the record that a bucket of that name has; len is BUCKET_NAME_MAX at most. */
 void bucket_record_key(const char *name, size_t len, struct key *key);
 
-/* Whether there is a bucket of that name: 1 or 0, or UV_EIO or UV_ENOMEM. Of a bucket without a
- * record it looks at a bounded number of keys, and says 1 if all of so many are unlinked. */
-int bucket_exists(struct store *store, const char *name, size_t len);
+struct bucket_look;
 
-/* Whether it has a record. The same, but for UV_ENOMEM. */
-int bucket_has_record(struct store *store, const char *name, size_t len);
+/* What bucket_find() would have returned at once. Fires once, from the loop. */
+typedef void (*bucket_found_cb)(struct bucket_look *look, int rc);
 
-/* The same of a bucket with a record, and *record if it is 1. */
-int bucket_find_record(struct store *store, const char *name, size_t len, struct record *record);
+/* Embedded in an operation. */
+struct bucket_look {
+    void *data; /* the operation's */
+    /* The rest is buckets.c's. */
+    struct store *store;
+    struct store_reading reading;
+    bucket_found_cb done;
+    char key[sizeof(BUCKET_RECORDS) + BUCKET_NAME_MAX]; /* of the record */
+    size_t name_len;
+    unsigned left; /* unlinked keys that may still be looked at */
+};
+
+/* Whether there is a bucket of that name, BUCKET_NAME_MAX bytes at most: 0; UV_ENOENT, there is
+ * none; another error of store_get(); or STORE_LATER, and `done` will fire unless
+ * bucket_look_cancel(). Of a bucket without a record it looks at a bounded number of keys, and
+ * finds it if all of so many are unlinked. */
+int bucket_find(struct bucket_look *look, struct store *store, const char *name, size_t len,
+                bucket_found_cb done);
+
+/* Nobody wants to know any more; nothing when nobody does. */
+static inline void bucket_look_cancel(struct bucket_look *look)
+{
+    if (look->store != NULL)
+        store_cancel(look->store, &look->reading);
+}
 
 #endif

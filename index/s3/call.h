@@ -3,6 +3,7 @@
 #define MKV_S3_CALL_H
 
 #include "index/access/access.h"
+#include "index/s3/checksum.h"
 #include "index/s3/respond.h"
 #include "index/s3/s3.h"
 #include "index/s3/target.h"
@@ -15,11 +16,23 @@ struct call {
                                        to anybody */
     struct respond_ids ids;         /* added to the answer already */
     struct target target;
+    bool has_waited;         /* for the store: http_request_wait() was called */
+    enum checksum_kind kind; /* for the operation to keep while something is looked up */
 };
 
-/* An operation answers now, or later after http_read_body() or http_request_hold(). Its target is
- * what the table of operations says, and the caller may do what that says. `call` is gone when it
- * returns. */
+/* What waits for the store before the body of its request is read: embedded. */
+struct call_waiter {
+    /* The client is gone, as http_body_reader.closed has it. */
+    void (*closed)(struct call_waiter *waiter);
+};
+
+/* Leaves the call's request alone for now, whose data the waiter is then: until the operation
+ * answers, holds it, or reads its body, after it has set its own data; or until the next wait. */
+void call_wait(struct call *call, struct call_waiter *waiter);
+
+/* An operation answers now, or later after http_read_body() or http_request_hold(), or looks
+ * something up first. Its target is what the table of operations says, and the caller may do what
+ * that says. `call` is gone when it returns. */
 typedef void (*operation_cb)(const struct call *call);
 
 /* Picks the operation, and runs it: operations.c. */
@@ -31,18 +44,30 @@ void call_fail(const struct call *call, enum s3_error error, const char *message
 /* What an operation on objects has failed with. */
 enum s3_error call_error_of(int rc);
 
-/* Whether the bucket is there, or the object; if not, it has answered so. */
-bool call_finds_target(const struct call *call);
+/* --- What is looked up first: call_find.c ----------------------------------------------------- */
+
+/* Goes on with the call, within the look-up or later from the loop, as an operation begins: `call`,
+ * which may be another copy, and `record` are gone when it returns. It isn't called when the
+ * look-up has failed, which is answered, nor when the client is gone by then. */
+typedef void (*call_found_cb)(const struct call *call, const struct record *record);
+
+/* The record of a key; NULL when it has none, or an unlinked one. */
+void call_find_record(const struct call *call, const struct key *key, call_found_cb found);
+
+/* The record of an object. One that isn't there is answered, by whether its bucket is, whose name
+ * has `len` bytes, at least 1. */
+void call_find_object(const struct call *call, const struct key *key, const char *bucket,
+                      size_t len, call_found_cb found);
+
+/* The record of the target, likewise; NULL of a bucket that is there. */
+void call_find_target(const struct call *call, call_found_cb found);
 
 /* Whether something may be put into the bucket: where there is a keys file, somebody has to create
- * it before; where there is none, a PUT makes one. S3_OK, or why not. */
-enum s3_error call_check_bucket(const struct call *call);
+ * it before; where there is none, a PUT makes one. Goes on if it may, with NULL. */
+void call_check_bucket(const struct call *call, call_found_cb found);
 
 /* The same, and whether the target's key can be one of an object's. */
-enum s3_error call_check_target(const struct call *call);
-
-/* Answers that the object isn't there, or its bucket. */
-void call_fail_missing(const struct call *call);
+void call_check_target(const struct call *call, call_found_cb found);
 
 /* --- Who may do what: authorize.c ------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@ struct completion {
     LIST_ENTRY(completion) link;
     LIST_HEAD(waiter_list, completion_waiter) waiters;
     struct multipart upload;
+    struct record record; /* of the upload */
     struct key object;
     struct body_complete *list;
     struct parts_check check;
@@ -22,6 +23,10 @@ struct completion {
     struct meta meta; /* of the object */
     uv_timer_t timer;
     int refused; /* by the conditions: the error */
+    struct store_reading reading;
+    size_t part;                      /* of the list, that is looked up for the compose: */
+    struct compose_source *asked_for; /* what is to be filled, */
+    struct compose_asked *asked;      /* and who asks */
 };
 
 struct completion *completion_find(struct s3 *s3, const struct key *upload)
@@ -93,23 +98,35 @@ static void removed_cb(void *arg, int rc)
         end(c, rc < 0 ? call_error_of(rc) : S3_OK, NULL);
 }
 
-/* The object's commit has removed the upload's record; unless the object counts as one that was
- * replaced. */
-static void finish(struct completion *c)
+static void finish_viewed(struct completion *c, int rc, const struct store_view *view)
 {
     struct objects *o = c->s3->objects;
-    struct record record;
-    int rc = objects_look_up(o, &c->upload.key, &record);
 
-    if (rc == UV_ENOENT) {
+    if (rc == 0 && !view->exists) {
         upload_remove_parts(o, c->upload.id);
         end(c, S3_OK, NULL);
         return;
     }
     if (rc == 0)
-        rc = upload_remove(o, &c->upload.key, &record, removed_cb, c);
+        rc = upload_remove(o, &c->upload.key, view, removed_cb, c);
     if (rc < 0)
         end(c, call_error_of(rc), NULL);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    finish_viewed(reading->data, rc, view);
+}
+
+/* The object's commit has removed the upload's record; unless the object counts as one that was
+ * replaced. */
+static void finish(struct completion *c)
+{
+    struct store_view view;
+    int rc = objects_view(c->s3->objects, &c->reading, &c->upload.key, &view, viewed_cb);
+
+    if (rc != STORE_LATER)
+        finish_viewed(c, rc, &view);
 }
 
 /* --- The object ------------------------------------------------------------------------------ */
@@ -122,30 +139,65 @@ static int condition_cb(void *arg, const struct record *record)
     return c->refused;
 }
 
-/* Part `i` of the list, as it was when it was checked. */
-static int source_cb(void *arg, size_t i, struct compose_source *source)
+/* Gives a part of the list, as it was when it was checked. */
+static int give_part(struct completion *c, int rc, const struct record *record,
+                     struct compose_source *source)
+{
+    if (rc == 0 && record->generation != c->check.generations[c->part])
+        rc = UV_ENOENT;
+    if (rc < 0)
+        return rc;
+    if (record != &source->record)
+        record_copy(&source->record, record);
+    source->offset = 0;
+    source->length = c->check.sizes[c->part];
+    return 0;
+}
+
+static void part_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct completion *c = reading->data;
+
+    compose_answer(c->asked, give_part(c, rc, record, c->asked_for));
+}
+
+static int source_cb(void *arg, size_t i, struct compose_source *source,
+                     struct compose_asked *asked)
 {
     struct completion *c = arg;
     int rc;
 
+    c->part = i;
+    c->asked_for = source;
+    c->asked = asked;
     upload_key_of_part(&c->object, c->upload.id, c->check.listed[i].number, &source->key);
-    rc = objects_look_up(c->s3->objects, &source->key, &source->record);
-    if (rc == 0 && source->record.generation != c->check.generations[i])
-        rc = UV_ENOENT;
-    source->offset = 0;
-    source->length = c->check.sizes[i];
-    return rc;
+    rc = objects_look_up(c->s3->objects, &c->reading, &source->key, &source->record, part_cb);
+    return rc == STORE_LATER ? rc : give_part(c, rc, &source->record, source);
 }
 
 /* What the volumes, or the store, have failed with: a part may be gone, or all of the upload. */
-static enum s3_error error_of_compose(const struct completion *c, int rc)
+static void fail_without(struct completion *c, int rc)
+{
+    end(c, rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : S3_INVALID_PART, NULL);
+}
+
+static void upload_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    (void)record;
+    fail_without(reading->data, rc);
+}
+
+static void fail_composed(struct completion *c, int rc)
 {
     struct record record;
 
-    if (rc != UV_ENOENT)
-        return call_error_of(rc);
-    rc = objects_look_up(c->s3->objects, &c->upload.key, &record);
-    return rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : S3_INVALID_PART;
+    if (rc != UV_ENOENT) {
+        end(c, call_error_of(rc), NULL);
+        return;
+    }
+    rc = objects_look_up(c->s3->objects, &c->reading, &c->upload.key, &record, upload_cb);
+    if (rc != STORE_LATER)
+        fail_without(c, rc);
 }
 
 static void composed_cb(void *arg, int rc, const char *text, const struct record *record)
@@ -159,7 +211,7 @@ static void composed_cb(void *arg, int rc, const char *text, const struct record
     else if (c->refused < 0 || rc == STORE_CONFLICT)
         end(c, write_conditions_error_of(rc), NULL);
     else
-        end(c, error_of_compose(c, rc), NULL);
+        fail_composed(c, rc);
 }
 
 static void compose(struct completion *c)
@@ -189,7 +241,7 @@ static void compose(struct completion *c)
 
 static enum s3_error make_meta(struct completion *c)
 {
-    const struct record *record = &c->upload.record;
+    const struct record *record = &c->record;
     enum s3_error error = meta_add_client_lines(&c->meta, record->meta, record->meta_len);
 
     if (error != S3_OK)
@@ -200,13 +252,12 @@ static enum s3_error make_meta(struct completion *c)
     return S3_OK;
 }
 
-static void check_cb(uv_timer_t *timer)
-{
-    struct completion *c = timer->data;
-    enum s3_error error = parts_check_on(&c->check, uv_hrtime() + SLICE_NS);
+static void check_on(uv_timer_t *timer);
 
+static void checked(struct completion *c, enum s3_error error)
+{
     if (error == S3_OK && c->check.at < c->check.n) {
-        uv_timer_start(timer, check_cb, 0, 0);
+        uv_timer_start(&c->timer, check_on, 0, 0);
         return;
     }
     if (error == S3_OK)
@@ -217,9 +268,24 @@ static void check_cb(uv_timer_t *timer)
         compose(c);
 }
 
+static void checked_cb(struct parts_check *check, enum s3_error error)
+{
+    checked(check->data, error);
+}
+
+static void check_on(uv_timer_t *timer)
+{
+    struct completion *c = timer->data;
+    int error = parts_check_on(&c->check, SLICE_NS, checked_cb);
+
+    if (error != STORE_LATER)
+        checked(c, (enum s3_error)error);
+}
+
 /* --- The start ------------------------------------------------------------------------------- */
 
-static struct completion *completion_new(const struct call *call, const struct multipart *upload)
+static struct completion *completion_new(const struct call *call, const struct multipart *upload,
+                                         const struct record *record)
 {
     struct completion *c = calloc(1, sizeof(*c));
 
@@ -229,8 +295,9 @@ static struct completion *completion_new(const struct call *call, const struct m
     }
     c->s3 = call->s3;
     c->upload = *upload;
+    record_copy(&c->record, record);
     c->object = call->target.key;
-    c->timer.data = c;
+    c->timer.data = c->reading.data = c->check.data = c;
     return c;
 }
 
@@ -252,10 +319,11 @@ static enum s3_error init_check(struct completion *c, const struct completion_wa
 }
 
 enum s3_error completion_start(const struct call *call, const struct multipart *upload,
-                               struct body_complete *list, const struct completion_wanted *wanted,
+                               const struct record *record, struct body_complete *list,
+                               const struct completion_wanted *wanted,
                                struct completion **completion)
 {
-    struct completion *c = completion_new(call, upload);
+    struct completion *c = completion_new(call, upload, record);
 
     if (c == NULL)
         return S3_SERVICE_UNAVAILABLE;
@@ -268,7 +336,7 @@ enum s3_error completion_start(const struct call *call, const struct multipart *
     }
     LIST_INSERT_HEAD(&c->s3->completions, c, link);
     uv_timer_init(c->s3->objects->loop, &c->timer);
-    uv_timer_start(&c->timer, check_cb, 0, 0);
+    uv_timer_start(&c->timer, check_on, 0, 0);
     *completion = c;
     return S3_OK;
 }

@@ -7,7 +7,9 @@
  * upload as it was, and after it only parts, which upload_expiry.h finds. The object's metadata has
  * the upload's id, so that a client who asks again is answered for as long as it is there. While
  * one runs, others who want to complete the same upload wait for its end, as do those who want to
- * abort it: of the two, the one that began first wins. */
+ * abort it: of the two, the one that began first wins. Of those that other indexes run, and of what
+ * else they do to the upload, nothing is seen here: the commits decide, each of which expects the
+ * upload's record to be there, and the others find no such upload. */
 #ifndef MKV_S3_COMPLETION_H
 #define MKV_S3_COMPLETION_H
 
@@ -36,10 +38,12 @@ struct completion_wanted {
 /* The completion of the upload that has its record there, if one runs, or NULL. */
 struct completion *completion_find(struct s3 *s3, const struct key *upload);
 
-/* Starts to complete the upload by a list of parts that was read whole. S3_OK and *completion,
- * which takes `list` over; or S3_SERVICE_UNAVAILABLE. The request may go afterwards. */
+/* Starts to complete the upload of that record by a list of parts that was read whole. S3_OK and
+ * *completion, which takes `list` over; or S3_SERVICE_UNAVAILABLE. The request may go afterwards.
+ */
 enum s3_error completion_start(const struct call *call, const struct multipart *upload,
-                               struct body_complete *list, const struct completion_wanted *wanted,
+                               const struct record *record, struct body_complete *list,
+                               const struct completion_wanted *wanted,
                                struct completion **completion);
 
 /* Waits for its end; and doesn't any more. */

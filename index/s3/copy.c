@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "index/http/conditions.h"
-#include "index/s3/buckets.h"
 #include "index/s3/meta.h"
 
 #define HEADER    "x-amz-copy-source"
@@ -25,15 +24,6 @@ static void set_key(const struct copy_source *source, struct key *key)
     *at++ = '/';
     memcpy(at, source->key, source->key_len);
     key->len = 2 + source->bucket_len + source->key_len;
-}
-
-static enum s3_error error_of_missing(const struct call *call, const struct copy_source *source)
-{
-    int rc = bucket_exists(call->s3->objects->store, source->bucket, source->bucket_len);
-
-    if (rc < 0)
-        return call_error_of(rc);
-    return rc > 0 ? S3_NO_SUCH_KEY : S3_NO_SUCH_BUCKET;
 }
 
 /* They are those of a GET of the source, and what isn't modified isn't copied either. */
@@ -65,26 +55,49 @@ static enum s3_error check_conditions(const struct call *call, const struct reco
     return S3_OK;
 }
 
-enum s3_error copy_find(const struct call *call, struct copy *copy, const char **message)
+static enum s3_error parse(const struct call *call, struct copy_source *source)
+{
+    return copy_source_parse(http_request_header(call->request, HEADER), source);
+}
+
+void copy_find(const struct call *call, call_found_cb found)
 {
     char bucket[BUCKET_NAME_MAX + 1];
     struct copy_source source;
-    enum s3_error error;
-    int rc;
+    enum s3_error error = parse(call, &source);
+    struct key key;
 
-    error = copy_source_parse(http_request_header(call->request, HEADER), &source);
+    if (error == S3_INVALID_ARGUMENT) {
+        call_fail(call, error,
+                  "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+        return;
+    }
     if (error != S3_OK) {
-        if (error == S3_INVALID_ARGUMENT)
-            *message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
-        return error;
+        call_fail(call, error, NULL);
+        return;
     }
     memcpy(bucket, source.bucket, source.bucket_len);
     bucket[source.bucket_len] = '\0';
-    if (!call_may(call, ACCESS_READ, bucket, source.key, source.key_len))
-        return S3_ACCESS_DENIED;
+    if (!call_may(call, ACCESS_READ, bucket, source.key, source.key_len)) {
+        call_fail(call, S3_ACCESS_DENIED, NULL);
+        return;
+    }
+    set_key(&source, &key);
+    call_find_object(call, &key, source.bucket, source.bucket_len, found);
+}
+
+bool copy_read(const struct call *call, const struct record *record, struct copy *copy)
+{
+    struct copy_source source;
+    enum s3_error error = parse(call, &source);
+
+    if (error == S3_OK)
+        error = check_conditions(call, record);
+    if (error != S3_OK) {
+        call_fail(call, error, NULL);
+        return false;
+    }
     set_key(&source, &copy->key);
-    rc = objects_look_up(call->s3->objects, &copy->key, &copy->record);
-    if (rc == UV_ENOENT || (rc == 0 && (copy->record.flags & RECORD_UNLINKED)))
-        return error_of_missing(call, &source);
-    return rc < 0 ? call_error_of(rc) : check_conditions(call, &copy->record);
+    record_copy(&copy->record, record);
+    return true;
 }

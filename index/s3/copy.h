@@ -14,8 +14,12 @@ struct copy {
 /* Whether the request is a copy. */
 bool copy_is_wanted(const struct http_request *request);
 
-/* Finds the source, which the caller must be allowed to read, and which x-amz-copy-source-if-* must
- * hold for. S3_OK and *copy; or what is wrong, and *message, static text or NULL. */
-enum s3_error copy_find(const struct call *call, struct copy *copy, const char **message);
+/* Looks up the source, which the caller must be allowed to read, and goes on with its record. What
+ * is wrong is answered. */
+void copy_find(const struct call *call, call_found_cb found);
+
+/* The source of that record, which x-amz-copy-source-if-* must hold for, after copy_find(). False,
+ * and it is answered: they don't. */
+bool copy_read(const struct call *call, const struct record *record, struct copy *copy);
 
 #endif

@@ -64,7 +64,7 @@ static enum s3_error make_meta(const struct call *call, const struct record *sou
     return check_algorithm(call, meta, message);
 }
 
-void copy_object(const struct call *call)
+static void source_found(const struct call *call, const struct record *record)
 {
     struct meta meta = {.len = 0};
     const char *message = NULL;
@@ -72,8 +72,8 @@ void copy_object(const struct call *call)
     struct copy source;
     enum s3_error error = read_directive(call, &replaces, &message);
 
-    if (error == S3_OK)
-        error = copy_find(call, &source, &message);
+    if (!copy_read(call, record, &source))
+        return;
     if (error == S3_OK && !replaces && is_same(&source.key, &call->target.key)) {
         message = "This copy request is illegal because it is trying to copy an object to itself "
                   "without changing the object's metadata, storage class, website redirect "
@@ -94,4 +94,16 @@ void copy_object(const struct call *call)
                        .is_conditional = true,
                        .result = "CopyObjectResult",
                    });
+}
+
+void copy_object(const struct call *call)
+{
+    const char *message = NULL;
+    bool replaces;
+    enum s3_error error = read_directive(call, &replaces, &message);
+
+    if (error != S3_OK)
+        call_fail(call, error, message);
+    else
+        copy_find(call, source_found);
 }

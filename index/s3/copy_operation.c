@@ -13,6 +13,7 @@
 
 #include "index/objects/compose.h"
 #include "index/s3/slow_answer.h"
+#include "index/s3/stored_part.h"
 #include "index/s3/write_conditions.h"
 
 struct copy_op {
@@ -20,10 +21,15 @@ struct copy_op {
     struct copy source;
     struct range range;
     const char *result;
-    copy_stored_cb stored;
+    bool is_part;
+    struct stored_part part;
     struct key key;
+    struct record record; /* that it has got */
     struct write_conditions conditions;
     int refused; /* by the conditions: the error */
+    struct store_reading reading;
+    struct compose_source *asked_for; /* the source, while it is looked up, */
+    struct compose_asked *asked;      /* and who asks for it */
 };
 
 static_assert(offsetof(struct copy_op, answer) == 0, "slow_answer.h wants it so");
@@ -52,9 +58,10 @@ static int condition_cb(void *arg, const struct record *record)
 
 /* --- The answer ------------------------------------------------------------------------------ */
 
-static void write_result(struct copy_op *op, const struct record *record)
+static void write_result(struct copy_op *op)
 {
     struct xml_out *xml = slow_answer_xml(&op->answer);
+    const struct record *record = &op->record;
     struct meta_line line;
     enum checksum_kind kind = meta_checksum(record->meta, record->meta_len, &line);
     char etag[META_ETAG_SIZE];
@@ -68,62 +75,118 @@ static void write_result(struct copy_op *op, const struct record *record)
     xml_out_close(xml, op->result);
 }
 
-/* Nobody could read the source, or take the copy. The source may be gone by now; what replaced it
- * can be copied, by another request. */
-static enum s3_error error_of_unmade(const struct copy_op *op)
+static void end(struct copy_op *op, enum s3_error error)
 {
-    struct record record;
-    int rc = objects_look_up(op->answer.call.s3->objects, &op->source.key, &record);
-
-    return rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))
-               ? S3_NO_SUCH_KEY
-               : S3_SERVICE_UNAVAILABLE;
+    if (error != S3_OK) {
+        slow_answer_fail(&op->answer, error, NULL);
+        return;
+    }
+    write_result(op);
+    slow_answer_send(&op->answer);
 }
 
-static enum s3_error error_of(const struct copy_op *op, int rc)
+/* Nobody could read the source, or take the copy. The source may be gone by now; what replaced it
+ * can be copied, by another request. */
+static void fail_unmade(struct copy_op *op, int rc, const struct record *record)
 {
-    if (op->refused < 0 || rc == STORE_CONFLICT)
-        return write_conditions_error_of(rc);
-    return rc == UV_EREMOTEIO ? error_of_unmade(op) : call_error_of(rc);
+    bool is_gone = rc == UV_ENOENT || (rc == 0 && (record->flags & RECORD_UNLINKED));
+
+    end(op, is_gone ? S3_NO_SUCH_KEY : S3_SERVICE_UNAVAILABLE);
+}
+
+static void unmade_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct copy_op *op = reading->data;
+    struct objects *o = op->answer.call.s3->objects;
+
+    fail_unmade(op, rc, record);
+    objects_end(o);
+}
+
+/* False: the answer comes later. */
+static bool fail(struct copy_op *op, int rc)
+{
+    struct objects *o = op->answer.call.s3->objects;
+    struct record record;
+
+    if (op->refused < 0 || rc == STORE_CONFLICT) {
+        end(op, write_conditions_error_of(rc));
+        return true;
+    }
+    if (rc != UV_EREMOTEIO) {
+        end(op, call_error_of(rc));
+        return true;
+    }
+    rc = objects_look_up(o, &op->reading, &op->source.key, &record, unmade_cb);
+    if (rc == STORE_LATER) {
+        objects_begin(o);
+        return false;
+    }
+    fail_unmade(op, rc, &record);
+    return true;
+}
+
+static void checked_cb(struct stored_part *part, enum s3_error error)
+{
+    end(part->data, error);
 }
 
 static void done_cb(void *arg, int rc, const char *text, const struct record *record)
 {
     struct copy_op *op = arg;
-    enum s3_error error = rc < 0 ? error_of(op, rc) : S3_OK;
+    int error = S3_OK;
 
     (void)text;
-    if (error == S3_OK && op->stored != NULL)
-        error = op->stored(&op->answer.call, &op->key, record);
-    if (error != S3_OK) {
-        slow_answer_fail(&op->answer, error, NULL);
+    if (rc < 0) {
+        fail(op, rc);
         return;
     }
-    write_result(op, record);
-    slow_answer_send(&op->answer);
+    record_copy(&op->record, record);
+    if (op->is_part)
+        error = stored_part_check(&op->part, op->answer.call.s3->objects, &op->key, checked_cb);
+    if (error != STORE_LATER)
+        end(op, (enum s3_error)error);
 }
 
 /* --- The copy -------------------------------------------------------------------------------- */
 
 /* The key may have been moved since it was found, and then it has other places. One that has got
  * another value is copied as it was found: that blob stays for the grace. */
-static int source_cb(void *arg, size_t i, struct compose_source *source)
+static int give_source(struct copy_op *op, int rc, const struct record *record,
+                       struct compose_source *source)
 {
-    struct copy_op *op = arg;
     struct record *found = &op->source.record;
-    struct record record;
-    int rc = objects_look_up(op->answer.call.s3->objects, &op->source.key, &record);
 
-    (void)i;
     if (rc < 0 && rc != UV_ENOENT)
         return rc;
-    if (rc == 0 && record.generation == found->generation)
-        record_copy(found, &record);
+    if (rc == 0 && record->generation == found->generation)
+        record_copy(found, record);
     source->key = op->source.key;
     record_copy(&source->record, found);
     source->offset = op->range.first;
     source->length = op->range.length;
     return 0;
+}
+
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct copy_op *op = reading->data;
+
+    compose_answer(op->asked, give_source(op, rc, record, op->asked_for));
+}
+
+static int source_cb(void *arg, size_t i, struct compose_source *source,
+                     struct compose_asked *asked)
+{
+    struct copy_op *op = arg;
+    struct record record;
+    int rc = objects_look_up(op->answer.call.s3->objects, &op->reading, &op->source.key, &record,
+                             looked_up_cb);
+
+    (void)i;
+    op->asked_for = source;
+    op->asked = asked;
+    return rc == STORE_LATER ? rc : give_source(op, rc, &record, source);
 }
 
 static int start(struct copy_op *op, const struct copy_options *options)
@@ -164,14 +227,13 @@ void copy_run(const struct call *call, const struct copy_options *options)
     op->source = *options->source;
     op->range = options->range;
     op->result = options->result;
-    op->stored = options->stored;
+    op->is_part = options->is_part;
+    op->part.data = op->reading.data = op;
     op->key = *options->key;
     slow_answer_init(&op->answer, call, closed_cb, free_cb);
     rc = start(op, options);
-    if (rc < 0) {
-        slow_answer_fail(&op->answer, error_of(op, rc), NULL);
+    if (rc < 0 && fail(op, rc))
         return;
-    }
     slow_answer_wait(&op->answer);
     http_request_hold(call->request, slow_answer_closed_cb);
 }

@@ -6,10 +6,6 @@
 #include "index/s3/meta.h"
 #include "index/s3/range.h"
 
-/* As receive_stored_cb. */
-typedef enum s3_error (*copy_stored_cb)(const struct call *call, const struct key *key,
-                                        const struct record *record);
-
 struct copy_options {
     const struct copy *source; /* copied */
     struct range range;        /* of it */
@@ -17,7 +13,7 @@ struct copy_options {
     const struct meta *meta;   /* and this; copied */
     bool is_conditional;       /* the request's preconditions are about the key */
     const char *result;        /* the element of the answer; static text */
-    copy_stored_cb stored;     /* NULL: that it is done */
+    bool is_part;              /* as in struct receive_options */
 };
 
 /* Copies, and answers later: with ETag, time and checksum of the copy. */

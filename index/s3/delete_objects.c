@@ -289,16 +289,15 @@ static const struct http_body_reader reader = {
     .least_rate = BODY_RATE,
 };
 
-void delete_objects(const struct call *call)
+static void bucket_checked(const struct call *call, const struct record *record)
 {
-    struct delete_objects_op *op = NULL;
+    struct delete_objects_op *op = calloc(1, sizeof(*op));
     const char *message = NULL;
-    enum s3_error error = call_check_bucket(call);
+    enum s3_error error;
 
-    if (error == S3_OK)
-        op = calloc(1, sizeof(*op));
+    (void)record;
     if (op == NULL) {
-        call_fail(call, error != S3_OK ? error : S3_SERVICE_UNAVAILABLE, NULL);
+        call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
         return;
     }
     op->call = *call;
@@ -316,4 +315,9 @@ void delete_objects(const struct call *call)
     }
     http_request_set_data(call->request, op);
     http_read_body(call->request, &reader);
+}
+
+void delete_objects(const struct call *call)
+{
+    call_check_bucket(call, bucket_checked);
 }

@@ -12,16 +12,39 @@ static void changed_cb(void *arg, int rc)
         erase->done(erase->arg, rc);
 }
 
+/* As erase_start(). */
+static int go_on(struct erase *erase, int rc, const struct store_view *view)
+{
+    if (rc == 0 && (!view->exists || (view->record.flags & RECORD_UNLINKED)))
+        return 0;
+    erase->was_there = true;
+    if (rc == 0)
+        rc = erase->judge(erase->arg, &view->record);
+    if (rc == 0)
+        rc = change_remove(erase->objects, erase->key, view, changed_cb, erase);
+    return rc < 0 ? rc : 1;
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    struct erase *erase = reading->data;
+    struct objects *o = erase->objects;
+
+    rc = go_on(erase, rc, view);
+    if (rc <= 0)
+        erase->done(erase->arg, rc);
+    objects_end(o);
+}
+
 int erase_start(struct erase *erase)
 {
-    struct record record;
-    int rc = objects_look_up(erase->objects, erase->key, &record);
+    struct store_view view;
+    int rc;
 
-    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED)))
-        return 0;
-    if (rc == 0)
-        rc = erase->judge(erase->arg, &record);
-    if (rc == 0)
-        rc = change_remove(erase->objects, erase->key, &record, changed_cb, erase);
-    return rc < 0 ? rc : 1;
+    erase->reading.data = erase;
+    rc = objects_view(erase->objects, &erase->reading, erase->key, &view, viewed_cb);
+    if (rc != STORE_LATER)
+        return go_on(erase, rc, &view);
+    objects_begin(erase->objects);
+    return 1;
 }

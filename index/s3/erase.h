@@ -11,13 +11,17 @@ typedef int (*erase_judge_cb)(void *arg, const struct record *record);
  * change_done_cb. */
 typedef void (*erase_done_cb)(void *arg, int rc);
 
-/* Embedded in an operation. The first five are set before the start, and `key` stays as it is. */
+/* Embedded in an operation. The first five are set before the start, the rest is zero then, and
+ * `key` stays as it is. */
 struct erase {
     struct objects *objects;
     const struct key *key;
-    erase_judge_cb judge; /* asked in erase_start(), and again when the key has changed meanwhile */
+    erase_judge_cb judge; /* asked once the object was looked up, and again when it has changed
+                             meanwhile */
     erase_done_cb done;
     void *arg;
+    bool was_there; /* there was such an object at first; readable in `done` */
+    struct store_reading reading;
 };
 
 /* 1, and `done` will fire; 0 when there is no such object; or negative, and it stays. */

@@ -485,24 +485,19 @@ static void respond_bytes(const struct reading *r)
         respond_from(r, &r->record->places[place]);
 }
 
-void get_object(const struct call *call)
+static void object_found(const struct call *call, const struct record *record)
 {
     struct reading reading;
-    struct record record;
-    int rc = objects_look_up(call->s3->objects, &call->target.key, &record);
 
-    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
-        call_fail_missing(call);
-        return;
-    }
-    if (rc < 0) {
-        call_fail(call, call_error_of(rc), NULL);
-        return;
-    }
-    if (!reading_init(&reading, call, &record))
+    if (!reading_init(&reading, call, record))
         return;
     if (reading.range.length == 0) /* nobody is asked for nothing */
         respond_head(&reading);
     else
         respond_bytes(&reading);
+}
+
+void get_object(const struct call *call)
+{
+    call_find_target(call, object_found);
 }

@@ -16,7 +16,8 @@
 #include "index/s3/token.h"
 #include "index/s3/xml_stream.h"
 
-#define LIST_BUCKETS_MAX 10000 /* that a client may ask for; one that doesn't ask gets all */
+#define LIST_BUCKETS_MAX 10000   /* that a client may ask for; one that doesn't ask gets all */
+#define TURN_NS          1000000 /* that a turn takes, more or less */
 
 /* Both walks go through the whole store, where keys begin after their slash. */
 #define RECORDS_PREFIX (&BUCKET_RECORDS[1])
@@ -47,6 +48,12 @@ struct list_op {
     enum half last_half;
     char prefix[BUCKET_NAME_MAX]; /* that names are to have */
     size_t prefix_len;
+    /* A first component that is a bucket unless it has a record and was listed by that: */
+    size_t component_len; /* of its name; 0: there is none */
+    char component_key[sizeof(BUCKET_RECORDS) + BUCKET_NAME_MAX]; /* of its record */
+    uint64_t component_time;
+    struct store_reading reading; /* of that */
+    int walked;                   /* what the walk had said by then */
 };
 
 /* --- The query ------------------------------------------------------------------------------- */
@@ -150,36 +157,14 @@ static bool may_see(const struct list_op *op, const char *name, size_t len)
     return access_may_see(op->who, bucket);
 }
 
-/* 1: the bucket is to be listed, 0: it isn't; or negative. */
-static int is_wanted(const struct list_op *op, const char *name, size_t len)
+static bool is_wanted(const struct list_op *op, const char *name, size_t len)
 {
-    int rc;
-
-    if (!bucket_name_is_usable(name, len) || !may_see(op, name, len))
-        return 0;
-    if (op->half == RECORDS)
-        return 1;
-    rc = bucket_has_record(op->store, name, len);
-    return rc < 0 ? rc : rc == 0;
+    return bucket_name_is_usable(name, len) && may_see(op, name, len);
 }
 
-/* A record; or a key without a slash but the first, which is in no bucket; or a first component
- * with its slash, and then the time is that of its first key. */
-static int entry_cb(const struct bucket_entry *entry, void *arg)
+/* As bucket_entry_cb. */
+static int give(struct list_op *op, const char *name, size_t len, uint64_t time)
 {
-    struct list_op *op = arg;
-    size_t skipped = op->half == RECORDS ? strlen(RECORDS_PREFIX) : 0;
-    const char *name = entry->name + skipped;
-    size_t len = entry->len - skipped;
-    int rc;
-
-    if (op->half == COMPONENTS && !entry->is_prefix)
-        return 0;
-    if (entry->is_prefix)
-        len--;
-    rc = is_wanted(op, name, len);
-    if (rc <= 0)
-        return rc;
     op->is_truncated = op->left == 0;
     if (op->is_truncated)
         return 1;
@@ -187,8 +172,39 @@ static int entry_cb(const struct bucket_entry *entry, void *arg)
     memcpy(op->last, name, len);
     op->last_len = len;
     op->last_half = op->half;
-    write_bucket(op, name, len, entry->record->time);
+    write_bucket(op, name, len, time);
     return op->stream.xml.failed ? UV_ENOMEM : xml_stream_is_full(&op->stream);
+}
+
+static int record_cb(struct list_op *op, const struct bucket_entry *entry)
+{
+    const char *name = entry->name + strlen(RECORDS_PREFIX);
+    size_t len = entry->len - strlen(RECORDS_PREFIX);
+
+    return is_wanted(op, name, len) ? give(op, name, len, entry->record->time) : 0;
+}
+
+/* A key without a slash but the first, which is in no bucket; or a first component with its slash,
+ * and then the time is that of its first key. The walk takes a break until its record was looked
+ * for. */
+static int component_cb(struct list_op *op, const struct bucket_entry *entry)
+{
+    const size_t n = sizeof(BUCKET_RECORDS) - 1;
+
+    if (!entry->is_prefix || !is_wanted(op, entry->name, entry->len - 1))
+        return 0;
+    op->component_len = entry->len - 1;
+    memcpy(op->component_key, BUCKET_RECORDS, n);
+    memcpy(op->component_key + n, entry->name, op->component_len);
+    op->component_time = entry->record->time;
+    return 1;
+}
+
+static int entry_cb(const struct bucket_entry *entry, void *arg)
+{
+    struct list_op *op = arg;
+
+    return op->half == RECORDS ? record_cb(op, entry) : component_cb(op, entry);
 }
 
 /* Begins with what comes after the name `after`, or with the first one if that is empty. */
@@ -216,26 +232,79 @@ static void begin_half(struct list_op *op, enum half half, const char *after, si
 
 /* --- The answer ------------------------------------------------------------------------------ */
 
+static int end_walk(struct list_op *op)
+{
+    if (op->is_truncated || (op->walked == BUCKET_WALK_END && op->half == COMPONENTS)) {
+        write_end(op);
+        return XML_STREAM_END;
+    }
+    if (op->walked == BUCKET_WALK_END)
+        begin_half(op, COMPONENTS, "", 0);
+    return XML_STREAM_MORE;
+}
+
+static int end_component(struct list_op *op, int rc, const struct record *record)
+{
+    size_t len = op->component_len;
+
+    op->component_len = 0;
+    if (rc == UV_ENOENT || (rc == 0 && (record->flags & RECORD_UNLINKED)))
+        rc = give(op, op->component_key + sizeof(BUCKET_RECORDS) - 1, len, op->component_time);
+    return rc < 0 ? rc : end_walk(op);
+}
+
+static void got_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct list_op *op = reading->data;
+
+    xml_stream_turn(&op->stream, end_component(op, rc, record));
+}
+
+static int look_for_record(struct list_op *op)
+{
+    struct record record;
+    int rc = store_get(op->store, &op->reading, op->component_key,
+                       sizeof(BUCKET_RECORDS) - 1 + op->component_len, &record, got_cb);
+
+    return rc == STORE_LATER ? XML_STREAM_LATER : end_component(op, rc, &record);
+}
+
+static int end_turn(struct list_op *op, int rc)
+{
+    if (rc < 0 || rc == BUCKET_WALK_LATER)
+        return rc;
+    op->walked = rc;
+    return op->component_len > 0 ? look_for_record(op) : end_walk(op);
+}
+
+static void walked_cb(struct bucket_walk *walk, int rc)
+{
+    struct list_op *op = walk->arg;
+
+    rc = end_turn(op, rc);
+    if (rc != XML_STREAM_LATER)
+        xml_stream_turn(&op->stream, rc);
+}
+
+/* Each component ends a walk: some of them make a turn. */
 static int go_on(void *arg)
 {
     struct list_op *op = arg;
-    int rc = bucket_walk_on(&op->walk);
+    uint64_t until = uv_hrtime() + TURN_NS;
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    if (op->is_truncated || (rc == BUCKET_WALK_END && op->half == COMPONENTS)) {
-        write_end(op);
-        return 0;
-    }
-    if (rc == BUCKET_WALK_END)
-        begin_half(op, COMPONENTS, "", 0);
-    return 1;
+    do {
+        rc = end_turn(op, bucket_walk_on(&op->walk, walked_cb));
+    } while (rc == XML_STREAM_MORE && !xml_stream_is_full(&op->stream) && uv_hrtime() < until);
+    return rc;
 }
 
 static void list_free(void *arg)
 {
     struct list_op *op = arg;
 
+    bucket_walk_cancel(&op->walk);
+    store_cancel(op->store, &op->reading);
     keys_release(op->keys);
     free(op);
 }
@@ -248,6 +317,7 @@ static struct list_op *list_new(struct store *store, const struct parameters *p,
     if (op == NULL)
         return NULL;
     op->store = store;
+    op->reading.data = op;
     op->left = p->max;
     memcpy(op->prefix, p->prefix, p->prefix_len);
     op->prefix_len = p->prefix_len;

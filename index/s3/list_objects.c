@@ -14,6 +14,8 @@
 #include "index/s3/owner.h"
 #include "index/s3/xml_stream.h"
 
+#define KEYS_OF_TURN 64 /* after so many, more or less, xml_stream_is_full() */
+
 struct list_op {
     struct xml_stream stream;
     struct bucket_walk walk;
@@ -233,17 +235,39 @@ static void write_end(struct list_op *op)
 
 /* --- The answer ------------------------------------------------------------------------------ */
 
-static int go_on(void *arg)
+static int end_turn(struct list_op *op, int rc)
 {
-    struct list_op *op = arg;
-    int rc = bucket_walk_on(&op->walk);
-
     if (rc == BUCKET_WALK_END)
         write_end(op);
     return rc;
 }
 
-static_assert(BUCKET_WALK_END == 0 && BUCKET_WALK_MORE == 1, "xml_stream.h has them so");
+static void walked_cb(struct bucket_walk *walk, int rc)
+{
+    struct list_op *op = walk->arg;
+
+    xml_stream_turn(&op->stream, end_turn(op, rc));
+}
+
+static int go_on(void *arg)
+{
+    struct list_op *op = arg;
+
+    return end_turn(op, bucket_walk_on(&op->walk, walked_cb));
+}
+
+static_assert((int)BUCKET_WALK_END == (int)XML_STREAM_END &&
+                  (int)BUCKET_WALK_MORE == (int)XML_STREAM_MORE &&
+                  (int)BUCKET_WALK_LATER == (int)XML_STREAM_LATER,
+              "xml_stream.h has them so");
+
+static void list_free(void *arg)
+{
+    struct list_op *op = arg;
+
+    bucket_walk_cancel(&op->walk);
+    free(op);
+}
 
 static struct list_op *list_new(struct store *store, const struct list_parameters *p,
                                 const char *bucket, size_t bucket_len)
@@ -253,7 +277,8 @@ static struct list_op *list_new(struct store *store, const struct list_parameter
 
     if (op == NULL)
         return NULL;
-    xml_stream_init(&op->stream, go_on, free, op);
+    query.want = KEYS_OF_TURN;
+    xml_stream_init(&op->stream, go_on, list_free, op);
     op->form = p->form;
     op->encode_url = p->encode_url;
     op->fetch_owner = p->fetch_owner;

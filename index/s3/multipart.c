@@ -9,34 +9,44 @@
 
 /* --- An upload ------------------------------------------------------------------------------- */
 
-/* "" where it hasn't the form of one. */
-static void read_id(const struct call *call, char id[UPLOAD_ID_SIZE])
+bool multipart_read_key(const struct call *call, struct multipart *m)
 {
     size_t query_len;
     const char *query = http_request_query(call->request, &query_len);
     size_t len;
 
-    if (query_find(query, query_len, "uploadId", id, UPLOAD_ID_LENGTH, &len) < 0)
+    if (query_find(query, query_len, "uploadId", m->id, UPLOAD_ID_LENGTH, &len) < 0)
         len = 0;
-    id[len] = '\0';
-    if (strspn(id, "0123456789abcdef") != UPLOAD_ID_LENGTH)
-        id[0] = '\0';
+    m->id[len] = '\0';
+    if (strspn(m->id, "0123456789abcdef") != UPLOAD_ID_LENGTH)
+        return false;
+    upload_key_of_record(&call->target.key, m->id, &m->key);
+    return true;
 }
 
-enum s3_error multipart_find(const struct call *call, struct multipart *m)
+void multipart_read_record(const struct record *record, struct multipart *m)
 {
-    const struct record *record = &m->record;
-    int rc;
-
-    read_id(call, m->id);
-    if (m->id[0] == '\0')
-        return S3_NO_SUCH_UPLOAD;
-    upload_key_of_record(&call->target.key, m->id, &m->key);
-    rc = objects_look_up(call->s3->objects, &m->key, &m->record);
-    if (rc < 0)
-        return rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : call_error_of(rc);
     m->kind = meta_algorithm(record->meta, record->meta_len, &m->is_composite);
-    return S3_OK;
+}
+
+void multipart_find(const struct call *call, call_found_cb found)
+{
+    struct multipart m;
+
+    if (multipart_read_key(call, &m))
+        call_find_record(call, &m.key, found);
+    else
+        call_fail(call, S3_NO_SUCH_UPLOAD, NULL);
+}
+
+bool multipart_read(const struct call *call, const struct record *record, struct multipart *m)
+{
+    if (record == NULL || !multipart_read_key(call, m)) {
+        call_fail(call, S3_NO_SUCH_UPLOAD, NULL);
+        return false;
+    }
+    multipart_read_record(record, m);
+    return true;
 }
 
 int multipart_part_number(const struct http_request *request)

@@ -13,16 +13,25 @@
 
 struct multipart {
     char id[UPLOAD_ID_SIZE];
-    struct key key; /* of its record, */
-    struct record record;
+    struct key key;          /* of its record */
     enum checksum_kind kind; /* of the checksum that its object is to have, or CHECKSUM_NONE */
     bool is_composite;
 };
 
-/* Finds the upload that the query's uploadId names. S3_OK; S3_NO_SUCH_UPLOAD; or another
- * error. On failure *multipart is undefined but for `id`, which is empty where the query's hasn't
- * the form of one. */
-enum s3_error multipart_find(const struct call *call, struct multipart *multipart);
+/* Looks up the upload that the query's uploadId names, and goes on with its record, or NULL when it
+ * has none. A query whose uploadId hasn't the form of one is answered. */
+void multipart_find(const struct call *call, call_found_cb found);
+
+/* The upload of that record, after multipart_find(). False, and it is answered, where there is no
+ * record. */
+bool multipart_read(const struct call *call, const struct record *record,
+                    struct multipart *multipart);
+
+/* Reads id and key of the upload alone. False where the query's uploadId hasn't the form of one. */
+bool multipart_read_key(const struct call *call, struct multipart *multipart);
+
+/* Reads the rest of its record. */
+void multipart_read_record(const struct record *record, struct multipart *multipart);
 
 /* The query's partNumber, 1 to PART_NUMBER_MAX; 0 when there is none; -EINVAL for anything else. */
 int multipart_part_number(const struct http_request *request);

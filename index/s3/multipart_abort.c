@@ -7,13 +7,15 @@
 
 struct abort_op {
     struct call call; /* `request` NULL once the client is gone */
+    struct multipart upload;
+    struct store_reading reading;
+    bool is_reading;
     struct completion_waiter waiter;
     bool is_waiting;
 };
 
-static enum s3_error start(struct abort_op *op);
-
-static void respond(struct abort_op *op, enum s3_error error)
+/* The operation is over. */
+static bool respond(struct abort_op *op, enum s3_error error)
 {
     const struct call call = op->call;
 
@@ -22,23 +24,17 @@ static void respond(struct abort_op *op, enum s3_error error)
         call_fail(&call, error, NULL);
     else if (call.request != NULL)
         http_respond(call.request, 204, "", 0);
+    return false;
 }
 
-/* Begins anew, with whatever the upload is now. */
-static void start_again(struct abort_op *op)
-{
-    enum s3_error error = start(op);
-
-    if (error != S3_OK)
-        respond(op, error);
-}
+static bool start(struct abort_op *op);
 
 static void removed_cb(void *arg, int rc)
 {
     struct abort_op *op = arg;
 
     if (rc == STORE_CONFLICT && op->call.request != NULL)
-        start_again(op);
+        start(op);
     else
         respond(op, rc < 0 ? call_error_of(rc) : S3_OK);
 }
@@ -52,27 +48,40 @@ static void completed_cb(struct completion_waiter *waiter, enum s3_error error, 
     (void)message;
     (void)meta;
     op->is_waiting = false;
-    start_again(op);
+    start(op);
 }
 
-/* S3_OK: something runs. */
-static enum s3_error start(struct abort_op *op)
+/* Goes on with whatever the upload is now. False when it's over. */
+static bool go_on(struct abort_op *op, int rc, const struct store_view *view)
 {
-    struct multipart multipart;
-    enum s3_error error = multipart_find(&op->call, &multipart);
     struct completion *completion;
-    int rc;
 
-    if (error != S3_OK)
-        return error;
-    completion = completion_find(op->call.s3, &multipart.key);
+    op->is_reading = false;
+    if (rc == 0 && !view->exists)
+        return respond(op, S3_NO_SUCH_UPLOAD);
+    completion = rc == 0 ? completion_find(op->call.s3, &op->upload.key) : NULL;
     if (completion != NULL) {
         op->is_waiting = true;
         completion_wait(completion, &op->waiter);
-        return S3_OK;
+        return true;
     }
-    rc = upload_remove(op->call.s3->objects, &multipart.key, &multipart.record, removed_cb, op);
-    return rc < 0 ? call_error_of(rc) : S3_OK;
+    if (rc == 0)
+        rc = upload_remove(op->call.s3->objects, &op->upload.key, view, removed_cb, op);
+    return rc == 0 || respond(op, call_error_of(rc));
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    go_on(reading->data, rc, view);
+}
+
+static bool start(struct abort_op *op)
+{
+    struct store_view view;
+    int rc = objects_view(op->call.s3->objects, &op->reading, &op->upload.key, &view, viewed_cb);
+
+    op->is_reading = rc == STORE_LATER;
+    return op->is_reading || go_on(op, rc, &view);
 }
 
 static void closed_cb(struct http_request *request)
@@ -80,27 +89,33 @@ static void closed_cb(struct http_request *request)
     struct abort_op *op = http_request_data(request);
 
     op->call.request = NULL;
-    if (op->is_waiting) {
+    if (!op->is_waiting && !op->is_reading)
+        return;
+    if (op->is_waiting)
         completion_leave(&op->waiter);
-        free(op);
-    }
+    store_cancel(op->call.s3->objects->store, &op->reading);
+    free(op);
 }
 
 void abort_multipart_upload(const struct call *call)
 {
-    struct abort_op *op = malloc(sizeof(*op));
-    enum s3_error error = S3_SERVICE_UNAVAILABLE;
+    struct abort_op *op = calloc(1, sizeof(*op));
 
-    if (op != NULL) {
-        *op = (struct abort_op){.call = *call, .waiter.done = completed_cb};
-        op->call.auth = NULL;
-        error = start(op);
-    }
-    if (error != S3_OK) {
-        free(op);
-        call_fail(call, error, NULL);
+    if (op == NULL) {
+        call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
         return;
     }
+    if (!multipart_read_key(call, &op->upload)) {
+        free(op);
+        call_fail(call, S3_NO_SUCH_UPLOAD, NULL);
+        return;
+    }
+    op->call = *call;
+    op->call.auth = NULL;
+    op->reading.data = op;
+    op->waiter.done = completed_cb;
+    if (!start(op))
+        return;
     http_request_set_data(call->request, op);
     http_request_hold(call->request, closed_cb);
 }

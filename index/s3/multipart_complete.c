@@ -15,8 +15,10 @@ struct complete_op {
     struct slow_answer answer;
     struct body body;
     struct body_complete *list;
+    struct multipart upload;
+    struct store_reading reading;
     struct completion_waiter waiter;
-    bool is_waiting;
+    bool is_waiting; /* with that */
 };
 
 static_assert(offsetof(struct complete_op, answer) == 0, "slow_answer.h wants it so");
@@ -36,6 +38,7 @@ static void closed_cb(struct slow_answer *answer)
 
     if (op->is_waiting)
         completion_leave(&op->waiter);
+    store_cancel(answer->call.s3->objects->store, &op->reading);
     slow_answer_end(answer);
 }
 
@@ -167,50 +170,95 @@ static enum s3_error read_wanted(const struct call *call, const struct multipart
 
 /* --- The list -------------------------------------------------------------------------------- */
 
-/* Whether the object has come from the upload; and its record. */
-static bool is_object_of(const struct call *call, const char *id, struct record *record)
+/* Whether the object has come from the upload. */
+static bool is_object_of(const struct record *record, const char *id)
 {
     struct meta_line line;
 
-    return id[0] != '\0' && objects_look_up(call->s3->objects, &call->target.key, record) == 0 &&
-           !(record->flags & RECORD_UNLINKED) &&
+    return !(record->flags & RECORD_UNLINKED) &&
            meta_find(record->meta, record->meta_len, "upload", &line) &&
            line.value_len == UPLOAD_ID_LENGTH && memcmp(line.value, id, UPLOAD_ID_LENGTH) == 0;
 }
 
-/* The upload; or who asks again finds the record of its object in there, as long as there is no
- * other one: *is_done. */
-static enum s3_error find(const struct call *call, struct multipart *upload, bool *is_done)
+/* Who asks again finds the record of its object in there, as long as there is no other one. */
+static void repeat(struct complete_op *op, int rc, const struct record *record)
 {
-    enum s3_error error = multipart_find(call, upload);
-
-    *is_done = error == S3_NO_SUCH_UPLOAD && is_object_of(call, upload->id, &upload->record);
-    return *is_done ? S3_OK : error;
+    if (rc == 0 && is_object_of(record, op->upload.id))
+        respond(op, record->meta, record->meta_len);
+    else
+        slow_answer_fail(&op->answer,
+                         rc < 0 && rc != UV_ENOENT ? call_error_of(rc) : S3_NO_SUCH_UPLOAD, NULL);
 }
 
-/* The upload may have been aborted, or completed by another request, while the list came. */
-static enum s3_error complete(struct complete_op *op, struct multipart *upload,
+static void object_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    repeat(reading->data, rc, record);
+}
+
+static void look_for_object(struct complete_op *op)
+{
+    const struct call *call = &op->answer.call;
+    struct record record;
+    int rc =
+        objects_look_up(call->s3->objects, &op->reading, &call->target.key, &record, object_cb);
+
+    if (rc != STORE_LATER)
+        repeat(op, rc, &record);
+}
+
+static enum s3_error complete(struct complete_op *op, const struct record *record,
                               const char **message)
 {
-    struct completion *completion = NULL;
+    struct completion *completion;
     struct completion_wanted wanted;
-    bool is_done;
-    enum s3_error error = find(&op->answer.call, upload, &is_done);
+    enum s3_error error;
 
-    if (error != S3_OK || is_done)
-        return error;
-    error = read_wanted(&op->answer.call, upload, &wanted, message);
+    multipart_read_record(record, &op->upload);
+    error = read_wanted(&op->answer.call, &op->upload, &wanted, message);
     if (error != S3_OK)
         return error;
-    completion = completion_find(op->answer.call.s3, &upload->key);
+    completion = completion_find(op->answer.call.s3, &op->upload.key);
     if (completion == NULL) {
-        error = completion_start(&op->answer.call, upload, op->list, &wanted, &completion);
+        error =
+            completion_start(&op->answer.call, &op->upload, record, op->list, &wanted, &completion);
         if (error != S3_OK)
             return error;
         op->list = NULL;
     }
     wait_for(op, completion);
     return S3_OK;
+}
+
+/* The upload may have been aborted, or completed by another request, while the list came. */
+static void go_on(struct complete_op *op, int rc, const struct record *record)
+{
+    const char *message = NULL;
+    enum s3_error error;
+
+    if (rc == UV_ENOENT) {
+        look_for_object(op);
+        return;
+    }
+    error = rc < 0 ? call_error_of(rc) : complete(op, record, &message);
+    if (error != S3_OK)
+        slow_answer_fail(&op->answer, error, message);
+}
+
+static void upload_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    go_on(reading->data, rc, record);
+}
+
+static void look_for_upload(struct complete_op *op)
+{
+    struct record record;
+    int rc = objects_look_up(op->answer.call.s3->objects, &op->reading, &op->upload.key, &record,
+                             upload_cb);
+
+    if (rc == STORE_LATER)
+        slow_answer_wait(&op->answer);
+    else
+        go_on(op, rc, &record);
 }
 
 static void data_cb(struct http_request *request, const char *bytes, size_t n)
@@ -236,19 +284,16 @@ static void data_cb(struct http_request *request, const char *bytes, size_t n)
 static void end_cb(struct http_request *request)
 {
     struct complete_op *op = http_request_data(request);
-    struct multipart upload;
     const char *message;
     enum s3_error error = body_end(&op->body, &message);
 
     if (error == S3_OK)
         error = body_complete_end(op->list);
     body_deinit(&op->body); /* what follows may take long, and needs parts that were uploaded */
-    if (error == S3_OK)
-        error = complete(op, &upload, &message);
     if (error != S3_OK)
         slow_answer_fail(&op->answer, error, message);
-    else if (!op->is_waiting)
-        respond(op, upload.record.meta, upload.record.meta_len);
+    else
+        look_for_upload(op);
 }
 
 static const struct http_body_reader reader = {
@@ -260,18 +305,14 @@ static const struct http_body_reader reader = {
 
 static enum s3_error start(struct complete_op *op, const struct call *call, const char **message)
 {
-    struct multipart upload;
-    bool is_done;
-    enum s3_error error = find(call, &upload, &is_done);
-
-    if (error != S3_OK)
-        return error;
+    op->reading.data = op;
+    multipart_read_key(call, &op->upload);
     op->list = body_complete_new();
     return op->list != NULL ? body_init(&op->body, call, BODY_OF_PARTS, message)
                             : S3_SERVICE_UNAVAILABLE;
 }
 
-void complete_multipart_upload(const struct call *call)
+static void begin(const struct call *call)
 {
     struct complete_op *op = calloc(1, sizeof(*op));
     const char *message = NULL;
@@ -287,4 +328,29 @@ void complete_multipart_upload(const struct call *call)
         slow_answer_fail(&op->answer, error, message);
     else
         http_read_body(call->request, &reader);
+}
+
+static void object_found(const struct call *call, const struct record *record)
+{
+    struct multipart upload;
+
+    multipart_read_key(call, &upload);
+    if (record != NULL && is_object_of(record, upload.id))
+        begin(call);
+    else
+        call_fail(call, S3_NO_SUCH_UPLOAD, NULL);
+}
+
+/* Or it is completed already: repeat(). */
+static void upload_found(const struct call *call, const struct record *record)
+{
+    if (record != NULL)
+        begin(call);
+    else
+        call_find_record(call, &call->target.key, object_found);
+}
+
+void complete_multipart_upload(const struct call *call)
+{
+    multipart_find(call, upload_found);
 }

@@ -133,14 +133,13 @@ static enum s3_error start(struct create_op *op, const char **message)
     return rc < 0 ? call_error_of(rc) : S3_OK;
 }
 
-void create_multipart_upload(const struct call *call)
+static void bucket_checked(const struct call *call, const struct record *record)
 {
-    enum s3_error error = call_check_target(call);
-    struct create_op *op = error == S3_OK ? calloc(1, sizeof(*op)) : NULL;
+    struct create_op *op = calloc(1, sizeof(*op));
+    enum s3_error error = S3_SERVICE_UNAVAILABLE;
     const char *message = NULL;
 
-    if (error == S3_OK && op == NULL)
-        error = S3_SERVICE_UNAVAILABLE;
+    (void)record;
     if (op != NULL) {
         op->call = *call;
         op->call.auth = NULL;
@@ -153,4 +152,9 @@ void create_multipart_upload(const struct call *call)
     }
     http_request_set_data(call->request, op);
     http_request_hold(call->request, closed_cb);
+}
+
+void create_multipart_upload(const struct call *call)
+{
+    call_check_target(call, bucket_checked);
 }

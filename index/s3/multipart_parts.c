@@ -9,11 +9,13 @@
 #include "index/s3/multipart.h"
 #include "index/s3/xml_stream.h"
 
-#define PARTS_MAX 1000 /* of a page; who asks for more gets so many */
+#define PARTS_MAX     1000 /* of a page; who asks for more gets so many */
+#define PARTS_OF_TURN 64   /* after so many, more or less, xml_stream_is_full() */
 
 struct parts_op {
     struct xml_stream stream;
     struct store *store;
+    struct store_reading reading;
     struct key prefix;
     struct key from;
     unsigned left; /* that may still be given */
@@ -103,16 +105,43 @@ static int part_cb(const void *key, size_t len, const struct record *record, voi
     return 0;
 }
 
+static int end_turn(struct parts_op *op, int rc)
+{
+    if (rc < 0 || rc == STORE_LATER)
+        return rc;
+    if (rc == FULL)
+        return XML_STREAM_MORE;
+    write_end(op);
+    return XML_STREAM_END;
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    struct parts_op *op = reading->data;
+
+    xml_stream_turn(&op->stream, end_turn(op, rc));
+}
+
 static int go_on(void *arg)
 {
     struct parts_op *op = arg;
-    int rc = store_list(op->store, op->prefix.bytes, op->prefix.len, op->from.bytes, op->from.len,
-                        part_cb, op);
+    const struct store_range range = {
+        .prefix = op->prefix.bytes,
+        .prefix_len = op->prefix.len,
+        .start = op->from.bytes,
+        .start_len = op->from.len,
+        .want = op->left < PARTS_OF_TURN ? op->left + 1 : PARTS_OF_TURN,
+    };
 
-    if (rc < 0 || rc == FULL)
-        return rc;
-    write_end(op);
-    return 0;
+    return end_turn(op, store_list(op->store, &op->reading, &range, part_cb, op, listed_cb));
+}
+
+static void parts_free(void *arg)
+{
+    struct parts_op *op = arg;
+
+    store_cancel(op->store, &op->reading);
+    free(op);
 }
 
 static void start(const struct call *call, const struct multipart *m, unsigned marker, unsigned max)
@@ -123,7 +152,8 @@ static void start(const struct call *call, const struct multipart *m, unsigned m
         call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
         return;
     }
-    xml_stream_init(&op->stream, go_on, free, op);
+    xml_stream_init(&op->stream, go_on, parts_free, op);
+    op->reading.data = op;
     op->store = call->s3->objects->store;
     op->left = max < PARTS_MAX ? max : PARTS_MAX;
     upload_key_of_parts(m->id, &op->prefix);
@@ -133,19 +163,23 @@ static void start(const struct call *call, const struct multipart *m, unsigned m
     xml_stream_start(&op->stream, call->request, &call->ids);
 }
 
-void list_parts(const struct call *call)
+static void upload_found(const struct call *call, const struct record *record)
 {
     struct multipart multipart;
-    enum s3_error error = multipart_find(call, &multipart);
     unsigned marker;
     unsigned max;
 
-    if (error != S3_OK)
-        call_fail(call, error, NULL);
-    else if (!read_number(call, "part-number-marker", 0, &marker) ||
-             !read_number(call, "max-parts", PARTS_MAX, &max))
+    if (!multipart_read(call, record, &multipart))
+        return;
+    if (!read_number(call, "part-number-marker", 0, &marker) ||
+        !read_number(call, "max-parts", PARTS_MAX, &max))
         call_fail(call, S3_INVALID_ARGUMENT,
                   "part-number-marker and max-parts must be integers from 0 on.");
     else
         start(call, &multipart, marker, max);
+}
+
+void list_parts(const struct call *call)
+{
+    multipart_find(call, upload_found);
 }

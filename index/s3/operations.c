@@ -7,7 +7,6 @@
 #include "index/base/operation.h"
 #include "index/http/meter.h"
 #include "index/http/query.h"
-#include "index/s3/buckets.h"
 #include "index/s3/call.h"
 #include "index/s3/copy.h"
 #include "index/s3/list_buckets.h"
@@ -86,23 +85,6 @@ static void run_list_buckets(const struct call *call)
         list_buckets(call->request, call->s3->objects->store, &call->ids, call->auth);
 }
 
-static enum s3_error find_bucket(const struct call *call)
-{
-    int rc = bucket_exists(call->s3->objects->store, call->target.bucket, call->target.bucket_len);
-
-    return rc > 0 ? S3_OK : rc < 0 ? call_error_of(rc) : S3_NO_SUCH_BUCKET;
-}
-
-/* Answers for a bucket that isn't there. */
-static bool check_bucket(const struct call *call)
-{
-    enum s3_error error = find_bucket(call);
-
-    if (error != S3_OK)
-        call_fail(call, error, NULL);
-    return error == S3_OK;
-}
-
 /* What is listed begins with the prefix, and so must the grant's. */
 static bool may_list(const struct call *call)
 {
@@ -116,25 +98,28 @@ static bool may_list(const struct call *call)
     return call_may(call, ACCESS_READ, call->target.bucket, prefix, prefix_len);
 }
 
+static void list_found(const struct call *call, const struct record *record)
+{
+    (void)record;
+    list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
+                 call->target.bucket_len);
+}
+
 static void run_list_objects(const struct call *call)
 {
-    if (!may_list(call))
+    if (may_list(call))
+        call_find_target(call, list_found);
+    else
         call_fail(call, S3_ACCESS_DENIED, NULL);
-    else if (check_bucket(call))
-        list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
-                     call->target.bucket_len);
 }
 
 /* Where buckets are implicit, one has uploads before it has its first key. */
 static void run_list_uploads(const struct call *call)
 {
-    enum s3_error error = may_list(call) ? call_check_bucket(call) : S3_ACCESS_DENIED;
-
-    if (error != S3_OK)
-        call_fail(call, error, NULL);
+    if (may_list(call))
+        call_check_bucket(call, list_found);
     else
-        list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
-                     call->target.bucket_len);
+        call_fail(call, S3_ACCESS_DENIED, NULL);
 }
 
 /* --- The table ---------------------------------------------------------------------------------
@@ -314,42 +299,9 @@ enum s3_error call_error_of(int rc)
     case UV_ENOBUFS:
     case UV_ENOMEM:
     case UV_ETIMEDOUT:
+    case STORE_AWAY:
         return S3_SERVICE_UNAVAILABLE;
     default:
         return S3_INTERNAL_ERROR;
     }
-}
-
-enum s3_error call_check_bucket(const struct call *call)
-{
-    return call->s3->keys == NULL ? S3_OK : find_bucket(call);
-}
-
-enum s3_error call_check_target(const struct call *call)
-{
-    return target_is_utf8(&call->target) ? call_check_bucket(call) : S3_INVALID_URI;
-}
-
-void call_fail_missing(const struct call *call)
-{
-    if (check_bucket(call))
-        call_fail(call, S3_NO_SUCH_KEY, NULL);
-}
-
-bool call_finds_target(const struct call *call)
-{
-    const struct target *target = &call->target;
-    struct record record;
-    int rc;
-
-    if (target->key_len == 0)
-        return check_bucket(call);
-    rc = objects_look_up(call->s3->objects, &target->key, &record);
-    if (rc == UV_ENOENT || (rc == 0 && (record.flags & RECORD_UNLINKED))) {
-        call_fail_missing(call);
-        return false;
-    }
-    if (rc < 0)
-        call_fail(call, call_error_of(rc), NULL);
-    return rc == 0;
 }

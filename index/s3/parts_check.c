@@ -68,27 +68,24 @@ static void add_sum(struct parts_check *c, const struct part_sum *sum, uint64_t 
         checksum_join_add(&c->join, sum->bytes, size);
 }
 
-static enum s3_error look_at(struct parts_check *c, const struct complete_part *listed)
+/* The next part of the list, as it was looked up. */
+static enum s3_error take(struct parts_check *c, int rc, const struct record *record)
 {
-    struct record record;
     struct part_sum sum;
-    struct key key;
-    int rc;
+    unsigned at = c->at++;
 
-    upload_key_of_part(c->object, c->id, listed->number, &key);
-    rc = objects_look_up(c->objects, &key, &record);
     if (rc < 0)
         return rc == UV_ENOENT ? S3_INVALID_PART : S3_SERVICE_UNAVAILABLE;
-    read_sum(&record, &sum);
-    if (!is_meant(listed, &record, &sum))
+    read_sum(record, &sum);
+    if (!is_meant(&c->listed[at], record, &sum))
         return S3_INVALID_PART;
-    if (record.size < PARTS_SIZE_MIN && c->at + 1 < c->n)
+    if (record->size < PARTS_SIZE_MIN && at + 1 < c->n)
         return S3_ENTITY_TOO_SMALL;
-    add_sum(c, &sum, record.size);
-    md5_add(&c->md5s, record.md5, MD5_SIZE);
-    c->sizes[c->at] = record.size;
-    c->generations[c->at] = record.generation;
-    return __builtin_add_overflow(c->size, record.size, &c->size) ? S3_ENTITY_TOO_LARGE : S3_OK;
+    add_sum(c, &sum, record->size);
+    md5_add(&c->md5s, record->md5, MD5_SIZE);
+    c->sizes[at] = record->size;
+    c->generations[at] = record->generation;
+    return __builtin_add_overflow(c->size, record->size, &c->size) ? S3_ENTITY_TOO_LARGE : S3_OK;
 }
 
 /* --- All of them ----------------------------------------------------------------------------- */
@@ -117,17 +114,41 @@ static enum s3_error check_wanted(const struct parts_check *c)
     return memcmp(bytes, c->wanted, checksum_size(c->kind)) == 0 ? S3_OK : S3_BAD_DIGEST;
 }
 
-enum s3_error parts_check_on(struct parts_check *c, uint64_t until)
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record);
+
+/* Goes on after a part that was like this. */
+static int go_on(struct parts_check *c, enum s3_error error)
 {
-    enum s3_error error = S3_OK;
+    struct record record;
+    int rc;
 
     while (error == S3_OK && c->at < c->n) {
-        error = look_at(c, &c->listed[c->at]);
-        c->at++;
-        if (c->at % LOOK_PARTS == 0 && uv_hrtime() >= until)
+        upload_key_of_part(c->object, c->id, c->listed[c->at].number, &c->key);
+        rc = objects_look_up(c->objects, &c->reading, &c->key, &record, looked_up_cb);
+        if (rc == STORE_LATER)
+            return STORE_LATER;
+        error = take(c, rc, &record);
+        if (c->at % LOOK_PARTS == 0 && uv_hrtime() >= c->until)
             break;
     }
-    return error == S3_OK && c->at == c->n ? check_wanted(c) : error;
+    return (int)(error == S3_OK && c->at == c->n ? check_wanted(c) : error);
+}
+
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct parts_check *c = reading->data;
+
+    rc = go_on(c, take(c, rc, record));
+    if (rc != STORE_LATER)
+        c->done(c, (enum s3_error)rc);
+}
+
+int parts_check_on(struct parts_check *c, uint64_t ns, parts_checked_cb done)
+{
+    c->reading.data = c;
+    c->done = done;
+    c->until = uv_hrtime() + ns;
+    return go_on(c, S3_OK);
 }
 
 void parts_check_add_meta(struct parts_check *c, struct meta *meta)

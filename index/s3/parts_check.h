@@ -10,7 +10,13 @@
 
 #define PARTS_SIZE_MIN (5 * 1024 * 1024) /* bytes of all parts but the last */
 
+struct parts_check;
+
+/* What parts_check_on() would have returned at once. Fires once, from the loop. */
+typedef void (*parts_checked_cb)(struct parts_check *check, enum s3_error error);
+
 struct parts_check {
+    void *data; /* the caller's */
     /* What is asked for, set before the start. */
     struct objects *objects;            /* borrowed */
     const struct key *object;           /* "/BUCKET/KEY"; borrowed */
@@ -27,8 +33,12 @@ struct parts_check {
     uint64_t size;         /* of the object */
     uint64_t *sizes;       /* of the parts, n each; */
     uint64_t *generations; /* and which blobs they were */
+    unsigned at;           /* those before were looked at */
     /* The rest is parts_check.c's. */
-    unsigned at;
+    struct key key; /* of the part that is looked up */
+    struct store_reading reading;
+    parts_checked_cb done;
+    uint64_t until;
     struct md5 md5s;
     struct checksum composite;
     struct checksum_join join;
@@ -38,11 +48,11 @@ struct parts_check {
 enum s3_error parts_check_init(struct parts_check *check);
 void parts_check_deinit(struct parts_check *check);
 
-/* Looks at some parts, until uv_hrtime() has come to that. S3_OK, and all is well as far as it was
- * looked at, which is everything once `at` is n. S3_INVALID_PART; S3_ENTITY_TOO_SMALL;
- * S3_BAD_DIGEST and S3_INVALID_REQUEST when the object isn't what is wanted; or
- * S3_SERVICE_UNAVAILABLE. */
-enum s3_error parts_check_on(struct parts_check *check, uint64_t until);
+/* Looks at some parts, for so many ns. S3_OK, and all is well as far as it was looked at, which is
+ * everything once `at` is n; S3_INVALID_PART; S3_ENTITY_TOO_SMALL; S3_BAD_DIGEST and
+ * S3_INVALID_REQUEST when the object isn't what is wanted; S3_SERVICE_UNAVAILABLE; or STORE_LATER,
+ * and `done` will fire. */
+int parts_check_on(struct parts_check *check, uint64_t ns, parts_checked_cb done);
 
 /* Adds to the metadata what an object of these parts has: ETag and checksum; and with `sizes` those
  * of the parts. Once, after the last part. */

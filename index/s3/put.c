@@ -3,13 +3,10 @@
 #include "index/s3/receive.h"
 #include "index/s3/write_conditions.h"
 
-void put_object(const struct call *call)
+static void bucket_checked(const struct call *call, const struct record *record)
 {
-    enum s3_error error = call_check_target(call);
-
-    if (error != S3_OK)
-        call_fail(call, error, NULL);
-    else if (copy_is_wanted(call->request))
+    (void)record;
+    if (copy_is_wanted(call->request))
         copy_object(call);
     else
         receive(call, &(struct receive_options){
@@ -17,4 +14,9 @@ void put_object(const struct call *call)
                           .keeps_headers = true,
                           .condition = write_conditions_exist(call) ? write_conditions_check : NULL,
                       });
+}
+
+void put_object(const struct call *call)
+{
+    call_check_target(call, bucket_checked);
 }

@@ -68,15 +68,13 @@ static void closed_cb(struct http_request *request)
 static const struct http_body_reader reader = {
     .data = data_cb, .end = end_cb, .closed = closed_cb, .least_rate = BODY_RATE};
 
-void put_acl(const struct call *call)
+static void target_found(const struct call *call, const struct record *record)
 {
-    struct acl_op *op;
+    struct acl_op *op = calloc(1, sizeof(*op));
     const char *message = NULL;
     enum s3_error error = S3_SERVICE_UNAVAILABLE;
 
-    if (!call_finds_target(call))
-        return;
-    op = calloc(1, sizeof(*op));
+    (void)record;
     if (op == NULL) {
         call_fail(call, error, NULL);
         return;
@@ -91,4 +89,9 @@ void put_acl(const struct call *call)
     }
     http_request_set_data(call->request, op);
     http_read_body(call->request, &reader);
+}
+
+void put_acl(const struct call *call)
+{
+    call_find_target(call, target_found);
 }

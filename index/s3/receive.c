@@ -2,19 +2,25 @@
  * framing, and what it was announced to be is verified before the last step of that. */
 #include "index/s3/receive.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "index/objects/write.h"
 #include "index/s3/meta.h"
+#include "index/s3/stored_part.h"
 #include "index/s3/write_conditions.h"
 
 struct receiving {
-    struct call call; /* `request` NULL once the client is gone, and `stored` is still to be told */
+    struct call_waiter waiter;
+    struct call call; /* `request` NULL once the client of a part that is whole is gone */
     struct body body;
     receive_condition_cb condition;
-    receive_stored_cb stored;
+    bool is_part;
+    struct stored_part part;
     struct key key;
     bool is_whole; /* all has come, and written_cb() will fire */
+    char etag[META_ETAG_SIZE];
     struct meta meta;
     struct write *write;
 };
@@ -49,25 +55,37 @@ static enum s3_error error_of(int rc)
     return rc == UV_EILSEQ ? S3_BAD_DIGEST : write_conditions_error_of(rc);
 }
 
-static void written_cb(void *arg, int rc, const char *text, const struct record *record)
+static void end(struct receiving *op, enum s3_error error)
 {
-    struct receiving *op = arg;
     struct http_request *request = op->call.request;
-    enum s3_error error = rc < 0 ? error_of(rc) : S3_OK;
-    char etag[META_ETAG_SIZE];
 
-    (void)text;
-    if (error == S3_OK && op->stored != NULL)
-        error = op->stored(&op->call, &op->key, record);
     if (error != S3_OK || request == NULL) {
         fail(op, error, NULL);
         return;
     }
-    meta_etag(record->meta, record->meta_len, record, etag);
-    http_add_header(request, "ETag", etag);
+    http_add_header(request, "ETag", op->etag);
     body_add_checksum(&op->body, request);
     receiving_free(op);
     http_respond(request, 200, "", 0);
+}
+
+static void checked_cb(struct stored_part *part, enum s3_error error)
+{
+    end(part->data, error);
+}
+
+static void written_cb(void *arg, int rc, const char *text, const struct record *record)
+{
+    struct receiving *op = arg;
+    int error = (int)(rc < 0 ? error_of(rc) : S3_OK);
+
+    (void)text;
+    if (rc == 0)
+        meta_etag(record->meta, record->meta_len, record, op->etag);
+    if (rc == 0 && op->is_part)
+        error = stored_part_check(&op->part, op->call.s3->objects, &op->key, checked_cb);
+    if (error != STORE_LATER)
+        end(op, (enum s3_error)error);
 }
 
 static void drained_cb(void *arg)
@@ -142,7 +160,7 @@ static void closed_cb(struct http_request *request)
     struct receiving *op = http_request_data(request);
 
     op->call.request = NULL;
-    if (op->is_whole && op->stored != NULL)
+    if (op->is_whole && op->is_part)
         return;
     write_forget(op->write);
     receiving_free(op);
@@ -154,7 +172,26 @@ static const struct http_body_reader reader = {
     .closed = closed_cb,
 };
 
-/* --- The head --------------------------------------------------------------------------------- */
+/* --- The start -------------------------------------------------------------------------------- */
+
+/* The client is gone before the write has started. */
+static void left_cb(struct call_waiter *waiter)
+{
+    struct receiving *op = (struct receiving *)waiter;
+
+    write_forget(op->write);
+    receiving_free(op);
+}
+
+static_assert(offsetof(struct receiving, waiter) == 0, "left_cb() wants it so");
+
+static void started_cb(void *arg)
+{
+    struct receiving *op = arg;
+
+    http_request_set_data(op->call.request, op);
+    http_read_body(op->call.request, &reader);
+}
 
 static int start_write(struct receiving *op, const struct key *key)
 {
@@ -170,12 +207,15 @@ static int start_write(struct receiving *op, const struct key *key)
                            .allows_empty = true,
                            .replaces = true,
                            .condition = op->condition != NULL ? condition_cb : NULL,
+                           .started = started_cb,
                            .drained = drained_cb,
                            .done = written_cb,
                            .arg = op,
                        },
                        &op->write, text);
 }
+
+/* --- The head --------------------------------------------------------------------------------- */
 
 static enum s3_error read_head(struct receiving *op, const struct receive_options *options,
                                const char **message)
@@ -200,7 +240,9 @@ void receive(const struct call *call, const struct receive_options *options)
     }
     op->call = *call;
     op->condition = options->condition;
-    op->stored = options->stored;
+    op->is_part = options->is_part;
+    op->part.data = op;
+    op->waiter.closed = left_cb;
     op->key = *options->key;
     op->is_whole = false;
     op->meta.len = 0;
@@ -217,8 +259,9 @@ void receive(const struct call *call, const struct receive_options *options)
         error = error_of(rc);
     if (error != S3_OK) {
         fail(op, error, message);
-        return;
+    } else if (rc == STORE_LATER) {
+        call_wait(&op->call, &op->waiter);
+    } else {
+        started_cb(op);
     }
-    http_request_set_data(call->request, op);
-    http_read_body(call->request, &reader);
 }

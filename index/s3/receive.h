@@ -8,12 +8,6 @@
 /* What the key must have, NULL for no record: 0, or what write_conditions_error_of() knows. */
 typedef int (*receive_condition_cb)(const struct call *call, const struct record *record);
 
-/* It is stored at that key, as this record: what to answer. Answers 200, after it has added
- * headers, unless it returns an error; ETag and checksum are added already. Its client may be gone:
- * then the call has no `request`. */
-typedef enum s3_error (*receive_stored_cb)(const struct call *call, const struct key *key,
-                                           const struct record *record);
-
 struct receive_options {
     const struct key *key; /* what it is the value of; copied */
     bool keeps_headers;    /* the metadata has what the request's headers say */
@@ -21,7 +15,8 @@ struct receive_options {
         kind; /* the checksum that the value is to have, whether the request announces
                  it or not; CHECKSUM_NONE: what it announces, if anything */
     receive_condition_cb condition; /* NULL: no matter */
-    receive_stored_cb stored;       /* NULL: 200. Not with a condition, which is the request's */
+    bool is_part;                   /* of an upload, which must be there still once it is stored:
+                                       stored_part.h. Not with a condition */
 };
 
 /* Receives and stores the body, and answers, now or later. */

@@ -5,8 +5,9 @@
  *             └───────────────────────────────────────────────────────────┘
  *     parts, the first one of each upload ──▶ there is no record: all of its parts go, and on
  *
- * Walks go in slices of a millisecond, and see what is there when they come by. They wait while
- * something is removed, so that one thing is at a time. */
+ * Walks go in slices of a millisecond, or as far as the store reads at once, and see what is there
+ * when they come by. They wait while something is removed, so that one thing is at a time. Where
+ * several indexes share the store, the one that leads does it. */
 #include "index/s3/upload_expiry.h"
 
 #include <stdlib.h>
@@ -20,16 +21,23 @@
 
 #define SLICE_NS       1000000 /* that a slice takes, more or less */
 #define SLICE_KEYS     32      /* between looks at the clock */
+#define FETCH_KEYS     256     /* at once, where that takes a while */
 #define SLICE_INTERVAL 20      /* ms from one to the next */
 #define ROUNDS         8       /* in the time that an upload may be left alone, but a round */
 #define REST_MIN       500     /* follows the last one after this at least, */
 #define REST_MAX       3600000 /* and this at most */
 
-enum phase { RECORDS, PARTS_OF_OLD, PARTS };
+enum phase {
+    RECORDS,
+    PARTS_OF_OLD,
+    OLD, /* it is looked at again, to be removed */
+    PARTS,
+};
 
 struct upload_expiry {
     struct s3 *s3;
     uv_timer_t timer;
+    struct store_reading reading;
     enum phase phase;
     struct key next; /* where the walk goes on; len 0 at its start */
     uint64_t slice_until;
@@ -37,13 +45,18 @@ struct upload_expiry {
     bool is_found;      /* an old record; a part that isn't old; or parts without a record */
     struct key found;   /* the first; or what the keys of the last begin with */
     struct record record;
+    struct key upload; /* of a part */
     struct sweep sweep;
+    bool is_late; /* what is listed comes later: the slice begins then */
+    bool goes_on; /* with the next list, in this slice */
     bool is_removing;
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
 
 static void slice_cb(uv_timer_t *timer);
+static void list(struct upload_expiry *e, const char *prefix, size_t len, store_list_cb each);
+static void walk_on(struct upload_expiry *e);
 
 static void go_on_in(struct upload_expiry *e, uint64_t ms)
 {
@@ -67,6 +80,9 @@ static void go_on_after(struct upload_expiry *e, const struct key *key)
 
 static bool is_slice_over(struct upload_expiry *e)
 {
+    if (e->is_late)
+        e->slice_until = uv_hrtime() + SLICE_NS;
+    e->is_late = false;
     return ++e->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= e->slice_until;
 }
 
@@ -154,29 +170,56 @@ static void removed_cb(void *arg, int rc)
 }
 
 /* Its parts are without a record then. What is completed, or has changed, was not left alone. */
-static bool remove_old(struct upload_expiry *e)
+static void remove_old(struct upload_expiry *e, int rc, const struct store_view *view)
 {
-    return completion_find(e->s3, &e->found) == NULL &&
-           change_remove(e->s3->objects, &e->found, &e->record, removed_cb, e) == 0;
+    bool removes = rc == 0 && view->exists && record_equal(&view->record, &e->record) &&
+                   completion_find(e->s3, &e->found) == NULL &&
+                   change_remove(e->s3->objects, &e->found, view, removed_cb, e) == 0;
+
+    e->phase = RECORDS;
+    wait_for(e, removes);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    remove_old(reading->data, rc, view);
+}
+
+static void look_at_old_again(struct upload_expiry *e)
+{
+    struct store_view view;
+    int rc;
+
+    e->phase = OLD;
+    go_on_after(e, &e->found);
+    rc = objects_view(e->s3->objects, &e->reading, &e->found, &view, viewed_cb);
+    if (rc != STORE_LATER)
+        remove_old(e, rc, &view);
+}
+
+static void parts_walked(struct upload_expiry *e, int rc)
+{
+    if (rc > 0 && !e->is_found) {
+        go_on_in(e, SLICE_INTERVAL);
+        return;
+    }
+    if (rc == 0) {
+        look_at_old_again(e);
+        return;
+    }
+    e->phase = RECORDS;
+    go_on_after(e, &e->found);
+    go_on_in(e, SLICE_INTERVAL);
 }
 
 static void walk_parts_of_old(struct upload_expiry *e)
 {
     char id[UPLOAD_ID_SIZE] = "";
     struct key parts;
-    int rc;
 
     memcpy(id, e->found.bytes + e->found.len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
     upload_key_of_parts(id, &parts);
-    rc = store_list(e->s3->objects->store, parts.bytes, parts.len, e->next.bytes, e->next.len,
-                    part_cb, e);
-    if (rc > 0 && !e->is_found) {
-        go_on_in(e, SLICE_INTERVAL);
-        return;
-    }
-    e->phase = RECORDS;
-    go_on_after(e, &e->found);
-    wait_for(e, rc == 0 && remove_old(e));
+    list(e, parts.bytes, parts.len, part_cb);
 }
 
 /* What isn't an upload has no parts. */
@@ -190,16 +233,12 @@ static void look_at_old(struct upload_expiry *e)
         e->next.len = 0;
         walk_parts_of_old(e);
     } else {
-        go_on_after(e, &e->found);
-        wait_for(e, remove_old(e));
+        look_at_old_again(e);
     }
 }
 
-static void walk_records(struct upload_expiry *e)
+static void records_walked(struct upload_expiry *e, int rc)
 {
-    int rc = store_list(e->s3->objects->store, UPLOAD_RECORDS, sizeof(UPLOAD_RECORDS) - 1,
-                        e->next.bytes, e->next.len, record_cb, e);
-
     if (rc < 0)
         rest(e);
     else if (e->is_found)
@@ -212,26 +251,14 @@ static void walk_records(struct upload_expiry *e)
 
 /* --- Parts without an upload ------------------------------------------------------------------ */
 
-/* The first part of an upload: the walk goes on after its last one. */
+/* The first part of an upload. */
 static int first_part_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
     struct upload_expiry *e = arg;
-    struct record of_upload;
-    struct key upload;
-    int rc;
 
     (void)record;
     set_key(&e->found, key, len);
-    if (!upload_key_record_of_part(&e->found, &upload)) {
-        go_on_after(e, &e->found);
-        return 1;
-    }
-    rc = objects_look_up(e->s3->objects, &upload, &of_upload);
-    e->is_found = rc == UV_ENOENT;
-    e->found.len = sizeof(UPLOAD_PARTS) - 1 + UPLOAD_ID_LENGTH + 1;
-    e->next = e->found;
-    e->next.bytes[e->next.len - 1]++;
-    return rc < 0 && rc != UV_ENOENT ? rc : 1;
+    return 1;
 }
 
 static void swept_cb(struct sweep *sweep, int rc)
@@ -240,35 +267,120 @@ static void swept_cb(struct sweep *sweep, int rc)
     end_removal(sweep->data);
 }
 
-static void walk_parts(struct upload_expiry *e)
+/* The walk goes on, in a while if this slice is over. */
+static void go_on(struct upload_expiry *e)
 {
-    int rc;
-
-    do {
-        rc = store_list(e->s3->objects->store, UPLOAD_PARTS, sizeof(UPLOAD_PARTS) - 1,
-                        e->next.bytes, e->next.len, first_part_cb, e);
-    } while (rc > 0 && !e->is_found && !is_slice_over(e));
-    if (rc <= 0)
-        rest(e);
-    else if (!e->is_found)
+    if (is_slice_over(e))
         go_on_in(e, SLICE_INTERVAL);
     else
+        e->goes_on = true;
+}
+
+/* The upload's record was looked up: the walk goes on after its last part. */
+static void upload_looked_up(struct upload_expiry *e, int rc)
+{
+    e->found.len = sizeof(UPLOAD_PARTS) - 1 + UPLOAD_ID_LENGTH + 1;
+    e->next = e->found;
+    e->next.bytes[e->next.len - 1]++;
+    if (rc == UV_ENOENT)
         wait_for(e, sweep_start(&e->sweep, e->s3->objects, &e->found, swept_cb));
+    else if (rc < 0)
+        rest(e);
+    else
+        go_on(e);
+}
+
+static void upload_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct upload_expiry *e = reading->data;
+
+    (void)record;
+    upload_looked_up(e, rc);
+    walk_on(e);
+}
+
+static void first_part_found(struct upload_expiry *e, int rc)
+{
+    struct record record;
+
+    if (rc <= 0) {
+        rest(e);
+        return;
+    }
+    if (!upload_key_record_of_part(&e->found, &e->upload)) {
+        go_on_after(e, &e->found);
+        go_on(e);
+        return;
+    }
+    rc = objects_look_up(e->s3->objects, &e->reading, &e->upload, &record, upload_cb);
+    if (rc != STORE_LATER)
+        upload_looked_up(e, rc);
+}
+
+/* --- Slices ----------------------------------------------------------------------------------- */
+
+static void walked(struct upload_expiry *e, int rc)
+{
+    if (e->phase == RECORDS)
+        records_walked(e, rc);
+    else if (e->phase == PARTS_OF_OLD)
+        parts_walked(e, rc);
+    else
+        first_part_found(e, rc);
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    struct upload_expiry *e = reading->data;
+
+    walked(e, rc);
+    walk_on(e);
+}
+
+static void list(struct upload_expiry *e, const char *prefix, size_t len, store_list_cb each)
+{
+    const struct store_range range = {.prefix = prefix,
+                                      .prefix_len = len,
+                                      .start = e->next.bytes,
+                                      .start_len = e->next.len,
+                                      .want = e->phase == PARTS ? 1 : FETCH_KEYS};
+    int rc = store_list(e->s3->objects->store, &e->reading, &range, each, e, listed_cb);
+
+    e->is_late = rc == STORE_LATER;
+    if (!e->is_late)
+        walked(e, rc);
+}
+
+static void walk(struct upload_expiry *e)
+{
+    e->goes_on = false;
+    if (e->phase == RECORDS)
+        list(e, UPLOAD_RECORDS, sizeof(UPLOAD_RECORDS) - 1, record_cb);
+    else if (e->phase == PARTS_OF_OLD)
+        walk_parts_of_old(e);
+    else
+        list(e, UPLOAD_PARTS, sizeof(UPLOAD_PARTS) - 1, first_part_cb);
+}
+
+static void walk_on(struct upload_expiry *e)
+{
+    while (e->goes_on)
+        walk(e);
 }
 
 static void slice_cb(uv_timer_t *timer)
 {
     struct upload_expiry *e = timer->data;
 
+    if (!store_leads(e->s3->objects->store)) {
+        rest(e);
+        return;
+    }
     e->looked_at = 0;
     e->is_found = false;
+    e->goes_on = true;
     e->slice_until = uv_hrtime() + SLICE_NS;
-    if (e->phase == RECORDS)
-        walk_records(e);
-    else if (e->phase == PARTS_OF_OLD)
-        walk_parts_of_old(e);
-    else
-        walk_parts(e);
+    walk_on(e);
 }
 
 /* --- Start and stop -------------------------------------------------------------------------- */
@@ -281,7 +393,7 @@ int upload_expiry_start(uv_loop_t *loop, struct s3 *s3, struct upload_expiry **e
         return UV_ENOMEM;
     e->s3 = s3;
     uv_timer_init(loop, &e->timer);
-    e->timer.data = e->sweep.data = e;
+    e->timer.data = e->sweep.data = e->reading.data = e;
     begin(e, RECORDS, SLICE_INTERVAL);
     *expiry = e;
     return 0;
@@ -299,6 +411,7 @@ static void closed_cb(uv_handle_t *handle)
 
 static void close_timer(struct upload_expiry *e)
 {
+    store_cancel(e->s3->objects->store, &e->reading);
     uv_close((uv_handle_t *)&e->timer, closed_cb);
 }
 

@@ -60,7 +60,7 @@ static void removed_cb(void *arg, int rc)
         sweep_parts(r);
 }
 
-int upload_remove(struct objects *o, const struct key *key, const struct record *record,
+int upload_remove(struct objects *o, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg)
 {
     struct upload_removal *r = removal_new(o);
@@ -73,7 +73,7 @@ int upload_remove(struct objects *o, const struct key *key, const struct record 
     r->arg = arg;
     if (upload_key_object(key->bytes, key->len, &object))
         memcpy(r->id, key->bytes + key->len - UPLOAD_ID_LENGTH, UPLOAD_ID_LENGTH);
-    rc = change_remove(o, key, record, removed_cb, r);
+    rc = change_remove(o, key, view, removed_cb, r);
     if (rc < 0)
         removal_free(r);
     return rc;

@@ -4,10 +4,11 @@
 
 #include "index/objects/change.h"
 
-/* Removes the upload whose record, at `key`, is this one; any key of uploads will do. 0, and `done`
- * fires as change_remove() has it, when the record is gone; or negative, as that. The parts follow,
- * with nobody to wait for them: some that stay after a failure are found by upload_expiry.h. */
-int upload_remove(struct objects *objects, const struct key *key, const struct record *record,
+/* Removes the upload whose record, at `key`, the view has; any key of uploads will do. 0, and
+ * `done` fires as change_remove() has it, when the record is gone; or negative, as that. The parts
+ * follow, with nobody to wait for them: some that stay after a failure are found by
+ * upload_expiry.h. */
+int upload_remove(struct objects *objects, const struct key *key, const struct store_view *view,
                   change_done_cb done, void *arg);
 
 /* Removes the parts of an upload alone, likewise. */

@@ -13,10 +13,9 @@ static void stream_free(struct xml_stream *stream)
     stream->free(stream->arg);
 }
 
-static void more_cb(struct http_request *request)
+void xml_stream_turn(struct xml_stream *stream, int rc)
 {
-    struct xml_stream *stream = http_request_data(request);
-    int rc = stream->go_on(stream->arg);
+    struct http_request *request = stream->request;
 
     if (rc < 0 || stream->xml.failed) {
         http_fail(request);
@@ -29,10 +28,19 @@ static void more_cb(struct http_request *request)
     else
         http_write(request, buf_bytes(&stream->out), buf_size(&stream->out));
     buf_deinit(&stream->out); /* many may wait for their turn */
-    if (rc == 0) {
+    if (rc == XML_STREAM_END) {
         stream_free(stream);
         http_finish(request);
     }
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct xml_stream *stream = http_request_data(request);
+    int rc = stream->go_on(stream->arg);
+
+    if (rc != XML_STREAM_LATER)
+        xml_stream_turn(stream, rc);
 }
 
 static void closed_cb(struct http_request *request)
@@ -50,6 +58,7 @@ void xml_stream_start(struct xml_stream *stream, struct http_request *request,
         stream_free(stream);
         return;
     }
+    stream->request = request;
     http_request_set_data(request, stream);
     http_add_header(request, "Content-Type", "application/xml");
     if (!http_respond_start(request, 200, &writer))
