@@ -12,11 +12,13 @@
 #include "index/base/log.h"
 #include "index/base/text.h"
 #include "index/s3/bucket_walk.h"
+#include "index/s3/buckets.h"
+#include "tests/support/late_engine.h"
 #include "tests/support/rng.h"
 #include "tests/support/storebox.h"
 
 #define KEYS_MAX        600
-#define DEFAULT_SECONDS 4
+#define DEFAULT_SECONDS 3 /* on each engine */
 
 struct name {
     char bytes[KEY_MAX];
@@ -31,24 +33,40 @@ struct names {
 
 struct fixture {
     struct storebox box;
+    struct store *store; /* that is walked: the box's, or one that has it all later */
+    bool is_late;
     struct rng rng;
     struct names keys;  /* live ones of the bucket, as S3 names them */
     struct names given; /* by the walk */
     struct names wanted;
-    size_t seen_before_break;
+    int walked;  /* what the last slice said */
     bool breaks; /* the callback takes some */
     int failure; /* of the callback */
 };
 
 /* --- Fixture --------------------------------------------------------------------------------- */
 
-static int setup(void **state)
+static struct fixture *fixture_new(bool is_late)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
+    assert_non_null(f);
     storebox_init(&f->box, NULL, &(struct gdbm_engine_options){0});
     assert_int_equal(storebox_open(&f->box), 0);
-    *state = f;
+    f->is_late = is_late;
+    f->store = is_late ? late_engine_new(&f->box.loop, f->box.store) : f->box.store;
+    return f;
+}
+
+static int setup(void **state)
+{
+    *state = fixture_new(false);
+    return 0;
+}
+
+static int setup_late(void **state)
+{
+    *state = fixture_new(true);
     return 0;
 }
 
@@ -56,6 +74,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
+    f->box.store = f->store; /* closes both */
     storebox_deinit(&f->box);
     free(f);
     return 0;
@@ -99,14 +118,31 @@ static int entry_cb(const struct bucket_entry *entry, void *arg)
     return f->breaks && rng_one_in(&f->rng, 3);
 }
 
+static void walked_cb(struct bucket_walk *w, int rc)
+{
+    struct fixture *f = w->arg;
+
+    assert_true(f->is_late);
+    f->walked = rc;
+}
+
+/* A slice. */
+static int walk_on(struct fixture *f, struct bucket_walk *w)
+{
+    f->walked = bucket_walk_on(w, walked_cb);
+    while (f->walked == BUCKET_WALK_LATER)
+        storebox_turn(&f->box);
+    return f->walked;
+}
+
 /* A page, in as many slices as it takes. */
 static void walk(struct fixture *f, const struct bucket_query *query, struct bucket_walk *w)
 {
     int rc;
 
     f->given.n = 0;
-    bucket_walk_init(w, f->box.store, query, entry_cb, f);
-    while ((rc = bucket_walk_on(w)) == BUCKET_WALK_MORE)
+    bucket_walk_init(w, f->store, query, entry_cb, f);
+    while ((rc = walk_on(f, w)) == BUCKET_WALK_MORE)
         ;
     assert_int_equal(rc, BUCKET_WALK_END);
 }
@@ -201,6 +237,24 @@ static void test_bucket_walk_is_truncated_only_when_there_is_more(void **state)
     expect(f, with("boo/", "cquux/", 2), "");
 }
 
+static void found_cb(struct bucket_look *look, int rc)
+{
+    *(int *)look->data = rc;
+}
+
+/* Whether there is a bucket of that name. */
+static int find(struct fixture *f, const char *name)
+{
+    int found;
+    struct bucket_look look = {.data = &found};
+
+    found = bucket_find(&look, f->store, name, strlen(name), found_cb);
+    assert_int_equal(found == STORE_LATER, f->is_late);
+    while (found == STORE_LATER)
+        storebox_turn(&f->box);
+    return found;
+}
+
 /* SW#10416. */
 static void test_bucket_walk_sees_no_unlinked_keys(void **state)
 {
@@ -218,10 +272,12 @@ static void test_bucket_walk_sees_no_unlinked_keys(void **state)
     expect(f, with("", "", 1), "some/");
     expect(f, with("gone/", "", 1), "");
     expect(f, with("some/", "", 1), "some/050");
-    assert_int_equal(bucket_walk_finds_any(f->box.store, "b", 1), 1);
-    assert_int_equal(bucket_walk_finds_any(f->box.store, "c", 1), 0);
+    assert_int_equal(find(f, "b"), 0);
+    assert_int_equal(find(f, "c"), UV_ENOENT);
     put(f, "/d/x", 4, RECORD_UNLINKED);
-    assert_int_equal(bucket_walk_finds_any(f->box.store, "d", 1), 0);
+    assert_int_equal(find(f, "d"), UV_ENOENT);
+    put_text(f, "/_mkv/s3/bucket/d");
+    assert_int_equal(find(f, "d"), 0);
 }
 
 /* SW#10912, MN#20167: `foo` and `foo/bar`. SW#10656: a prefix that ends inside a name. */
@@ -343,8 +399,29 @@ static void test_bucket_walk_ends_when_its_callback_fails(void **state)
 
     put_text(f, "/b/x");
     f->failure = UV_ENOMEM;
-    bucket_walk_init(&w, f->box.store, &query, entry_cb, f);
-    assert_int_equal(bucket_walk_on(&w), UV_ENOMEM);
+    bucket_walk_init(&w, f->store, &query, entry_cb, f);
+    assert_int_equal(walk_on(f, &w), UV_ENOMEM);
+}
+
+/* What waits is cancelled, and what can't be read is no end. */
+static void test_bucket_walk_waits_for_the_store(void **state)
+{
+    struct fixture *f = *state;
+    const struct bucket_query query = {.bucket = "b", .bucket_len = 1, .max = 9};
+    struct bucket_walk w;
+
+    put_text(f, "/b/x");
+    bucket_walk_init(&w, f->store, &query, entry_cb, f);
+    assert_int_equal(bucket_walk_on(&w, walked_cb), BUCKET_WALK_LATER);
+    assert_int_equal(late_engine_waiting(f->store), 1);
+    bucket_walk_cancel(&w);
+    assert_int_equal(late_engine_waiting(f->store), 0);
+    late_engine_set_away(f->store, true);
+    assert_int_equal(walk_on(f, &w), STORE_AWAY);
+    assert_int_equal(find(f, "b"), STORE_AWAY);
+    late_engine_set_away(f->store, false);
+    assert_int_equal(walk_on(f, &w), BUCKET_WALK_END);
+    assert_int_equal(f->given.n, 1);
 }
 
 /* --- The model ------------------------------------------------------------------------------- */
@@ -489,6 +566,7 @@ static void check_random_query(struct fixture *f)
                              .after = after,
                              .passes_prefix = rng_one_in(&f->rng, 2),
                              .only_utf8 = rng_one_in(&f->rng, 3),
+                             .want = rng_below(&f->rng, 20),
                              .max = 1 + rng_below(&f->rng, rng_one_in(&f->rng, 2) ? 4 : 400)};
 
     q.prefix_len = rng_one_in(&f->rng, 2) ? random_start(f, prefix) : 0;
@@ -540,8 +618,10 @@ static void test_bucket_walk_gives_what_the_model_says(void **state)
     print_message("MKV_MODEL_SEED=%llu\n", (unsigned long long)seed);
     f->rng.state = seed;
     do {
+        bool is_late = f->is_late;
+
         teardown((void **)&f);
-        setup((void **)&f);
+        f = fixture_new(is_late);
         f->rng.state = seed++;
         fill(f);
         for (unsigned i = 0; i < 300; i++, n++)
@@ -552,6 +632,7 @@ static void test_bucket_walk_gives_what_the_model_says(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_bucket_walk_##name, setup, teardown)
+#define LATE(name) cmocka_unit_test_setup_teardown(test_bucket_walk_##name, setup_late, teardown)
 
 int main(void)
 {
@@ -567,7 +648,20 @@ int main(void)
         TEST(ends_when_its_callback_fails),
         TEST(gives_what_the_model_says),
     };
+    const struct CMUnitTest late_tests[] = {
+        LATE(keeps_to_its_bucket),
+        LATE(is_truncated_only_when_there_is_more),
+        LATE(sees_no_unlinked_keys),
+        LATE(of_names_that_begin_alike),
+        LATE(of_any_delimiter),
+        LATE(passes_prefixes_of_greatest_bytes),
+        LATE(of_the_longest_names),
+        LATE(of_keys_with_tails),
+        LATE(ends_when_its_callback_fails),
+        LATE(gives_what_the_model_says),
+        LATE(waits_for_the_store),
+    };
+    int failed = cmocka_run_group_tests_name("at once", tests, NULL, NULL);
 
-    log_set_level(LOG_LEVEL_ERROR);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("later", late_tests, NULL, NULL);
 }
