@@ -12,8 +12,7 @@ typedef void (*bucket_change_cb)(void *arg, int rc);
 
 /* Creates a bucket, at a location that its client is told again, "" for none. 0 and *change;
  * UV_EEXIST, it has a record already; or as bucket_change_cb, which has what write_done_cb says,
- * but 0 for a bucket that somebody else has created meanwhile.
- */
+ * but 0 for a bucket that turns out later to have one. */
 int bucket_create(struct s3 *s3, const char *name, size_t len, const char *location,
                   bucket_change_cb done, void *arg, struct bucket_change **change);
 

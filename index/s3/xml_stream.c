@@ -13,7 +13,7 @@ static void stream_free(struct xml_stream *stream)
     stream->free(stream->arg);
 }
 
-void xml_stream_turn(struct xml_stream *stream, int rc)
+static void end_turn(struct xml_stream *stream, int rc)
 {
     struct http_request *request = stream->request;
 
@@ -40,7 +40,16 @@ static void more_cb(struct http_request *request)
     int rc = stream->go_on(stream->arg);
 
     if (rc != XML_STREAM_LATER)
-        xml_stream_turn(stream, rc);
+        end_turn(stream, rc);
+}
+
+/* One that found nothing to write is followed by the next one at once. */
+void xml_stream_turn(struct xml_stream *stream, int rc)
+{
+    if (rc == XML_STREAM_MORE && buf_size(&stream->out) == 0 && !stream->xml.failed)
+        rc = stream->go_on(stream->arg);
+    if (rc != XML_STREAM_LATER)
+        end_turn(stream, rc);
 }
 
 static void closed_cb(struct http_request *request)

@@ -7,6 +7,7 @@
 #include "index/s3/list_buckets.h"
 #include "index/s3/list_objects.h"
 #include "index/s3/owner.h"
+#include "tests/support/late_engine.h"
 #include "tests/support/storebox.h"
 
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -19,6 +20,7 @@
     "<Size>7</Size><StorageClass>STANDARD</StorageClass>"
 
 static struct storebox box;
+static struct store *store; /* that is listed: the box's, or one that has it all later */
 
 /* "/" is the list of buckets, any other path that of the bucket "b". */
 static void handle(struct http_request *request, void *arg)
@@ -30,9 +32,9 @@ static void handle(struct http_request *request, void *arg)
     respond_ids_make(&ids, request);
     http_request_path(request, &len);
     if (len == 1)
-        list_buckets(request, box.store, &ids, NULL);
+        list_buckets(request, store, &ids, NULL);
     else
-        list_objects(request, box.store, &ids, "b", 1);
+        list_objects(request, store, &ids, "b", 1);
 }
 
 static int setup(void **state)
@@ -41,6 +43,16 @@ static int setup(void **state)
 
     storebox_init(&box, NULL, &(struct gdbm_engine_options){0});
     assert_int_equal(storebox_open(&box), 0);
+    store = box.store;
+    return rc;
+}
+
+static int setup_late(void **state)
+{
+    int rc = setup(state);
+    struct fixture *f = *state;
+
+    store = late_engine_new(&f->loop, box.store);
     return rc;
 }
 
@@ -48,6 +60,26 @@ static int teardown_all(void **state)
 {
     storebox_deinit(&box);
     return teardown(state);
+}
+
+static void closed_store_cb(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* It is of the loop of the server, which has to go on until it is closed. */
+static int teardown_late(void **state)
+{
+    struct fixture *f = *state;
+    bool is_closed = false;
+
+    store_close(store, closed_store_cb, &is_closed);
+    while (!is_closed) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        uv_run(&box.loop, UV_RUN_NOWAIT);
+    }
+    box.store = NULL;
+    return teardown_all(state);
 }
 
 static void put_with(const char *key, unsigned flags, uint64_t time)
@@ -304,7 +336,55 @@ static void test_list_buckets_refuses(void **state)
     expect_refused(f, "/?prefix=%zz");
 }
 
+/* --- A store that answers later -----------------------------------------------------------------
+ */
+
+/* Turns the loop until so many readings wait. */
+static void expect_waiting(struct fixture *f, unsigned n)
+{
+    arm(f);
+    while (late_engine_waiting(store) != n) {
+        assert_false(f->late);
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+}
+
+/* What waits for the store goes with its client. */
+static void test_list_whose_client_leaves(void **state)
+{
+    static const char *const targets[] = {"/b?list-type=2", "/"};
+    struct fixture *f = *state;
+    char request[64];
+
+    put("/b/a");
+    late_engine_hold(store, true);
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", targets[i]);
+        ask(f, request);
+        expect_waiting(f, 1);
+        fresh_client(f);
+        expect_waiting(f, 0);
+    }
+    late_engine_hold(store, false);
+    get(f, "/b?list-type=2", 200);
+    assert_int_equal(count(f->answers, "<Key>"), 1);
+}
+
+/* A list that can't be read to its end isn't one that has no more. */
+static void test_list_of_a_store_that_is_away(void **state)
+{
+    struct fixture *f = *state;
+
+    put("/b/a");
+    late_engine_set_away(store, true);
+    ask(f, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_close(f);
+    assert_int_equal(count(f->answers, "</ListBucketResult>"), 0);
+    assert_int_equal(count(f->answers, "\r\n0\r\n"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_list_##name, setup, teardown_all)
+#define LATE(name) cmocka_unit_test_setup_teardown(test_list_##name, setup_late, teardown_late)
 
 int main(void)
 {
@@ -319,6 +399,20 @@ int main(void)
         TEST(buckets_in_pages),
         TEST(buckets_refuses),
     };
+    const struct CMUnitTest late_tests[] = {
+        LATE(objects_v1),
+        LATE(objects_v2),
+        LATE(objects_versions),
+        LATE(objects_any_bytes),
+        LATE(objects_of_many_keys),
+        LATE(objects_refuses),
+        LATE(buckets_with_records_and_without),
+        LATE(buckets_in_pages),
+        LATE(buckets_refuses),
+        LATE(whose_client_leaves),
+        LATE(of_a_store_that_is_away),
+    };
+    int failed = cmocka_run_group_tests_name("at once", tests, NULL, NULL);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("later", late_tests, NULL, NULL);
 }
