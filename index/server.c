@@ -515,6 +515,7 @@ static void deadline_cb(uv_timer_t *timer)
     if (s->backup != NULL)
         backup_abort(s->backup);
     transfers_abort(s->objects.transfers);
+    store_abort(s->objects.store);
 }
 
 int index_server_set_volumes(struct index_server *s, const struct volume_entry *entries, size_t n)

@@ -7,7 +7,8 @@
 
 static inline int key_compare(const void *a, size_t a_len, const void *b, size_t b_len)
 {
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    size_t n = a_len < b_len ? a_len : b_len;
+    int order = n > 0 ? memcmp(a, b, n) : 0; /* either may be NULL */
 
     if (order != 0)
         return order;

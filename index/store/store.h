@@ -232,6 +232,7 @@ struct store_stats {
 struct store_engine {
     const char *name; /* "gdbm", "postgres" */
     void (*close)(struct store *store, store_close_cb cb, void *arg);
+    void (*abort)(struct store *store);
     int (*get)(struct store *store, struct store_reading *reading, const void *key, size_t len,
                struct record *record, store_got_cb done);
     int (*get_orphan)(struct store *store, struct store_reading *reading, const void *key,
@@ -260,6 +261,14 @@ struct store_engine {
 static inline void store_close(struct store *store, store_close_cb cb, void *arg)
 {
     store->engine->close(store, cb, arg);
+}
+
+/* Ends with STORE_AWAY whatever waits for another machine, now and until the store closes: the index
+ * is to stop. How such a commit has ended nobody knows. */
+static inline void store_abort(struct store *store)
+{
+    if (store->engine->abort != NULL)
+        store->engine->abort(store);
 }
 
 /* Looks up a key, which has no NUL and is borrowed until the result is there. 0 and *record,

@@ -14,7 +14,8 @@ size_t engine_internal_key(const void *key, size_t len, unsigned char *out)
 {
     assert(len <= STORE_KEY_MAX);
     out[0] = OP_KEY;
-    memcpy(out + 1, key, len);
+    if (len > 0) /* else the key may be NULL */
+        memcpy(out + 1, key, len);
     return len + 1;
 }
 

@@ -1,0 +1,702 @@
+/* Changes on their way. A commit is kept as what its changes do (commit_sql.h), and waits; each
+ * idle session takes what waits, as one batch, one statement, one transaction. Commits that change
+ * the same row go in different batches.
+ *
+ * Happy path: all of the batch's changes find what they expect, and all of its commits have ended.
+ *
+ * Failures: one of them doesn't, and the database undoes the whole batch; then each commit is tried
+ * alone, and the one that fails alone has met something else. Deadlocks and the like are tried
+ * again, after a while that differs. Where the end of a statement isn't known (its connection was
+ * lost, or a standby hasn't confirmed it), the session is fenced by a new connection, which also
+ * tells whether the statement was carried out (lease_fence()); until then the commits haven't
+ * ended. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/store/postgres/commit_sql.h"
+#include "index/store/postgres/internal.h"
+
+#define BATCH_COMMITS 256
+#define BATCH_BYTES   (1UL << 20)
+#define TRIES_MAX     30
+#define SQL_MAX       (1U << CHANGE_KINDS)
+
+static_assert(STATEMENT_CHANGE + SQL_MAX <= STATEMENTS_MAX, "each has a number");
+
+/* A piece of a pending's bytes. */
+struct span {
+    uint32_t at;
+    uint32_t len;
+};
+
+struct pending_change {
+    enum change_kind kind;
+    struct span columns[CHANGE_COLUMNS]; /* of key, was and is */
+    uint64_t generation;
+    uint64_t time;
+    struct counts delta;
+};
+
+struct pending {
+    STAILQ_ENTRY(pending) link;
+    struct store_commit *commit;
+    bool is_announcement;
+    bool is_alone; /* it is to have a batch of its own */
+    unsigned tries;
+    uint64_t not_before; /* loop time */
+    uint64_t until;      /* loop time at which it is given up, unless it is on its way */
+    struct buf bytes;
+    size_t n;
+    struct pending_change changes[STORE_CHANGES_MAX];
+};
+
+STAILQ_HEAD(pending_queue, pending);
+
+struct batch {
+    struct pending_queue commits;
+    unsigned n;
+    size_t bytes;
+    unsigned kinds;
+    struct counts delta;
+    struct array arrays[CHANGE_KINDS][CHANGE_COLUMNS];
+    struct slots rows; /* that it changes: struct pending_change */
+    char head[COMMIT_HEAD][8];
+    struct parameters parameters;
+    uint64_t token; /* that it leaves */
+};
+
+static struct statement *sqls[SQL_MAX]; /* made when first needed, kept for good */
+
+/* --- What a change does ----------------------------------------------------------------------- */
+
+static enum change_kind kind_of_key(const struct store_change *c)
+{
+    switch (c->expect) {
+    case STORE_NOTHING:
+        return c->record != NULL ? KEY_INSERT : KEY_ABSENT;
+    case STORE_EXACTLY:
+        return c->record != NULL ? KEY_UPDATE : KEY_DELETE;
+    case STORE_ANYTHING:
+    case STORE_OWN:
+        break;
+    }
+    return c->record != NULL ? KEY_SET : KEY_UNSET;
+}
+
+static enum change_kind kind_of_orphan(const struct store_change *c)
+{
+    switch (c->expect) {
+    case STORE_NOTHING:
+        return c->orphan != NULL ? ORPHAN_INSERT : ORPHAN_ABSENT;
+    case STORE_EXACTLY:
+        return c->orphan != NULL ? ORPHAN_UPDATE : ORPHAN_DELETE;
+    case STORE_OWN:
+        return c->orphan != NULL ? OWN_UPDATE : OWN_DELETE;
+    case STORE_ANYTHING:
+        break;
+    }
+    return c->orphan != NULL ? ORPHAN_SET : ORPHAN_UNSET;
+}
+
+static int add_span(struct pending *p, struct span *span, const void *bytes, size_t n)
+{
+    *span = (struct span){(uint32_t)buf_size(&p->bytes), (uint32_t)n};
+    return buf_append(&p->bytes, bytes, n) < 0 ? UV_ENOMEM : 0;
+}
+
+static int add_record(struct pending *p, struct span *span, const struct record *record)
+{
+    unsigned char bytes[RECORD_MAX];
+
+    return record == NULL ? 0 : add_span(p, span, bytes, record_encode(record, bytes));
+}
+
+static int add_orphan(struct pending *p, struct span *span, const struct orphan *orphan)
+{
+    unsigned char bytes[ORPHAN_MAX];
+
+    return orphan == NULL ? 0 : add_span(p, span, bytes, orphan_encode(orphan, bytes));
+}
+
+static void count_record(struct counts *delta, const struct record *record, int64_t by)
+{
+    if (record == NULL)
+        return;
+    if (record->flags & RECORD_UNLINKED)
+        delta->unlinked += by;
+    else
+        delta->keys += by;
+}
+
+static int prepare_key(struct pending *p, struct pending_change *to, const struct store_change *c)
+{
+    const struct record *was = c->expect == STORE_EXACTLY ? c->was : NULL;
+    int rc;
+
+    to->kind = kind_of_key(c);
+    to->generation = c->record != NULL ? c->record->generation : 0;
+    if (to->kind != KEY_UNSET)
+        count_record(&to->delta, c->record, 1);
+    count_record(&to->delta, was, -1);
+    rc = add_record(p, &to->columns[COLUMN_WAS], was);
+    return rc < 0 ? rc : add_record(p, &to->columns[COLUMN_IS], c->record);
+}
+
+static int prepare_orphan(struct pending *p, struct pending_change *to,
+                          const struct store_change *c)
+{
+    const struct orphan *was = c->expect == STORE_EXACTLY ? c->orphan_was : NULL;
+    int rc;
+
+    to->kind = kind_of_orphan(c);
+    to->generation = c->generation;
+    to->time = c->orphan != NULL ? orphan_time(c->orphan, c->generation) : 0;
+    if (!blob_time_counts(to->time))
+        to->time = 0; /* the column is what store_view() goes by */
+    to->delta.orphans = to->kind == ORPHAN_INSERT;
+    if (to->kind == ORPHAN_DELETE || to->kind == OWN_DELETE)
+        to->delta.orphans = -1;
+    rc = add_orphan(p, &to->columns[COLUMN_WAS], was);
+    return rc < 0 ? rc : add_orphan(p, &to->columns[COLUMN_IS], c->orphan);
+}
+
+static int prepare(struct pending *p, const struct store_change *c)
+{
+    struct pending_change *to = &p->changes[p->n++];
+    int rc;
+
+    assert(memchr(c->key, '\0', c->len) == NULL && c->len >= 1 && c->len <= STORE_KEY_MAX);
+    *to = (struct pending_change){.time = 0};
+    rc = add_span(p, &to->columns[COLUMN_KEY], c->key, c->len);
+    if (rc < 0)
+        return rc;
+    return c->space == STORE_KEYS ? prepare_key(p, to, c) : prepare_orphan(p, to, c);
+}
+
+static void pending_free(struct pending *p)
+{
+    buf_deinit(&p->bytes);
+    free(p);
+}
+
+static struct pending *pending_new(struct postgres_engine *e, struct store_commit *commit,
+                                   const struct store_change *changes, size_t n)
+{
+    struct pending *p = calloc(1, sizeof(*p));
+    int rc = 0;
+
+    if (p == NULL)
+        return NULL;
+    p->commit = commit;
+    p->until = uv_now(e->loop) + PATIENCE_MS;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = prepare(p, &changes[i]);
+    if (rc == 0)
+        return p;
+    pending_free(p);
+    return NULL;
+}
+
+/* --- Batches ---------------------------------------------------------------------------------- */
+
+static bool is_of_key(enum change_kind kind)
+{
+    return kind <= KEY_ABSENT;
+}
+
+static const char *bytes_of(const struct pending *p, struct span span)
+{
+    return buf_bytes(&p->bytes) + span.at;
+}
+
+static uint32_t hash_of(const struct pending *p, const struct pending_change *c)
+{
+    struct span key = c->columns[COLUMN_KEY];
+    uint64_t seed = is_of_key(c->kind) ? 0 : c->generation | 1;
+
+    return slots_hash(seed, bytes_of(p, key), key.len);
+}
+
+/* The hash alone decides: that two rows have the same one only puts a commit off. */
+static bool meets(const struct batch *b, const struct pending *p)
+{
+    size_t at;
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (slots_find(&b->rows, hash_of(p, &p->changes[i]), &at) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void clear(struct batch *b)
+{
+    STAILQ_INIT(&b->commits);
+    b->n = 0;
+    b->bytes = 0;
+    b->kinds = 0;
+    b->delta = (struct counts){0};
+    slots_clear(&b->rows);
+}
+
+static int add_to(struct batch *b, struct pending *p)
+{
+    if (slots_reserve(&b->rows, p->n) < 0)
+        return UV_ENOMEM;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct pending_change *c = &p->changes[i];
+
+        slots_add(&b->rows, (void *)c, hash_of(p, c));
+        b->kinds |= 1U << c->kind;
+        b->delta.keys += c->delta.keys;
+        b->delta.unlinked += c->delta.unlinked;
+        b->delta.orphans += c->delta.orphans;
+    }
+    STAILQ_INSERT_TAIL(&b->commits, p, link);
+    b->n++;
+    b->bytes += buf_size(&p->bytes);
+    return 0;
+}
+
+static bool is_full(const struct batch *b)
+{
+    const struct pending *first = STAILQ_FIRST(&b->commits);
+
+    return b->n == BATCH_COMMITS || b->bytes >= BATCH_BYTES || (first != NULL && first->is_alone);
+}
+
+/* Takes of what waits, in its order, what can go together. */
+static void fill(struct postgres_engine *e, struct batch *b, struct pending_queue *waiting)
+{
+    struct pending_queue left = STAILQ_HEAD_INITIALIZER(left);
+    uint64_t now = uv_now(e->loop);
+    struct pending *p;
+
+    while (!is_full(b) && (p = STAILQ_FIRST(waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(waiting, link);
+        if (p->not_before > now || (p->is_alone && b->n > 0) || meets(b, p) || add_to(b, p) < 0)
+            STAILQ_INSERT_TAIL(&left, p, link);
+    }
+    STAILQ_CONCAT(&left, waiting);
+    STAILQ_CONCAT(waiting, &left);
+}
+
+/* --- The statement ---------------------------------------------------------------------------- */
+
+static const struct statement *statement_of(unsigned kinds)
+{
+    struct statement *s = sqls[kinds];
+
+    if (s != NULL)
+        return s;
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->number = STATEMENT_CHANGE + kinds;
+    s->sql = commit_sql_make(kinds);
+    if (s->sql == NULL) {
+        free(s);
+        return NULL;
+    }
+    sqls[kinds] = s;
+    return s;
+}
+
+static void set_head(struct batch *b, unsigned i, uint64_t value)
+{
+    store_be64(b->head[i], value);
+    b->parameters.values[i] = b->head[i];
+    b->parameters.lengths[i] = 8;
+}
+
+static void begin_arrays(struct batch *b)
+{
+    for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
+        for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
+            bool is_number = column == COLUMN_GEN || column == COLUMN_TIME;
+
+            if ((b->kinds >> kind & 1) && (change_columns(kind) >> column & 1))
+                array_begin(&b->arrays[kind][column], is_number ? ARRAY_I64 : ARRAY_BYTES);
+        }
+    }
+}
+
+static void add_change(struct batch *b, const struct pending *p, const struct pending_change *c)
+{
+    struct array *arrays = b->arrays[c->kind];
+
+    for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
+        if (!(change_columns(c->kind) >> column & 1))
+            continue;
+        if (column == COLUMN_GEN)
+            array_add_i64(&arrays[column], c->generation);
+        else if (column == COLUMN_TIME)
+            array_add_i64(&arrays[column], c->time);
+        else
+            array_add(&arrays[column], bytes_of(p, c->columns[column]), c->columns[column].len);
+    }
+}
+
+static int end_arrays(struct batch *b)
+{
+    struct parameters *params = &b->parameters;
+    int n = COMMIT_HEAD;
+
+    for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
+        for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
+            struct array *a = &b->arrays[kind][column];
+
+            if (!(b->kinds >> kind & 1) || !(change_columns(kind) >> column & 1))
+                continue;
+            if (array_end(a) < 0 || n == PARAMETERS_MAX)
+                return UV_ENOMEM;
+            params->values[n] = buf_bytes(&a->bytes);
+            params->lengths[n++] = (int)buf_size(&a->bytes);
+        }
+    }
+    params->n = n;
+    return 0;
+}
+
+static int encode(struct batch *b, const struct connection *c)
+{
+    const struct pending *p;
+
+    b->token = c->token + 1;
+    set_head(b, 0, c->number);
+    set_head(b, 1, c->token);
+    set_head(b, 2, b->token);
+    set_head(b, 3, c->instance);
+    set_head(b, 4, (uint64_t)b->delta.keys);
+    set_head(b, 5, (uint64_t)b->delta.unlinked);
+    set_head(b, 6, (uint64_t)b->delta.orphans);
+    begin_arrays(b);
+    STAILQ_FOREACH(p, &b->commits, link)
+    {
+        for (size_t i = 0; i < p->n; i++)
+            add_change(b, p, &p->changes[i]);
+    }
+    return end_arrays(b);
+}
+
+/* --- How a batch ends ------------------------------------------------------------------------- */
+
+static void end(struct postgres_engine *e, struct pending *p, int rc)
+{
+    struct store_commit *commit = p->commit;
+
+    if (rc == 0)
+        e->stats.commits++;
+    else if (rc == STORE_CONFLICT)
+        e->stats.conflicts++;
+    else
+        e->stats.failures++;
+    e->n_pending--;
+    pending_free(p);
+    commit->done(commit, rc);
+}
+
+static void end_all(struct postgres_engine *e, struct batch *b, int rc)
+{
+    struct pending_queue ended = STAILQ_HEAD_INITIALIZER(ended);
+    struct pending *p;
+
+    STAILQ_CONCAT(&ended, &b->commits);
+    clear(b);
+    while ((p = STAILQ_FIRST(&ended)) != NULL) {
+        STAILQ_REMOVE_HEAD(&ended, link);
+        end(e, p, rc);
+    }
+}
+
+static struct pending_queue *queue_of(struct postgres_engine *e, const struct pending *p)
+{
+    return p->is_announcement ? (struct pending_queue *)&e->announcements
+                              : (struct pending_queue *)&e->commits;
+}
+
+/* None of it was done: each waits again, before the others, alone or as before. */
+static void put_back(struct postgres_engine *e, struct batch *b, bool alone, bool tried)
+{
+    struct pending *first = STAILQ_FIRST(&b->commits);
+    struct pending_queue *waiting;
+    struct pending *p;
+
+    if (first == NULL)
+        return;
+    waiting = queue_of(e, first);
+    STAILQ_FOREACH(p, &b->commits, link)
+    {
+        p->is_alone = p->is_alone || alone;
+        if (tried)
+            p->not_before = uv_now(e->loop) + 1 + (uint64_t)(random() % (8U << (++p->tries / 8)));
+    }
+    STAILQ_CONCAT(&b->commits, waiting);
+    STAILQ_CONCAT(waiting, &b->commits);
+    clear(b);
+    engine_try_again_soon(e);
+}
+
+static struct batch *batch_of(const struct connection *c)
+{
+    return c->engine->batches[c->number - READERS];
+}
+
+static void conflict(struct connection *c)
+{
+    struct batch *b = batch_of(c);
+
+    if (b->n == 1)
+        end_all(c->engine, b, STORE_CONFLICT);
+    else
+        put_back(c->engine, b, true, false);
+}
+
+static void try_again(struct connection *c)
+{
+    struct batch *b = batch_of(c);
+    const struct pending *p = STAILQ_FIRST(&b->commits);
+
+    if (b->n == 1 && p->tries >= TRIES_MAX)
+        end_all(c->engine, b, STORE_AWAY);
+    else
+        put_back(c->engine, b, b->n > 1, true);
+}
+
+static bool is_state(const char *state, const char *wanted)
+{
+    return strncmp(state, wanted, strlen(wanted)) == 0;
+}
+
+static void fail(struct connection *c, const PGresult *result, const char *state)
+{
+    const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    log_limited(LOG_LEVEL_ERROR, "the database refuses a change: %s (%s)",
+                why != NULL ? why : "nobody knows why", state);
+    c->engine->stats.journal_error = is_state(state, "53100") ? UV_ENOSPC : UV_EIO;
+    end_all(c->engine, batch_of(c), c->engine->stats.journal_error);
+}
+
+/* The session has changed nothing: an error undoes the whole statement. */
+static void refused(struct connection *c, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (state == NULL)
+        state = "";
+    if (is_state(state, COMMIT_CONFLICT))
+        conflict(c);
+    else if (is_state(state, COMMIT_LAPSED))
+        end_all(c->engine, batch_of(c), STORE_AWAY);
+    else if (is_state(state, COMMIT_RACE) || is_state(state, "40") || is_state(state, "55P03") ||
+             is_state(state, "57014"))
+        try_again(c);
+    else
+        fail(c, result, state);
+}
+
+/* Nobody knows whether it was done, until the session is fenced. */
+static void lose(struct connection *c)
+{
+    c->is_unknown = true;
+    c->unknown_token = batch_of(c)->token;
+    c->unknown_instance = c->instance;
+}
+
+static bool is_last_word(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return severity == NULL || strcmp(severity, "ERROR") != 0 || state == NULL ||
+           is_state(state, "08") || is_state(state, "57P") || is_state(state, "25006");
+}
+
+static void take_counts(struct connection *c, const PGresult *result)
+{
+    struct counts *counts = &c->engine->sessions[c->number];
+    int64_t *const to[] = {&counts->keys, &counts->unlinked, &counts->orphans};
+
+    for (int i = 0; i < 3; i++) {
+        size_t n = 0;
+        const char *value = reads_value(result, 0, i, &n);
+
+        if (value != NULL && n == 8)
+            *to[i] = (int64_t)load_be64(value);
+    }
+}
+
+static void done_cb(struct connection *c, PGresult *result)
+{
+    struct postgres_engine *e = c->engine;
+
+    if (result == NULL) {
+        lose(c);
+    } else if (PQresultStatus(result) == PGRES_TUPLES_OK && !c->is_warned) {
+        c->token = batch_of(c)->token;
+        take_counts(c, result);
+        e->stats.journal_error = 0;
+        e->stats.flushes += !c->is_lazy;
+        end_all(e, batch_of(c), 0);
+    } else if (PQresultStatus(result) == PGRES_TUPLES_OK || is_last_word(result)) {
+        lose(c);
+        connection_lose(c, c->is_warned ? "a change was not confirmed by a standby"
+                                        : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    } else {
+        refused(c, result);
+    }
+    PQclear(result);
+    engine_close_if_idle(e);
+}
+
+void commits_fenced(struct postgres_engine *e, struct connection *c)
+{
+    if (!c->is_unknown)
+        return;
+    c->is_unknown = false;
+    if (c->was_done)
+        end_all(e, batch_of(c), 0);
+    else
+        put_back(e, batch_of(c), false, true);
+}
+
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+static void send_batch(struct postgres_engine *e, struct connection *c, struct pending_queue *waiting)
+{
+    struct batch *b = batch_of(c);
+    const struct statement *statement;
+
+    if (c->state != CONNECTION_IDLE || c->is_unknown || b->n > 0 || STAILQ_EMPTY(waiting))
+        return;
+    fill(e, b, waiting);
+    if (b->n == 0)
+        return;
+    statement = statement_of(b->kinds);
+    if (statement == NULL || encode(b, c) < 0) {
+        end_all(e, b, UV_ENOMEM);
+        return;
+    }
+    if (connection_send(c, statement, &b->parameters, done_cb) < 0)
+        lose(c);
+}
+
+void commits_send(struct postgres_engine *e)
+{
+    if (!lease_holds(e))
+        return;
+    for (unsigned i = READERS; i < CONNECTIONS; i++) {
+        struct connection *c = &e->connections[i];
+
+        send_batch(e, c,
+             i < READERS + ANNOUNCERS ? (struct pending_queue *)&e->announcements
+                                      : (struct pending_queue *)&e->commits);
+    }
+}
+
+static void give_up(struct postgres_engine *e, struct pending_queue *waiting, bool all)
+{
+    struct pending_queue left = STAILQ_HEAD_INITIALIZER(left);
+    struct pending_queue looked_at = STAILQ_HEAD_INITIALIZER(looked_at);
+    uint64_t now = uv_now(e->loop);
+    struct pending *p;
+
+    STAILQ_CONCAT(&looked_at, waiting);
+    while ((p = STAILQ_FIRST(&looked_at)) != NULL) {
+        STAILQ_REMOVE_HEAD(&looked_at, link);
+        if (all || p->until <= now)
+            end(e, p, STORE_AWAY);
+        else
+            STAILQ_INSERT_TAIL(&left, p, link);
+    }
+    STAILQ_CONCAT(&left, waiting); /* what callbacks have begun meanwhile comes after */
+    STAILQ_CONCAT(waiting, &left);
+}
+
+void commits_give_up(struct postgres_engine *e, bool all)
+{
+    bool lapsed = !lease_holds(e);
+
+    give_up(e, (struct pending_queue *)&e->announcements, all || lapsed);
+    give_up(e, (struct pending_queue *)&e->commits, all || lapsed);
+    for (unsigned i = READERS; all && i < CONNECTIONS; i++) {
+        struct connection *c = &e->connections[i];
+
+        if (c->is_unknown && c->state != CONNECTION_CONNECTING) {
+            c->is_unknown = false;
+            end_all(e, batch_of(c), STORE_AWAY);
+        }
+    }
+}
+
+bool commits_are_idle(const struct postgres_engine *e)
+{
+    return e->n_pending == 0;
+}
+
+/* --- The calls -------------------------------------------------------------------------------- */
+
+static int add(struct store *store, struct store_commit *commit, const struct store_change *changes,
+               size_t n, bool is_announcement, store_commit_cb done)
+{
+    struct postgres_engine *e = engine_of(store);
+    struct pending *p;
+
+    assert(n > 0 && n <= STORE_CHANGES_MAX && !e->is_closing);
+    if (e->options.only_reads)
+        return UV_EROFS;
+    if (e->n_pending == WAITING_MAX || e->is_aborted || !lease_holds(e))
+        return STORE_AWAY;
+    p = pending_new(e, commit, changes, n);
+    if (p == NULL)
+        return UV_ENOMEM;
+    p->is_announcement = is_announcement;
+    commit->done = done;
+    e->n_pending++;
+    STAILQ_INSERT_TAIL(queue_of(e, p), p, link);
+    engine_send_soon(e);
+    return 0;
+}
+
+int commits_commit(struct store *store, struct store_commit *commit,
+                   const struct store_change *changes, size_t n, store_commit_cb done)
+{
+    return add(store, commit, changes, n, false, done);
+}
+
+int commits_announce(struct store *store, struct store_commit *commit,
+                     const struct store_change *change, store_commit_cb done)
+{
+    return add(store, commit, change, 1, true, done);
+}
+
+int commits_init(struct postgres_engine *e)
+{
+    STAILQ_INIT(&e->commits);
+    STAILQ_INIT(&e->announcements);
+    for (unsigned i = 0; i < ANNOUNCERS + COMMITTERS; i++) {
+        e->batches[i] = calloc(1, sizeof(struct batch));
+        if (e->batches[i] == NULL)
+            return UV_ENOMEM;
+        clear(e->batches[i]);
+    }
+    return 0;
+}
+
+void commits_deinit(struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < ANNOUNCERS + COMMITTERS; i++) {
+        struct batch *b = e->batches[i];
+
+        if (b == NULL)
+            continue;
+        for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
+            for (unsigned column = 0; column < CHANGE_COLUMNS; column++)
+                array_deinit(&b->arrays[kind][column]);
+        }
+        slots_deinit(&b->rows);
+        free(b);
+    }
+}

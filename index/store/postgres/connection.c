@@ -1,0 +1,350 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/store/postgres/internal.h"
+
+#define BACKOFF_MIN 100 /* ms */
+#define BACKOFF_MAX 2000
+
+void connection_note(char error[256], const char *message)
+{
+    size_t n = strcspn(message, "\n");
+
+    snprintf(error, 256, "%.*s", (int)(n < 250 ? n : 250), message);
+}
+
+/* --- In the thread ---------------------------------------------------------------------------- */
+
+/* A warning may say that a commit waits for no standby any more. */
+void connection_notice_cb(void *arg, const PGresult *result)
+{
+    struct connection *c = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (c != NULL && severity != NULL && strcmp(severity, "WARNING") == 0)
+        c->is_warned = true;
+}
+
+static bool run(PGconn *pg, const char *sql, char error[256])
+{
+    PGresult *result = PQexec(pg, sql);
+    bool done =
+        PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+
+    if (!done)
+        connection_note(error, PQerrorMessage(pg));
+    PQclear(result);
+    return done;
+}
+
+/* Hashing and merging would read a whole table where a plan was made while that was small. What a
+ * database that isn't PostgreSQL lacks of this, it does without. */
+static void set_planner(PGconn *pg)
+{
+    static const char *const settings[] = {"SET enable_hashjoin = off",
+                                           "SET enable_mergejoin = off", "SET enable_seqscan = off",
+                                           "SET plan_cache_mode = force_generic_plan"};
+    char ignored[256];
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        run(pg, settings[i], ignored);
+}
+
+PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char error[256])
+{
+    static const char settings[] = "SET search_path = mkv; SET statement_timeout = 12000; "
+                                   "SET default_transaction_isolation = 'read committed'";
+    const char *const keywords[] = {"dbname",
+                                    "application_name",
+                                    "connect_timeout",
+                                    "keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "client_encoding",
+                                    "target_session_attrs",
+                                    NULL};
+    const char *const values[] = {e->uri,  "mkv",  "5",
+                                  "5",     "3",    "3",
+                                  "10000", "UTF8", e->options.only_reads ? "any" : "read-write",
+                                  NULL};
+    static const char durable[] =
+        "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
+        "WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
+    PGconn *pg = PQconnectdbParams(keywords, values, 1);
+
+    PQsetNoticeReceiver(pg, connection_notice_cb, NULL);
+    if (PQstatus(pg) != CONNECTION_OK) {
+        connection_note(error, PQerrorMessage(pg));
+        PQfinish(pg);
+        return NULL;
+    }
+    if (!run(pg, settings, error) ||
+        !run(pg, is_lazy || !e->options.sync ? "SET synchronous_commit = off" : durable, error)) {
+        PQfinish(pg);
+        return NULL;
+    }
+    set_planner(pg);
+    return pg;
+}
+
+static void connect_cb(struct control_job *job)
+{
+    struct connection *c = job->data;
+
+    c->made = connection_make(c->engine, c->is_lazy, c->error);
+    if (c->made != NULL && c->is_session && lease_fence(c, c->made) < 0) {
+        PQfinish(c->made);
+        c->made = NULL;
+    }
+}
+
+/* --- In the loop ------------------------------------------------------------------------------ */
+
+static void poll_closed_cb(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void drop(struct connection *c)
+{
+    if (c->poll != NULL)
+        uv_close((uv_handle_t *)c->poll, poll_closed_cb);
+    c->poll = NULL;
+    PQclear(c->result);
+    c->result = NULL;
+    PQfinish(c->pg);
+    c->pg = NULL;
+    c->state = CONNECTION_DOWN;
+}
+
+static void again_cb(uv_timer_t *timer)
+{
+    connection_start(timer->data);
+}
+
+static void retry(struct connection *c)
+{
+    if (c->is_closing)
+        return;
+    c->backoff = c->backoff == 0 ? BACKOFF_MIN : c->backoff * 2;
+    if (c->backoff > BACKOFF_MAX)
+        c->backoff = BACKOFF_MAX;
+    uv_timer_start(&c->again, again_cb, c->backoff, 0);
+}
+
+void connection_lose(struct connection *c, const char *why)
+{
+    connection_result_cb done = c->done;
+    bool was_busy = c->state == CONNECTION_BUSY;
+
+    engine_note_away(c->engine, why);
+    drop(c);
+    retry(c);
+    if (was_busy)
+        done(c, NULL);
+}
+
+static void lost(struct connection *c)
+{
+    char why[256];
+
+    connection_note(why, PQerrorMessage(c->pg));
+    connection_lose(c, why);
+}
+
+static void poll_cb(uv_poll_t *poll, int status, int events);
+
+static void want(struct connection *c, int events)
+{
+    if (events == c->events)
+        return;
+    c->events = events;
+    uv_poll_start(c->poll, events, poll_cb);
+}
+
+static int flush(struct connection *c)
+{
+    int rc = PQflush(c->pg);
+
+    if (rc >= 0)
+        want(c, rc > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    return rc < 0 ? UV_EPIPE : 0;
+}
+
+static void set_prepared(struct connection *c, unsigned number)
+{
+    c->prepared[number / 8] |= (unsigned char)(1U << number % 8);
+}
+
+static bool is_prepared(const struct connection *c, unsigned number)
+{
+    return c->prepared[number / 8] >> number % 8 & 1;
+}
+
+/* Sends the statement, or, the first time, what prepares it. */
+static int put(struct connection *c)
+{
+    static const int binary[PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const struct parameters *p = c->parameters;
+    char name[16];
+    int sent;
+
+    snprintf(name, sizeof(name), "mkv%u", c->statement->number);
+    c->is_preparing = !is_prepared(c, c->statement->number);
+    if (c->is_preparing)
+        sent = PQsendPrepare(c->pg, name, c->statement->sql, 0, NULL);
+    else
+        sent = PQsendQueryPrepared(c->pg, name, p->n, p->values, p->lengths, binary, 1);
+    return sent == 1 ? flush(c) : UV_EPIPE;
+}
+
+static void ended(struct connection *c)
+{
+    PGresult *result = c->result;
+    connection_result_cb done = c->done;
+
+    c->result = NULL;
+    if (c->is_preparing && PQresultStatus(result) == PGRES_COMMAND_OK) {
+        PQclear(result);
+        set_prepared(c, c->statement->number);
+        if (put(c) < 0)
+            lost(c);
+        return;
+    }
+    c->state = CONNECTION_IDLE;
+    c->backoff = 0;
+    done(c, result);
+    engine_send_soon(c->engine);
+}
+
+static void read_results(struct connection *c)
+{
+    while (c->state == CONNECTION_BUSY && !PQisBusy(c->pg)) {
+        PGresult *result = PQgetResult(c->pg);
+
+        if (result == NULL) {
+            ended(c);
+        } else {
+            PQclear(c->result);
+            c->result = result;
+        }
+    }
+}
+
+static void poll_cb(uv_poll_t *poll, int status, int events)
+{
+    struct connection *c = poll->data;
+
+    if (status < 0 || ((events & UV_WRITABLE) && flush(c) < 0)) {
+        lost(c);
+        return;
+    }
+    if (!(events & UV_READABLE))
+        return;
+    if (PQconsumeInput(c->pg) == 0) {
+        lost(c);
+        return;
+    }
+    read_results(c);
+}
+
+static int watch(struct connection *c)
+{
+    int rc;
+
+    c->poll = calloc(1, sizeof(*c->poll));
+    if (c->poll == NULL)
+        return UV_ENOMEM;
+    rc = uv_poll_init(c->engine->loop, c->poll, PQsocket(c->pg));
+    if (rc < 0) {
+        free(c->poll);
+        c->poll = NULL;
+        return rc;
+    }
+    c->poll->data = c;
+    c->events = 0;
+    want(c, UV_READABLE);
+    return 0;
+}
+
+static void connected_cb(struct control_job *job)
+{
+    struct connection *c = job->data;
+    struct postgres_engine *e = c->engine;
+
+    c->pg = c->made;
+    c->made = NULL;
+    c->state = CONNECTION_DOWN;
+    if (c->is_closing) {
+        drop(c);
+        engine_close_if_idle(e);
+        return;
+    }
+    if (c->pg == NULL) {
+        engine_note_away(e, c->error);
+        retry(c);
+        return;
+    }
+    PQsetnonblocking(c->pg, 1);
+    PQsetNoticeReceiver(c->pg, connection_notice_cb, c);
+    memset(c->prepared, 0, sizeof(c->prepared));
+    if (watch(c) < 0) {
+        drop(c);
+        retry(c);
+        return;
+    }
+    c->state = CONNECTION_IDLE;
+    engine_note_here(e);
+    if (c->is_session) {
+        e->sessions[c->number] = (struct counts){c->counts[0], c->counts[1], c->counts[2]};
+        commits_fenced(e, c);
+    }
+    engine_send_soon(e);
+}
+
+void connection_init(struct connection *c, struct postgres_engine *e)
+{
+    c->engine = e;
+    c->state = CONNECTION_DOWN;
+    c->job = (struct control_job){.data = c, .run = connect_cb, .done = connected_cb};
+    uv_timer_init(e->loop, &c->again);
+    c->again.data = c;
+}
+
+void connection_start(struct connection *c)
+{
+    assert(c->state == CONNECTION_DOWN);
+    c->state = CONNECTION_CONNECTING;
+    control_add(&c->engine->control, &c->job);
+}
+
+int connection_send(struct connection *c, const struct statement *statement,
+                    const struct parameters *parameters, connection_result_cb done)
+{
+    int rc;
+
+    assert(c->state == CONNECTION_IDLE);
+    c->statement = statement;
+    c->parameters = parameters;
+    c->done = done;
+    c->is_warned = false;
+    c->sent_at = uv_now(c->engine->loop);
+    rc = put(c);
+    if (rc == 0)
+        c->state = CONNECTION_BUSY;
+    else
+        lost(c); /* IDLE still: `done` doesn't fire */
+    return rc;
+}
+
+void connection_close(struct connection *c)
+{
+    c->is_closing = true;
+    uv_timer_stop(&c->again);
+    if (c->state != CONNECTION_CONNECTING)
+        drop(c);
+}

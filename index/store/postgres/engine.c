@@ -1,0 +1,421 @@
+/* Opening, which blocks: connects, makes or checks the schema, takes a lease, reads the volumes'
+ * names; then the connections are made by the control thread, and what is asked meanwhile waits for
+ * them. Closing, each step in the callback of the one before: what is on its way ends, the lease is
+ * given back, connections and timers are closed, the thread ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/base/volume_name.h"
+#include "index/store/postgres/internal.h"
+
+#define TICK_MS      250
+#define TRY_AGAIN_MS 5
+#define DEADLINE_MS  10000
+#define NAME         "postgres"
+
+/* --- What is sent when ------------------------------------------------------------------------ */
+
+static void prepare_cb(uv_prepare_t *prepare)
+{
+    struct postgres_engine *e = prepare->data;
+
+    uv_prepare_stop(prepare);
+    reads_send(e);
+    commits_send(e);
+}
+
+void engine_send_soon(struct postgres_engine *e)
+{
+    if (e->n_handles > 0 && !uv_is_closing((uv_handle_t *)&e->prepare))
+        uv_prepare_start(&e->prepare, prepare_cb);
+}
+
+static void tick_cb(uv_timer_t *timer);
+
+void engine_try_again_soon(struct postgres_engine *e)
+{
+    engine_send_soon(e);
+    if (!uv_is_closing((uv_handle_t *)&e->tick))
+        uv_timer_start(&e->tick, tick_cb, TRY_AGAIN_MS, TICK_MS);
+}
+
+static void check_silence(struct postgres_engine *e)
+{
+    uint64_t now = uv_now(e->loop);
+
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        struct connection *c = &e->connections[i];
+
+        if (c->state == CONNECTION_BUSY && now > c->sent_at + SILENCE_MS)
+            connection_lose(c, "it doesn't answer");
+    }
+}
+
+static void tick_cb(uv_timer_t *timer)
+{
+    struct postgres_engine *e = timer->data;
+    uint64_t now = uv_now(e->loop);
+
+    check_silence(e);
+    reads_give_up(e, e->is_aborted);
+    commits_give_up(e, e->is_aborted);
+    if (!e->is_closing && now >= e->renew_at) {
+        e->renew_at = now + (lease_holds(e) ? RENEW_MS : RENEW_MS / 6);
+        lease_renew(e);
+    }
+    engine_send_soon(e);
+    engine_close_if_idle(e);
+}
+
+void engine_note_away(struct postgres_engine *e, const char *why)
+{
+    if (!e->is_away && !e->is_closing)
+        log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
+    e->is_away = true;
+}
+
+void engine_note_here(struct postgres_engine *e)
+{
+    if (e->is_away && !e->is_closing)
+        log_limited(LOG_LEVEL_INFO, "the database %s can be reached again", e->uri);
+    e->is_away = false;
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static int refuse_uri(const char *why)
+{
+    log_error("--store %s", why);
+    return UV_EINVAL;
+}
+
+/* What libpq makes of it. A password there would stand in everybody's ps. */
+static int check_uri(const char *uri)
+{
+    char *problem = NULL;
+    PQconninfoOption *options = PQconninfoParse(uri, &problem);
+    bool has_password = false;
+
+    if (options == NULL) {
+        char text[300];
+
+        snprintf(text, sizeof(text), "isn't a URI that libpq takes: %.200s",
+                 problem != NULL ? problem : "no memory");
+        text[strcspn(text, "\n")] = '\0';
+        PQfreemem(problem);
+        return refuse_uri(text);
+    }
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
+        if ((strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0) &&
+            o->val != NULL)
+            has_password = true;
+    }
+    PQconninfoFree(options);
+    return has_password ? refuse_uri("has a password, which others could read in the list of "
+                                     "processes: put it into ~/.pgpass or the file that PGPASSFILE "
+                                     "names")
+                        : 0;
+}
+
+static bool verifies(PGconn *pg)
+{
+    PQconninfoOption *options = PQconninfo(pg);
+    bool found = false;
+
+    for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, "sslmode") == 0)
+            found = o->val != NULL && strcmp(o->val, "verify-full") == 0;
+    }
+    PQconninfoFree(options);
+    return found;
+}
+
+static void warn_of_the_way(PGconn *pg)
+{
+    const char *host = PQhost(pg);
+
+    if (host == NULL || host[0] == '/' || host[0] == '@' || strcmp(host, "localhost") == 0 ||
+        strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || verifies(pg))
+        return;
+    log_warn("the connection to the database at %s isn't verified, so that whoever sits between "
+             "could read and change everything: give the URI sslmode=verify-full",
+             host);
+}
+
+static int cannot_open(const struct postgres_engine *e, int rc, const char *why)
+{
+    log_error("cannot use the database %s: %s", e->uri, why);
+    return rc;
+}
+
+static int connect_first(struct postgres_engine *e)
+{
+    unsigned deadline = e->options.deadline_ms > 0 ? e->options.deadline_ms : DEADLINE_MS;
+    uint64_t until = uv_hrtime() / 1000000 + deadline;
+    char error[256] = "";
+
+    while ((e->pg = connection_make(e, false, error)) == NULL) {
+        if (uv_hrtime() / 1000000 + 200 >= until)
+            return cannot_open(e, STORE_AWAY, error);
+        uv_sleep(200);
+    }
+    return 0;
+}
+
+static int open_store(struct postgres_engine *e)
+{
+    char error[256] = "";
+    int rc = connect_first(e);
+
+    if (rc < 0)
+        return rc;
+    warn_of_the_way(e->pg);
+    rc = schema_prepare(&e->options, e->pg, error);
+    if (rc == 0 && !e->options.only_reads)
+        rc = lease_take(e, e->pg, &e->thread_lease, error);
+    if (rc == 0)
+        rc = volumes_load(e, e->pg, error);
+    if (rc < 0)
+        return cannot_open(e, rc, error);
+    e->lease = e->thread_lease;
+    e->base.number = e->lease.number;
+    return 0;
+}
+
+static void free_engine(struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < READERS; i++) {
+        array_deinit(&e->readers[i].keys);
+        array_deinit(&e->readers[i].generations);
+    }
+    commits_deinit(e);
+    names_deinit(&e->volumes);
+    PQfinish(e->pg);
+    free(e->renewal);
+    free(e->uri);
+    free(e->name);
+    free(e);
+}
+
+static void init_connections(struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        struct connection *c = &e->connections[i];
+
+        c->number = i;
+        c->is_session = i >= READERS;
+        c->is_lazy = i >= READERS && i < READERS + ANNOUNCERS;
+        connection_init(c, e);
+        if (!c->is_session || !e->options.only_reads)
+            connection_start(c);
+    }
+    for (unsigned i = 0; i < READERS; i++) {
+        e->readers[i].connection = &e->connections[i];
+        TAILQ_INIT(&e->readers[i].asked);
+    }
+}
+
+static int start(struct postgres_engine *e)
+{
+    int rc = control_start(&e->control, e->loop);
+
+    if (rc < 0)
+        return cannot_open(e, rc, uv_strerror(rc));
+    e->control_runs = true;
+    uv_prepare_init(e->loop, &e->prepare);
+    uv_timer_init(e->loop, &e->tick);
+    e->prepare.data = e->tick.data = e;
+    e->n_handles = 2 + CONNECTIONS;
+    uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
+    e->renew_at = uv_now(e->loop) + RENEW_MS;
+    init_connections(e);
+    return lease_start(e);
+}
+
+static struct postgres_engine *engine_new(uv_loop_t *loop,
+                                          const struct postgres_engine_options *options)
+{
+    struct postgres_engine *e = calloc(1, sizeof(*e));
+
+    if (e == NULL)
+        return NULL;
+    e->base = (struct store){.engine = &postgres_engine_calls, .numbers = NUMBERS};
+    e->loop = loop;
+    e->options = *options;
+    e->uri = strdup(options->uri);
+    e->name = strdup(options->name != NULL ? options->name : "");
+    e->indexes = 1;
+    for (unsigned kind = 0; kind < REQUEST_KINDS; kind++)
+        TAILQ_INIT(&e->waiting[kind]);
+    if (e->uri != NULL && e->name != NULL && commits_init(e) == 0)
+        return e;
+    free_engine(e);
+    return NULL;
+}
+
+int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *options,
+                         struct store **store)
+{
+    struct postgres_engine *e;
+    int rc = check_uri(options->uri);
+
+    if (rc < 0)
+        return rc;
+    e = engine_new(loop, options);
+    if (e == NULL) {
+        log_error("the index cannot be opened: out of memory");
+        return UV_ENOMEM;
+    }
+    rc = open_store(e);
+    if (rc == 0)
+        rc = start(e);
+    if (rc < 0) {
+        free_engine(e);
+        return rc;
+    }
+    *store = &e->base;
+    return 0;
+}
+
+/* --- Closing ---------------------------------------------------------------------------------- */
+
+static void thread_ended_cb(void *arg)
+{
+    struct postgres_engine *e = arg;
+    store_close_cb cb = e->close_cb;
+    void *cb_arg = e->close_arg;
+
+    free_engine(e);
+    cb(cb_arg);
+}
+
+static void handle_closed_cb(uv_handle_t *handle)
+{
+    struct postgres_engine *e = handle->data;
+
+    if (--e->n_handles == 0)
+        control_stop(&e->control, thread_ended_cb, e);
+}
+
+static void timer_closed_cb(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+
+    if (--c->engine->n_handles == 0)
+        control_stop(&c->engine->control, thread_ended_cb, c->engine);
+}
+
+static bool is_connecting(const struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        if (e->connections[i].state == CONNECTION_CONNECTING)
+            return true;
+    }
+    return false;
+}
+
+static void close_handles(struct postgres_engine *e)
+{
+    uv_close((uv_handle_t *)&e->prepare, handle_closed_cb);
+    uv_close((uv_handle_t *)&e->tick, handle_closed_cb);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        uv_close((uv_handle_t *)&e->connections[i].again, timer_closed_cb);
+}
+
+void engine_close_if_idle(struct postgres_engine *e)
+{
+    if (!e->is_closing || !reads_are_idle(e) || !commits_are_idle(e) || e->n_namings > 0 ||
+        lease_is_running(e))
+        return;
+    if (!e->is_released) {
+        e->is_released = true;
+        for (unsigned i = 0; i < CONNECTIONS; i++)
+            connection_close(&e->connections[i]);
+        lease_release(e);
+        if (lease_is_running(e))
+            return;
+    }
+    if (!is_connecting(e) && !uv_is_closing((uv_handle_t *)&e->tick))
+        close_handles(e);
+}
+
+static void close_store(struct store *store, store_close_cb cb, void *arg)
+{
+    struct postgres_engine *e = engine_of(store);
+
+    e->is_closing = true;
+    e->close_cb = cb;
+    e->close_arg = arg;
+    reads_give_up(e, true);
+    engine_try_again_soon(e); /* so that `cb` comes from the loop */
+}
+
+static void abort_store(struct store *store)
+{
+    struct postgres_engine *e = engine_of(store);
+
+    e->is_aborted = true;
+    engine_try_again_soon(e);
+}
+
+/* --- The rest --------------------------------------------------------------------------------- */
+
+static const char *volume_name(const struct store *store, uint32_t id)
+{
+    return names_text(&engine_of(store)->volumes, id);
+}
+
+static uint64_t last_generation(const struct store *store)
+{
+    return engine_of(store)->lease.last_generation;
+}
+
+static uint64_t sum(int64_t own, int64_t others)
+{
+    return own + others > 0 ? (uint64_t)(own + others) : 0;
+}
+
+static void stats(const struct store *store, struct store_stats *stats)
+{
+    const struct postgres_engine *e = engine_of(store);
+    struct counts own = {0};
+
+    for (unsigned i = READERS; i < CONNECTIONS; i++) {
+        own.keys += e->sessions[i].keys;
+        own.unlinked += e->sessions[i].unlinked;
+        own.orphans += e->sessions[i].orphans;
+    }
+    *stats = e->stats;
+    stats->keys = sum(own.keys, e->others.keys);
+    stats->unlinked = sum(own.unlinked, e->others.unlinked);
+    stats->orphans = sum(own.orphans, e->others.orphans);
+    stats->table_bytes = e->table_bytes;
+    stats->sync = e->options.sync;
+    stats->is_away = e->is_away;
+    stats->indexes = e->indexes;
+}
+
+static bool leads(const struct store *store)
+{
+    return engine_boot_ms() < engine_of(store)->lease.leads_until;
+}
+
+const struct store_engine postgres_engine_calls = {
+    .name = NAME,
+    .close = close_store,
+    .abort = abort_store,
+    .get = reads_get,
+    .get_orphan = reads_get_orphan,
+    .view = reads_view,
+    .list = lists_list,
+    .list_orphans = lists_list_orphans,
+    .cancel = reads_cancel,
+    .commit = commits_commit,
+    .announce = commits_announce,
+    .volume_id = volumes_id,
+    .volume_name = volume_name,
+    .last_generation = last_generation,
+    .stats = stats,
+    .leads = leads,
+};

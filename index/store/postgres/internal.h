@@ -1,0 +1,238 @@
+/* What the files of the engine share. */
+#ifndef MKV_POSTGRES_INTERNAL_H
+#define MKV_POSTGRES_INTERNAL_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "index/store/names.h"
+#include "index/store/postgres/arrays.h"
+#include "index/store/postgres/connection.h"
+#include "index/store/postgres/postgres_engine.h"
+
+#define READERS      2
+#define ANNOUNCERS   1
+#define COMMITTERS   3
+#define CONNECTIONS  (READERS + ANNOUNCERS + COMMITTERS)
+#define NUMBERS      256 /* of indexes on one database */
+#define LEASE_MS     10000
+#define RENEW_MS     3000
+#define LEASE_MARGIN 1500  /* ms that an index stops before others may think it dead */
+#define PATIENCE_MS  10000 /* that what can't be sent waits */
+#define SILENCE_MS   15000 /* that a statement may take before its connection counts as lost */
+#define WAITING_MAX  65536 /* readings, and changes: more are refused */
+
+enum statement_number {
+    STATEMENT_GET,
+    STATEMENT_GET_ORPHAN,
+    STATEMENT_VIEW,
+    STATEMENT_LIST,
+    STATEMENT_LIST_TO,
+    STATEMENT_LIST_ORPHANS,
+    STATEMENT_LIST_ORPHANS_OF,
+    STATEMENT_LIST_MINE,
+    STATEMENT_NAMES,
+    STATEMENT_CHANGE /* the first of those of commit_sql.c */
+};
+
+/* What is read, in queues of one statement each. */
+enum request_kind {
+    REQUEST_GET,
+    REQUEST_GET_ORPHAN,
+    REQUEST_VIEW,
+    REQUEST_LIST,
+    REQUEST_LIST_ORPHANS,
+    REQUEST_NAME,
+    REQUEST_KINDS
+};
+
+struct store_request {
+    enum request_kind kind;
+    struct postgres_engine *engine;
+    struct store_reading *reading; /* NULL: nobody waits any more */
+    const void *key;               /* borrowed, of one key; or the listing's own */
+    size_t len;
+    uint64_t generation;
+    uint64_t until; /* loop time at which it is given up */
+    union {
+        store_got_cb got;
+        store_got_orphan_cb got_orphan;
+        store_viewed_cb viewed;
+        store_listed_cb listed;
+        store_identified_cb identified;
+    } done;
+    TAILQ_ENTRY(store_request) link;
+    struct listing *listing; /* of a listing alone */
+};
+
+TAILQ_HEAD(request_queue, store_request);
+
+/* A reader and what it was asked. */
+struct reader_state {
+    struct connection *connection;
+    enum request_kind kind;
+    struct request_queue asked; /* in the order of the arrays */
+    struct array keys;
+    struct array generations;
+    struct parameters parameters;
+    char numbers[4][8];
+    PGresult *held; /* what has places whose names are being read */
+};
+
+struct batch; /* commits.c */
+
+/* The lease, as the loop knows it. */
+struct lease {
+    uint64_t instance; /* what orphans are marked with */
+    unsigned number;
+    uint64_t valid_until; /* CLOCK_BOOTTIME, ms */
+    uint64_t leads_until; /* likewise; 0: another index leads */
+    uint64_t last_generation;
+};
+
+struct counts {
+    int64_t keys;
+    int64_t unlinked;
+    int64_t orphans;
+};
+
+struct postgres_engine {
+    struct store base;
+    uv_loop_t *loop;
+    char *uri;
+    char *name;
+    struct postgres_engine_options options;
+    struct control control;
+    PGconn *pg;                                 /* the thread's own; NULL: it is to connect */
+    struct connection connections[CONNECTIONS]; /* readers, announcers, committers */
+    struct reader_state readers[READERS];
+    struct request_queue waiting[REQUEST_KINDS];
+    unsigned n_waiting;
+    struct batch *batches[ANNOUNCERS + COMMITTERS]; /* of the connections after the readers */
+    STAILQ_HEAD(, pending) commits;                 /* that wait for a batch */
+    STAILQ_HEAD(, pending) announcements;
+    unsigned n_pending;
+    uv_prepare_t prepare; /* sends what has gathered at the end of a turn */
+    uv_timer_t tick;
+    struct names volumes;
+    struct lease lease;
+    struct lease thread_lease;           /* the same, as the thread knows it */
+    struct counts sessions[CONNECTIONS]; /* ours: what they have added */
+    struct counts others;                /* what all other sessions have, as of the last renewal */
+    unsigned indexes;
+    uint64_t table_bytes;
+    bool is_away; /* and that was logged */
+    struct store_stats stats;
+    struct renewal *renewal; /* lease.c */
+    bool is_closing;
+    bool is_aborted;    /* nothing waits for the database any more */
+    unsigned n_namings; /* volumes whose ids the thread gives out */
+    uint64_t renew_at;  /* loop time of the next renewal */
+    bool control_runs;
+    bool is_released; /* the lease, in closing */
+    unsigned n_handles;
+    store_close_cb close_cb;
+    void *close_arg;
+};
+
+static inline struct postgres_engine *engine_of(const struct store *store)
+{
+    return (struct postgres_engine *)store;
+}
+
+/* engine.c */
+extern const struct store_engine postgres_engine_calls;
+/* Has what waits sent at the end of the loop's turn. */
+void engine_send_soon(struct postgres_engine *e);
+/* The same, and once more a few ms later: something may have to wait for that. */
+void engine_try_again_soon(struct postgres_engine *e);
+/* The database can be reached, or not: logs a change. */
+void engine_note_away(struct postgres_engine *e, const char *why);
+void engine_note_here(struct postgres_engine *e);
+void engine_close_if_idle(struct postgres_engine *e);
+/* CLOCK_BOOTTIME in ms: it counts what a machine sleeps. */
+uint64_t engine_boot_ms(void);
+
+/* reads.c */
+int reads_get(struct store *store, struct store_reading *reading, const void *key, size_t len,
+              struct record *record, store_got_cb done);
+int reads_get_orphan(struct store *store, struct store_reading *reading, const void *key,
+                     size_t len, uint64_t generation, struct orphan *orphan,
+                     store_got_orphan_cb done);
+int reads_view(struct store *store, struct store_reading *reading, const void *key, size_t len,
+               struct store_view *view, store_viewed_cb done);
+void reads_cancel(struct store *store, struct store_reading *reading);
+/* Makes a request that waits; NULL when there is no memory, or no room for more. */
+struct store_request *reads_add(struct postgres_engine *e, enum request_kind kind,
+                                struct store_reading *reading);
+void request_free(struct store_request *q);
+/* Ends it with an error, unless nobody waits. */
+void request_fail(struct store_request *q, int rc);
+/* Sends what waits on readers that are idle. */
+void reads_send(struct postgres_engine *e);
+/* Ends those that have waited for too long; all of them with `all`. */
+void reads_give_up(struct postgres_engine *e, bool all);
+/* Whether none waits or is in flight. */
+bool reads_are_idle(const struct postgres_engine *e);
+/* The value of a row's column, in binary. */
+const char *reads_value(const PGresult *result, int row, int column, size_t *n);
+int reads_record(const PGresult *result, int row, int column, const void *key, size_t len,
+                 struct record *record);
+int reads_orphan(const PGresult *result, int row, int column, const void *key, size_t len,
+                 struct orphan *orphan);
+
+/* lists.c */
+int lists_list(struct store *store, struct store_reading *reading, const struct store_range *range,
+               store_list_cb each, void *arg, store_listed_cb done);
+int lists_list_orphans(struct store *store, struct store_reading *reading,
+                       const struct store_orphan_range *range, store_orphan_cb each, void *arg,
+                       store_listed_cb done);
+void listing_free(struct listing *listing);
+const struct statement *listing_statement(struct store_request *q, struct reader_state *r);
+/* Gives out a page. True: it isn't over, and waits for the next one. */
+bool listing_take(struct store_request *q, const PGresult *result);
+
+/* commits.c */
+int commits_init(struct postgres_engine *e);
+void commits_deinit(struct postgres_engine *e);
+int commits_commit(struct store *store, struct store_commit *commit,
+                   const struct store_change *changes, size_t n, store_commit_cb done);
+int commits_announce(struct store *store, struct store_commit *commit,
+                     const struct store_change *change, store_commit_cb done);
+void commits_send(struct postgres_engine *e);
+void commits_give_up(struct postgres_engine *e, bool all);
+bool commits_are_idle(const struct postgres_engine *e);
+/* The session of a connection was fenced: what was unknown of its batch is known. */
+void commits_fenced(struct postgres_engine *e, struct connection *c);
+
+/* lease.c */
+/* Blocks: takes a number and a lease by this connection, and reads what there is. */
+int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char error[256]);
+int lease_start(struct postgres_engine *e);
+/* Begins a renewal unless one runs. */
+void lease_renew(struct postgres_engine *e);
+bool lease_is_running(const struct postgres_engine *e);
+/* Gives it back, with one more renewal. */
+void lease_release(struct postgres_engine *e);
+bool lease_holds(const struct postgres_engine *e);
+/* In the thread: makes a session's row its connection's own, so that nothing that was sent before
+ * can be carried out any more, and finds what became of a batch whose end isn't known. 0 or
+ * negative, and c->error. */
+int lease_fence(struct connection *c, PGconn *pg);
+
+/* schema.c */
+/* Blocks: makes the schema where there is none, else checks it. 0, or negative and a line in
+ * `error`. */
+int schema_prepare(const struct postgres_engine_options *options, PGconn *pg, char error[256]);
+
+/* volumes.c */
+int volumes_id(struct store *store, struct store_reading *reading, const char *name, uint32_t *id,
+               store_identified_cb done);
+/* Takes up names from a result of (id, name), in order. */
+int volumes_take(struct postgres_engine *e, const PGresult *result);
+/* Blocks: reads all names. */
+int volumes_load(struct postgres_engine *e, PGconn *pg, char error[256]);
+extern const struct statement volumes_statement;
+
+#endif

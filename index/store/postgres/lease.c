@@ -1,0 +1,514 @@
+/* The lease: a row of `indexes` that says who an index is, and that it lives. By the database's
+ * clock it is valid for ten seconds after each renewal; the index counts from before it asked for
+ * that, by a clock that goes on while the machine sleeps, and stops changing anything sooner. Who
+ * has lost it takes a new one, as another instance: what the old one has announced is then somebody
+ * else's to remove.
+ *
+ * Each renewal also takes over orphans of instances that live no more, a bite at a time, holds or
+ * asks for the lead, and sums up what the sessions of others count. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "index/base/log.h"
+#include "index/store/postgres/internal.h"
+
+#define BITE       500 /* orphans that are taken over at once, */
+#define BITES      20  /* and so often in a renewal */
+#define OWNERS     8   /* that are looked at in a renewal */
+#define TRIES      20
+#define SIZE_EVERY 20 /* renewals between looks at the tables' size */
+
+#define LIVES "renewed > now() - interval '10 seconds'"
+
+uint64_t engine_boot_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Never 0, and no sign. */
+static uint64_t random_number(void)
+{
+    uint64_t number = 0;
+
+    while (number == 0) {
+        if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+            number = uv_hrtime();
+        number >>= 2;
+    }
+    return number;
+}
+
+/* --- Statements that block -------------------------------------------------------------------- */
+
+#define ROOM 24 /* of a number as text */
+
+/* With numbers as parameters, and perhaps a text as the last one. NULL and a line in `error`. */
+static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
+                     char error[256])
+{
+    char texts[6][ROOM];
+    const char *values[7];
+    PGresult *result;
+
+    for (int i = 0; i < n; i++) {
+        snprintf(texts[i], ROOM, "%llu", (unsigned long long)numbers[i]);
+        values[i] = texts[i];
+    }
+    values[n] = text;
+    result = PQexecParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0);
+    if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
+        return result;
+    connection_note(error, PQerrorMessage(pg));
+    PQclear(result);
+    return NULL;
+}
+
+static int64_t number_at(const PGresult *result, int column)
+{
+    return strtoll(PQgetvalue(result, 0, column), NULL, 10);
+}
+
+/* --- Taking one ------------------------------------------------------------------------------- */
+
+/* The row of an index that lives no more, or a new one. */
+static PGresult *take_row(PGconn *pg, uint64_t instance, const char *name, char error[256])
+{
+    static const char *const sql[] = {
+        "UPDATE indexes SET instance = $1::int8, name = $2::text, renewed = now() WHERE number = "
+        "(SELECT number FROM indexes WHERE NOT (" LIVES ") ORDER BY number LIMIT 1 FOR UPDATE "
+        "SKIP LOCKED) AND NOT (" LIVES ") RETURNING number",
+        "INSERT INTO indexes (number, instance, name, renewed, last_generation) "
+        "SELECT coalesce(max(number) + 1, 0), $1::int8, $2::text, now(), 0 FROM indexes "
+        "ON CONFLICT DO NOTHING RETURNING number",
+    };
+
+    for (unsigned i = 0; i < TRIES; i++) {
+        PGresult *result = ask(pg, sql[i % 2], &instance, 1, name, error);
+
+        if (result == NULL || PQntuples(result) == 1)
+            return result;
+        PQclear(result);
+    }
+    snprintf(error, 256, "no number is free for this index");
+    return NULL;
+}
+
+static int read_last_generation(PGconn *pg, uint64_t *generation, char error[256])
+{
+    PGresult *result =
+        ask(pg,
+            "SELECT greatest((SELECT max(last_generation) FROM indexes), (SELECT value::int8 FROM "
+            "settings WHERE name = 'generation'), 0)",
+            NULL, 0, NULL, error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    *generation = (uint64_t)number_at(result, 0);
+    PQclear(result);
+    return 0;
+}
+
+int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char error[256])
+{
+    struct lease taken = {.instance = random_number()};
+    uint64_t asked = engine_boot_ms();
+    PGresult *result = take_row(pg, taken.instance, e->name, error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    taken.number = (unsigned)number_at(result, 0);
+    PQclear(result);
+    if (taken.number >= NUMBERS) {
+        snprintf(error, 256, "%d indexes use it already, which is all that can", NUMBERS);
+        return UV_ENOTSUP;
+    }
+    if (read_last_generation(pg, &taken.last_generation, error) < 0)
+        return STORE_AWAY;
+    taken.valid_until = asked + LEASE_MS - LEASE_MARGIN;
+    *lease = taken;
+    return 0;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+/* Waits for a statement that may still run: it has the row locked, or will find another token. */
+static int find_out(struct connection *c, PGconn *pg)
+{
+    const uint64_t numbers[] = {c->unknown_instance, c->number, random_number()};
+    PGresult *result =
+        ask(pg,
+            "WITH o AS (SELECT token FROM sessions WHERE instance = $1::int8 AND idx = $2::int8 "
+            "FOR UPDATE) UPDATE sessions s SET token = $3::int8 FROM o "
+            "WHERE s.instance = $1::int8 AND s.idx = $2::int8 RETURNING o.token",
+            numbers, 3, NULL, c->error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    c->was_done = PQntuples(result) == 1 && (uint64_t)number_at(result, 0) == c->unknown_token;
+    PQclear(result);
+    return 0;
+}
+
+int lease_fence(struct connection *c, PGconn *pg)
+{
+    struct postgres_engine *e = c->engine;
+    const uint64_t numbers[] = {e->thread_lease.instance, c->number, random_number()};
+    PGresult *result;
+
+    c->is_warned = false;
+    PQsetNoticeReceiver(pg, connection_notice_cb, c);
+    if (c->is_unknown && find_out(c, pg) < 0)
+        return STORE_AWAY;
+    result = ask(pg,
+                 "INSERT INTO sessions (instance, idx, token, keys, unlinked, orphans, seen) "
+                 "VALUES ($1::int8, $2::int8, $3::int8, 0, 0, 0, now()) "
+                 "ON CONFLICT (instance, idx) DO UPDATE SET token = $3::int8, seen = now() "
+                 "RETURNING keys, unlinked, orphans",
+                 numbers, 3, NULL, c->error);
+    if (result == NULL)
+        return STORE_AWAY;
+    for (int i = 0; i < 3; i++)
+        c->counts[i] = number_at(result, i);
+    PQclear(result);
+    if (c->is_warned) {
+        connection_note(c->error, "no standby confirms changes");
+        return STORE_AWAY;
+    }
+    c->instance = numbers[0];
+    c->token = numbers[2];
+    return 0;
+}
+
+/* --- Renewals, in the thread ------------------------------------------------------------------ */
+
+struct renewal {
+    struct control_job job;
+    struct postgres_engine *engine;
+    bool is_running;
+    unsigned turn;
+    uint64_t last_generation; /* of this index, so far */
+    uint64_t after_owner;     /* where the walk through owners goes on */
+    bool releases;            /* the last one: the lease is given back */
+    /* What it has found. */
+    int rc;
+    bool is_new; /* another lease */
+    uint64_t leads_until;
+    struct counts others;
+    unsigned indexes;
+    uint64_t table_bytes;
+    char error[256];
+};
+
+static int renew(struct renewal *r, PGconn *pg)
+{
+    struct postgres_engine *e = r->engine;
+    const uint64_t numbers[] = {e->thread_lease.instance, r->last_generation};
+    uint64_t asked = engine_boot_ms();
+    PGresult *result =
+        ask(pg,
+            "UPDATE indexes SET renewed = now(), last_generation = "
+            "greatest(last_generation, $2::int8) WHERE instance = $1::int8 AND " LIVES
+            " RETURNING number",
+            numbers, 2, NULL, r->error);
+    bool holds;
+
+    if (result == NULL)
+        return STORE_AWAY;
+    holds = PQntuples(result) == 1;
+    PQclear(result);
+    if (holds) {
+        e->thread_lease.valid_until = asked + LEASE_MS - LEASE_MARGIN;
+        return 0;
+    }
+    r->is_new = true;
+    return lease_take(e, pg, &e->thread_lease, r->error);
+}
+
+static int lead(struct renewal *r, PGconn *pg)
+{
+    uint64_t asked = engine_boot_ms();
+    PGresult *result = ask(pg,
+                           "INSERT INTO leader VALUES (1, $1::int8, now() + interval '10 seconds') "
+                           "ON CONFLICT (one) DO UPDATE SET instance = $1::int8, "
+                           "until = now() + interval '10 seconds' "
+                           "WHERE leader.instance = $1::int8 OR leader.until < now() RETURNING one",
+                           &r->engine->thread_lease.instance, 1, NULL, r->error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    r->leads_until = PQntuples(result) == 1 ? asked + LEASE_MS - LEASE_MARGIN : 0;
+    PQclear(result);
+    return 0;
+}
+
+static int count(struct renewal *r, PGconn *pg)
+{
+    PGresult *result = ask(pg,
+                           "SELECT coalesce(sum(keys), 0)::int8, coalesce(sum(unlinked), 0)::int8, "
+                           "coalesce(sum(orphans), 0)::int8, (SELECT count(*) FROM indexes "
+                           "WHERE " LIVES ") FROM sessions WHERE instance <> $1::int8",
+                           &r->engine->thread_lease.instance, 1, NULL, r->error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    r->others = (struct counts){number_at(result, 0), number_at(result, 1), number_at(result, 2)};
+    r->indexes = (unsigned)number_at(result, 3);
+    PQclear(result);
+    return 0;
+}
+
+/* What an owner that lives no more has left. They are left alone for a while: a request of its may
+ * still be on its way to a volume. The number of them, or negative. */
+static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
+{
+    const struct postgres_engine *e = r->engine;
+    const uint64_t numbers[] = {e->thread_lease.instance, e->options.grace_ms, owner, BITE};
+    PGresult *result =
+        ask(pg,
+            "UPDATE orphans SET owner = $1::int8, "
+            "held = (extract(epoch FROM now()) * 1000)::int8 + $2::int8 WHERE (key, gen) IN "
+            "(SELECT key, gen FROM orphans WHERE owner = $3::int8 AND NOT EXISTS "
+            "(SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
+            "LIMIT $4::int8 FOR UPDATE SKIP LOCKED)",
+            numbers, 4, NULL, r->error);
+    int taken;
+
+    if (result == NULL)
+        return STORE_AWAY;
+    taken = atoi(PQcmdTuples(result));
+    PQclear(result);
+    return taken;
+}
+
+/* The owner after that one; 0: there is none. */
+static int next_owner(struct renewal *r, PGconn *pg, uint64_t *owner)
+{
+    PGresult *result =
+        ask(pg, "SELECT owner FROM orphans WHERE owner > $1::int8 ORDER BY owner LIMIT 1", owner, 1,
+            NULL, r->error);
+
+    if (result == NULL)
+        return STORE_AWAY;
+    *owner = PQntuples(result) == 1 ? (uint64_t)number_at(result, 0) : 0;
+    PQclear(result);
+    return 0;
+}
+
+static int take_over_some(struct renewal *r, PGconn *pg)
+{
+    unsigned bites = 0;
+
+    for (unsigned i = 0; i < OWNERS && bites < BITES; i++) {
+        uint64_t owner = r->after_owner;
+        int rc = next_owner(r, pg, &owner);
+        int taken = 0;
+
+        if (rc < 0)
+            return rc;
+        do {
+            if (owner != 0 && owner != r->engine->thread_lease.instance)
+                taken = take_over(r, pg, owner);
+        } while (taken == BITE && ++bites < BITES);
+        if (taken < 0)
+            return taken;
+        if (taken < BITE)
+            r->after_owner = owner;
+        if (owner == 0) /* the walk begins anew in the next renewal */
+            break;
+    }
+    return 0;
+}
+
+/* What PostgreSQL alone has is no failure where it isn't there. */
+static void measure(struct renewal *r, PGconn *pg)
+{
+    char ignored[256];
+    PGresult *result;
+
+    if (r->turn++ % SIZE_EVERY != 0)
+        return;
+    result = ask(pg,
+                 "SELECT pg_total_relation_size('keys') + pg_total_relation_size('orphans') + "
+                 "pg_total_relation_size('sessions')",
+                 NULL, 0, NULL, ignored);
+    if (result != NULL)
+        r->table_bytes = (uint64_t)number_at(result, 0);
+    PQclear(result);
+}
+
+/* Sessions of instances that are long gone become one row, and so do those of one that stops. */
+static int fold(struct renewal *r, PGconn *pg, const char *which)
+{
+    char sql[700];
+    PGresult *result;
+
+    snprintf(
+        sql, sizeof(sql),
+        "WITH d AS (DELETE FROM sessions WHERE %s RETURNING keys, unlinked, orphans) "
+        "INSERT INTO sessions (instance, idx, token, keys, unlinked, orphans, seen) "
+        "SELECT 0, 0, 0, sum(keys)::int8, sum(unlinked)::int8, sum(orphans)::int8, now() FROM d "
+        "HAVING count(*) > 0 ON CONFLICT (instance, idx) DO UPDATE "
+        "SET keys = sessions.keys + excluded.keys, "
+        "unlinked = sessions.unlinked + excluded.unlinked, "
+        "orphans = sessions.orphans + excluded.orphans",
+        which);
+    result = ask(pg, sql, &r->engine->thread_lease.instance, 1, NULL, r->error);
+    if (result == NULL)
+        return STORE_AWAY;
+    PQclear(result);
+    return 0;
+}
+
+static int run_all(struct renewal *r, PGconn *pg)
+{
+    int rc;
+
+    if (r->releases) {
+        PGresult *result = ask(pg,
+                               "UPDATE indexes SET renewed = to_timestamp(0), last_generation = "
+                               "greatest(last_generation, $2::int8) WHERE instance = $1::int8",
+                               (uint64_t[]){r->engine->thread_lease.instance, r->last_generation},
+                               2, NULL, r->error);
+
+        PQclear(result);
+        return result == NULL ? STORE_AWAY : fold(r, pg, "instance = $1::int8");
+    }
+    rc = renew(r, pg);
+    if (rc == 0)
+        rc = lead(r, pg);
+    if (rc == 0)
+        rc = count(r, pg);
+    if (rc == 0)
+        rc = take_over_some(r, pg);
+    if (rc == 0 && r->leads_until != 0 && r->turn % SIZE_EVERY == 1)
+        rc = fold(r, pg,
+                  "instance <> 0 AND instance <> $1::int8 AND seen < now() - interval '1 day' AND "
+                  "instance NOT IN (SELECT instance FROM indexes WHERE " LIVES ")");
+    if (rc == 0)
+        measure(r, pg);
+    return rc;
+}
+
+/* One that only reads has no lease. */
+static int read_all(struct renewal *r, PGconn *pg)
+{
+    int rc = count(r, pg);
+
+    if (rc == 0)
+        measure(r, pg);
+    return rc;
+}
+
+static void run_cb(struct control_job *job)
+{
+    struct renewal *r = job->data;
+    struct postgres_engine *e = r->engine;
+
+    r->is_new = false;
+    if (e->pg == NULL)
+        e->pg = connection_make(e, false, r->error);
+    r->rc = e->pg == NULL           ? STORE_AWAY
+            : e->options.only_reads ? read_all(r, e->pg)
+                                    : run_all(r, e->pg);
+    if (r->rc < 0 && e->pg != NULL) {
+        PQfinish(e->pg);
+        e->pg = NULL;
+    }
+}
+
+/* --- In the loop ------------------------------------------------------------------------------ */
+
+bool lease_holds(const struct postgres_engine *e)
+{
+    return engine_boot_ms() < e->lease.valid_until;
+}
+
+/* Nothing of the old instance's can be changed any more; what is on its way is found out. */
+static void become_another(struct postgres_engine *e)
+{
+    log_warn("this index was out of touch with its database for too long, and is another one now: "
+             "what it was writing meanwhile has failed");
+    for (unsigned i = READERS; i < CONNECTIONS; i++) {
+        struct connection *c = &e->connections[i];
+
+        if (c->state == CONNECTION_IDLE || c->state == CONNECTION_BUSY)
+            connection_lose(c, "the lease was lost");
+    }
+}
+
+static void take_found(struct postgres_engine *e, const struct renewal *r)
+{
+    uint64_t last = e->lease.last_generation;
+
+    e->lease = e->thread_lease;
+    if (e->lease.last_generation < last)
+        e->lease.last_generation = last;
+    e->lease.leads_until = r->leads_until;
+    e->base.number = e->lease.number;
+    e->others = r->others;
+    e->indexes = r->indexes;
+    if (r->table_bytes != 0)
+        e->table_bytes = r->table_bytes;
+    if (r->is_new)
+        become_another(e);
+    engine_note_here(e);
+    engine_send_soon(e);
+}
+
+static void done_cb(struct control_job *job)
+{
+    struct renewal *r = job->data;
+    struct postgres_engine *e = r->engine;
+
+    r->is_running = false;
+    if (e->is_closing) {
+        engine_close_if_idle(e);
+        return;
+    }
+    if (r->rc < 0)
+        engine_note_away(e, r->error);
+    else
+        take_found(e, r);
+}
+
+void lease_renew(struct postgres_engine *e)
+{
+    struct renewal *r = e->renewal;
+
+    if (r->is_running)
+        return;
+    r->is_running = true;
+    r->last_generation = e->lease.last_generation;
+    control_add(&e->control, &r->job);
+}
+
+int lease_start(struct postgres_engine *e)
+{
+    struct renewal *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return UV_ENOMEM;
+    r->engine = e;
+    r->job = (struct control_job){.data = r, .run = run_cb, .done = done_cb};
+    e->renewal = r;
+    lease_renew(e);
+    return 0;
+}
+
+bool lease_is_running(const struct postgres_engine *e)
+{
+    return e->renewal != NULL && e->renewal->is_running;
+}
+
+/* Gives it back, so that others needn't wait until it has run out. */
+void lease_release(struct postgres_engine *e)
+{
+    e->renewal->releases = true;
+    if (!e->options.only_reads && !e->is_away)
+        lease_renew(e);
+}

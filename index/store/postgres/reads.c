@@ -1,0 +1,569 @@
+/* What is read of one key: gets, orphans, views. Each kind gathers in a queue, and an idle reader
+ * takes all that waits of one kind as arrays of one statement, whose rows come back with their
+ * number in the arrays; a number without a row is a key that there is nothing of.
+ *
+ * A place names its volume by an id. Where another index has given one out since, the reader asks
+ * for the names first, and holds the rows until it has them.
+ *
+ * Failures: the connection is lost, and what was in flight joins the queue again, until its
+ * patience ends: then it is STORE_AWAY. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/base/log.h"
+#include "index/store/postgres/internal.h"
+
+#define BATCH_MAX 512 /* keys of one statement */
+
+static const struct statement statements[] = {
+    [REQUEST_GET] = {STATEMENT_GET,
+                     "SELECT u.i, k.rec FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
+                     "JOIN keys k ON k.key = u.key"},
+    [REQUEST_GET_ORPHAN] = {STATEMENT_GET_ORPHAN,
+                            "SELECT u.i, o.orphan FROM unnest($1::bytea[], $2::int8[]) "
+                            "WITH ORDINALITY u(key, gen, i) "
+                            "JOIN orphans o ON o.key = u.key AND o.gen = u.gen"},
+    [REQUEST_VIEW] = {STATEMENT_VIEW,
+                      "SELECT u.i, k.rec, o.orphan, (SELECT max(x.time) FROM orphans x "
+                      "WHERE x.key = u.key AND x.gen >= coalesce(k.gen, 0)) "
+                      "FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
+                      "LEFT JOIN keys k ON k.key = u.key "
+                      "LEFT JOIN orphans o ON o.key = u.key AND o.gen = k.gen"},
+};
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+const char *reads_value(const PGresult *result, int row, int column, size_t *n)
+{
+    if (PQgetisnull(result, row, column))
+        return NULL;
+    *n = (size_t)PQgetlength(result, row, column);
+    return PQgetvalue(result, row, column);
+}
+
+static uint64_t number_at(const PGresult *result, int row, int column)
+{
+    size_t n;
+    const char *value = reads_value(result, row, column, &n);
+
+    return value != NULL && n == 8 ? load_be64(value) : 0;
+}
+
+static int damaged(const char *what, int rc, const void *key, size_t len)
+{
+    log_limited(LOG_LEVEL_ERROR, "the database holds %s %s: key \"%.*s\"", what,
+                rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
+    return UV_EIO;
+}
+
+int reads_record(const PGresult *result, int row, int column, const void *key, size_t len,
+                 struct record *record)
+{
+    size_t n;
+    const char *value = reads_value(result, row, column, &n);
+    int rc;
+
+    if (value == NULL)
+        return UV_ENOENT;
+    rc = record_decode((const unsigned char *)value, n, record);
+    return rc < 0 ? damaged("a record", rc, key, len) : 0;
+}
+
+int reads_orphan(const PGresult *result, int row, int column, const void *key, size_t len,
+                 struct orphan *orphan)
+{
+    size_t n;
+    const char *value = reads_value(result, row, column, &n);
+    int rc;
+
+    if (value == NULL)
+        return UV_ENOENT;
+    rc = orphan_decode((const unsigned char *)value, n, orphan);
+    return rc < 0 ? damaged("an orphan", rc, key, len) : 0;
+}
+
+/* --- Requests --------------------------------------------------------------------------------- */
+
+void request_free(struct store_request *q)
+{
+    if (q->reading != NULL)
+        q->reading->request = NULL;
+    if (q->listing != NULL)
+        listing_free(q->listing);
+    free(q);
+}
+
+/* Nobody waits any more, as far as the caller can see: its callback may begin another reading. */
+static void detach(struct store_request *q)
+{
+    q->reading->request = NULL;
+    q->reading = NULL;
+}
+
+void request_fail(struct store_request *q, int rc)
+{
+    struct store_reading *reading = q->reading;
+
+    if (reading == NULL)
+        return;
+    detach(q);
+    switch (q->kind) {
+    case REQUEST_GET:
+        q->done.got(reading, rc, NULL);
+        break;
+    case REQUEST_GET_ORPHAN:
+        q->done.got_orphan(reading, rc, NULL);
+        break;
+    case REQUEST_VIEW:
+        q->done.viewed(reading, rc, NULL);
+        break;
+    case REQUEST_LIST:
+    case REQUEST_LIST_ORPHANS:
+        q->done.listed(reading, rc);
+        break;
+    case REQUEST_NAME:
+        q->done.identified(reading, rc, 0);
+        break;
+    case REQUEST_KINDS:
+        break;
+    }
+}
+
+struct store_request *reads_add(struct postgres_engine *e, enum request_kind kind,
+                                struct store_reading *reading)
+{
+    struct store_request *q;
+
+    assert(reading->request == NULL && !e->is_closing);
+    if (e->n_waiting == WAITING_MAX || e->is_aborted)
+        return NULL;
+    q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        return NULL;
+    q->kind = kind;
+    q->engine = e;
+    q->reading = reading;
+    q->until = uv_now(e->loop) + PATIENCE_MS;
+    reading->request = q;
+    TAILQ_INSERT_TAIL(&e->waiting[kind], q, link);
+    e->n_waiting++;
+    engine_send_soon(e);
+    return q;
+}
+
+void reads_cancel(struct store *store, struct store_reading *reading)
+{
+    (void)store;
+    detach(reading->request);
+}
+
+static struct store_request *add_key(struct store *store, enum request_kind kind,
+                                     struct store_reading *reading, const void *key, size_t len)
+{
+    struct store_request *q = reads_add(engine_of(store), kind, reading);
+
+    if (q != NULL) {
+        q->key = key;
+        q->len = len;
+    }
+    return q;
+}
+
+int reads_get(struct store *store, struct store_reading *reading, const void *key, size_t len,
+              struct record *record, store_got_cb done)
+{
+    struct store_request *q = add_key(store, REQUEST_GET, reading, key, len);
+
+    (void)record;
+    if (q == NULL)
+        return STORE_AWAY;
+    q->done.got = done;
+    return STORE_LATER;
+}
+
+int reads_get_orphan(struct store *store, struct store_reading *reading, const void *key,
+                     size_t len, uint64_t generation, struct orphan *orphan,
+                     store_got_orphan_cb done)
+{
+    struct store_request *q = add_key(store, REQUEST_GET_ORPHAN, reading, key, len);
+
+    (void)orphan;
+    if (q == NULL)
+        return STORE_AWAY;
+    q->generation = generation;
+    q->done.got_orphan = done;
+    return STORE_LATER;
+}
+
+int reads_view(struct store *store, struct store_reading *reading, const void *key, size_t len,
+               struct store_view *view, store_viewed_cb done)
+{
+    struct store_request *q = add_key(store, REQUEST_VIEW, reading, key, len);
+
+    (void)view;
+    if (q == NULL)
+        return STORE_AWAY;
+    q->done.viewed = done;
+    return STORE_LATER;
+}
+
+/* --- Answers ---------------------------------------------------------------------------------- */
+
+static void answer_get(struct store_request *q, const PGresult *result, int row)
+{
+    struct store_reading *reading = q->reading;
+    struct record record;
+    int rc = row < 0 ? UV_ENOENT : reads_record(result, row, 1, q->key, q->len, &record);
+
+    detach(q);
+    q->done.got(reading, rc, rc == 0 ? &record : NULL);
+}
+
+static void answer_orphan(struct store_request *q, const PGresult *result, int row)
+{
+    struct store_reading *reading = q->reading;
+    struct orphan orphan;
+    int rc = row < 0 ? UV_ENOENT : reads_orphan(result, row, 1, q->key, q->len, &orphan);
+
+    detach(q);
+    q->done.got_orphan(reading, rc, rc == 0 ? &orphan : NULL);
+}
+
+static int read_view(const struct store_request *q, const PGresult *result, int row,
+                     struct store_view *view)
+{
+    int rc = reads_record(result, row, 1, q->key, q->len, &view->record);
+
+    if (rc < 0 && rc != UV_ENOENT)
+        return rc;
+    store_view_begin(view, rc == 0);
+    rc = reads_orphan(result, row, 2, q->key, q->len, &view->orphan);
+    if (rc == UV_ENOENT)
+        view->orphan.n_places = 0;
+    view->latest = number_at(result, row, 3);
+    return rc == UV_ENOENT ? 0 : rc;
+}
+
+static void answer_view(struct store_request *q, const PGresult *result, int row)
+{
+    struct store_reading *reading = q->reading;
+    struct store_view view;
+    int rc = row < 0 ? UV_EIO : read_view(q, result, row, &view);
+
+    detach(q);
+    q->done.viewed(reading, rc, rc == 0 ? &view : NULL);
+}
+
+static void answer_one(struct store_request *q, const PGresult *result, int row)
+{
+    if (q->reading == NULL)
+        return;
+    if (q->kind == REQUEST_GET)
+        answer_get(q, result, row);
+    else if (q->kind == REQUEST_GET_ORPHAN)
+        answer_orphan(q, result, row);
+    else
+        answer_view(q, result, row);
+}
+
+/* Rows come in any order, though hardly ever in another than that of the arrays. */
+static int find_row(const PGresult *result, uint64_t number, int *at)
+{
+    int rows = PQntuples(result);
+
+    for (int i = 0; i < rows; i++) {
+        int row = (*at + i) % rows;
+
+        if (number_at(result, row, 0) == number) {
+            *at = row + 1;
+            return row;
+        }
+    }
+    return -1;
+}
+
+/* Where each of the asked ones' row is. */
+static int *index_rows(const PGresult *result, size_t n)
+{
+    int *rows = malloc((n + 1) * sizeof(*rows));
+
+    if (rows == NULL)
+        return NULL;
+    for (size_t i = 0; i <= n; i++)
+        rows[i] = -1;
+    for (int i = 0; i < PQntuples(result); i++) {
+        uint64_t number = number_at(result, i, 0);
+
+        if (number <= n)
+            rows[number] = i;
+    }
+    return rows;
+}
+
+static void answer_all(struct reader_state *r, const PGresult *result)
+{
+    struct request_queue asked = TAILQ_HEAD_INITIALIZER(asked);
+    int *rows = index_rows(result, r->keys.count);
+    struct store_request *q;
+    int at = 0;
+
+    TAILQ_CONCAT(&asked, &r->asked, link);
+    for (uint64_t number = 1; (q = TAILQ_FIRST(&asked)) != NULL; number++) {
+        TAILQ_REMOVE(&asked, q, link);
+        answer_one(q, result, rows != NULL ? rows[number] : find_row(result, number, &at));
+        request_free(q);
+    }
+    free(rows);
+}
+
+static struct reader_state *state_of(struct connection *c)
+{
+    return &c->engine->readers[c - c->engine->connections];
+}
+
+/* What was in flight waits again, before the others. */
+static void put_back(struct reader_state *r)
+{
+    struct postgres_engine *e = r->connection->engine;
+    struct store_request *q;
+
+    while ((q = TAILQ_LAST(&r->asked, request_queue)) != NULL) {
+        TAILQ_REMOVE(&r->asked, q, link);
+        if (q->reading == NULL) {
+            request_free(q);
+            continue;
+        }
+        TAILQ_INSERT_HEAD(&e->waiting[r->kind], q, link);
+        e->n_waiting++;
+    }
+}
+
+static void fail_all(struct reader_state *r, const PGresult *result)
+{
+    struct store_request *q;
+
+    log_limited(LOG_LEVEL_ERROR, "the database can't be read: %s",
+                PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    while ((q = TAILQ_FIRST(&r->asked)) != NULL) {
+        TAILQ_REMOVE(&r->asked, q, link);
+        request_fail(q, UV_EIO);
+        request_free(q);
+    }
+}
+
+static void give_out(struct reader_state *r, PGresult *result)
+{
+    struct store_request *q = TAILQ_FIRST(&r->asked);
+
+    if (r->kind != REQUEST_LIST && r->kind != REQUEST_LIST_ORPHANS) {
+        answer_all(r, result);
+    } else {
+        struct postgres_engine *e = r->connection->engine;
+
+        TAILQ_REMOVE(&r->asked, q, link);
+        if (listing_take(q, result)) {
+            TAILQ_INSERT_TAIL(&e->waiting[q->kind], q, link);
+            e->n_waiting++;
+        } else {
+            request_free(q);
+        }
+    }
+    PQclear(result);
+}
+
+/* --- Names that aren't known yet -------------------------------------------------------------- */
+
+static bool knows(const struct postgres_engine *e, const struct place *places, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (places[i].volume >= e->volumes.count)
+            return false;
+    }
+    return true;
+}
+
+static bool knows_row(const struct postgres_engine *e, const PGresult *result, int row, int column,
+                      bool is_orphan)
+{
+    size_t n;
+    const char *value = reads_value(result, row, column, &n);
+    struct record record;
+    struct orphan orphan;
+
+    if (value == NULL)
+        return true;
+    if (is_orphan)
+        return orphan_decode((const unsigned char *)value, n, &orphan) < 0 ||
+               knows(e, orphan.places, orphan.n_places);
+    return record_decode((const unsigned char *)value, n, &record) < 0 ||
+           knows(e, record.places, record.n_places);
+}
+
+static bool knows_all(const struct reader_state *r, const PGresult *result)
+{
+    const struct postgres_engine *e = r->connection->engine;
+    bool orphans = r->kind == REQUEST_GET_ORPHAN || r->kind == REQUEST_LIST_ORPHANS;
+    int column = PQnfields(result) == 3 ? 2 : 1; /* a listing of orphans has the generation */
+
+    for (int i = 0; i < PQntuples(result); i++) {
+        if (!knows_row(e, result, i, column, orphans) ||
+            (r->kind == REQUEST_VIEW &&
+             (!knows_row(e, result, i, 1, false) || !knows_row(e, result, i, 2, true))))
+            return false;
+    }
+    return true;
+}
+
+static void named_cb(struct connection *c, PGresult *result)
+{
+    struct reader_state *r = state_of(c);
+    PGresult *held = r->held;
+
+    r->held = NULL;
+    if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK ||
+        volumes_take(c->engine, result) < 0) {
+        PQclear(held);
+        put_back(r);
+    } else {
+        give_out(r, held);
+    }
+    PQclear(result);
+}
+
+static void ask_for_names(struct reader_state *r, PGresult *result)
+{
+    struct connection *c = r->connection;
+
+    r->held = result;
+    store_be64(r->numbers[3], c->engine->volumes.count);
+    r->parameters.n = 1;
+    r->parameters.values[0] = r->numbers[3];
+    r->parameters.lengths[0] = 8;
+    if (connection_send(c, &volumes_statement, &r->parameters, named_cb) < 0)
+        named_cb(c, NULL);
+}
+
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+static void read_cb(struct connection *c, PGresult *result)
+{
+    struct reader_state *r = state_of(c);
+
+    if (result == NULL) {
+        put_back(r);
+    } else if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        fail_all(r, result);
+        PQclear(result);
+    } else if (!knows_all(r, result)) {
+        ask_for_names(r, result);
+    } else {
+        give_out(r, result);
+    }
+}
+
+static void take_waiting(struct postgres_engine *e, struct reader_state *r, enum request_kind kind,
+                         size_t max)
+{
+    struct store_request *q;
+
+    r->kind = kind;
+    while (max > 0 && (q = TAILQ_FIRST(&e->waiting[kind])) != NULL) {
+        TAILQ_REMOVE(&e->waiting[kind], q, link);
+        e->n_waiting--;
+        if (q->reading == NULL) {
+            request_free(q);
+            continue;
+        }
+        TAILQ_INSERT_TAIL(&r->asked, q, link);
+        max--;
+    }
+}
+
+static const struct statement *make_arrays(struct reader_state *r)
+{
+    struct parameters *p = &r->parameters;
+    struct store_request *q;
+
+    array_begin(&r->keys, ARRAY_BYTES);
+    array_begin(&r->generations, ARRAY_I64);
+    TAILQ_FOREACH(q, &r->asked, link)
+    {
+        array_add(&r->keys, q->key, q->len);
+        if (r->kind == REQUEST_GET_ORPHAN)
+            array_add_i64(&r->generations, q->generation);
+    }
+    if (array_end(&r->keys) < 0 || array_end(&r->generations) < 0)
+        return NULL;
+    p->n = r->kind == REQUEST_GET_ORPHAN ? 2 : 1;
+    p->values[0] = buf_bytes(&r->keys.bytes);
+    p->lengths[0] = (int)buf_size(&r->keys.bytes);
+    p->values[1] = buf_bytes(&r->generations.bytes);
+    p->lengths[1] = (int)buf_size(&r->generations.bytes);
+    return &statements[r->kind];
+}
+
+static void send_kind(struct postgres_engine *e, struct reader_state *r, enum request_kind kind)
+{
+    bool lists = kind == REQUEST_LIST || kind == REQUEST_LIST_ORPHANS;
+    const struct statement *statement;
+
+    take_waiting(e, r, kind, lists ? 1 : BATCH_MAX);
+    if (TAILQ_EMPTY(&r->asked))
+        return;
+    statement = lists ? listing_statement(TAILQ_FIRST(&r->asked), r) : make_arrays(r);
+    if (statement == NULL || connection_send(r->connection, statement, &r->parameters, read_cb) < 0)
+        put_back(r);
+}
+
+/* The kind whose first one waits for the longest. */
+static int next_kind(const struct postgres_engine *e)
+{
+    int found = -1;
+
+    for (int kind = 0; kind < REQUEST_NAME; kind++) {
+        const struct store_request *q = TAILQ_FIRST(&e->waiting[kind]);
+
+        if (q != NULL && (found < 0 || q->until < TAILQ_FIRST(&e->waiting[found])->until))
+            found = kind;
+    }
+    return found;
+}
+
+void reads_send(struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < READERS; i++) {
+        struct reader_state *r = &e->readers[i];
+        int kind = next_kind(e);
+
+        if (kind < 0)
+            return;
+        if (r->connection->state == CONNECTION_IDLE && TAILQ_EMPTY(&r->asked))
+            send_kind(e, r, (enum request_kind)kind);
+    }
+}
+
+void reads_give_up(struct postgres_engine *e, bool all)
+{
+    uint64_t now = uv_now(e->loop);
+
+    for (int kind = 0; kind < REQUEST_KINDS; kind++) {
+        struct store_request *q = TAILQ_FIRST(&e->waiting[kind]);
+
+        while (q != NULL && (all || q->until <= now || q->reading == NULL)) {
+            TAILQ_REMOVE(&e->waiting[kind], q, link);
+            e->n_waiting--;
+            request_fail(q, STORE_AWAY);
+            request_free(q);
+            q = TAILQ_FIRST(&e->waiting[kind]);
+        }
+    }
+}
+
+bool reads_are_idle(const struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < READERS; i++) {
+        if (!TAILQ_EMPTY(&e->readers[i].asked))
+            return false;
+    }
+    return e->n_waiting == 0;
+}

@@ -1,0 +1,178 @@
+/* Names of volumes: all of them are in memory, and those that other indexes add are read when a
+ * record first names one (reads.c), or when one is given out here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/store/postgres/internal.h"
+
+#define TRIES 20 /* others give ids out at the same time */
+
+const struct statement volumes_statement = {
+    STATEMENT_NAMES, "SELECT id, name FROM volumes WHERE id >= $1::int8 ORDER BY id"};
+
+int volumes_take(struct postgres_engine *e, const PGresult *result)
+{
+    int rc = 0;
+
+    for (int i = 0; i < PQntuples(result) && rc == 0; i++) {
+        size_t n = 0;
+        size_t len = 0;
+        const char *id = reads_value(result, i, 0, &n);
+        const char *name = reads_value(result, i, 1, &len);
+
+        if (id == NULL || n != 8 || name == NULL || len > NAMES_TEXT_MAX)
+            return UV_EIO;
+        if (load_be64(id) < e->volumes.count)
+            continue;
+        rc = load_be64(id) == e->volumes.count ? names_add(&e->volumes, name, len) : UV_EIO;
+    }
+    return rc;
+}
+
+/* Those from `first` on. */
+static PGresult *read_from(PGconn *pg, uint64_t first)
+{
+    char number[8];
+    const char *values[] = {number};
+    const int lengths[] = {8};
+    const int formats[] = {1};
+
+    store_be64(number, first);
+    return PQexecParams(pg, volumes_statement.sql, 1, NULL, values, lengths, formats, 1);
+}
+
+int volumes_load(struct postgres_engine *e, PGconn *pg, char error[256])
+{
+    PGresult *result = read_from(pg, e->volumes.count);
+    int rc = PQresultStatus(result) == PGRES_TUPLES_OK ? volumes_take(e, result) : STORE_AWAY;
+
+    if (rc < 0)
+        connection_note(error,
+                        rc == STORE_AWAY ? PQerrorMessage(pg) : "its volumes' ids have gaps");
+    PQclear(result);
+    return rc;
+}
+
+/* --- Giving out an id, in the thread ---------------------------------------------------------- */
+
+struct naming {
+    struct control_job job;
+    struct postgres_engine *engine;
+    struct store_request *request;
+    uint64_t first; /* names that are known */
+    char name[NAMES_TEXT_MAX + 1];
+    PGresult *result; /* those that aren't */
+};
+
+static bool has_name(const PGresult *result, const char *name)
+{
+    for (int i = 0; i < PQntuples(result); i++) {
+        if ((size_t)PQgetlength(result, i, 1) == strlen(name) &&
+            memcmp(PQgetvalue(result, i, 1), name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_name(PGconn *pg, const char *name)
+{
+    const char *values[] = {name};
+
+    PQclear(PQexecParams(pg,
+                         "INSERT INTO volumes (id, name) SELECT coalesce(max(id) + 1, 0), $1::text "
+                         "FROM volumes ON CONFLICT DO NOTHING",
+                         1, NULL, values, NULL, NULL, 0));
+}
+
+static void run_cb(struct control_job *job)
+{
+    struct naming *n = job->data;
+    struct postgres_engine *e = n->engine;
+    char error[256];
+
+    if (e->pg == NULL)
+        e->pg = connection_make(e, false, error);
+    for (unsigned i = 0; e->pg != NULL && i < TRIES; i++) {
+        PQclear(n->result);
+        n->result = read_from(e->pg, n->first);
+        if (PQresultStatus(n->result) != PGRES_TUPLES_OK) {
+            PQfinish(e->pg);
+            e->pg = NULL;
+        } else if (has_name(n->result, n->name)) {
+            return;
+        } else {
+            add_name(e->pg, n->name);
+        }
+    }
+    PQclear(n->result);
+    n->result = NULL;
+}
+
+static void done_cb(struct control_job *job)
+{
+    struct naming *n = job->data;
+    struct postgres_engine *e = n->engine;
+    struct store_request *q = n->request;
+    struct store_reading *reading = q->reading;
+    uint32_t id = 0;
+    int rc = n->result != NULL ? volumes_take(e, n->result) : STORE_AWAY;
+
+    if (rc == 0)
+        rc = names_id(&e->volumes, n->name, &id);
+    PQclear(n->result);
+    free(n);
+    e->n_namings--;
+    if (rc == 0 && reading != NULL) {
+        reading->request = NULL;
+        q->reading = NULL;
+        q->done.identified(reading, 0, id);
+    } else {
+        request_fail(q, rc);
+    }
+    request_free(q);
+    engine_close_if_idle(e);
+}
+
+static bool is_known(const struct postgres_engine *e, const char *name, uint32_t *id)
+{
+    for (uint32_t i = 0; i < e->volumes.count; i++) {
+        if (strcmp(names_text(&e->volumes, i), name) == 0) {
+            *id = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int volumes_id(struct store *store, struct store_reading *reading, const char *name, uint32_t *id,
+               store_identified_cb done)
+{
+    struct postgres_engine *e = engine_of(store);
+    struct store_request *q;
+    struct naming *n;
+
+    if (name[0] == '\0' || strlen(name) > NAMES_TEXT_MAX)
+        return UV_ENAMETOOLONG;
+    if (is_known(e, name, id))
+        return 0;
+    if (e->options.only_reads)
+        return UV_EROFS;
+    n = calloc(1, sizeof(*n));
+    q = calloc(1, sizeof(*q));
+    if (n == NULL || q == NULL) {
+        free(n);
+        free(q);
+        return UV_ENOMEM;
+    }
+    *q = (struct store_request){
+        .kind = REQUEST_NAME, .engine = e, .reading = reading, .done.identified = done};
+    reading->request = q;
+    n->job = (struct control_job){.data = n, .run = run_cb, .done = done_cb};
+    n->engine = e;
+    n->request = q;
+    n->first = e->volumes.count;
+    snprintf(n->name, sizeof(n->name), "%s", name);
+    e->n_namings++;
+    control_add(&e->control, &n->job);
+    return STORE_LATER;
+}
