@@ -17,6 +17,8 @@ struct volume_entry; /* index/cluster/volumes.h */
 
 struct index_server_options {
     const char *directory;       /* the index directory, created 0700 when missing */
+    const char *store_uri;       /* of the database that the store is in (store/postgres/uri.h), or
+                                    NULL: it is in the directory */
     const struct tls_files *tls; /* what volumes with TLS are asked with, or NULL: nothing */
     struct tls_paths tls_paths;  /* where that is from, absolute: for the status, and for whoever
                                     runs  the index next */
@@ -43,8 +45,8 @@ struct index_server_options {
         repair_after_ms; /* that a volume is away before its copies are made elsewhere; 0: never */
     uint64_t verify_every_ms; /* in which every copy is read once; 0: never */
     bool md5;                 /* compute and keep the MD5 of every value */
-    bool only_reads;          /* change nothing, in the directory or at volumes: only jobs that look
-                                 (job_only_looks()) are done. Without listeners alone */
+    bool only_reads;          /* change nothing, in the store or at volumes: only jobs that look
+                                 (job_only_looks()) are done, and requests that read */
     const int *listeners;     /* listening TCP sockets, the front's first; taken over on success */
     size_t n_listeners;       /* 0: only the admin socket answers */
     const int *admin_listeners; /* likewise, of the admin port */

@@ -15,6 +15,7 @@
 #include "launcher/commands/volume_list.h"
 #include "launcher/nginx/files.h"
 #include "launcher/nginx/prefix.h"
+#include "launcher/store_option.h"
 
 #define LIMIT_BURST 5 /* seconds of --limit-rate that a client may use at once */
 
@@ -32,6 +33,7 @@ struct index_options {
     unsigned ticket_ttl; /* seconds */
     uint64_t s3_upload_expiry_ms;
     const char *directory;
+    const char *store; /* URI, or NULL: the store is in the directory */
     const char *fallback;
     const char *volumes_file;
     const char *tls_ca;
@@ -42,6 +44,7 @@ struct index_options {
     bool no_md5;
     bool no_sync;
     bool protect;
+    bool read_only;
     unsigned grace_ms;
     uint64_t repair_after_ms;
     uint64_t verify_every_ms;
@@ -74,6 +77,9 @@ static const struct option index_option_table[] = {
     {"port", "[ADDR:]PORT", "3000", "where clients connect", option_set_listen,
      offsetof(struct index_options, listen)},
     INDEX_DIR_OPTION(struct index_options, directory),
+    STORE_OPTION(struct index_options, store),
+    {"read-only", NULL, NULL, "only read the database of --store, which may be a standby",
+     option_set_bool, offsetof(struct index_options, read_only)},
     {"replicas", "N", "1", "volumes that hold each value, up to 16", option_set_replicas,
      offsetof(struct index_options, replicas)},
     {"subvolumes", "N", "1", "directories that each volume is split into, up to 256",
@@ -469,6 +475,8 @@ static void fill_server_options(struct backend *b, const char *directory)
 
     b->options = (struct index_server_options){
         .directory = directory,
+        .store_uri = o->store,
+        .only_reads = o->read_only,
         .tls = &b->tls.files,
         .tls_paths = b->tls.paths,
         .volumes = b->volumes.entries,
@@ -631,6 +639,22 @@ static int serve_or_inspect(struct backend *b)
     return command_inspect(&site);
 }
 
+/* NULL, or what is wrong with options that go together. */
+static const char *find_problem(const struct index_options *o, char text[VOLUME_LIST_TEXT_MAX])
+{
+    const char *problem = o->store != NULL ? store_option_problem(o->store) : NULL;
+
+    if (problem != NULL) {
+        snprintf(text, VOLUME_LIST_TEXT_MAX, "--store %s", problem);
+        return text;
+    }
+    if (o->read_only && o->store == NULL)
+        return "--read-only needs --store: nobody else can write to the store in --index";
+    if (o->s3.port == o->listen.port)
+        return "--s3 needs another port than --port";
+    return command_check_tls(&o->common);
+}
+
 int index_main(int argc, char **argv)
 {
     struct index_options options = {.common = {.check = false}};
@@ -644,10 +668,8 @@ int index_main(int argc, char **argv)
     b.operands = argv;
     write_limits(&b);
     problem = gather_volumes(&b, &b.volumes, text);
-    if (problem == NULL && options.s3.port == options.listen.port)
-        problem = "--s3 needs another port than --port";
     if (problem == NULL)
-        problem = command_check_tls(&options.common);
+        problem = find_problem(&options, text);
     if (problem != NULL)
         exit_code = options_usage_error(&index_command, "%s", problem);
     else

@@ -62,6 +62,7 @@ static int start_server(struct offline *o, const struct order *order)
     const struct settings *s = &order->settings;
     const struct index_server_options options = {
         .directory = order->directory,
+        .store_uri = s->store_uri,
         .only_reads = order->only_reads,
         .tls = &order->tls,
         .volumes = s->volumes.entries,

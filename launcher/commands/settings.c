@@ -9,6 +9,7 @@
 #include "index/base/log.h"
 #include "index/base/small_file.h"
 #include "index/server.h"
+#include "launcher/store_option.h"
 
 #define FORMAT      "mkv-settings 1"
 #define FORMAT_NAME "mkv-settings "
@@ -32,17 +33,21 @@ static const struct field fields[N_FIELDS] = {
     [KEEP_MD5] = {"md5", 0, 1},
 };
 
-/* A line that stands there once or not at all: the absolute path of a file. */
-enum { SECRET, TLS_CA, TLS_CERT, TLS_KEY, N_PATHS };
+/* A line that stands there once or not at all: the absolute path of a file, or a URI. */
+enum { STORE, SECRET, TLS_CA, TLS_CERT, TLS_KEY, N_PATHS };
 
-static const char *const path_names[N_PATHS] = {
-    [SECRET] = "secret_file", [TLS_CA] = "tls_ca", [TLS_CERT] = "tls_cert", [TLS_KEY] = "tls_key"};
+static const char *const path_names[N_PATHS] = {[STORE] = "store",
+                                                [SECRET] = "secret_file",
+                                                [TLS_CA] = "tls_ca",
+                                                [TLS_CERT] = "tls_cert",
+                                                [TLS_KEY] = "tls_key"};
 
 void settings_deinit(struct settings *settings)
 {
     volume_list_deinit(&settings->volumes);
+    free((char *)settings->store_uri);
     free((char *)settings->secret_file);
-    settings->secret_file = NULL;
+    settings->store_uri = settings->secret_file = NULL;
     free((char *)settings->tls.authorities);
     free((char *)settings->tls.certificate);
     free((char *)settings->tls.key);
@@ -75,6 +80,7 @@ int settings_append(struct buf *out, const struct index_server_options *options,
         [KEEP_MD5] = options->md5,
     };
     const char *const paths[N_PATHS] = {
+        [STORE] = options->store_uri,
         [SECRET] = options->secret_file,
         [TLS_CA] = options->tls_paths.authorities,
         [TLS_CERT] = options->tls_paths.certificate,
@@ -154,7 +160,8 @@ static const char *take_field(struct reading *r, const char *name, const char *v
 static const char *take_path(struct reading *r, const char *name, const char *value, bool *taken)
 {
     struct tls_paths *tls = &r->settings->tls;
-    const char **const paths[N_PATHS] = {[SECRET] = &r->settings->secret_file,
+    const char **const paths[N_PATHS] = {[STORE] = &r->settings->store_uri,
+                                         [SECRET] = &r->settings->secret_file,
                                          [TLS_CA] = &tls->authorities,
                                          [TLS_CERT] = &tls->certificate,
                                          [TLS_KEY] = &tls->key};
@@ -166,8 +173,10 @@ static const char *take_path(struct reading *r, const char *name, const char *va
         *taken = true;
         if (*paths[i] != NULL)
             return "it is there twice";
-        if (*value != '/' || strlen(value) >= PATH_MAX)
+        if (strlen(value) >= PATH_MAX || (*value != '/' && i != STORE))
             return "it is no absolute path";
+        if (i == STORE && store_option_problem(value) != NULL)
+            return "it is no URI of a database that this mkv takes";
         *paths[i] = strdup(value);
         return *paths[i] != NULL ? NULL : "out of memory";
     }

@@ -7,14 +7,14 @@
  *     grace_ms 60000
  *     sync 1
  *     md5 1
+ *     store postgresql://mkv@db1,db2/mkv
  *     secret_file /etc/mkv/secret
  *     tls_ca /etc/mkv/ca.crt
  *     volume disk1:3001 zone=cellar weight=200
  *
  * The first line is the format and its version. Each of the others stands there once, in any order,
- * and `volume` once for each. secret_file, tls_ca, tls_cert and tls_key stand there only where they
- * were given.
- */
+ * and `volume` once for each. store, secret_file, tls_ca, tls_cert and tls_key stand there only
+ * where they were given. */
 #ifndef MKV_LAUNCHER_SETTINGS_H
 #define MKV_LAUNCHER_SETTINGS_H
 
@@ -35,7 +35,8 @@ struct settings {
     unsigned grace_ms;
     bool sync;
     bool md5;
-    const char *secret_file; /* or NULL; owned */
+    const char *store_uri;   /* or NULL: the store is in the directory; owned */
+    const char *secret_file; /* likewise */
     struct tls_paths tls;    /* what volumes are asked with; owned */
 };
 

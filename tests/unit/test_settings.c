@@ -10,6 +10,12 @@
     "mkv-settings 1\nreplicas 2\nsubvolumes 16\ngrace_ms 60000\nsync 1\nmd5 0\n"                   \
     "volume a:1 weight=100\nvolume b:2 zone=cellar weight=7\n"
 
+#ifdef MKV_POSTGRES
+#define STORE "postgresql://mkv@a,b/mkv?sslmode=verify-full"
+#else
+#define STORE NULL
+#endif
+
 static const char *parse(const char *bytes, size_t len, struct settings *settings)
 {
     static char problem[SETTINGS_TEXT_MAX];
@@ -49,6 +55,7 @@ static void test_parse_takes_what_append_wrote(void **state)
                                                  .grace_ms = 86400000,
                                                  .sync = false,
                                                  .md5 = true,
+                                                 .store_uri = STORE,
                                                  .secret_file = "/etc/mkv/a secret",
                                                  .tls_paths = {.certificate = "/etc/my index.crt",
                                                                .key = "/k",
@@ -64,6 +71,8 @@ static void test_parse_takes_what_append_wrote(void **state)
     assert_int_equal(settings.grace_ms, 86400000);
     assert_false(settings.sync);
     assert_true(settings.md5);
+    if (options.store_uri != NULL)
+        assert_string_equal(settings.store_uri, options.store_uri);
     assert_string_equal(settings.secret_file, "/etc/mkv/a secret");
     assert_string_equal(settings.tls.certificate, "/etc/my index.crt");
     assert_string_equal(settings.tls.key, "/k");
@@ -122,6 +131,8 @@ static void test_parse_checks_each_field(void **state)
     assert_refused(AFTER(""), "line 2: it is no name and value");
     assert_refused(AFTER("secret_file /a\nsecret_file /a"), "line 3: it is there twice");
     assert_refused(AFTER("secret_file a"), "line 2: it is no absolute path");
+    assert_refused(AFTER("store /srv/index"),
+                   "line 2: it is no URI of a database that this mkv takes");
     assert_refused(AFTER("volume a"), "line 2: the volume 'a' is no HOST:PORT");
     assert_refused(AFTER("volume a:1\nvolume A:1"), "line 3: the volume A:1 is given twice");
     assert_refused(AFTER("volume a:1 zone=a/b"), "line 2: 'zone=a/b': a zone's name is 1 to 64 "
