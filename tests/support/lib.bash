@@ -22,9 +22,15 @@
 SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of the programs in tests/support}
 LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
 ASAN=${MKV_E2E_ASAN:-}
+STORE=${MKV_E2E_STORE:-} # postgres: each index directory has a database of its own (support/postgres.bash)
 LONG=${MKV_TEST_LONG:-} # tests of many keys and rounds run at full length
 SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
 export LC_ALL=C        # a key is bytes
+
+if [[ $STORE ]]; then
+    # shellcheck source=tests/support/postgres.bash
+    . "${BASH_SOURCE[0]%/*}/postgres.bash"
+fi
 
 # --- Failing and waiting --------------------------------------------------------------------------
 
@@ -129,6 +135,9 @@ hatch() { # NAME COMMAND...
 mkv_start() { # NAME MKV-ARGUMENTS...
     local name=$1
     shift
+    if [[ $STORE && $1 == index && " $* " != *' --store '* ]]; then
+        set -- "$@" --store "$(store_of "$@")"
+    fi
     touch "$RUN/proc/$name.must-exit-0"
     hatch "$name" ${AS:+"${AS[@]}"} "$MKV" "$@"
 }
@@ -416,8 +425,13 @@ trace_failure() {
 }
 
 setup_file() {
-    if defined before_all; then
+    if [[ $STORE ]] || defined before_all; then
         file_begin
+    fi
+    if [[ $STORE ]]; then
+        postgres ~store
+    fi
+    if defined before_all; then
         before_all
     fi
 }
@@ -440,8 +454,13 @@ teardown() {
 }
 
 teardown_file() {
-    if defined before_all; then
-        file_end
+    local bad=0
+    if [[ ${F:-} ]]; then
+        if [[ $STORE ]]; then
+            store_was_used || bad=1
+        fi
+        file_end || bad=1
+        return $bad
     fi
 }
 

@@ -31,8 +31,37 @@ sql() { # ~NAME DATABASE STATEMENT
     "$PSQL" -h "$(lookup data "$1")" -U postgres -d "$2" -XAtq -v ON_ERROR_STOP=1 -c "$3"
 }
 
-# Makes the database, unless it is there.
+# Makes the database, an empty one if it was there.
 postgres_database() { # ~NAME DATABASE
-    [[ -n $(sql "$1" postgres "SELECT 1 FROM pg_database WHERE datname = '$2'") ]] ||
-        sql "$1" postgres "CREATE DATABASE \"$2\""
+    sql "$1" postgres "DROP DATABASE IF EXISTS \"$2\"" 2>/dev/null && sql "$1" postgres "CREATE DATABASE \"$2\""
+}
+
+# Prints the URI of the database of an index, whose arguments these are: one that is new where its
+# directory is, and the same one after a restart.
+store_of() { # MKV-ARGUMENTS...
+    local before='' each dir='' database
+    for each; do
+        if [[ $before == --index ]]; then
+            dir=$each
+        fi
+        before=$each
+    done
+    database=$(md5sum <<<"${dir:-no directory}")
+    database=${database%% *}
+    if [[ ! -e $dir/lock ]]; then
+        postgres_database ~store "$database"
+    fi
+    postgres_uri ~store "$database"
+}
+
+# Whether the indexes that had a database here made use of them: at least one did.
+store_was_used() {
+    local database databases
+    mapfile -t databases < <(sql ~store postgres "SELECT datname FROM pg_database WHERE datname ~ '^[0-9a-f]{32}\$'")
+    for database in "${databases[@]}"; do
+        if [[ $(sql ~store "$database" 'SELECT count(*) FROM pg_stat_user_tables') -gt 0 ]]; then
+            return 0
+        fi
+    done
+    ((${#databases[@]} == 0)) || fail 'no index used its database'
 }
