@@ -69,6 +69,7 @@ tool debootstrap            debootstrap
 tool s3fs                   s3fs
 tool barman-cloud-backup    barman-cli-cloud
 server postgres             postgresql
+file   /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
 python boto3                python3-boto3
 python venv                 python3-venv
 header cmocka.h             libcmocka-dev"
@@ -95,6 +96,7 @@ has()
     case $1 in
         tool) command -v "$2" >/dev/null ;;
         wanted) command -v "$2" >/dev/null || ! command -v apt-get >/dev/null ;;
+        file) [ -e "$2" ] ;;
         header) has_header "$2" ;;
         llhttp) has_llhttp ;;
         server) compgen -G "/usr/lib/postgresql/*/bin/$2" >/dev/null ;;
