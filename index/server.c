@@ -91,12 +91,14 @@ static void init_api(struct index_server *s, const struct index_server_options *
         .check_reads = options->check_reads,
         .fallback = s->fallback,
         .protect = options->protect,
+        .only_reads = options->only_reads,
     };
     s->s3 = (struct s3){
         .objects = &s->objects,
         .keys = options->keys != NULL ? keys_hold(options->keys) : NULL,
         .domain = s->s3_domain,
         .protect = options->protect,
+        .only_reads = options->only_reads,
         .upload_expiry_ms = options->s3_upload_expiry_ms,
     };
     s->objects.copies = options->copies;

@@ -46,9 +46,9 @@ int api_status(int rc)
     }
 }
 
-static void refuse_method(struct http_request *request)
+static void refuse_method(const struct api *api, struct http_request *request)
 {
-    http_add_header(request, "Allow", API_METHODS);
+    http_add_header(request, "Allow", api->only_reads ? API_METHODS_READ : API_METHODS);
     http_respond_text(request, 405, "");
 }
 
@@ -139,8 +139,9 @@ void api_handle(struct http_request *request, void *arg)
     http_request_set_kind(request, operation_of(method));
     http_add_header(request, HTTP_REQUEST_ID_HEADER, http_request_id(request));
     pace_client_asks(transfers_pace(api->objects->transfers));
-    if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER) {
-        refuse_method(request);
+    if (method == HTTP_METHOD_POST || method == HTTP_METHOD_OTHER ||
+        (api->only_reads && !is_read)) {
+        refuse_method(api, request);
         return;
     }
     /* RFC 9110, section 9.3.1: it means nothing, and has carried attacks by request smuggling. */

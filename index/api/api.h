@@ -20,10 +20,12 @@ struct api {
     const char *fallback;    /* "host:port", "https://host:port" or NULL, borrowed */
     bool protect;            /* only unlinked keys can be deleted */
     bool check_reads;        /* a GET looks whether the copy is there */
+    bool only_reads;         /* a request that would change something is refused */
 };
 
 /* The methods that it serves, as the header Allow lists them. */
-#define API_METHODS "GET, HEAD, PUT, DELETE, UNLINK, REBALANCE"
+#define API_METHODS      "GET, HEAD, PUT, DELETE, UNLINK, REBALANCE"
+#define API_METHODS_READ "GET, HEAD" /* of an index that only reads */
 
 /* The handler for http_server_start(); `arg` is a struct api. */
 void api_handle(struct http_request *request, void *arg);

@@ -86,6 +86,13 @@ bool s3_is_wanted(const struct http_request *request)
 
 /* --- One of them ----------------------------------------------------------------------------- */
 
+static bool is_read(const struct http_request *request)
+{
+    enum http_method method = http_request_method(request);
+
+    return method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD;
+}
+
 /* Who calls comes before what is asked for: a stranger learns nothing. */
 static void handle(struct call *call)
 {
@@ -96,6 +103,10 @@ static void handle(struct call *call)
     if (call->s3->keys != NULL) {
         error = call_authenticate(call, &auth, &message);
         call->auth = &auth;
+    }
+    if (error == S3_OK && call->s3->only_reads && !is_read(call->request)) {
+        error = S3_METHOD_NOT_ALLOWED;
+        message = "This index only reads.";
     }
     if (error != S3_OK)
         call_fail(call, error, message);

@@ -21,6 +21,7 @@ struct s3 {
     struct keys *keys;         /* held; NULL: anybody may do anything */
     const char *domain;        /* a bucket is also at the host BUCKET.DOMAIN; borrowed, or NULL */
     bool protect;              /* only unlinked keys can be deleted */
+    bool only_reads;           /* a request that would change something is refused */
     uint64_t upload_expiry_ms; /* after which an upload that is left alone is given up; 0: never */
     LIST_HEAD(body_list, body) bodies; /* that say what is asked for, and are there: s3/body.h */
     LIST_HEAD(completion_list, completion) completions; /* those that run: s3/completion.h */
