@@ -202,6 +202,22 @@ before_each() {
     [[ ! -e $T/data/i ]]
 }
 
+@test "a database that is no URI, and a password in it, are refused without being quoted" {
+    local uri
+    for uri in /srv/index mysql://db1/mkv 'host=db1 dbname=mkv'; do
+        refused 2 '--store must be postgresql://' index "$V" --store "$uri" --index "$T/data/i"
+    done
+    refused 2 '--store must be .* which libpq takes' index "$V" --store 'postgresql://db1/mkv?colour=red' --index "$T/data/i"
+    for uri in postgres://mkv:hush@db1/mkv postgresql:///mkv?p%61ssword=hush; do
+        refused 2 'PGPASSFILE' index "$V" --store "$uri" --index "$T/data/i"
+        hatch quiet "$MKV" index "$V" --store "$uri" --index "$T/data/i"
+        await_end quiet
+        refute logged quiet hush
+    done
+    refused 2 '--read-only needs --store' index "$V" --read-only --index "$T/data/i"
+    [[ ! -e $T/data/i ]]
+}
+
 @test "a bad template is refused by name" {
     local verb
     echo 'events {} http { server { @LISTEN@ } no_such_directive 1; }' >"$T/wrong.conf"

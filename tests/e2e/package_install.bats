@@ -37,7 +37,7 @@ make_root() { # TAR
     chmod 755 "$F/bare/usr/sbin/policy-rc.d"
     chroot "$F/bare" apt-get update &&
         chroot "$F/bare" apt-get install -y --no-install-recommends --download-only nginx systemd libcurl4 \
-            libexpat1 libgdbm6 libjansson4 libssl3 libuv1 zlib1g || return 1
+            libexpat1 libgdbm6 libjansson4 libpq5 libssl3 libuv1 zlib1g || return 1
     mkdir -p "$(dirname "$1")" && tar -C "$F/bare" -cf "$1.new" . && mv "$1.new" "$1" && rm -rf "$F/bare"
 }
 

@@ -57,6 +57,22 @@ teardown() {
     rm -f "$T"/proc/bad.*
 }
 
+@test "a PostgreSQL server starts again with what it had, after a crash, too" {
+    # shellcheck source=tests/support/postgres.bash
+    . "$BATS_TEST_DIRNAME/../support/postgres.bash"
+    postgres ~one -c max_connections=20
+    postgres_database ~one blobs
+    sql ~one blobs 'CREATE TABLE t AS SELECT 7 AS n' >/dev/null
+    signal ~one QUIT
+    await_end ~one
+    postgres ~one
+    same 7 "$("$PSQL" "$(postgres_uri ~one blobs)" -XAtq -c 'SELECT n FROM t')"
+    same on "$(sql ~one blobs 'SHOW fsync')"
+    postgres_database ~one blobs
+    same '' "$(sql ~one blobs "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")"
+    run_end "$T"
+}
+
 @test "a test that dies takes its processes with it" {
     bash -c 'exec "$0" $$ "$1" sleep 60' "$SUPPORT/hatch" "$T/proc/owned"
     within 3 test -e "$T/proc/owned.gone"

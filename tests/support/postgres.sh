@@ -52,4 +52,4 @@ if [[ -n ${MKV_POSTGRES_DIES:-} ]]; then
 fi
 cd /
 exec "${as[@]}" "$PG/postgres" -D "$DIR/data" -k "$DIR" -c listen_addresses= -c shared_buffers=32MB \
-    -c max_wal_size=256MB "$@"
+    -c max_wal_size=256MB -c recovery_init_sync_method=syncfs "$@"
