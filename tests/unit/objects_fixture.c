@@ -336,17 +336,30 @@ static void check_start(struct task *task, int rc)
         ended(task, rc);
 }
 
+static void started_cb(void *arg)
+{
+    struct task *task = arg;
+
+    task->started = true;
+}
+
 void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
                          const struct write_options *options)
 {
     const struct key k = key_of(key);
     struct write_options all = *options;
+    int rc;
 
     *task = (struct task){.f = f};
+    all.started = started_cb;
     all.drained = drained_cb;
     all.done = written_cb;
     all.arg = task;
-    check_start(task, write_start(&f->objects, &k, &all, &task->write, task->text));
+    rc = write_start(&f->objects, &k, &all, &task->write, task->text);
+    if (rc == STORE_LATER)
+        WAIT_UNTIL(f, task->started || task->ended);
+    else
+        check_start(task, rc);
 }
 
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size)

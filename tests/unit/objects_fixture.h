@@ -35,6 +35,7 @@ struct fixture {
 struct task {
     struct fixture *f;
     struct write *write; /* NULL once it is over */
+    bool started;        /* of a write whose store answers later */
     bool ended;
     int rc;
     struct record record;       /* of a write */
@@ -91,8 +92,9 @@ void fixture_reclaim(struct fixture *f);
 
 /* --- Operations ------------------------------------------------------------------------------ */
 
-/* Each begins; what it says at once, if it is an error, is the task's rc. Of the options,
- * `drained`, `done` and `arg` are filled in: the argument is the task. */
+/* Each begins, and waits until a write has started; what it says at once, if it is an error, is the
+ * task's rc. Of the options, all callbacks but the condition are filled in, and `arg`: the argument
+ * is the task. */
 void task_write(struct fixture *f, struct task *task, const char *key, const char *value);
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size);
 void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
