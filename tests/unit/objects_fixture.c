@@ -568,7 +568,7 @@ void assert_value(struct fixture *f, const char *key, const char *value)
 /* Blobs that were found named. */
 struct named {
     struct fixture *f;
-    const struct volume_blob *blobs[512];
+    const struct volume_blob *blobs[2048];
     size_t n;
 };
 
