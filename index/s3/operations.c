@@ -77,11 +77,25 @@ struct row {
 
 /* --- Those of other files that want less than a call ------------------------------------------ */
 
+/* What has begun to be answered can only be cut off: no list begins where it is known already that
+ * the store can't be reached. */
+static bool can_list(const struct call *call)
+{
+    const struct store *store = call->s3->objects->store;
+    struct store_stats stats = {.is_away = false};
+
+    if (!store->is_prompt)
+        store_stats(store, &stats);
+    if (stats.is_away)
+        call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
+    return !stats.is_away;
+}
+
 static void run_list_buckets(const struct call *call)
 {
     if (call->auth != NULL && call->auth->scheme == ACCESS_ANONYMOUS)
         call_fail(call, S3_ACCESS_DENIED, NULL);
-    else
+    else if (can_list(call))
         list_buckets(call->request, call->s3->objects->store, &call->ids, call->auth);
 }
 
@@ -101,6 +115,8 @@ static bool may_list(const struct call *call)
 static void list_found(const struct call *call, const struct record *record)
 {
     (void)record;
+    if (!can_list(call))
+        return;
     list_objects(call->request, call->s3->objects->store, &call->ids, call->target.bucket,
                  call->target.bucket_len);
 }

@@ -456,6 +456,8 @@ static void test_s3_calls_of_a_store_that_is_away(void **state)
         else if (status() != 503)
             fail_msg("%s: %s", samples[i].line, answer);
     }
+    assert_int_equal(call(f, "GET /"), 503);
+    assert_int_equal(call(f, "GET /box?uploads"), 503);
     late_engine_set_away(late(f), false);
     WAIT_UNTIL(f, f->objects.n_running == 0);
     assert_value(f, "/box/key", "value");
