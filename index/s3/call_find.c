@@ -14,7 +14,7 @@ struct finding {
     call_found_cb found;
     struct store_reading reading;
     struct bucket_look look;
-    bool is_allocated;
+    void *memory; /* itself, where it may have to wait; else NULL */
     bool is_waiting;
     bool is_of_key; /* a record is wanted, and else its bucket is looked at, if it's named */
     size_t bucket_len;
@@ -35,15 +35,16 @@ static void finding_init(struct finding *f)
 /* One that may have to wait is allocated. NULL: it is answered. */
 static struct finding *finding_new(const struct call *call, struct finding *here)
 {
-    bool is_allocated = !call->s3->objects->store->is_prompt;
-    struct finding *f = is_allocated ? malloc(sizeof(*f)) : here;
+    bool is_prompt = call->s3->objects->store->is_prompt;
+    struct finding *memory = is_prompt ? NULL : malloc(sizeof(*memory));
+    struct finding *f = is_prompt ? here : memory;
 
     if (f == NULL) {
         call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
         return NULL;
     }
     finding_init(f);
-    f->is_allocated = is_allocated;
+    f->memory = memory;
     return f;
 }
 
@@ -51,8 +52,7 @@ static void finding_free(struct finding *f)
 {
     if (f->is_waiting && f->call.auth != NULL)
         access_auth_deinit(&f->auth);
-    if (f->is_allocated)
-        free(f);
+    free(f->memory);
 }
 
 /* --- Waiting --------------------------------------------------------------------------------- */
