@@ -6,15 +6,20 @@
 #include "index/server.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "index/access/keys.h"
 #include "index/admin/admin.h"
 #include "index/admin/admin_port.h"
 #include "index/api/api.h"
 #include "index/api/auth.h"
+#include "index/base/lockfile.h"
 #include "index/base/log.h"
 #include "index/base/process.h"
 #include "index/cluster/sign.h"
@@ -27,6 +32,9 @@
 #include "index/s3/s3.h"
 #include "index/s3/upload_expiry.h"
 #include "index/store/gdbm/gdbm_engine.h"
+#ifdef MKV_POSTGRES
+#include "index/store/postgres/postgres_engine.h"
+#endif
 
 #define DESCRIPTORS_RESERVED 64
 
@@ -40,6 +48,7 @@ struct index_server {
     struct admin *stopped_admin;   /* which the port may still show */
     struct admin_port *admin_port; /* NULL without one, and once it has stopped */
     char *directory;
+    int lock; /* of that, where the store isn't in it; -1: none */
     struct meter meter; /* of `http` */
     struct jobs *jobs;
     struct healer_options healing;
@@ -61,6 +70,8 @@ struct index_server {
 
 static void server_free(struct index_server *s)
 {
+    if (s->lock >= 0)
+        close(s->lock);
     free(s->directory);
     free(s->fallback);
     free(s->s3_domain);
@@ -166,6 +177,7 @@ static struct index_server *server_new(uv_loop_t *loop, const struct index_serve
     if (s == NULL)
         return NULL;
     s->loop = s->objects.loop = loop;
+    s->lock = -1;
     s->only_reads = options->only_reads;
     s->objects.directory = s->directory = strdup(options->directory);
     s->fallback = options->fallback != NULL ? strdup(options->fallback) : NULL;
@@ -293,11 +305,59 @@ err_spread:
     return rc;
 }
 
+#ifdef MKV_POSTGRES
+static int take_lock(struct index_server *s)
+{
+    char path[PATH_MAX];
+    pid_t holder = 0;
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/lock", s->directory);
+    rc = lockfile_acquire(path, &s->lock, &holder);
+    if (rc == -EWOULDBLOCK)
+        log_error("the index directory %s is in use by another mkv (pid %ld): stop it, or give "
+                  "this one another --index",
+                  s->directory, (long)holder);
+    else if (rc < 0)
+        log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
+    return rc == -EWOULDBLOCK ? UV_EBUSY : rc;
+}
+
+/* The directory is still where the admin socket is, and this index alone. */
+static int open_database(struct index_server *s, const struct index_server_options *options)
+{
+    char host[256] = "";
+    char name[PATH_MAX + 256];
+    struct postgres_engine_options how = {
+        .uri = options->store_uri,
+        .name = name,
+        .sync = options->sync,
+        .only_reads = options->only_reads,
+        .grace_ms = options->grace_ms,
+        .shared = {.copies = options->copies,
+                   .subvolumes = options->subvolumes,
+                   .protect = options->protect,
+                   .md5 = options->md5},
+    };
+    int rc = take_lock(s);
+
+    if (rc < 0)
+        return rc;
+    gethostname(host, sizeof(host) - 1);
+    snprintf(name, sizeof(name), "%s:%s", host, s->directory);
+    return postgres_engine_open(s->loop, &how, &s->objects.store);
+}
+#endif
+
 static int open_store(struct index_server *s, const struct index_server_options *options)
 {
     const struct gdbm_engine_options how = {.sync = options->sync,
                                             .only_reads = options->only_reads};
 
+#ifdef MKV_POSTGRES
+    if (options->store_uri != NULL)
+        return open_database(s, options);
+#endif
     return gdbm_engine_open(s->loop, options->directory, &how, &s->objects.store);
 }
 

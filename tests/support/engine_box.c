@@ -4,6 +4,10 @@
 
 #include "tests/support/late_engine.h"
 #include "tests/support/storebox.h"
+#ifdef MKV_POSTGRES
+#include "index/store/postgres/postgres_engine.h"
+#include "tests/support/postgres.h"
+#endif
 
 /* --- Kinds ----------------------------------------------------------------------------------- */
 
@@ -25,7 +29,36 @@ static int open_late(struct engine_box *box, struct store **store)
     return rc;
 }
 
+#ifdef MKV_POSTGRES
+static void *new_database(void)
+{
+    static struct postgres_server *server; /* ends with the program */
+    char *uri = malloc(POSTGRES_URI_MAX);
+
+    STOREBOX_CHECK(uri != NULL, "out of memory");
+    if (server == NULL)
+        server = postgres_server_start(NULL);
+    postgres_server_new_database(server, uri);
+    return uri;
+}
+
+static int open_postgres(struct engine_box *box, struct store **store)
+{
+    const struct postgres_engine_options options = {
+        .uri = box->place, .name = "test", .sync = true, .shared = {.copies = 1, .subvolumes = 1}};
+
+    return postgres_engine_open(&box->loop, &options, store);
+}
+#endif
+
 static const struct engine_kind kinds[] = {
+#ifdef MKV_POSTGRES
+    {.name = "postgres",
+     .is_shared = true,
+     .place_new = new_database,
+     .place_free = free,
+     .open = open_postgres},
+#endif
     {.name = "gdbm", .orders = true, .open = open_gdbm},
     {.name = "late", .orders = true, .open = open_late},
 };

@@ -202,7 +202,8 @@ static int walk_orphan_cb(const void *key, size_t len, uint64_t generation,
     return --walk->left == 0 ? ENOUGH : 0;
 }
 
-/* All of them are this index's, as nobody else has the store open. */
+/* All of them are this index's, as nobody else has the store open; but where others could, those of
+ * before it was opened are so only once it has found them. */
 static void check_orphans(struct model *m)
 {
     struct walk walk = {.m = m,
@@ -214,7 +215,8 @@ static void check_orphans(struct model *m)
                                              .len = strlen(names[first]),
                                              .generation = generation_of(walk.generation),
                                              .only = rng_one_in(&m->rng, 2),
-                                             .mine = rng_one_in(&m->rng, 2),
+                                             .mine = rng_one_in(&m->rng, 2) &&
+                                                     !m->c->box.kind->is_shared,
                                              .want = rng_below(&m->rng, 5)};
     int rc = engine_box_list_orphans(&m->c->box, &range, walk_orphan_cb, &walk);
 

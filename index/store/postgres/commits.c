@@ -218,14 +218,20 @@ static uint32_t hash_of(const struct pending *p, const struct pending_change *c)
     return slots_hash(seed, bytes_of(p, key), key.len);
 }
 
-/* The hash alone decides: that two rows have the same one only puts a commit off. */
-static bool meets(const struct batch *b, const struct pending *p)
+/* Whether a batch that is on its way, or is being filled, changes one of its rows: then it waits for
+ * that. So the commits of one row go one after the other, and no batch waits for another one's
+ * locks. The hash alone decides: that two rows have the same one only puts a commit off. */
+static bool meets(const struct postgres_engine *e, const struct pending *p)
 {
     size_t at;
 
     for (size_t i = 0; i < p->n; i++) {
-        if (slots_find(&b->rows, hash_of(p, &p->changes[i]), &at) != NULL)
-            return true;
+        uint32_t hash = hash_of(p, &p->changes[i]);
+
+        for (unsigned k = 0; k < ANNOUNCERS + COMMITTERS; k++) {
+            if (slots_find(&e->batches[k]->rows, hash, &at) != NULL)
+                return true;
+        }
     }
     return false;
 }
@@ -275,7 +281,7 @@ static void fill(struct postgres_engine *e, struct batch *b, struct pending_queu
 
     while (!is_full(b) && (p = STAILQ_FIRST(waiting)) != NULL) {
         STAILQ_REMOVE_HEAD(waiting, link);
-        if (p->not_before > now || (p->is_alone && b->n > 0) || meets(b, p) || add_to(b, p) < 0)
+        if (p->not_before > now || (p->is_alone && b->n > 0) || meets(e, p) || add_to(b, p) < 0)
             STAILQ_INSERT_TAIL(&left, p, link);
     }
     STAILQ_CONCAT(&left, waiting);
@@ -382,10 +388,20 @@ static int encode(struct batch *b, const struct connection *c)
 
 /* --- How a batch ends ------------------------------------------------------------------------- */
 
+static void note_generations(struct postgres_engine *e, const struct pending *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->changes[i].generation > e->lease.last_generation)
+            e->lease.last_generation = p->changes[i].generation;
+    }
+}
+
 static void end(struct postgres_engine *e, struct pending *p, int rc)
 {
     struct store_commit *commit = p->commit;
 
+    if (rc == 0)
+        note_generations(e, p);
     if (rc == 0)
         e->stats.commits++;
     else if (rc == STORE_CONFLICT)
@@ -435,7 +451,7 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool alone, boo
     STAILQ_CONCAT(&b->commits, waiting);
     STAILQ_CONCAT(waiting, &b->commits);
     clear(b);
-    engine_try_again_soon(e);
+    postgres_try_again_soon(e);
 }
 
 static struct batch *batch_of(const struct connection *c)
@@ -548,7 +564,7 @@ static void done_cb(struct connection *c, PGresult *result)
         refused(c, result);
     }
     PQclear(result);
-    engine_close_if_idle(e);
+    postgres_close_if_idle(e);
 }
 
 void commits_fenced(struct postgres_engine *e, struct connection *c)
@@ -564,7 +580,8 @@ void commits_fenced(struct postgres_engine *e, struct connection *c)
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-static void send_batch(struct postgres_engine *e, struct connection *c, struct pending_queue *waiting)
+static void send_batch(struct postgres_engine *e, struct connection *c,
+                       struct pending_queue *waiting)
 {
     struct batch *b = batch_of(c);
     const struct statement *statement;
@@ -591,8 +608,8 @@ void commits_send(struct postgres_engine *e)
         struct connection *c = &e->connections[i];
 
         send_batch(e, c,
-             i < READERS + ANNOUNCERS ? (struct pending_queue *)&e->announcements
-                                      : (struct pending_queue *)&e->commits);
+                   i < READERS + ANNOUNCERS ? (struct pending_queue *)&e->announcements
+                                            : (struct pending_queue *)&e->commits);
     }
 }
 
@@ -641,7 +658,7 @@ bool commits_are_idle(const struct postgres_engine *e)
 static int add(struct store *store, struct store_commit *commit, const struct store_change *changes,
                size_t n, bool is_announcement, store_commit_cb done)
 {
-    struct postgres_engine *e = engine_of(store);
+    struct postgres_engine *e = postgres_of(store);
     struct pending *p;
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !e->is_closing);
@@ -656,7 +673,7 @@ static int add(struct store *store, struct store_commit *commit, const struct st
     commit->done = done;
     e->n_pending++;
     STAILQ_INSERT_TAIL(queue_of(e, p), p, link);
-    engine_send_soon(e);
+    postgres_send_soon(e);
     return 0;
 }
 

@@ -139,7 +139,7 @@ void connection_lose(struct connection *c, const char *why)
     connection_result_cb done = c->done;
     bool was_busy = c->state == CONNECTION_BUSY;
 
-    engine_note_away(c->engine, why);
+    postgres_note_away(c->engine, why);
     drop(c);
     retry(c);
     if (was_busy)
@@ -218,7 +218,7 @@ static void ended(struct connection *c)
     c->state = CONNECTION_IDLE;
     c->backoff = 0;
     done(c, result);
-    engine_send_soon(c->engine);
+    postgres_send_soon(c->engine);
 }
 
 static void read_results(struct connection *c)
@@ -281,11 +281,11 @@ static void connected_cb(struct control_job *job)
     c->state = CONNECTION_DOWN;
     if (c->is_closing) {
         drop(c);
-        engine_close_if_idle(e);
+        postgres_close_if_idle(e);
         return;
     }
     if (c->pg == NULL) {
-        engine_note_away(e, c->error);
+        postgres_note_away(e, c->error);
         retry(c);
         return;
     }
@@ -298,12 +298,12 @@ static void connected_cb(struct control_job *job)
         return;
     }
     c->state = CONNECTION_IDLE;
-    engine_note_here(e);
+    postgres_note_here(e);
     if (c->is_session) {
         e->sessions[c->number] = (struct counts){c->counts[0], c->counts[1], c->counts[2]};
         commits_fenced(e, c);
     }
-    engine_send_soon(e);
+    postgres_send_soon(e);
 }
 
 void connection_init(struct connection *c, struct postgres_engine *e)

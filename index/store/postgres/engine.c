@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "index/base/log.h"
-#include "index/base/volume_name.h"
 #include "index/store/postgres/internal.h"
+#include "index/store/postgres/uri.h"
 
 #define TICK_MS      250
 #define TRY_AGAIN_MS 5
@@ -25,7 +25,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     commits_send(e);
 }
 
-void engine_send_soon(struct postgres_engine *e)
+void postgres_send_soon(struct postgres_engine *e)
 {
     if (e->n_handles > 0 && !uv_is_closing((uv_handle_t *)&e->prepare))
         uv_prepare_start(&e->prepare, prepare_cb);
@@ -33,9 +33,9 @@ void engine_send_soon(struct postgres_engine *e)
 
 static void tick_cb(uv_timer_t *timer);
 
-void engine_try_again_soon(struct postgres_engine *e)
+void postgres_try_again_soon(struct postgres_engine *e)
 {
-    engine_send_soon(e);
+    postgres_send_soon(e);
     if (!uv_is_closing((uv_handle_t *)&e->tick))
         uv_timer_start(&e->tick, tick_cb, TRY_AGAIN_MS, TICK_MS);
 }
@@ -64,18 +64,18 @@ static void tick_cb(uv_timer_t *timer)
         e->renew_at = now + (lease_holds(e) ? RENEW_MS : RENEW_MS / 6);
         lease_renew(e);
     }
-    engine_send_soon(e);
-    engine_close_if_idle(e);
+    postgres_send_soon(e);
+    postgres_close_if_idle(e);
 }
 
-void engine_note_away(struct postgres_engine *e, const char *why)
+void postgres_note_away(struct postgres_engine *e, const char *why)
 {
     if (!e->is_away && !e->is_closing)
         log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
     e->is_away = true;
 }
 
-void engine_note_here(struct postgres_engine *e)
+void postgres_note_here(struct postgres_engine *e)
 {
     if (e->is_away && !e->is_closing)
         log_limited(LOG_LEVEL_INFO, "the database %s can be reached again", e->uri);
@@ -83,40 +83,6 @@ void engine_note_here(struct postgres_engine *e)
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
-
-static int refuse_uri(const char *why)
-{
-    log_error("--store %s", why);
-    return UV_EINVAL;
-}
-
-/* What libpq makes of it. A password there would stand in everybody's ps. */
-static int check_uri(const char *uri)
-{
-    char *problem = NULL;
-    PQconninfoOption *options = PQconninfoParse(uri, &problem);
-    bool has_password = false;
-
-    if (options == NULL) {
-        char text[300];
-
-        snprintf(text, sizeof(text), "isn't a URI that libpq takes: %.200s",
-                 problem != NULL ? problem : "no memory");
-        text[strcspn(text, "\n")] = '\0';
-        PQfreemem(problem);
-        return refuse_uri(text);
-    }
-    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
-        if ((strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0) &&
-            o->val != NULL)
-            has_password = true;
-    }
-    PQconninfoFree(options);
-    return has_password ? refuse_uri("has a password, which others could read in the list of "
-                                     "processes: put it into ~/.pgpass or the file that PGPASSFILE "
-                                     "names")
-                        : 0;
-}
 
 static bool verifies(PGconn *pg)
 {
@@ -257,11 +223,14 @@ static struct postgres_engine *engine_new(uv_loop_t *loop,
 int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *options,
                          struct store **store)
 {
+    const char *problem = postgres_uri_problem(options->uri);
     struct postgres_engine *e;
-    int rc = check_uri(options->uri);
+    int rc;
 
-    if (rc < 0)
-        return rc;
+    if (problem != NULL) {
+        log_error("the URI of the store %s", problem);
+        return UV_EINVAL;
+    }
     e = engine_new(loop, options);
     if (e == NULL) {
         log_error("the index cannot be opened: out of memory");
@@ -323,7 +292,7 @@ static void close_handles(struct postgres_engine *e)
         uv_close((uv_handle_t *)&e->connections[i].again, timer_closed_cb);
 }
 
-void engine_close_if_idle(struct postgres_engine *e)
+void postgres_close_if_idle(struct postgres_engine *e)
 {
     if (!e->is_closing || !reads_are_idle(e) || !commits_are_idle(e) || e->n_namings > 0 ||
         lease_is_running(e))
@@ -342,33 +311,33 @@ void engine_close_if_idle(struct postgres_engine *e)
 
 static void close_store(struct store *store, store_close_cb cb, void *arg)
 {
-    struct postgres_engine *e = engine_of(store);
+    struct postgres_engine *e = postgres_of(store);
 
     e->is_closing = true;
     e->close_cb = cb;
     e->close_arg = arg;
     reads_give_up(e, true);
-    engine_try_again_soon(e); /* so that `cb` comes from the loop */
+    postgres_try_again_soon(e); /* so that `cb` comes from the loop */
 }
 
 static void abort_store(struct store *store)
 {
-    struct postgres_engine *e = engine_of(store);
+    struct postgres_engine *e = postgres_of(store);
 
     e->is_aborted = true;
-    engine_try_again_soon(e);
+    postgres_try_again_soon(e);
 }
 
 /* --- The rest --------------------------------------------------------------------------------- */
 
 static const char *volume_name(const struct store *store, uint32_t id)
 {
-    return names_text(&engine_of(store)->volumes, id);
+    return names_text(&postgres_of(store)->volumes, id);
 }
 
 static uint64_t last_generation(const struct store *store)
 {
-    return engine_of(store)->lease.last_generation;
+    return postgres_of(store)->lease.last_generation;
 }
 
 static uint64_t sum(int64_t own, int64_t others)
@@ -378,7 +347,7 @@ static uint64_t sum(int64_t own, int64_t others)
 
 static void stats(const struct store *store, struct store_stats *stats)
 {
-    const struct postgres_engine *e = engine_of(store);
+    const struct postgres_engine *e = postgres_of(store);
     struct counts own = {0};
 
     for (unsigned i = READERS; i < CONNECTIONS; i++) {
@@ -398,7 +367,7 @@ static void stats(const struct store *store, struct store_stats *stats)
 
 static bool leads(const struct store *store)
 {
-    return engine_boot_ms() < engine_of(store)->lease.leads_until;
+    return postgres_boot_ms() < postgres_of(store)->lease.leads_until;
 }
 
 const struct store_engine postgres_engine_calls = {

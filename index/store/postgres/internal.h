@@ -136,7 +136,7 @@ struct postgres_engine {
     void *close_arg;
 };
 
-static inline struct postgres_engine *engine_of(const struct store *store)
+static inline struct postgres_engine *postgres_of(const struct store *store)
 {
     return (struct postgres_engine *)store;
 }
@@ -144,15 +144,15 @@ static inline struct postgres_engine *engine_of(const struct store *store)
 /* engine.c */
 extern const struct store_engine postgres_engine_calls;
 /* Has what waits sent at the end of the loop's turn. */
-void engine_send_soon(struct postgres_engine *e);
+void postgres_send_soon(struct postgres_engine *e);
 /* The same, and once more a few ms later: something may have to wait for that. */
-void engine_try_again_soon(struct postgres_engine *e);
+void postgres_try_again_soon(struct postgres_engine *e);
 /* The database can be reached, or not: logs a change. */
-void engine_note_away(struct postgres_engine *e, const char *why);
-void engine_note_here(struct postgres_engine *e);
-void engine_close_if_idle(struct postgres_engine *e);
+void postgres_note_away(struct postgres_engine *e, const char *why);
+void postgres_note_here(struct postgres_engine *e);
+void postgres_close_if_idle(struct postgres_engine *e);
 /* CLOCK_BOOTTIME in ms: it counts what a machine sleeps. */
-uint64_t engine_boot_ms(void);
+uint64_t postgres_boot_ms(void);
 
 /* reads.c */
 int reads_get(struct store *store, struct store_reading *reading, const void *key, size_t len,

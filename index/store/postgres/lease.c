@@ -22,7 +22,7 @@
 
 #define LIVES "renewed > now() - interval '10 seconds'"
 
-uint64_t engine_boot_ms(void)
+uint64_t postgres_boot_ms(void)
 {
     struct timespec now;
 
@@ -116,7 +116,7 @@ static int read_last_generation(PGconn *pg, uint64_t *generation, char error[256
 int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char error[256])
 {
     struct lease taken = {.instance = random_number()};
-    uint64_t asked = engine_boot_ms();
+    uint64_t asked = postgres_boot_ms();
     PGresult *result = take_row(pg, taken.instance, e->name, error);
 
     if (result == NULL)
@@ -208,7 +208,7 @@ static int renew(struct renewal *r, PGconn *pg)
 {
     struct postgres_engine *e = r->engine;
     const uint64_t numbers[] = {e->thread_lease.instance, r->last_generation};
-    uint64_t asked = engine_boot_ms();
+    uint64_t asked = postgres_boot_ms();
     PGresult *result =
         ask(pg,
             "UPDATE indexes SET renewed = now(), last_generation = "
@@ -231,7 +231,7 @@ static int renew(struct renewal *r, PGconn *pg)
 
 static int lead(struct renewal *r, PGconn *pg)
 {
-    uint64_t asked = engine_boot_ms();
+    uint64_t asked = postgres_boot_ms();
     PGresult *result = ask(pg,
                            "INSERT INTO leader VALUES (1, $1::int8, now() + interval '10 seconds') "
                            "ON CONFLICT (one) DO UPDATE SET instance = $1::int8, "
@@ -425,7 +425,7 @@ static void run_cb(struct control_job *job)
 
 bool lease_holds(const struct postgres_engine *e)
 {
-    return engine_boot_ms() < e->lease.valid_until;
+    return postgres_boot_ms() < e->lease.valid_until;
 }
 
 /* Nothing of the old instance's can be changed any more; what is on its way is found out. */
@@ -456,8 +456,8 @@ static void take_found(struct postgres_engine *e, const struct renewal *r)
         e->table_bytes = r->table_bytes;
     if (r->is_new)
         become_another(e);
-    engine_note_here(e);
-    engine_send_soon(e);
+    postgres_note_here(e);
+    postgres_send_soon(e);
 }
 
 static void done_cb(struct control_job *job)
@@ -467,11 +467,11 @@ static void done_cb(struct control_job *job)
 
     r->is_running = false;
     if (e->is_closing) {
-        engine_close_if_idle(e);
+        postgres_close_if_idle(e);
         return;
     }
     if (r->rc < 0)
-        engine_note_away(e, r->error);
+        postgres_note_away(e, r->error);
     else
         take_found(e, r);
 }

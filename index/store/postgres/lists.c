@@ -71,7 +71,7 @@ static size_t page_of(size_t want)
 static int add(struct store *store, enum request_kind kind, struct store_reading *reading,
                struct listing *l, store_listed_cb done)
 {
-    struct store_request *q = reads_add(engine_of(store), kind, reading);
+    struct store_request *q = reads_add(postgres_of(store), kind, reading);
 
     if (q == NULL) {
         free(l);
@@ -190,6 +190,19 @@ static int give_key(struct listing *l, const PGresult *result, int row)
     return l->each.keys(key, len, &record, l->arg);
 }
 
+/* After the last generation that there can be comes the next key: none is between one and itself
+ * with a NUL. */
+static void go_on_after(struct listing *l, const char *key, size_t len, uint64_t generation)
+{
+    memcpy(l->start, key, len);
+    l->start_len = len;
+    l->generation = generation + 1;
+    if (generation == INT64_MAX) {
+        l->start[l->start_len++] = '\0';
+        l->generation = 0;
+    }
+}
+
 static int give_orphan(struct listing *l, const PGresult *result, int row)
 {
     struct orphan orphan;
@@ -204,10 +217,8 @@ static int give_orphan(struct listing *l, const PGresult *result, int row)
     rc = reads_orphan(result, row, 2, key, len, &orphan);
     if (rc < 0)
         return UV_EIO;
-    memcpy(l->start, key, len);
-    l->start_len = len;
-    l->generation = load_be64(generation) + 1;
-    return l->each.orphans(key, len, l->generation - 1, &orphan, l->arg);
+    go_on_after(l, key, len, load_be64(generation));
+    return l->each.orphans(key, len, load_be64(generation), &orphan, l->arg);
 }
 
 bool listing_take(struct store_request *q, const PGresult *result)

@@ -147,7 +147,7 @@ struct store_request *reads_add(struct postgres_engine *e, enum request_kind kin
     reading->request = q;
     TAILQ_INSERT_TAIL(&e->waiting[kind], q, link);
     e->n_waiting++;
-    engine_send_soon(e);
+    postgres_send_soon(e);
     return q;
 }
 
@@ -160,7 +160,7 @@ void reads_cancel(struct store *store, struct store_reading *reading)
 static struct store_request *add_key(struct store *store, enum request_kind kind,
                                      struct store_reading *reading, const void *key, size_t len)
 {
-    struct store_request *q = reads_add(engine_of(store), kind, reading);
+    struct store_request *q = reads_add(postgres_of(store), kind, reading);
 
     if (q != NULL) {
         q->key = key;

@@ -130,7 +130,7 @@ static void done_cb(struct control_job *job)
         request_fail(q, rc);
     }
     request_free(q);
-    engine_close_if_idle(e);
+    postgres_close_if_idle(e);
 }
 
 static bool is_known(const struct postgres_engine *e, const char *name, uint32_t *id)
@@ -147,7 +147,7 @@ static bool is_known(const struct postgres_engine *e, const char *name, uint32_t
 int volumes_id(struct store *store, struct store_reading *reading, const char *name, uint32_t *id,
                store_identified_cb done)
 {
-    struct postgres_engine *e = engine_of(store);
+    struct postgres_engine *e = postgres_of(store);
     struct store_request *q;
     struct naming *n;
 
