@@ -13,6 +13,7 @@
 #include "index/base/buf.h"
 #include "index/base/local_socket.h"
 #include "index/base/log.h"
+#include "index/maintenance/backup_key.h"
 #include "index/maintenance/dump.h"
 
 #define METHODS "GET, HEAD, POST, DELETE"
@@ -28,6 +29,7 @@ static const struct http_limits limits = {
 };
 
 struct dump_op {
+    struct http_request *request;
     struct dump dump;
     struct buf out;
 };
@@ -38,13 +40,10 @@ static void dump_free(struct dump_op *op)
     free(op);
 }
 
-static void more_cb(struct http_request *request)
+static void filled(struct dump_op *op, int rc)
 {
-    struct dump_op *op = http_request_data(request);
-    int rc;
+    struct http_request *request = op->request;
 
-    buf_clear(&op->out);
-    rc = dump_fill(&op->dump, &op->out, HTTP_STREAM_BOUND);
     if (rc >= 0)
         http_write(request, buf_bytes(&op->out), buf_size(&op->out));
     if (rc > 0)
@@ -56,9 +55,30 @@ static void more_cb(struct http_request *request)
         http_fail(request);
 }
 
+static void filled_cb(struct dump *dump, int rc)
+{
+    filled(dump->arg, rc);
+}
+
+static void more_cb(struct http_request *request)
+{
+    struct dump_op *op = http_request_data(request);
+    int rc;
+
+    if (op->dump.reading.request != NULL)
+        return;
+    buf_clear(&op->out);
+    rc = dump_fill(&op->dump, &op->out, HTTP_STREAM_BOUND);
+    if (rc != STORE_LATER)
+        filled(op, rc);
+}
+
 static void closed_cb(struct http_request *request)
 {
-    dump_free(http_request_data(request));
+    struct dump_op *op = http_request_data(request);
+
+    dump_cancel(&op->dump);
+    dump_free(op);
 }
 
 static void respond_dump(const struct admin *admin, struct http_request *request)
@@ -70,7 +90,10 @@ static void respond_dump(const struct admin *admin, struct http_request *request
         http_respond_text(request, 503, "out of memory\n");
         return;
     }
+    op->request = request;
     op->dump.store = admin->objects->store;
+    op->dump.filled_cb = filled_cb;
+    op->dump.arg = op;
     http_request_set_data(request, op);
     http_add_header(request, "Content-Type", "application/x-ndjson");
     if (!http_respond_start(request, 200, &writer))
@@ -120,6 +143,9 @@ void admin_free(struct admin *a)
 {
     if (a->fd >= 0)
         close(a->fd);
+    if (a->backups != NULL)
+        store_cancel(a->objects->store, &a->backups->search.reading);
+    free(a->backups);
     free(a->directory);
     free(a);
 }
@@ -157,8 +183,9 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
                             .started = uv_hrtime(),
                             .fd = -1};
         a->directory = strdup(directory);
+        a->backups = calloc(1, sizeof(*a->backups));
     }
-    if (a != NULL && a->directory != NULL)
+    if (a != NULL && a->directory != NULL && a->backups != NULL)
         rc = listen_in(a);
     if (rc == 0) {
         *admin = a;

@@ -33,7 +33,8 @@ struct admin {
     void (*stop_cb)(void *arg);
     void *stop_arg;
     /* Whoever has started it says so: */
-    const struct meter *meter; /* index/http/meter.h, of what the API answers; NULL: none */
+    struct backups_watch *backups; /* index/maintenance/backup_key.h */
+    const struct meter *meter;     /* index/http/meter.h, of what the API answers; NULL: none */
     bool has_settled; /* the volumes have been asked how they are, and requests are answered */
     bool is_stopping; /* no new connections are wanted */
 };

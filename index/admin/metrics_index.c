@@ -261,16 +261,14 @@ static void add_healing(const struct objects *objects, struct exposition *e)
                          keys);
 }
 
-static void add_backup(struct store *store, struct exposition *e)
+static void add_backup(const struct admin *admin, struct exposition *e)
 {
-    struct backups backups = {.n = 0};
+    const struct backups *backups = backups_watch(admin->backups, admin->objects->store);
 
-    if (backups_look_up(store, &backups) < 0)
-        return; /* a log line tells */
-    exposition_gauge(e, "mkv_backups", "Backups of the index on its volumes.", backups.n);
+    exposition_gauge(e, "mkv_backups", "Backups of the index on its volumes.", backups->n);
     exposition_begin(e, "mkv_backup_timestamp_seconds", "gauge",
                      "When the last backup was begun, since 1970; 0: there is none.");
-    exposition_add(e, NULL, backups.n > 0 ? backups.newest : 0, EXPOSITION_MILLI);
+    exposition_add(e, NULL, backups->n > 0 ? backups->newest : 0, EXPOSITION_MILLI);
 }
 
 void metrics_of_index(const struct admin *admin, struct exposition *e)
@@ -284,6 +282,6 @@ void metrics_of_index(const struct admin *admin, struct exposition *e)
     add_store(&stats, e);
     add_jobs(admin->jobs, e);
     add_healing(admin->objects, e);
-    add_backup(admin->objects->store, e);
+    add_backup(admin, e);
     process_expose(e);
 }

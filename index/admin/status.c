@@ -100,13 +100,11 @@ static json_t *certificate_of(const struct admin_certificate *c)
 /* json_pack() lets go of all that it was given when any of it is NULL, for want of memory. */
 static json_t *status_of(const struct admin *admin)
 {
-    struct backups backups = {.n = 0};
     struct store_stats s;
     uint64_t hidden = 0;
 
     store_stats(admin->objects->store, &s);
     objects_hidden(admin->objects, &hidden);
-    backups_look_up(admin->objects->store, &backups); /* else a log line tells */
     return json_pack("{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
                      "s:o, s:o, s:o, s:o, s:o}",
                      "version", MKV_VERSION, "pid", (int)getpid(), "index",
@@ -118,8 +116,9 @@ static json_t *status_of(const struct admin *admin)
                      json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
                      journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)),
                      "zones", zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs),
-                     "healing", healing_of(admin->objects), "backup", backup_of(&backups),
-                     "certificate", certificate_of(admin->certificate));
+                     "healing", healing_of(admin->objects), "backup",
+                     backup_of(backups_watch(admin->backups, admin->objects->store)), "certificate",
+                     certificate_of(admin->certificate));
 }
 
 json_t *status_make(const struct admin *admin)

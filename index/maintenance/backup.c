@@ -33,17 +33,19 @@
 
 /* Where a backup waits, and for whom. */
 enum backup_state {
-    BACKUP_WAITING, /* the timer: it isn't time yet */
-    BACKUP_DUMPING, /* the timer: for the next slice */
-    BACKUP_PAUSED,  /* the write: it has no room */
-    BACKUP_STORING, /* the write, which has all */
-    BACKUP_PRUNING, /* the store, which removes an old one */
+    BACKUP_WAITING,  /* the timer: it isn't time yet */
+    BACKUP_STARTING, /* the write, which is to start */
+    BACKUP_DUMPING,  /* the timer, for the next slice; or the store */
+    BACKUP_PAUSED,   /* the write: it has no room */
+    BACKUP_STORING,  /* the write, which has all */
+    BACKUP_PRUNING,  /* the store, which removes an old one */
     BACKUP_ENDED,
     BACKUP_STATES
 };
 
 static const bool legal_moves[BACKUP_STATES][BACKUP_STATES] = {
-    [BACKUP_WAITING] = {[BACKUP_DUMPING] = true, [BACKUP_ENDED] = true},
+    [BACKUP_WAITING] = {[BACKUP_STARTING] = true, [BACKUP_ENDED] = true},
+    [BACKUP_STARTING] = {[BACKUP_DUMPING] = true, [BACKUP_WAITING] = true},
     [BACKUP_DUMPING] = {[BACKUP_PAUSED] = true, [BACKUP_STORING] = true, [BACKUP_WAITING] = true},
     [BACKUP_PAUSED] = {[BACKUP_DUMPING] = true, [BACKUP_WAITING] = true},
     [BACKUP_STORING] = {[BACKUP_PRUNING] = true, [BACKUP_WAITING] = true},
@@ -56,6 +58,8 @@ struct backup {
     uv_timer_t timer;
     enum backup_state state;
     struct dump dump;
+    struct backups_search search; /* for old ones */
+    struct store_reading reading; /* of the oldest */
     struct gzip *gzip;
     struct buf lines;
     struct buf packed;
@@ -96,6 +100,7 @@ static void wait_for(struct backup *b, uint64_t ms)
 
 static void release(struct backup *b)
 {
+    dump_cancel(&b->dump);
     gzip_free(b->gzip);
     b->gzip = NULL;
     buf_deinit(&b->lines);
@@ -160,15 +165,46 @@ static void removed_cb(void *arg, int rc)
         end(b);
 }
 
+static void remove_oldest(struct backup *b, int rc, const struct store_view *view)
+{
+    if (rc < 0 || !view->exists ||
+        change_remove(b->objects, &b->search.found.oldest, view, removed_cb, b) < 0)
+        end(b);
+}
+
+static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    remove_oldest(reading->data, rc, view);
+}
+
+static void found(struct backup *b, int rc)
+{
+    struct store_view view;
+
+    if (rc < 0 || b->search.found.n <= BACKUPS_KEPT) {
+        end(b);
+        return;
+    }
+    b->reading.data = b;
+    rc = objects_view(b->objects, &b->reading, &b->search.found.oldest, &view, viewed_cb);
+    if (rc != STORE_LATER)
+        remove_oldest(b, rc, &view);
+}
+
+static void found_cb(struct backups_search *search, int rc)
+{
+    found(search->data, rc);
+}
+
 static void prune(struct backup *b)
 {
-    struct backups there;
-    int rc = backups_look_up(b->objects->store, &there);
+    int rc;
 
     set_state(b, BACKUP_PRUNING);
-    if (rc < 0 || there.n <= BACKUPS_KEPT ||
-        change_remove(b->objects, &there.oldest, &there.oldest_record, removed_cb, b) < 0)
-        end(b);
+    b->search.data = b;
+    rc = backups_search(&b->search, b->objects->store, found_cb);
+    if (rc != STORE_LATER)
+        found(b, rc);
 }
 
 /* --- One backup ------------------------------------------------------------------------------ */
@@ -204,17 +240,11 @@ static void drained_cb(void *arg)
     wait_for(b, 0);
 }
 
-/* Whether the orphan may be a value, now or later. */
-static bool skip_orphan_cb(const void *bytes, size_t len, uint64_t generation, void *arg)
+static bool skip_orphan_cb(const struct key *key, uint64_t generation, void *arg)
 {
     const struct backup *b = arg;
-    struct record record;
-    struct key key;
 
-    key.len = len;
-    memcpy(key.bytes, bytes, len);
-    return objects_is_making(b->objects, &key, generation) ||
-           (objects_look_up(b->objects, &key, &record) == 0 && record.generation == generation);
+    return objects_is_making(b->objects, key, generation);
 }
 
 static void break_off(struct backup *b, const char *text)
@@ -224,14 +254,12 @@ static void break_off(struct backup *b, const char *text)
     fail(b, text);
 }
 
-/* Some lines, packed into b->packed; 1 when there are more, 0 after the last, or negative. */
-static int pack_some(struct backup *b)
+/* Packs the lines that have come into b->packed; 1 when there are more, 0 after the last, or
+ * negative. */
+static int pack(struct backup *b, int more)
 {
-    int more;
     int rc;
 
-    buf_clear(&b->lines);
-    more = dump_fill(&b->dump, &b->lines, SLICE_BYTES);
     if (more < 0)
         return more;
     rc = gzip_add(b->gzip, buf_bytes(&b->lines), buf_size(&b->lines), &b->packed);
@@ -252,13 +280,13 @@ static int write_some(struct backup *b, char text[UPLOAD_TEXT_MAX])
     return rc;
 }
 
-/* 1 to go on, 0 when there is something to wait for. */
-static int make_some(struct backup *b)
+/* Lines have come: 1 to go on, 0 when there is something to wait for. */
+static int take_lines(struct backup *b, int more)
 {
     char text[UPLOAD_TEXT_MAX];
-    int more = pack_some(b);
     int rc;
 
+    more = pack(b, more);
     if (more < 0) {
         break_off(b, uv_strerror(more));
         return 0;
@@ -280,16 +308,41 @@ static int make_some(struct backup *b)
     return rc;
 }
 
+static void rest(struct backup *b)
+{
+    wait_for(b, b->stop_cb == NULL ? SLICE_REST : 0);
+}
+
+static void filled_cb(struct dump *dump, int rc)
+{
+    struct backup *b = dump->arg;
+
+    if (take_lines(b, rc) > 0)
+        rest(b);
+}
+
 static void make_slice(struct backup *b)
 {
     uint64_t until = uv_hrtime() + SLICE_NS;
     int rc;
 
     do {
-        rc = make_some(b);
+        buf_clear(&b->lines);
+        rc = dump_fill(&b->dump, &b->lines, SLICE_BYTES);
+        if (rc == STORE_LATER)
+            return;
+        rc = take_lines(b, rc);
     } while (rc > 0 && uv_hrtime() < until);
     if (rc > 0)
-        wait_for(b, b->stop_cb == NULL ? SLICE_REST : 0);
+        rest(b);
+}
+
+static void started_cb(void *arg)
+{
+    struct backup *b = arg;
+
+    set_state(b, BACKUP_DUMPING);
+    wait_for(b, 0);
 }
 
 static void begin(struct backup *b)
@@ -299,25 +352,32 @@ static void begin(struct backup *b)
     struct key key;
     int rc = UV_ENOMEM;
 
-    set_state(b, BACKUP_DUMPING);
+    set_state(b, BACKUP_STARTING);
     b->begun = changes(b);
-    b->dump = (struct dump){.store = o->store, .skip_orphan_cb = skip_orphan_cb, .arg = b};
+    b->dump = (struct dump){
+        .store = o->store, .skip_orphan_cb = skip_orphan_cb, .filled_cb = filled_cb, .arg = b};
     b->gzip = gzip_new();
     backup_key_make(generations_now(&o->generations, clock_now_ms()), &key);
     if (b->gzip != NULL)
-        rc = write_start(
-            o, &key,
-            &(struct write_options){.size = -1, .drained = drained_cb, .done = stored_cb, .arg = b},
-            &b->write, text);
+        rc = write_start(o, &key,
+                         &(struct write_options){.size = -1,
+                                                 .started = started_cb,
+                                                 .drained = drained_cb,
+                                                 .done = stored_cb,
+                                                 .arg = b},
+                         &b->write, text);
     if (rc < 0)
         fail(b, text);
-    else
-        wait_for(b, 0);
+    else if (rc != STORE_LATER)
+        started_cb(b);
 }
 
+/* What other indexes have changed isn't known here. */
 static bool has_changed(const struct backup *b)
 {
-    return b->is_unsure || changes(b) != b->covered;
+    const struct store *store = b->objects->store;
+
+    return store_leads(store) && (b->is_unsure || store->numbers > 1 || changes(b) != b->covered);
 }
 
 static void turn_cb(uv_timer_t *timer)
@@ -349,28 +409,34 @@ static void schedule_first(struct backup *b, const struct backups *there)
     wait_for(b, due > START_DELAY ? due : at_most(b, START_DELAY));
 }
 
+/* Where they can't be read now, it counts from now on. */
+static void first_found_cb(struct backups_search *search, int rc)
+{
+    struct backup *b = search->data;
+
+    if (rc < 0)
+        search->found.n = 0;
+    schedule_first(b, &search->found);
+}
+
 int backup_start(struct objects *o, uint64_t interval, struct backup **backup)
 {
     struct backup *b = calloc(1, sizeof(*b));
     struct store_stats stats;
-    struct backups there;
     int rc;
 
     if (b == NULL)
         return UV_ENOMEM;
-    rc = backups_look_up(o->store, &there);
-    if (rc < 0) {
-        free(b);
-        return rc;
-    }
     store_stats(o->store, &stats);
     b->objects = o;
     b->interval = interval;
     b->is_unsure = stats.keys + stats.unlinked > 0;
     uv_timer_init(o->loop, &b->timer);
     b->timer.data = b;
-    if (interval > 0)
-        schedule_first(b, &there);
+    b->search.data = b;
+    rc = interval > 0 ? backups_search(&b->search, o->store, first_found_cb) : STORE_LATER;
+    if (rc != STORE_LATER)
+        first_found_cb(&b->search, rc);
     *backup = b;
     return 0;
 }
@@ -397,7 +463,8 @@ static void closed_cb(uv_handle_t *handle)
 /* The stop goes on: nothing is being made. */
 static void go_on(struct backup *b)
 {
-    if (b->interval > 0 && !b->aborted && !b->tried && many_have_changed(b)) {
+    if (b->interval > 0 && !b->aborted && !b->tried && many_have_changed(b) &&
+        store_leads(b->objects->store)) {
         b->tried = true;
         begin(b);
         return;
@@ -410,8 +477,10 @@ void backup_stop(struct backup *b, void (*cb)(void *arg), void *arg)
 {
     b->stop_cb = cb;
     b->stop_arg = arg;
-    if (b->state == BACKUP_WAITING)
-        go_on(b);
+    if (b->state != BACKUP_WAITING)
+        return;
+    store_cancel(b->objects->store, &b->search.reading);
+    go_on(b);
 }
 
 void backup_abort(struct backup *b)

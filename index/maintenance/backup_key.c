@@ -48,12 +48,39 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     return 0;
 }
 
-int backups_look_up(struct store *store, struct backups *backups)
+static void listed_cb(struct store_reading *reading, int rc)
 {
-    struct backups found = {.n = 0};
-    int rc = store_list(store, PREFIX, PREFIX_LEN, "", 0, key_cb, &found);
+    struct backups_search *search = reading->data;
+
+    search->done(search, rc);
+}
+
+int backups_search(struct backups_search *search, struct store *store, backups_found_cb done)
+{
+    const struct store_range range = {.prefix = PREFIX, .prefix_len = PREFIX_LEN};
+
+    search->done = done;
+    search->found.n = 0;
+    search->reading.data = search;
+    return store_list(store, &search->reading, &range, key_cb, &search->found, listed_cb);
+}
+
+static void watched_cb(struct backups_search *search, int rc)
+{
+    struct backups_watch *watch = search->data;
 
     if (rc == 0)
-        *backups = found;
-    return rc;
+        watch->last = search->found;
+}
+
+const struct backups *backups_watch(struct backups_watch *watch, struct store *store)
+{
+    int rc = STORE_LATER;
+
+    watch->search.data = watch;
+    if (watch->search.reading.request == NULL)
+        rc = backups_search(&watch->search, store, watched_cb);
+    if (rc != STORE_LATER)
+        watched_cb(&watch->search, rc); /* on failure, a log line tells */
+    return &watch->last;
 }

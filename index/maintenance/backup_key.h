@@ -20,7 +20,29 @@ struct backups {
     uint64_t newest_bytes;
 };
 
-/* 0 and *backups, or UV_EIO or UV_ENOMEM. */
-int backups_look_up(struct store *store, struct backups *backups);
+struct backups_search;
+
+/* Fires once, from the loop: rc is 0, and search->found there; or as store_list(). */
+typedef void (*backups_found_cb)(struct backups_search *search, int rc);
+
+/* Embedded in what searches; zero it, and set the first one. */
+struct backups_search {
+    void *data;
+    backups_found_cb done;
+    struct backups found;
+    struct store_reading reading;
+};
+
+/* 0, or a negative UV_E* as store_list(); or STORE_LATER, and then `done` fires unless
+ * store_cancel(search->reading) came before. */
+int backups_search(struct backups_search *search, struct store *store, backups_found_cb done);
+
+/* For those who show them: what was found last, which is looked up anew. */
+struct backups_watch {
+    struct backups_search search;
+    struct backups last;
+};
+
+const struct backups *backups_watch(struct backups_watch *watch, struct store *store);
 
 #endif

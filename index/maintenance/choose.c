@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "index/base/log.h"
 #include "index/base/generation.h"
+#include "index/base/log.h"
 
 /* Whether a copy has the size that the backup knows. */
 static bool is_whole_as_known(const struct copies *c)

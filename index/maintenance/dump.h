@@ -6,12 +6,17 @@
 
 #include "index/maintenance/dump_line.h"
 
-/* Set the first three, and zero the rest. */
+/* Set the first four, and zero the rest. */
 struct dump {
     struct store *store; /* borrowed */
-    /* Whether to leave an orphan out; NULL: none is. It must not call the store but for gets. */
-    bool (*skip_orphan_cb)(const void *key, size_t len, uint64_t generation, void *arg);
+    /* Whether to leave an orphan out, since its blob may become a value. Asked before its key is
+     * looked up, too; one that turns out to be its key's blob is left out in any case. NULL: all
+     * are in. */
+    bool (*skip_orphan_cb)(const struct key *key, uint64_t generation, void *arg);
+    void (*filled_cb)(struct dump *dump, int rc); /* as dump_fill() has it */
     void *arg;
+    struct store_reading reading; /* of the lines that come later */
+    struct orphan orphan;         /* that is looked at: at `next`, if it has places */
     bool begun;
     enum store_space space;   /* where it is */
     struct key next;          /* and from which key on it is to continue, */
@@ -22,7 +27,11 @@ struct dump {
 };
 
 /* Appends lines until `out` has `bytes` or the dump is whole. 1 when there is more to come, 0 when
- * the last line was appended, or a negative UV_E* after a log line. */
+ * the last line was appended, or a negative UV_E* after a log line; or STORE_LATER, and then
+ * `filled_cb` fires with that, once, from the loop. `out` is borrowed until then. */
 int dump_fill(struct dump *dump, struct buf *out, size_t bytes);
+
+/* Nobody wants what dump_fill() has put off. */
+void dump_cancel(struct dump *dump);
 
 #endif

@@ -29,6 +29,7 @@ struct forgetting {
     struct record record;
     struct orphan orphan;
     struct store_commit commit;
+    struct store_reading reading; /* of what it is by now, after a conflict */
 };
 
 static int begin_pass(struct forget *f, bool of_orphans);
@@ -65,16 +66,6 @@ static bool wants(const struct walked_key *key, void *arg)
     return found;
 }
 
-/* The key, or the orphan, as it is by now. 0, or negative: there is none. */
-static int look_again(const struct forget *f, struct walked_key *key)
-{
-    const struct objects *o = f->job->objects;
-
-    if (!f->walk.of_orphans)
-        return objects_look_up(o, &key->key, &key->record);
-    return store_get_orphan(o->store, key->key.bytes, key->key.len, key->generation, &key->orphan);
-}
-
 /* The other keys would have no better luck. */
 static int give_up(struct forget *f, int rc)
 {
@@ -83,16 +74,62 @@ static int give_up(struct forget *f, int rc)
     return rc;
 }
 
-static void committed_cb(struct store_commit *commit, int rc)
+/* It is known what it is by now, in g->was; negative: there is none. */
+static void seen_again(struct forgetting *g, int rc)
 {
-    struct forgetting *g = commit->data;
     struct forget *f = g->forget;
     struct walked_key now = g->was;
 
     free(g);
-    if (rc == STORE_CONFLICT && !f->job->is_canceled && look_again(f, &now) == 0 &&
-        wants(&now, f) && start_one(&now, f) == 0)
+    if (rc == 0 && !f->job->is_canceled && wants(&now, f) && start_one(&now, f) == 0)
         return;
+    key_walk_ended(&f->walk);
+}
+
+static void got_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct forgetting *g = reading->data;
+
+    if (rc == 0)
+        record_copy(&g->was.record, record);
+    seen_again(g, rc);
+}
+
+static void got_orphan_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
+{
+    struct forgetting *g = reading->data;
+
+    if (rc == 0)
+        g->was.orphan = *orphan;
+    seen_again(g, rc);
+}
+
+static void look_again(struct forgetting *g)
+{
+    const struct objects *o = g->forget->job->objects;
+    struct walked_key *was = &g->was;
+    int rc;
+
+    g->reading.data = g;
+    if (g->forget->walk.of_orphans)
+        rc = store_get_orphan(o->store, &g->reading, was->key.bytes, was->key.len, was->generation,
+                              &was->orphan, got_orphan_cb);
+    else
+        rc = objects_look_up(o, &g->reading, &was->key, &was->record, got_cb);
+    if (rc != STORE_LATER)
+        seen_again(g, rc);
+}
+
+static void committed_cb(struct store_commit *commit, int rc)
+{
+    struct forgetting *g = commit->data;
+    struct forget *f = g->forget;
+
+    if (rc == STORE_CONFLICT && !f->job->is_canceled) {
+        look_again(g);
+        return;
+    }
+    free(g);
     if (rc == 0)
         job_count(f->job, f->walk.of_orphans ? "orphans" : "forgotten", 1);
     else if (rc != STORE_CONFLICT)

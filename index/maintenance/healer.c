@@ -205,7 +205,7 @@ static void look_cb(uv_timer_t *timer)
     look_at_forgets(h);
     look_at_heal(h);
     look_at_scrub(h);
-    if (h->held)
+    if (h->held || !store_leads(h->objects->store))
         return;
     heal(h);
     scrub(h);

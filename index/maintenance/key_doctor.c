@@ -6,6 +6,7 @@
  * asked is away. */
 #include "index/maintenance/key_doctor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 enum key_visit_state {
     KEY_CHECKING,  /* waits for its volumes */
+    KEY_LOOKING,   /* for the store, which is to say what the key has now */
     KEY_QUEUED,    /* for other repairs to end */
     KEY_REPAIRING, /* for its move */
 };
@@ -27,12 +29,15 @@ struct key_visit {
     unsigned tries;
     bool deep; /* the copies are read */
     struct inspection inspection;
+    struct store_reading reading;
+    void (*seen)(struct key_visit *k, int rc, const struct record *now);
+    char text[MOVE_TEXT_MAX];            /* why a repair has failed */
     LIST_ENTRY(key_visit) link;          /* in `running` */
     STAILQ_ENTRY(key_visit) repair_link; /* in `to_repair` */
 };
 
 static int check_it(struct key_visit *k, const struct key *key, const struct record *record);
-static void check_again(struct key_visit *k);
+static void look_again(struct key_visit *k, int rc, const struct record *now);
 
 static void key_ended(struct key_visit *k)
 {
@@ -84,11 +89,47 @@ static void tell(struct key_visit *k, const char *outcome)
 
 static void start_repairs(struct key_doctor *d);
 
-static bool is_current(const struct key_visit *k)
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record)
 {
-    const struct inspection *inspection = &k->inspection;
+    struct key_visit *k = reading->data;
 
-    return objects_has(inspection->objects, &inspection->key, &inspection->record);
+    k->seen(k, rc, record);
+}
+
+/* Asks what the key has now, and goes on with `seen`. */
+static void look(struct key_visit *k,
+                 void (*seen)(struct key_visit *k, int rc, const struct record *now))
+{
+    struct record now;
+    int rc;
+
+    k->state = KEY_LOOKING;
+    k->seen = seen;
+    k->reading.data = k;
+    rc =
+        objects_look_up(k->inspection.objects, &k->reading, &k->inspection.key, &now, looked_up_cb);
+    if (rc != STORE_LATER)
+        seen(k, rc, &now);
+}
+
+static bool is_current(const struct key_visit *k, int rc, const struct record *now)
+{
+    return rc == 0 && record_equal(&k->inspection.record, now);
+}
+
+static void end_repair(struct key_visit *k, bool is_made, const char *outcome)
+{
+    job_count(k->doctor->job, is_made ? "repaired" : "failed", 1);
+    tell(k, outcome);
+    key_ended(k);
+}
+
+static void seen_after_repair(struct key_visit *k, int rc, const struct record *now)
+{
+    if (is_current(k, rc, now))
+        end_repair(k, false, k->text);
+    else
+        look_again(k, rc, now);
 }
 
 /* A client may have changed the key meanwhile: then nothing is told of what it was. So has a move
@@ -99,12 +140,11 @@ static void repair_ended(struct key_visit *k, int rc, const char *text)
     bool is_made = (rc == 0 && *text == '\0') || rc == UV_EALREADY;
 
     d->n_repairs--;
-    if (!is_made && !is_current(k)) {
-        check_again(k);
+    if (is_made) {
+        end_repair(k, true, "made anew");
     } else {
-        job_count(d->job, is_made ? "repaired" : "failed", 1);
-        tell(k, is_made ? "made anew" : text);
-        key_ended(k);
+        snprintf(k->text, sizeof(k->text), "%s", text);
+        look(k, seen_after_repair);
     }
     start_repairs(d);
 }
@@ -156,16 +196,14 @@ static void start_repairs(struct key_doctor *d)
 /* --- Looking --------------------------------------------------------------------------------- */
 
 /* Looks at what the key has now; not for ever where clients go on to change it. */
-static void check_again(struct key_visit *k)
+static void look_again(struct key_visit *k, int rc, const struct record *now)
 {
     const struct job *job = k->doctor->job;
-    struct record now;
-    int rc = UV_ENOENT;
 
-    if (++k->tries < TRIES && !job->is_canceled)
-        rc = objects_look_up(job->objects, &k->inspection.key, &now);
+    if (++k->tries >= TRIES || job->is_canceled)
+        rc = UV_ENOENT;
     if (rc == 0)
-        rc = check_it(k, &k->inspection.key, &now);
+        rc = check_it(k, &k->inspection.key, now);
     if (rc == 0)
         return;
     if (rc == UV_EAGAIN) /* all of them are away by now */
@@ -189,7 +227,7 @@ static void mend(struct key_visit *k)
         give_up(k);
     } else if (has_to_read(k)) {
         k->deep = true;
-        check_again(k);
+        look(k, look_again);
     } else {
         k->state = KEY_QUEUED;
         STAILQ_INSERT_TAIL(&d->to_repair, k, repair_link);
@@ -197,24 +235,38 @@ static void mend(struct key_visit *k)
     }
 }
 
-static void checked(struct key_visit *k)
+static bool lacks(const struct key_visit *k)
+{
+    const struct inspection *inspection = &k->inspection;
+
+    return inspection_lost(inspection) != 0 ||
+           inspection->record.n_places < k->doctor->job->objects->copies;
+}
+
+/* Not all is good: is the key still what was looked at? */
+static void seen_bad(struct key_visit *k, int rc, const struct record *now)
 {
     const struct job *job = k->doctor->job;
-    const struct inspection *inspection = &k->inspection;
-    bool lacks =
-        inspection_lost(inspection) != 0 || inspection->record.n_places < job->objects->copies;
 
-    if (job->is_canceled ||
-        (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks)) {
-        key_ended(k);
-    } else if (!is_current(k)) {
-        check_again(k);
-    } else if (lacks && job->options.repair) {
+    if (!is_current(k, rc, now)) {
+        look_again(k, rc, now);
+    } else if (lacks(k) && job->options.repair && !job->is_canceled) {
         mend(k);
     } else {
         tell(k, NULL);
         key_ended(k);
     }
+}
+
+static void checked(struct key_visit *k)
+{
+    const struct inspection *inspection = &k->inspection;
+
+    if (k->doctor->job->is_canceled ||
+        (inspection_count(inspection, COPY_GOOD) == inspection->record.n_places && !lacks(k)))
+        key_ended(k);
+    else
+        look(k, seen_bad);
 }
 
 static void checked_cb(struct inspection *inspection)

@@ -64,10 +64,40 @@ static int orphan_cb(const void *key, size_t len, uint64_t generation, const str
     return take(w, key, len);
 }
 
+static void looked(struct key_walk *w, int rc)
+{
+    w->at_end = rc <= 0;
+    w->rc = rc < 0 ? rc : 0;
+}
+
+static void looked_cb(struct store_reading *reading, int rc)
+{
+    struct key_walk *w = reading->data;
+
+    looked(w, rc);
+    again_in(w, 0);
+}
+
+static int list_orphans(struct key_walk *w)
+{
+    const struct store_orphan_range range = {.key = w->next.bytes,
+                                             .len = w->next.len,
+                                             .generation = w->next_generation,
+                                             .want = KEY_WALK_BATCH};
+
+    return store_list_orphans(w->job->objects->store, &w->reading, &range, orphan_cb, w, looked_cb);
+}
+
+static int list_keys(struct key_walk *w)
+{
+    const struct store_range range = {
+        .start = w->next.bytes, .start_len = w->next.len, .want = KEY_WALK_BATCH};
+
+    return store_list(w->job->objects->store, &w->reading, &range, key_cb, w, looked_cb);
+}
+
 static void look(struct key_walk *w)
 {
-    struct store *store = w->job->objects->store;
-    const struct key *next = &w->next;
     int rc;
 
     w->looked_at = 0;
@@ -75,13 +105,9 @@ static void look(struct key_walk *w)
     memmove(w->batch, w->batch + w->first, (w->n - w->first) * sizeof(*w->batch));
     w->n -= w->first;
     w->first = 0;
-    if (w->of_orphans)
-        rc = store_list_orphans(store, next->bytes, next->len, w->next_generation, false, orphan_cb,
-                                w);
-    else
-        rc = store_list(store, "", 0, next->bytes, next->len, key_cb, w);
-    w->at_end = rc <= 0;
-    w->rc = rc < 0 ? rc : 0;
+    rc = w->of_orphans ? list_orphans(w) : list_keys(w);
+    if (rc != STORE_LATER)
+        looked(w, rc);
 }
 
 /* --- Turns ----------------------------------------------------------------------------------- */
@@ -115,12 +141,18 @@ static void start_waiting(struct key_walk *w)
     }
 }
 
+static bool wants_more(const struct key_walk *w)
+{
+    return !w->canceled && !w->at_end && w->reading.request == NULL &&
+           w->n - w->first < KEY_WALK_BATCH / 2;
+}
+
 static void turn_cb(uv_timer_t *timer)
 {
     struct key_walk *w = timer->data;
     uint64_t delay;
 
-    if (!w->canceled && !w->at_end && w->n - w->first < KEY_WALK_BATCH / 2)
+    if (wants_more(w))
         look(w);
     start_waiting(w);
     delay = job_delay(w->job);
@@ -128,9 +160,9 @@ static void turn_cb(uv_timer_t *timer)
         uv_close((uv_handle_t *)&w->timer, closed_cb);
     else if (!w->canceled && w->first < w->n && w->n_running < w->at_once)
         again_in(w, delay);
-    else if (!w->canceled && !w->at_end && w->n - w->first < KEY_WALK_BATCH / 2)
+    else if (wants_more(w))
         again_in(w, SLICE_PAUSE);
-    /* else key_walk_ended() goes on */
+    /* else key_walk_ended() goes on, or the store does */
 }
 
 int key_walk_start(struct key_walk *w)
@@ -139,7 +171,7 @@ int key_walk_start(struct key_walk *w)
     if (w->batch == NULL)
         return UV_ENOMEM;
     uv_timer_init(w->job->objects->loop, &w->timer);
-    w->timer.data = w;
+    w->timer.data = w->reading.data = w;
     again_in(w, 0);
     return 0;
 }
@@ -153,6 +185,7 @@ void key_walk_ended(struct key_walk *w)
 void key_walk_cancel(struct key_walk *w)
 {
     w->canceled = true;
+    store_cancel(w->job->objects->store, &w->reading);
     if (!uv_is_closing((uv_handle_t *)&w->timer))
         again_in(w, 0);
 }

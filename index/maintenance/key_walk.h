@@ -35,6 +35,7 @@ struct key_walk {
     struct key next; /* where it begins, and goes on; len 0: with the first one */
     /* This module's. */
     uv_timer_t timer;
+    struct store_reading reading; /* of the keys, or the orphans */
     uint64_t next_generation;
     uint64_t slice_until;
     unsigned looked_at;

@@ -22,6 +22,9 @@ struct moving {
     struct moves *moves;
     struct key key;
     struct record record;
+    struct store_reading reading; /* of what the key has after a move that has failed */
+    int rc;
+    char text[MOVE_TEXT_MAX];
 };
 
 static int begin_pass(struct moves *m);
@@ -49,16 +52,43 @@ static void count_end(struct moves *m, const struct key *key, int rc, const char
     }
 }
 
+static void moving_end(struct moving *moving)
+{
+    struct moves *m = moving->moves;
+
+    count_end(m, &moving->key, moving->rc, moving->text);
+    free(moving);
+    key_walk_ended(&m->walk);
+}
+
+static void judge(struct moving *moving, int rc, const struct record *now)
+{
+    if (rc == UV_ENOENT || (rc == 0 && !record_equal(&moving->record, now)))
+        moving->rc = STORE_CONFLICT;
+    moving_end(moving);
+}
+
+static void looked_up_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    judge(reading->data, rc, record);
+}
+
 static void moved_cb(void *arg, int rc, const char *text)
 {
     struct moving *moving = arg;
-    struct moves *m = moving->moves;
+    struct record now;
 
-    if (rc < 0 && !objects_has(m->job->objects, &moving->key, &moving->record))
-        rc = STORE_CONFLICT;
-    count_end(m, &moving->key, rc, text);
-    free(moving);
-    key_walk_ended(&m->walk);
+    moving->rc = rc;
+    snprintf(moving->text, sizeof(moving->text), "%s", text);
+    if (rc == 0) {
+        moving_end(moving);
+        return;
+    }
+    moving->reading.data = moving;
+    rc = objects_look_up(moving->moves->job->objects, &moving->reading, &moving->key, &now,
+                         looked_up_cb);
+    if (rc != STORE_LATER)
+        judge(moving, rc, &now);
 }
 
 /* Picked once more, since what it was picked for may have changed while it waited. */

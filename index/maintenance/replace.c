@@ -26,7 +26,7 @@ static int check_empty(const struct replace *r, const struct store *store)
 static int make_stage(const struct replace *r, const struct store *store)
 {
     struct build *build;
-    int rc = build_start(r->directory, store_last_block(store), &build);
+    int rc = build_start(r->directory, gdbm_engine_last_block(store), &build);
 
     if (rc < 0)
         return rc;
@@ -40,7 +40,7 @@ static int make_stage(const struct replace *r, const struct store *store)
 static int run(const struct replace *r, uv_loop_t *loop)
 {
     struct store *store;
-    int rc = store_open(loop, r->directory, &(struct store_options){.sync = true}, &store);
+    int rc = gdbm_engine_open(loop, r->directory, &(struct gdbm_engine_options){.sync = true}, &store);
 
     if (rc < 0)
         return rc;
@@ -49,9 +49,9 @@ static int run(const struct replace *r, uv_loop_t *loop)
     if (rc == 0)
         rc = make_stage(r, store);
     if (rc == 0)
-        rc = store_adopt(store);
+        rc = gdbm_engine_adopt(store);
     if (rc < 0)
-        store_remove_stage(r->directory);
+        gdbm_engine_remove_stage(r->directory);
     offline_close(loop, store);
     return rc;
 }

@@ -121,6 +121,7 @@ static void stopped_cb(void *arg)
 
 static void end(struct verify *v)
 {
+    store_cancel(v->job->objects->store, &v->reading);
     v->stage = VERIFY_ENDING;
     uv_timer_stop(&v->timer);
     inventory_stop(&v->inventory, stopped_cb);
@@ -155,14 +156,8 @@ static void start_waiting(struct verify *v)
     }
 }
 
-static void compare(struct verify *v)
+static void compared(struct verify *v, int rc)
 {
-    int rc;
-
-    memmove(v->suspects, v->suspects + v->first, (v->n - v->first) * sizeof(*v->suspects));
-    v->n -= v->first;
-    v->first = 0;
-    rc = verify_compare(v);
     if (rc == UV_EAGAIN) {
         v->stage = VERIFY_FETCHING;
         inventory_fetch(&v->inventory);
@@ -172,9 +167,29 @@ static void compare(struct verify *v)
     v->compared = rc == 1;
 }
 
+static void compare(struct verify *v)
+{
+    int rc;
+
+    memmove(v->suspects, v->suspects + v->first, (v->n - v->first) * sizeof(*v->suspects));
+    v->n -= v->first;
+    v->first = 0;
+    rc = verify_compare(v);
+    if (rc != STORE_LATER)
+        compared(v, rc);
+}
+
+void verify_compared(struct verify *v, int rc)
+{
+    compared(v, rc);
+    if (v->stage == VERIFY_COMPARING)
+        again_in(v, 0);
+}
+
 static bool wants_more(const struct verify *v)
 {
-    return v->stage == VERIFY_COMPARING && !v->compared && v->n - v->first < VERIFY_BATCH / 2;
+    return v->stage == VERIFY_COMPARING && !v->compared && v->reading.request == NULL &&
+           v->n - v->first < VERIFY_BATCH / 2;
 }
 
 static void turn_cb(uv_timer_t *timer)

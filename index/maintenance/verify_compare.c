@@ -1,6 +1,6 @@
 /* Files and keys come in the same order. Of each key all files are at hand before it is looked at:
- * those at its places and of its size are its copies; what else lies there is a stray, unless the
- * store knows it as an orphan, which the reclaimer will remove.
+ * those at its places and of its size are its copies; what else lies there may be a stray, unless
+ * the store knows it as an orphan, which the reclaimer will remove (verify_stray.c).
  *
  * Both may have changed since they were listed, so that everything found here is only a suspicion.
  */
@@ -33,24 +33,11 @@ static bool has_place(const struct objects *o, const struct place *list, unsigne
     return false;
 }
 
-/* Every PUT has its blob's name in the store before it writes a byte. */
-static bool is_orphan(const struct verify *v, const struct found *found)
-{
-    const struct objects *o = v->job->objects;
-    struct orphan orphan;
-    int rc =
-        store_get_orphan(o->store, found->key.bytes, found->key.len, found->generation, &orphan);
-
-    return rc != UV_ENOENT && (rc < 0 || has_place(o, orphan.places, orphan.n_places, found));
-}
-
 static void take_stray(struct verify *v, const struct found *found)
 {
     struct suspect *suspect = &v->suspects[v->n];
     struct volumes *volumes = places_volumes(v->job->objects->places);
 
-    if (is_orphan(v, found))
-        return;
     suspect->is_stray = true;
     suspect->key = found->key;
     suspect->generation = found->generation;
@@ -190,18 +177,34 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
     return compare_key(v, key, len, record);
 }
 
-int verify_compare(struct verify *v)
+/* The listing has ended with that. */
+static int listed(struct verify *v, int rc)
 {
-    int rc = 0;
-
-    v->looked_at = 0;
-    v->slice_until = uv_hrtime() + SLICE_NS;
-    if (!v->store_ended)
-        rc = store_list(v->job->objects->store, "", 0, v->next.bytes, v->next.len, key_cb, v);
     if (rc != 0)
         return rc > 0 ? 0 : rc;
     v->store_ended = true;
     if (!take_files_before(v, NULL, 0))
         return 0;
     return v->inventory.at_end ? 1 : UV_EAGAIN;
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    struct verify *v = reading->data;
+
+    verify_compared(v, listed(v, rc));
+}
+
+int verify_compare(struct verify *v)
+{
+    const struct store_range range = {
+        .start = v->next.bytes, .start_len = v->next.len, .want = VERIFY_BATCH};
+    int rc = 0;
+
+    v->looked_at = 0;
+    v->slice_until = uv_hrtime() + SLICE_NS;
+    v->reading.data = v;
+    if (!v->store_ended)
+        rc = store_list(v->job->objects->store, &v->reading, &range, key_cb, v, listed_cb);
+    return rc == STORE_LATER ? rc : listed(v, rc);
 }

@@ -33,7 +33,8 @@ struct verify {
     enum verify_stage stage;
     struct inventory inventory;
     uv_timer_t timer; /* the next turn */
-    struct key next;  /* in the store */
+    struct store_reading reading;
+    struct key next; /* in the store */
     bool store_ended;
     bool compared; /* all was seen */
     uint64_t slice_until;
@@ -47,11 +48,15 @@ struct verify {
 };
 
 /* verify_compare.c: one slice. 0: more is to come, or room is wanted; UV_EAGAIN: the inventory has
- * to be fetched; 1: all was seen; or another negative UV_E*. */
+ * to be fetched; 1: all was seen; or another negative UV_E*; or STORE_LATER, and then
+ * verify_compared() is called with that. */
 int verify_compare(struct verify *verify);
 
+/* verify.c: a slice has ended. */
+void verify_compared(struct verify *verify, int rc);
+
 /* verify_stray.c: looks at the blob. The operation ends with verify_ended(), never within this
- * call. 0; UV_EAGAIN when it can't be asked for now, or UV_ENOMEM. */
+ * call. 0; UV_EAGAIN when it can't be asked for now, or needn't be, or UV_ENOMEM. */
 int verify_stray_start(struct verify *verify, const struct suspect *suspect);
 
 /* verify.c: an operation has ended. */

@@ -24,6 +24,11 @@ struct verify_stray {
     struct transfer head;
     struct inspection inspection; /* of the key's own copies */
     struct store_commit commit;
+    struct store_reading reading;
+    /* What the store says of it, once it was asked: */
+    void (*seen)(struct verify_stray *s, bool is_unnamed);
+    struct record record; /* of the key; without places: it has none */
+    struct orphan orphan; /* of the blob's generation, likewise */
 };
 
 static void stray_ended(struct verify_stray *s)
@@ -79,11 +84,11 @@ static void remove_it(struct verify_stray *s)
     const struct record blob = {.generation = suspect->generation, .time = suspect->time};
     struct orphan_change change;
     struct store_change commit;
-    int rc = orphan_change_init(o, &suspect->key, &blob, &change);
+    int rc;
 
     s->commit.data = s;
-    if (rc == 0)
-        rc = orphan_change_add(o, &change, &suspect->place, 1, clock_now_ms() + o->grace);
+    orphan_change_init(&change, &s->orphan, &blob);
+    rc = orphan_change_add(o, &change, &suspect->place, 1, clock_now_ms() + o->grace);
     commit = orphan_change_of(&suspect->key, suspect->generation, &change);
     if (rc == 0)
         rc = store_commit(o->store, &s->commit, &commit, 1, committed_cb);
@@ -91,67 +96,119 @@ static void remove_it(struct verify_stray *s)
         committed_cb(&s->commit, rc);
 }
 
-/* Whether nobody names the blob there. *record is what its key has, without places for nothing. */
-static bool is_unnamed(const struct verify_stray *s, struct record *record)
+static void seen_orphan(struct verify_stray *s, int rc)
+{
+    const struct places *places = s->verify->job->objects->places;
+    const struct place *place = &s->suspect.place;
+
+    if (rc == UV_ENOENT)
+        s->orphan.n_places = 0;
+    s->seen(s, rc == UV_ENOENT ||
+                   (rc == 0 && !places_have(places, s->orphan.places, s->orphan.n_places, place)));
+}
+
+static void got_orphan_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
+{
+    struct verify_stray *s = reading->data;
+
+    if (rc == 0)
+        s->orphan = *orphan;
+    seen_orphan(s, rc);
+}
+
+static void seen_key(struct verify_stray *s, int rc)
 {
     const struct suspect *suspect = &s->suspect;
     const struct objects *o = s->verify->job->objects;
-    struct orphan orphan;
-    int rc = objects_look_up(o, &suspect->key, record);
+    const struct record *record = &s->record;
 
-    if (rc == UV_ENOENT)
-        record->n_places = 0;
-    else if (rc < 0 || (record->generation == suspect->generation &&
-                        places_have(o->places, record->places, record->n_places, &suspect->place)))
-        return false;
-    rc = store_get_orphan(o->store, suspect->key.bytes, suspect->key.len, suspect->generation,
-                          &orphan);
-    return rc == UV_ENOENT ||
-           (rc == 0 && !places_have(o->places, orphan.places, orphan.n_places, &suspect->place));
+    if (rc == UV_ENOENT) {
+        s->record.n_places = 0;
+    } else if (rc < 0 ||
+               (record->generation == suspect->generation &&
+                places_have(o->places, record->places, record->n_places, &suspect->place))) {
+        s->seen(s, false);
+        return;
+    }
+    rc = store_get_orphan(o->store, &s->reading, suspect->key.bytes, suspect->key.len,
+                          suspect->generation, &s->orphan, got_orphan_cb);
+    if (rc != STORE_LATER)
+        seen_orphan(s, rc);
+}
+
+static void got_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct verify_stray *s = reading->data;
+
+    if (rc == 0)
+        record_copy(&s->record, record);
+    seen_key(s, rc);
+}
+
+/* Asks the store whether somebody names the blob there, and goes on with `seen`. */
+static void look(struct verify_stray *s, void (*seen)(struct verify_stray *s, bool is_unnamed))
+{
+    int rc;
+
+    s->seen = seen;
+    s->reading.data = s;
+    rc = objects_look_up(s->verify->job->objects, &s->reading, &s->suspect.key, &s->record, got_cb);
+    if (rc != STORE_LATER)
+        seen_key(s, rc);
+}
+
+/* A move may have made it a copy meanwhile. */
+static void seen_again(struct verify_stray *s, bool is_unnamed)
+{
+    const struct inspection *inspection = &s->inspection;
+    unsigned n_good = inspection_count(inspection, COPY_GOOD);
+
+    if (!is_unnamed) {
+        stray_ended(s);
+    } else if (n_good == inspection->record.n_places && n_good >= inspection->objects->copies) {
+        remove_it(s);
+    } else {
+        tell(s, "stays: not all copies of its key are good");
+        stray_ended(s);
+    }
 }
 
 static void inspected_cb(struct inspection *inspection)
 {
-    struct verify_stray *s = inspection->data;
-    unsigned n_good = inspection_count(inspection, COPY_GOOD);
-    struct record now;
+    look(inspection->data, seen_again);
+}
 
-    if (!is_unnamed(s, &now)) { /* a move has made it a copy meanwhile */
-        stray_ended(s);
+static void inspect(struct verify_stray *s)
+{
+    struct job *job = s->verify->job;
+
+    s->inspection.data = s;
+    job_spend(job, s->record.size * s->record.n_places);
+    if (inspection_start(&s->inspection, job->objects, &s->suspect.key, &s->record, true,
+                         inspected_cb) == 0)
         return;
-    }
-    if (n_good == inspection->record.n_places && n_good >= inspection->objects->copies) {
-        remove_it(s);
-        return;
-    }
-    tell(s, "stays: not all copies of its key are good");
+    tell(s, "stays: not all copies of its key can be asked for");
     stray_ended(s);
+}
+
+static void seen(struct verify_stray *s, bool is_unnamed)
+{
+    if (!is_unnamed) {
+        stray_ended(s);
+    } else if (!s->verify->job->options.remove_orphans) {
+        tell(s, "");
+        stray_ended(s);
+    } else if (s->record.n_places == 0 || s->record.generation != s->suspect.generation) {
+        remove_it(s);
+    } else {
+        inspect(s);
+    }
 }
 
 /* It is there: what is to become of it? */
 static void decide(struct verify_stray *s)
 {
-    struct job *job = s->verify->job;
-    struct record record;
-    int rc;
-
-    if (!is_unnamed(s, &record)) {
-        stray_ended(s);
-    } else if (!job->options.remove_orphans) {
-        tell(s, "");
-        stray_ended(s);
-    } else if (record.n_places == 0 || record.generation != s->suspect.generation) {
-        remove_it(s);
-    } else {
-        s->inspection.data = s;
-        job_spend(job, record.size * record.n_places);
-        rc = inspection_start(&s->inspection, job->objects, &s->suspect.key, &record, true,
-                              inspected_cb);
-        if (rc == 0)
-            return;
-        tell(s, "stays: not all copies of its key can be asked for");
-        stray_ended(s);
-    }
+    look(s, seen);
 }
 
 static void looked_cb(struct transfer *transfer, int rc, int status)
@@ -168,27 +225,60 @@ static void looked_cb(struct transfer *transfer, int rc, int status)
     stray_ended(s);
 }
 
-int verify_stray_start(struct verify *v, const struct suspect *suspect)
+static int ask_volume(struct verify_stray *s)
 {
-    const struct objects *o = v->job->objects;
-    struct verify_stray *s = calloc(1, sizeof(*s));
+    const struct suspect *suspect = &s->suspect;
     char path[PLACEMENT_PATH_MAX];
     char url[PLACEMENT_URL_MAX];
-    int rc;
 
-    if (s == NULL)
-        return UV_ENOMEM;
-    *s = (struct verify_stray){
-        .verify = v, .suspect = *suspect, .volume = place_live(o->places, &suspect->place)};
-    if (s->volume == NULL) {
-        free(s);
-        return UV_EAGAIN;
-    }
     placement_path(suspect->key.bytes, suspect->key.len, suspect->generation, path);
     placement_url(s->volume->name, &suspect->place, path, url);
     s->head.data = s;
     s->head.volume = s->volume;
-    rc = transfer_head(o->transfers, &s->head, url, looked_cb);
+    return transfer_head(s->verify->job->objects->transfers, &s->head, url, looked_cb);
+}
+
+/* What the store knows as an orphan there needn't be asked for: every PUT has its blob's name in
+ * the store before it writes a byte. 0, or negative: it is none, or that isn't known. */
+static int is_stray(struct verify_stray *s, int rc, const struct orphan *orphan)
+{
+    const struct places *places = s->verify->job->objects->places;
+
+    if (rc == UV_ENOENT ||
+        (rc == 0 && !places_have(places, orphan->places, orphan->n_places, &s->suspect.place)))
+        return 0;
+    return UV_EAGAIN;
+}
+
+static void got_first_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
+{
+    struct verify_stray *s = reading->data;
+
+    if (is_stray(s, rc, orphan) < 0 || ask_volume(s) < 0)
+        stray_ended(s);
+}
+
+int verify_stray_start(struct verify *v, const struct suspect *suspect)
+{
+    const struct objects *o = v->job->objects;
+    struct verify_stray *s = calloc(1, sizeof(*s));
+    int rc = UV_EAGAIN;
+
+    if (s == NULL)
+        return UV_ENOMEM;
+    s->verify = v;
+    s->suspect = *suspect;
+    s->volume = place_live(o->places, &suspect->place);
+    s->reading.data = s;
+    if (s->volume != NULL)
+        rc = store_get_orphan(o->store, &s->reading, s->suspect.key.bytes, s->suspect.key.len,
+                              s->suspect.generation, &s->orphan, got_first_cb);
+    if (rc == STORE_LATER)
+        return 0;
+    if (s->volume != NULL)
+        rc = is_stray(s, rc, &s->orphan);
+    if (rc == 0)
+        rc = ask_volume(s);
     if (rc < 0)
         free(s);
     return rc;

@@ -34,10 +34,10 @@ static void stop(struct fixture *f, struct backup *backup)
 
 static struct backups look_up(struct fixture *f)
 {
-    struct backups backups;
+    struct backups_search search = {.data = NULL};
 
-    assert_int_equal(backups_look_up(f->box.store, &backups), 0);
-    return backups;
+    assert_int_equal(backups_search(&search, f->box.store, NULL), 0);
+    return search.found;
 }
 
 /* Waits for one that is newer, while time passes. */
