@@ -171,20 +171,20 @@ static int condition_cb(void *arg, const struct record *record)
     return put->refusal != 0 ? UV_ECANCELED : 0;
 }
 
-/* 0, or the status to refuse with. */
-static int check_head(struct http_request *request, const char **text)
+/* The key can have a value. */
+static void take_body(struct put *put)
 {
-    if (http_request_content_length(request) != 0)
-        return 0;
-    *text = "an empty value can't be stored\n";
-    return 411;
+    if (http_request_content_length(put->request) != 0) {
+        http_read_body(put->request, &reader);
+        return;
+    }
+    write_forget(put->write);
+    answer(put, 411, "an empty value can't be stored\n");
 }
 
 static void started_cb(void *arg)
 {
-    struct put *put = arg;
-
-    http_read_body(put->request, &reader);
+    take_body(arg);
 }
 
 /* As write_start(). */
@@ -213,11 +213,9 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     const char *text = why;
     struct put *put;
     bool has_md5;
-    int status = check_head(request, &text);
+    int status = read_md5(request, md5, &has_md5, &text);
     int rc;
 
-    if (status == 0)
-        status = read_md5(request, md5, &has_md5, &text);
     if (status != 0) {
         http_respond_text(request, status, text);
         return;
@@ -244,5 +242,5 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
     if (rc == STORE_LATER)
         http_request_wait(request, closed_cb);
     else
-        http_read_body(request, &reader);
+        take_body(put);
 }
