@@ -1,0 +1,531 @@
+/* Several indexes on one database: what races, and what is lost (index/store/postgres/README.md
+ * tells why each ends well). Each test has a database of its own. */
+#include <string.h>
+
+#include "index/store/postgres/postgres_engine.h"
+#include "tests/support/cutproxy.h"
+#include "tests/support/indexes.h"
+#include "tests/support/storebox.h"
+#include "tests/unit/test.h"
+
+#define RIVALS 12 /* that want the same row */
+#define ROUNDS 40
+
+static struct postgres_server *server; /* of all tests; ends with the program */
+
+static int setup(void **state)
+{
+    static struct indexes x;
+
+    indexes_init(&x, server);
+    indexes_open(&x, 0);
+    indexes_open(&x, 1);
+    *state = &x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    indexes_deinit(*state);
+    return 0;
+}
+
+/* --- Changes that meet ----------------------------------------------------------------------- */
+
+struct rival {
+    struct attempt attempt;
+    struct put_values values;
+    struct store_change changes[3];
+    uint64_t generation;
+};
+
+/* Each announces, and then all commit at once, by both indexes in turns. The generation that won.
+ */
+static uint64_t race(struct indexes *x, const char *key, uint64_t was)
+{
+    struct rival rivals[RIVALS];
+    uint64_t won = 0;
+
+    for (unsigned i = 0; i < RIVALS; i++) {
+        struct rival *r = &rivals[i];
+        struct store_change change;
+
+        r->generation = indexes_generation(x);
+        change = indexes_announcement(&r->values, x, key, r->generation);
+        assert_int_equal(indexes_announce(x, i % 2, &change), 0);
+    }
+    for (unsigned i = 0; i < RIVALS; i++) {
+        struct rival *r = &rivals[i];
+        size_t n = indexes_put(&r->values, x, key, was, r->generation, r->changes);
+
+        indexes_begin(x, i % 2, &r->attempt, r->changes, n);
+    }
+    for (unsigned i = 0; i < RIVALS; i++) {
+        int rc = indexes_end(x, &rivals[i].attempt);
+
+        if (rc == 0) {
+            assert_int_equal(won, 0);
+            won = rivals[i].generation;
+        } else {
+            assert_int_equal(rc, STORE_CONFLICT);
+        }
+    }
+    assert_int_not_equal(won, 0);
+    return won;
+}
+
+static void test_puts_of_one_key_have_one_winner(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t was = 0;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t won = race(x, "/hot", was);
+
+        assert_int_equal(indexes_get(x, 0, "/hot"), won);
+        assert_int_equal(indexes_get(x, 1, "/hot"), won);
+        was = won;
+    }
+    /* The losers' blobs, and those that were replaced. */
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"),
+                     ROUNDS * (RIVALS - 1) + ROUNDS - 1);
+    assert_int_equal(indexes_ask(x, "SELECT sum(keys) FROM mkv.sessions"), 1);
+    assert_int_equal(indexes_ask(x, "SELECT sum(orphans) FROM mkv.sessions"),
+                     ROUNDS * (RIVALS - 1) + ROUNDS - 1);
+}
+
+static struct store_change replace(const char *key, const struct record *was,
+                                   const struct record *is)
+{
+    return (struct store_change){.space = STORE_KEYS,
+                                 .key = key,
+                                 .len = strlen(key),
+                                 .record = is,
+                                 .was = was,
+                                 .expect = was != NULL ? STORE_EXACTLY : STORE_NOTHING};
+}
+
+/* Both want both rows, each the other one first. */
+static void test_commits_that_cross_have_one_winner(void **state)
+{
+    struct indexes *x = *state;
+    struct record was = indexes_record(x, indexes_generation(x));
+    const struct store_change made[] = {replace("/a", NULL, &was), replace("/b", NULL, &was)};
+
+    assert_int_equal(indexes_commit(x, 0, made, 2), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct record is[2] = {indexes_record(x, indexes_generation(x)),
+                               indexes_record(x, indexes_generation(x))};
+        const struct store_change there[] = {replace("/a", &was, &is[0]),
+                                             replace("/b", &was, &is[0])};
+        const struct store_change back[] = {replace("/b", &was, &is[1]),
+                                            replace("/a", &was, &is[1])};
+        struct attempt attempts[2];
+        int rcs[2];
+
+        indexes_begin(x, 0, &attempts[0], there, 2);
+        indexes_begin(x, 1, &attempts[1], back, 2);
+        rcs[0] = indexes_end(x, &attempts[0]);
+        rcs[1] = indexes_end(x, &attempts[1]);
+        assert_true((rcs[0] == 0 && rcs[1] == STORE_CONFLICT) ||
+                    (rcs[1] == 0 && rcs[0] == STORE_CONFLICT));
+        was = rcs[0] == 0 ? is[0] : is[1];
+        assert_int_equal(indexes_get(x, i % 2, "/a"), was.generation);
+        assert_int_equal(indexes_get(x, i % 2, "/b"), was.generation);
+    }
+}
+
+/* One expects that a key is missing and changes another, which somebody else changes, too. */
+static void test_commit_that_lost_changes_nothing_else(void **state)
+{
+    struct indexes *x = *state;
+    struct record one = indexes_record(x, indexes_generation(x));
+    struct record two = indexes_record(x, indexes_generation(x));
+    const struct store_change taken = replace("/taken", NULL, &one);
+    const struct store_change both[] = {replace("/free", NULL, &two),
+                                        replace("/taken", NULL, &two)};
+    const struct store_change other = replace("/other", NULL, &two);
+    struct attempt attempts[2];
+
+    assert_int_equal(indexes_commit(x, 0, &taken, 1), 0);
+    indexes_begin(x, 1, &attempts[0], both, 2); /* one batch: only the first of them fails */
+    indexes_begin(x, 1, &attempts[1], &other, 1);
+    assert_int_equal(indexes_end(x, &attempts[0]), STORE_CONFLICT);
+    assert_int_equal(indexes_end(x, &attempts[1]), 0);
+    assert_int_equal(indexes_get(x, 0, "/free"), 0);
+    assert_int_equal(indexes_get(x, 0, "/taken"), one.generation);
+    assert_int_equal(indexes_get(x, 0, "/other"), two.generation);
+}
+
+static void test_load_of_two_indexes(void **state)
+{
+    struct load load;
+
+    load_start(&load, *state, 2, 40, 64);
+    INDEXES_WAIT(load.x, load.done >= 2000);
+    load_end(&load);
+    assert_int_equal(load.away, 0);
+    assert_true(load.conflicts > 0);
+    load_check(&load);
+    load_deinit(&load);
+}
+
+/* --- Leases ---------------------------------------------------------------------------------- */
+
+static void announce(struct indexes *x, unsigned number, const char *key, uint64_t generation)
+{
+    struct put_values values;
+    struct store_change change = indexes_announcement(&values, x, key, generation);
+
+    assert_int_equal(indexes_announce(x, number, &change), 0);
+}
+
+static int put(struct indexes *x, unsigned number, const char *key, uint64_t generation)
+{
+    struct put_values values;
+    struct store_change changes[3];
+    size_t n = indexes_put(&values, x, key, 0, generation, changes);
+
+    return indexes_commit(x, number, changes, n);
+}
+
+/* All of a PUT, with a generation of its own. */
+static int try_put(struct indexes *x, unsigned number, const char *key)
+{
+    uint64_t generation = indexes_generation(x);
+    struct put_values values;
+    struct store_change change = indexes_announcement(&values, x, key, generation);
+    int rc = indexes_announce(x, number, &change);
+
+    return rc < 0 ? rc : put(x, number, key, generation);
+}
+
+/* Index 0 stops for so long that others think it dead, and doesn't notice. */
+static void test_put_whose_orphan_was_taken_over_is_lost(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t generation = indexes_generation(x);
+    int rc;
+
+    announce(x, 0, "/late", generation);
+    /* As the other index does it. */
+    indexes_ask(x, "UPDATE mkv.orphans SET owner = (SELECT instance FROM mkv.indexes "
+                   "WHERE number = 1)");
+    rc = put(x, 0, "/late", generation);
+    assert_int_equal(rc, STORE_CONFLICT);
+    assert_int_equal(indexes_get(x, 1, "/late"), 0);
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 1);
+}
+
+static void test_lease_that_ran_out_is_taken_anew(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t generation = indexes_generation(x);
+
+    announce(x, 0, "/late", generation);
+    indexes_ask(x, "UPDATE mkv.indexes SET renewed = now() - interval '11 seconds' "
+                   "WHERE number = 0");
+    /* Nothing can be changed by it until it has noticed, and then it is another one. */
+    assert_int_equal(put(x, 0, "/late", generation), STORE_AWAY);
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM mkv.orphans o WHERE EXISTS "
+                                   "(SELECT 1 FROM mkv.indexes i WHERE i.instance = o.owner AND "
+                                   "i.renewed > now() - interval '10 seconds')") == 1 &&
+                        indexes_ask(x, "SELECT count(*) FROM mkv.indexes "
+                                       "WHERE renewed > now() - interval '10 seconds'") == 2);
+    assert_int_equal(indexes_get(x, 1, "/late"), 0);
+    /* It hears of its new lease a moment later. */
+    INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 1);
+}
+
+static void test_another_leads_when_the_leader_stops(void **state)
+{
+    struct indexes *x = *state;
+
+    INDEXES_WAIT(x, store_leads(x->stores[0]) || store_leads(x->stores[1]));
+    assert_true(store_leads(x->stores[0]) != store_leads(x->stores[1]));
+    if (store_leads(x->stores[1])) {
+        struct store *store = x->stores[0];
+
+        x->stores[0] = x->stores[1];
+        x->stores[1] = store;
+    }
+    announce(x, 0, "/left", indexes_generation(x));
+    indexes_close(x, 0);
+    INDEXES_WAIT(x, store_leads(x->stores[1]));
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM mkv.orphans o JOIN mkv.indexes i "
+                                   "ON i.instance = o.owner WHERE i.renewed > "
+                                   "now() - interval '10 seconds'") == 1);
+}
+
+static void test_indexes_have_different_numbers(void **state)
+{
+    struct indexes *x = *state;
+
+    assert_int_not_equal(x->stores[0]->number, x->stores[1]->number);
+    assert_int_equal(x->stores[0]->numbers, 256);
+    indexes_close(x, 0);
+    indexes_open(x, 2);
+    assert_int_not_equal(x->stores[2]->number, x->stores[1]->number);
+}
+
+/* --- What is lost ---------------------------------------------------------------------------- */
+
+static void test_killed_sessions_under_load(void **state)
+{
+    struct load load;
+
+    load_start(&load, *state, 2, 500, 64);
+    for (unsigned i = 1; i <= 8; i++) {
+        INDEXES_WAIT(load.x, load.done >= i * 300);
+        indexes_kill_sessions(load.x);
+    }
+    load_end(&load);
+    assert_int_equal(load.away, 0);
+    load_check(&load);
+    load_deinit(&load);
+}
+
+static void test_crash_under_load(void **state)
+{
+    struct load load;
+
+    load_start(&load, *state, 2, 500, 64);
+    load.may_forget = true;
+    for (unsigned i = 1; i <= 2; i++) {
+        INDEXES_WAIT(load.x, load.done >= i * 1000);
+        postgres_server_crash(server);
+    }
+    INDEXES_WAIT(load.x, load.done >= 3000);
+    load_end(&load);
+    load_check(&load);
+    load_deinit(&load);
+}
+
+/* The database does what it is asked, and the answer doesn't come; or the request never came. */
+static void test_cut_connections_under_load(void **state)
+{
+    char via[POSTGRES_URI_MAX];
+    struct indexes x;
+    struct cutproxy *proxy;
+    struct load load;
+
+    (void)state;
+    indexes_init(&x, server);
+    proxy = cutproxy_start(x.uri, via, sizeof(via));
+    x.via = via;
+    indexes_open(&x, 0);
+    indexes_open(&x, 1);
+    load_start(&load, &x, 2, 500, 64);
+    cutproxy_cut_answers(proxy, 60);
+    INDEXES_WAIT(&x, load.done >= 1000 && cutproxy_cuts(proxy) >= 15);
+    cutproxy_cut_answers(proxy, 0);
+    cutproxy_cut_requests(proxy, 60);
+    INDEXES_WAIT(&x, load.done >= 2000 && cutproxy_cuts(proxy) >= 30);
+    cutproxy_cut_requests(proxy, 0);
+    load_end(&load);
+    assert_int_equal(load.away, 0);
+    load_check(&load);
+    load_deinit(&load);
+    indexes_deinit(&x);
+    cutproxy_stop(proxy);
+}
+
+struct waiting {
+    struct store_reading reading;
+    bool ended;
+    int rc;
+};
+
+static void waited_cb(struct store_reading *reading, int rc, const struct record *record)
+{
+    struct waiting *w = reading->data;
+
+    (void)record;
+    w->ended = true;
+    w->rc = rc;
+}
+
+/* The database takes no new connection any more, and has none; or takes them again. */
+static void set_reachable(struct indexes *x, bool reachable)
+{
+    char admin[POSTGRES_URI_MAX];
+    char sql[128];
+    const char *name = strstr(x->uri, "@/") + 2;
+    int len = (int)strcspn(name, "?");
+
+    snprintf(admin, sizeof(admin), "%.*spostgres%s", (int)(name - x->uri), x->uri, name + len);
+    snprintf(sql, sizeof(sql), "ALTER DATABASE %.*s ALLOW_CONNECTIONS %s", len, name,
+             reachable ? "true" : "false");
+    free(postgres_sql(admin, sql));
+    snprintf(sql, sizeof(sql),
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+             "WHERE datname = '%.*s'",
+             len, name);
+    free(postgres_sql(admin, sql));
+}
+
+/* It takes as long as an index has patience. */
+static void test_database_that_is_away(void **state)
+{
+    struct indexes *x = *state;
+    struct put_values values;
+    struct store_change change = indexes_announcement(&values, x, "/away", indexes_generation(x));
+    struct store_stats stats;
+
+    set_reachable(x, false);
+    assert_int_equal(indexes_get(x, 0, "/away"), STORE_AWAY);
+    assert_int_equal(indexes_announce(x, 0, &change), STORE_AWAY);
+    store_stats(x->stores[0], &stats);
+    assert_true(stats.is_away);
+    set_reachable(x, true);
+    INDEXES_WAIT(x, indexes_get(x, 0, "/away") == 0);
+    INDEXES_WAIT(x, indexes_announce(x, 0, &change) == 0);
+    store_stats(x->stores[0], &stats);
+    assert_false(stats.is_away);
+}
+
+static void test_reading_that_is_cancelled_in_flight(void **state)
+{
+    struct indexes *x = *state;
+    struct waiting waiting[2] = {{.reading.data = &waiting[0]}, {.reading.data = &waiting[1]}};
+    struct record record;
+
+    for (unsigned i = 0; i < 2; i++) {
+        char *key = strdup("/gone");
+
+        assert_non_null(key);
+        assert_int_equal(
+            store_get(x->stores[0], &waiting[i].reading, key, strlen(key), &record, waited_cb),
+            STORE_LATER);
+        if (i == 1) /* it has been sent */
+            uv_run(&x->loop, UV_RUN_NOWAIT);
+        store_cancel(x->stores[0], &waiting[i].reading);
+        free(key);
+    }
+    assert_int_equal(indexes_get(x, 0, "/there"), 0);
+    assert_false(waiting[0].ended);
+    assert_false(waiting[1].ended);
+}
+
+/* --- Names and the schema -------------------------------------------------------------------- */
+
+static void named_cb(struct store_reading *reading, int rc, uint32_t id)
+{
+    assert_int_equal(rc, 0);
+    *(int64_t *)reading->data = id;
+}
+
+static void test_volume_that_another_index_named(void **state)
+{
+    struct indexes *x = *state;
+    int64_t id = -1;
+    struct store_reading reading = {.data = &id};
+    uint32_t at_once;
+    struct record record = indexes_record(x, indexes_generation(x));
+    struct store_change change = replace("/new", NULL, &record);
+
+    assert_int_equal(store_volume_id(x->stores[0], &reading, "localhost:3009", &at_once, named_cb),
+                     STORE_LATER);
+    INDEXES_WAIT(x, id >= 0);
+    record.places[0].volume = (uint32_t)id;
+    assert_int_equal(indexes_commit(x, 0, &change, 1), 0);
+    assert_null(store_volume_name(x->stores[1], (uint32_t)id));
+    assert_int_equal(indexes_get(x, 1, "/new"), record.generation);
+    assert_string_equal(store_volume_name(x->stores[1], (uint32_t)id), "localhost:3009");
+}
+
+struct opener {
+    uv_thread_t thread;
+    const char *uri;
+    int rc;
+};
+
+static void nothing_cb(void *arg)
+{
+    (void)arg;
+}
+
+static void open_thread(void *arg)
+{
+    struct opener *o = arg;
+    const struct postgres_engine_options options = {
+        .uri = o->uri, .name = "test", .sync = true, .shared = {.copies = 1, .subvolumes = 1}};
+    struct store *store;
+    uv_loop_t loop;
+
+    uv_loop_init(&loop);
+    o->rc = postgres_engine_open(&loop, &options, &store);
+    if (o->rc == 0)
+        store_close(store, nothing_cb, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+}
+
+static void test_indexes_that_make_the_schema_at_once(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        struct opener openers[4];
+        char uri[POSTGRES_URI_MAX];
+
+        postgres_server_new_database(server, uri);
+        for (unsigned i = 0; i < COUNT_OF(openers); i++) {
+            openers[i].uri = uri;
+            assert_int_equal(uv_thread_create(&openers[i].thread, open_thread, &openers[i]), 0);
+        }
+        for (unsigned i = 0; i < COUNT_OF(openers); i++)
+            uv_thread_join(&openers[i].thread);
+        for (unsigned i = 0; i < COUNT_OF(openers); i++)
+            assert_int_equal(openers[i].rc, 0);
+    }
+}
+
+/* What an index can't be opened with. */
+static void test_open_refuses(void **state)
+{
+    struct indexes *x = *state;
+    struct postgres_engine_options options = {
+        .uri = x->uri, .name = "test", .sync = true, .shared = {.copies = 2, .subvolumes = 1}};
+    struct store *store = NULL;
+
+    assert_int_equal(postgres_engine_open(&x->loop, &options, &store), UV_ENOTSUP);
+    options.shared.copies = 1;
+    options.uri = "postgresql://postgres:secret@localhost/x";
+    assert_int_equal(postgres_engine_open(&x->loop, &options, &store), UV_EINVAL);
+    options.uri = "postgresql://postgres@/x?host=/nonexistent";
+    options.deadline_ms = 300;
+    assert_int_equal(postgres_engine_open(&x->loop, &options, &store), STORE_AWAY);
+    options.uri = x->uri;
+    indexes_ask(x, "UPDATE mkv.settings SET value = '99' WHERE name = 'version'");
+    assert_int_equal(postgres_engine_open(&x->loop, &options, &store), UV_ENOTSUP);
+    assert_null(store);
+}
+
+int main(int argc, char **argv)
+{
+#define ON_TWO(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        ON_TWO(test_puts_of_one_key_have_one_winner),
+        ON_TWO(test_commits_that_cross_have_one_winner),
+        ON_TWO(test_commit_that_lost_changes_nothing_else),
+        ON_TWO(test_load_of_two_indexes),
+        ON_TWO(test_put_whose_orphan_was_taken_over_is_lost),
+        ON_TWO(test_lease_that_ran_out_is_taken_anew),
+        ON_TWO(test_another_leads_when_the_leader_stops),
+        ON_TWO(test_indexes_have_different_numbers),
+        ON_TWO(test_killed_sessions_under_load),
+        ON_TWO(test_crash_under_load),
+        cmocka_unit_test(test_cut_connections_under_load),
+        ON_TWO(test_database_that_is_away),
+        ON_TWO(test_reading_that_is_cancelled_in_flight),
+        ON_TWO(test_volume_that_another_index_named),
+        cmocka_unit_test(test_indexes_that_make_the_schema_at_once),
+        ON_TWO(test_open_refuses),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    server = postgres_server_start(NULL);
+    return cmocka_run_group_tests_name("postgres_races", tests, NULL, NULL);
+}
