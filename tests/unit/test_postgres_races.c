@@ -317,11 +317,11 @@ static void test_cut_connections_under_load(void **state)
     indexes_open(&x, 0);
     indexes_open(&x, 1);
     load_start(&load, &x, 2, 500, 64);
-    cutproxy_cut_answers(proxy, 60);
-    INDEXES_WAIT(&x, load.done >= 1000 && cutproxy_cuts(proxy) >= 15);
+    cutproxy_cut_answers(proxy, 25);
+    INDEXES_WAIT(&x, load.done >= 1000 && cutproxy_cuts(proxy) >= 40);
     cutproxy_cut_answers(proxy, 0);
-    cutproxy_cut_requests(proxy, 60);
-    INDEXES_WAIT(&x, load.done >= 2000 && cutproxy_cuts(proxy) >= 30);
+    cutproxy_cut_requests(proxy, 25);
+    INDEXES_WAIT(&x, load.done >= 2000 && cutproxy_cuts(proxy) >= 80);
     cutproxy_cut_requests(proxy, 0);
     load_end(&load);
     assert_int_equal(load.away, 0);

@@ -218,8 +218,8 @@ static uint32_t hash_of(const struct pending *p, const struct pending_change *c)
     return slots_hash(seed, bytes_of(p, key), key.len);
 }
 
-/* Whether a batch that is on its way, or is being filled, changes one of its rows: then it waits for
- * that. So the commits of one row go one after the other, and no batch waits for another one's
+/* Whether a batch that is on its way, or is being filled, changes one of its rows: then it waits
+ * for that. So the commits of one row go one after the other, and no batch waits for another one's
  * locks. The hash alone decides: that two rows have the same one only puts a commit off. */
 static bool meets(const struct postgres_engine *e, const struct pending *p)
 {
@@ -517,6 +517,7 @@ static void refused(struct connection *c, const PGresult *result)
 static void lose(struct connection *c)
 {
     c->is_unknown = true;
+    c->is_found_out = false;
     c->unknown_token = batch_of(c)->token;
     c->unknown_instance = c->instance;
 }
@@ -558,8 +559,9 @@ static void done_cb(struct connection *c, PGresult *result)
         end_all(e, batch_of(c), 0);
     } else if (PQresultStatus(result) == PGRES_TUPLES_OK || is_last_word(result)) {
         lose(c);
-        connection_lose(c, c->is_warned ? "a change was not confirmed by a standby"
-                                        : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        connection_lose(c, PQresultStatus(result) == PGRES_TUPLES_OK
+                               ? "a change was not confirmed by a standby"
+                               : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     } else {
         refused(c, result);
     }

@@ -67,6 +67,7 @@ struct connection {
     bool is_unknown;   /* nobody knows yet whether the statement of this token was: */
     uint64_t unknown_token;
     uint64_t unknown_instance; /* as whose it was sent */
+    bool is_found_out;         /* the thread knows, and isn't to ask again: its token is gone */
     bool was_done;             /* it was; once it is known */
     int64_t counts[3];         /* what the session has added: keys, unlinked keys, orphans */
     char error[256];           /* of the thread's attempt */

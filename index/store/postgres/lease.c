@@ -136,20 +136,21 @@ int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char 
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
-/* Waits for a statement that may still run: it has the row locked, or will find another token. */
+/* Waits for a statement that may still run: it has the row locked, or will find another token. As
+ * the answer may be lost, too, this can be asked again and says the same: no statement expects a
+ * token below 0. */
 static int find_out(struct connection *c, PGconn *pg)
 {
-    const uint64_t numbers[] = {c->unknown_instance, c->number, random_number()};
-    PGresult *result =
-        ask(pg,
-            "WITH o AS (SELECT token FROM sessions WHERE instance = $1::int8 AND idx = $2::int8 "
-            "FOR UPDATE) UPDATE sessions s SET token = $3::int8 FROM o "
-            "WHERE s.instance = $1::int8 AND s.idx = $2::int8 RETURNING o.token",
-            numbers, 3, NULL, c->error);
+    const uint64_t numbers[] = {c->unknown_instance, c->number};
+    PGresult *result = ask(pg,
+                           "UPDATE sessions SET token = -abs(token) WHERE instance = $1::int8 "
+                           "AND idx = $2::int8 RETURNING abs(token)",
+                           numbers, 2, NULL, c->error);
 
     if (result == NULL)
         return STORE_AWAY;
     c->was_done = PQntuples(result) == 1 && (uint64_t)number_at(result, 0) == c->unknown_token;
+    c->is_found_out = true;
     PQclear(result);
     return 0;
 }
@@ -162,7 +163,7 @@ int lease_fence(struct connection *c, PGconn *pg)
 
     c->is_warned = false;
     PQsetNoticeReceiver(pg, connection_notice_cb, c);
-    if (c->is_unknown && find_out(c, pg) < 0)
+    if (c->is_unknown && !c->is_found_out && find_out(c, pg) < 0)
         return STORE_AWAY;
     result = ask(pg,
                  "INSERT INTO sessions (instance, idx, token, keys, unlinked, orphans, seen) "
