@@ -302,6 +302,11 @@ static void connected_cb(struct control_job *job)
     if (c->is_session) {
         e->sessions[c->number] = (struct counts){c->counts[0], c->counts[1], c->counts[2]};
         commits_fenced(e, c);
+        if (c->instance != e->lease.instance) {
+            drop(c); /* another lease was taken meanwhile */
+            retry(c);
+            return;
+        }
     }
     postgres_send_soon(e);
 }
@@ -319,7 +324,8 @@ void connection_start(struct connection *c)
 {
     assert(c->state == CONNECTION_DOWN);
     c->state = CONNECTION_CONNECTING;
-    control_add(&c->engine->control, &c->job);
+    c->wanted = c->engine->lease.instance;
+    control_add(&c->engine->connector, &c->job);
 }
 
 int connection_send(struct connection *c, const struct statement *statement,

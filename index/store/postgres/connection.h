@@ -1,4 +1,4 @@
-/* One connection to the database, with one statement in flight. It connects in the control thread,
+/* One connection to the database, with one statement in flight. It connects in a thread,
  * and again, with backoff, when it is lost.
  *
  *     DOWN ──▶ CONNECTING (the thread) ──▶ IDLE ◀──▶ BUSY (the database)
@@ -62,7 +62,8 @@ struct connection {
     struct control_job job;
     PGconn *made; /* by the thread */
     /* Of a session: what the thread writes while it connects, and the loop else. */
-    uint64_t instance; /* whose it is */
+    uint64_t instance; /* whose it is, */
+    uint64_t wanted;   /* and whose it is to be, as of the attempt's beginning */
     uint64_t token;    /* of the last statement that is known to have been carried out */
     bool is_unknown;   /* nobody knows yet whether the statement of this token was: */
     uint64_t unknown_token;

@@ -1,5 +1,5 @@
-/* The one thread that may wait for the database: it connects (libpq looks names up synchronously),
- * renews the lease, and names volumes. It runs jobs one after the other. */
+/* A thread that may wait for the database, and runs jobs one after the other. An engine has two:
+ * one connects (libpq looks names up synchronously), one renews the lease and names volumes. */
 #ifndef MKV_POSTGRES_CONTROL_H
 #define MKV_POSTGRES_CONTROL_H
 

@@ -189,6 +189,9 @@ static int start(struct postgres_engine *e)
     if (rc < 0)
         return cannot_open(e, rc, uv_strerror(rc));
     e->control_runs = true;
+    rc = control_start(&e->connector, e->loop);
+    if (rc < 0)
+        return cannot_open(e, rc, uv_strerror(rc));
     uv_prepare_init(e->loop, &e->prepare);
     uv_timer_init(e->loop, &e->tick);
     e->prepare.data = e->tick.data = e;
@@ -240,7 +243,8 @@ int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *
     if (rc == 0)
         rc = start(e);
     if (rc < 0) {
-        free_engine(e);
+        if (!e->control_runs) /* else a thread still refers to it */
+            free_engine(e);
         return rc;
     }
     *store = &e->base;
@@ -259,12 +263,19 @@ static void thread_ended_cb(void *arg)
     cb(cb_arg);
 }
 
+static void connector_ended_cb(void *arg)
+{
+    struct postgres_engine *e = arg;
+
+    control_stop(&e->control, thread_ended_cb, e);
+}
+
 static void handle_closed_cb(uv_handle_t *handle)
 {
     struct postgres_engine *e = handle->data;
 
     if (--e->n_handles == 0)
-        control_stop(&e->control, thread_ended_cb, e);
+        control_stop(&e->connector, connector_ended_cb, e);
 }
 
 static void timer_closed_cb(uv_handle_t *handle)
@@ -272,7 +283,7 @@ static void timer_closed_cb(uv_handle_t *handle)
     struct connection *c = handle->data;
 
     if (--c->engine->n_handles == 0)
-        control_stop(&c->engine->control, thread_ended_cb, c->engine);
+        control_stop(&c->engine->connector, connector_ended_cb, c->engine);
 }
 
 static bool is_connecting(const struct postgres_engine *e)

@@ -157,8 +157,7 @@ static int find_out(struct connection *c, PGconn *pg)
 
 int lease_fence(struct connection *c, PGconn *pg)
 {
-    struct postgres_engine *e = c->engine;
-    const uint64_t numbers[] = {e->thread_lease.instance, c->number, random_number()};
+    const uint64_t numbers[] = {c->wanted, c->number, random_number()};
     PGresult *result;
 
     c->is_warned = false;
