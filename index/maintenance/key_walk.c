@@ -6,6 +6,7 @@
 #define SLICE_NS    1000000 /* that a slice takes, more or less */
 #define SLICE_KEYS  32      /* between looks at the clock */
 #define SLICE_PAUSE 1       /* ms, between slices */
+#define AWAY_PAUSE  1000    /* ms, between tries to read a store that is away */
 
 static void turn_cb(uv_timer_t *timer);
 
@@ -14,27 +15,34 @@ static void again_in(struct key_walk *w, uint64_t ms)
     uv_timer_start(&w->timer, turn_cb, ms, 0);
 }
 
+static bool is_late(const struct key_walk *w)
+{
+    return !w->job->objects->store->is_prompt;
+}
+
 /* --- Looking --------------------------------------------------------------------------------- */
 
-/* Whether the slice has come to its end: then it goes on here. */
+/* Whether the slice has come to its end: then it goes on here. A store that has entries later gives
+ * them a page a turn of the loop, each of which is as long as a slice. */
 static bool is_slice_over(struct key_walk *w, const void *key, size_t len, uint64_t generation)
 {
-    if (w->n < KEY_WALK_BATCH && (++w->looked_at % SLICE_KEYS != 0 || uv_hrtime() < w->slice_until))
+    if (w->n < KEY_WALK_BATCH &&
+        (is_late(w) || ++w->looked_at % SLICE_KEYS != 0 || uv_hrtime() < w->slice_until))
         return false;
-    memcpy(w->next.bytes, key, len);
-    w->next.len = len;
-    w->next_generation = generation;
+    resume_set(&w->at, key, len, generation, false);
     return true;
 }
 
 /* The one that is filled in already, but for its key. A key is done when its operation has ended.
  */
-static int take(struct key_walk *w, const void *key, size_t len)
+static int take(struct key_walk *w, const void *key, size_t len, uint64_t generation)
 {
     struct walked_key *seen = &w->batch[w->n];
 
     memcpy(seen->key.bytes, key, len);
     seen->key.len = len;
+    if (is_late(w)) /* which may fail half-way */
+        resume_set(&w->at, key, len, generation, true);
     if (w->wants(seen, w->arg))
         w->n++;
     else
@@ -46,10 +54,12 @@ static int key_cb(const void *key, size_t len, const struct record *record, void
 {
     struct key_walk *w = arg;
 
+    if (resume_has_seen(&w->at, key, len, 0))
+        return 0;
     if (is_slice_over(w, key, len, 0))
         return 1;
     record_copy(&w->batch[w->n].record, record);
-    return take(w, key, len);
+    return take(w, key, len, 0);
 }
 
 static int orphan_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
@@ -57,17 +67,22 @@ static int orphan_cb(const void *key, size_t len, uint64_t generation, const str
 {
     struct key_walk *w = arg;
 
+    if (resume_has_seen(&w->at, key, len, generation))
+        return 0;
     if (is_slice_over(w, key, len, generation))
         return 1;
     w->batch[w->n].generation = generation;
     w->batch[w->n].orphan = *orphan;
-    return take(w, key, len);
+    return take(w, key, len, generation);
 }
 
+/* A store that is away comes back: jobs wait for it. */
 static void looked(struct key_walk *w, int rc)
 {
-    w->at_end = rc <= 0;
-    w->rc = rc < 0 ? rc : 0;
+    w->is_looking = false;
+    w->pause = rc == STORE_AWAY ? AWAY_PAUSE : SLICE_PAUSE;
+    w->at_end = rc <= 0 && rc != STORE_AWAY;
+    w->rc = w->at_end ? rc : 0;
 }
 
 static void looked_cb(struct store_reading *reading, int rc)
@@ -75,29 +90,14 @@ static void looked_cb(struct store_reading *reading, int rc)
     struct key_walk *w = reading->data;
 
     looked(w, rc);
-    again_in(w, 0);
-}
-
-static int list_orphans(struct key_walk *w)
-{
-    const struct store_orphan_range range = {.key = w->next.bytes,
-                                             .len = w->next.len,
-                                             .generation = w->next_generation,
-                                             .want = KEY_WALK_BATCH};
-
-    return store_list_orphans(w->job->objects->store, &w->reading, &range, orphan_cb, w, looked_cb);
-}
-
-static int list_keys(struct key_walk *w)
-{
-    const struct store_range range = {
-        .start = w->next.bytes, .start_len = w->next.len, .want = KEY_WALK_BATCH};
-
-    return store_list(w->job->objects->store, &w->reading, &range, key_cb, w, looked_cb);
+    again_in(w, rc == STORE_AWAY ? AWAY_PAUSE : 0);
 }
 
 static void look(struct key_walk *w)
 {
+    struct store *store = w->job->objects->store;
+    const struct store_range keys = resume_keys(&w->at, KEY_WALK_BATCH);
+    const struct store_orphan_range orphans = resume_orphans(&w->at, KEY_WALK_BATCH);
     int rc;
 
     w->looked_at = 0;
@@ -105,7 +105,10 @@ static void look(struct key_walk *w)
     memmove(w->batch, w->batch + w->first, (w->n - w->first) * sizeof(*w->batch));
     w->n -= w->first;
     w->first = 0;
-    rc = w->of_orphans ? list_orphans(w) : list_keys(w);
+    w->is_looking = true;
+    w->reading.data = w;
+    rc = w->of_orphans ? store_list_orphans(store, &w->reading, &orphans, orphan_cb, w, looked_cb)
+                       : store_list(store, &w->reading, &keys, key_cb, w, looked_cb);
     if (rc != STORE_LATER)
         looked(w, rc);
 }
@@ -143,8 +146,7 @@ static void start_waiting(struct key_walk *w)
 
 static bool wants_more(const struct key_walk *w)
 {
-    return !w->canceled && !w->at_end && w->reading.request == NULL &&
-           w->n - w->first < KEY_WALK_BATCH / 2;
+    return !w->canceled && !w->at_end && !w->is_looking && w->n - w->first < KEY_WALK_BATCH / 2;
 }
 
 static void turn_cb(uv_timer_t *timer)
@@ -161,8 +163,8 @@ static void turn_cb(uv_timer_t *timer)
     else if (!w->canceled && w->first < w->n && w->n_running < w->at_once)
         again_in(w, delay);
     else if (wants_more(w))
-        again_in(w, SLICE_PAUSE);
-    /* else key_walk_ended() goes on, or the store does */
+        again_in(w, w->pause);
+    /* else key_walk_ended(), or what is read, goes on */
 }
 
 int key_walk_start(struct key_walk *w)
@@ -171,7 +173,7 @@ int key_walk_start(struct key_walk *w)
     if (w->batch == NULL)
         return UV_ENOMEM;
     uv_timer_init(w->job->objects->loop, &w->timer);
-    w->timer.data = w->reading.data = w;
+    w->timer.data = w;
     again_in(w, 0);
     return 0;
 }
@@ -186,6 +188,7 @@ void key_walk_cancel(struct key_walk *w)
 {
     w->canceled = true;
     store_cancel(w->job->objects->store, &w->reading);
+    w->is_looking = false;
     if (!uv_is_closing((uv_handle_t *)&w->timer))
         again_in(w, 0);
 }

@@ -3,11 +3,12 @@
  *
  * The loop is the clients': a walk takes a millisecond of it at a time, and begins nothing while
  * job_delay() says so. It remembers the key that it came to, and sees each record as it is when it
- * comes by. */
+ * comes by. A store that is away is waited for. */
 #ifndef MKV_MAINTENANCE_KEY_WALK_H
 #define MKV_MAINTENANCE_KEY_WALK_H
 
 #include "index/maintenance/job.h"
+#include "index/maintenance/resume.h"
 
 #define KEY_WALK_BATCH 256 /* keys that wait for a place */
 
@@ -24,7 +25,7 @@ struct key_walk {
     void *arg;
     unsigned at_once; /* operations, KEY_WALK_BATCH at most */
     bool of_orphans;
-    /* Whether the key, or the orphan, is wanted. Must not call the store but for gets. */
+    /* Whether the key, or the orphan, is wanted. Must not call the store but for names. */
     bool (*wants)(const struct walked_key *key, void *arg);
     /* Starts an operation, which ends with key_walk_ended(), never within this call. 0; or
      * negative, and then there is none: the key is done with. */
@@ -32,11 +33,12 @@ struct key_walk {
     /* All keys were seen, and all operations have ended; or key_walk_cancel() was called, and they
      * have. rc is negative when the store can't be read. */
     void (*ended)(int rc, void *arg);
-    struct key next; /* where it begins, and goes on; len 0: with the first one */
+    struct resume at; /* where it begins, and goes on */
     /* This module's. */
     uv_timer_t timer;
-    struct store_reading reading; /* of the keys, or the orphans */
-    uint64_t next_generation;
+    struct store_reading reading;
+    bool is_looking; /* it reads the store */
+    uint64_t pause;  /* ms until it does so again */
     uint64_t slice_until;
     unsigned looked_at;
     bool at_end;

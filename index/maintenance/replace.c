@@ -40,7 +40,8 @@ static int make_stage(const struct replace *r, const struct store *store)
 static int run(const struct replace *r, uv_loop_t *loop)
 {
     struct store *store;
-    int rc = gdbm_engine_open(loop, r->directory, &(struct gdbm_engine_options){.sync = true}, &store);
+    int rc =
+        gdbm_engine_open(loop, r->directory, &(struct gdbm_engine_options){.sync = true}, &store);
 
     if (rc < 0)
         return rc;

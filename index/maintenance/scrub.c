@@ -171,7 +171,7 @@ static int start(struct job *job)
                                     .wants = wants,
                                     .start = visit,
                                     .ended = walked_cb,
-                                    .next = s->state.next};
+                                    .at.key = s->state.next};
         rc = key_walk_start(&s->walk);
     }
     if (rc < 0) {

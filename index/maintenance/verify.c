@@ -2,8 +2,9 @@
  * of the loop's time after the other, and what may be wrong is looked at by operations of its own;
  * when all was seen and they have ended, so has the job.
  *
- * Failures: a volume that can't be listed is told, and its copies are asked for one by one. The
- * index that can't be read, or a disk without room for the list, ends the job. */
+ * Failures: a volume that can't be listed is told, and its copies are asked for one by one. A store
+ * that is away is waited for. One that can't be read, or a disk without room for the list, ends the
+ * job. */
 #include "index/maintenance/verify.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #define READS_AT_ONCE 4096 /* or in a deep verify, whose volumes take many files at once */
 #define FILES_FEW     100  /* that may all go */
 #define TICK          200  /* ms, while volumes are listed */
+#define AWAY_PAUSE    1000 /* ms, between tries to read a store that is away */
 
 static void turn_cb(uv_timer_t *timer);
 
@@ -121,7 +123,6 @@ static void stopped_cb(void *arg)
 
 static void end(struct verify *v)
 {
-    store_cancel(v->job->objects->store, &v->reading);
     v->stage = VERIFY_ENDING;
     uv_timer_stop(&v->timer);
     inventory_stop(&v->inventory, stopped_cb);
@@ -156,15 +157,18 @@ static void start_waiting(struct verify *v)
     }
 }
 
+/* What a slice has come to. */
 static void compared(struct verify *v, int rc)
 {
+    v->is_reading = false;
     if (rc == UV_EAGAIN) {
         v->stage = VERIFY_FETCHING;
         inventory_fetch(&v->inventory);
-    } else if (rc < 0) {
+    } else if (rc < 0 && rc != STORE_AWAY) {
         v->rc = rc;
     }
     v->compared = rc == 1;
+    v->pause = rc == STORE_AWAY ? AWAY_PAUSE : 0;
 }
 
 static void compare(struct verify *v)
@@ -174,6 +178,7 @@ static void compare(struct verify *v)
     memmove(v->suspects, v->suspects + v->first, (v->n - v->first) * sizeof(*v->suspects));
     v->n -= v->first;
     v->first = 0;
+    v->is_reading = true;
     rc = verify_compare(v);
     if (rc != STORE_LATER)
         compared(v, rc);
@@ -183,13 +188,19 @@ void verify_compared(struct verify *v, int rc)
 {
     compared(v, rc);
     if (v->stage == VERIFY_COMPARING)
-        again_in(v, 0);
+        again_in(v, v->pause);
 }
 
 static bool wants_more(const struct verify *v)
 {
-    return v->stage == VERIFY_COMPARING && !v->compared && v->reading.request == NULL &&
+    return v->stage == VERIFY_COMPARING && !v->compared && !v->is_reading &&
            v->n - v->first < VERIFY_BATCH / 2;
+}
+
+static void stop_reading(struct verify *v)
+{
+    store_cancel(v->job->objects->store, &v->reading);
+    v->is_reading = false;
 }
 
 static void turn_cb(uv_timer_t *timer)
@@ -207,11 +218,13 @@ static void turn_cb(uv_timer_t *timer)
     if (!gives_up)
         start_waiting(v);
     gives_up = v->job->is_canceled || v->rc < 0;
+    if (gives_up)
+        stop_reading(v);
     if (v->n_running == 0 && v->stage == VERIFY_COMPARING &&
         (gives_up || (v->compared && v->first == v->n)))
         end(v);
     else if (!gives_up && wants_more(v))
-        again_in(v, 0);
+        again_in(v, v->pause);
     else if (!gives_up && v->first < v->n && v->n_running < at_once(v))
         again_in(v, job_delay(v->job));
 }

@@ -1,6 +1,6 @@
 /* Files and keys come in the same order. Of each key all files are at hand before it is looked at:
- * those at its places and of its size are its copies; what else lies there may be a stray, unless
- * the store knows it as an orphan, which the reclaimer will remove (verify_stray.c).
+ * those at its places and of its size are its copies; what else lies there is a stray, unless the
+ * store knows it as an orphan, which verify_stray.c sees.
  *
  * Both may have changed since they were listed, so that everything found here is only a suspicion.
  */
@@ -152,32 +152,35 @@ static int compare_key(struct verify *v, const void *key, size_t len, const stru
 
 /* --- Slices ---------------------------------------------------------------------------------- */
 
-static void remember(struct verify *v, const void *key, size_t len)
+static bool is_late(const struct verify *v)
 {
-    memcpy(v->next.bytes, key, len);
-    v->next.len = len;
+    return !v->job->objects->store->is_prompt;
+}
+
+/* A store that has entries later gives them a page a turn of the loop, each of which is as long as
+ * a slice. */
+static bool is_slice_over(struct verify *v)
+{
+    return !is_late(v) && ++v->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= v->slice_until;
 }
 
 static int key_cb(const void *key, size_t len, const struct record *record, void *arg)
 {
     struct verify *v = arg;
+    int rc = 0;
 
-    if (++v->looked_at % SLICE_KEYS == 0 && uv_hrtime() >= v->slice_until) {
-        remember(v, key, len);
-        return 1;
-    }
-    if (!take_files_before(v, key, len)) {
-        remember(v, key, len);
-        return 1;
-    }
-    if (!inventory_has_all_of(&v->inventory, key, len)) {
-        remember(v, key, len);
-        return UV_EAGAIN;
-    }
-    return compare_key(v, key, len, record);
+    if (resume_has_seen(&v->at, key, len, 0))
+        return 0;
+    if (is_slice_over(v) || !take_files_before(v, key, len))
+        rc = 1;
+    else if (!inventory_has_all_of(&v->inventory, key, len))
+        rc = UV_EAGAIN;
+    if (rc != 0 || is_late(v)) /* which may fail half-way */
+        resume_set(&v->at, key, len, 0, rc == 0);
+    return rc == 0 ? compare_key(v, key, len, record) : rc;
 }
 
-/* The listing has ended with that. */
+/* What the listing of a slice has ended with. */
 static int listed(struct verify *v, int rc)
 {
     if (rc != 0)
@@ -197,8 +200,7 @@ static void listed_cb(struct store_reading *reading, int rc)
 
 int verify_compare(struct verify *v)
 {
-    const struct store_range range = {
-        .start = v->next.bytes, .start_len = v->next.len, .want = VERIFY_BATCH};
+    const struct store_range range = resume_keys(&v->at, VERIFY_BATCH);
     int rc = 0;
 
     v->looked_at = 0;

@@ -6,6 +6,7 @@
 
 #include "index/maintenance/inventory.h"
 #include "index/maintenance/key_doctor.h"
+#include "index/maintenance/resume.h"
 
 #define VERIFY_BATCH 256 /* suspects that wait, and those of one more key */
 #define VERIFY_ROOM  (VERIFY_BATCH + PLACES_MAX + 1)
@@ -33,8 +34,10 @@ struct verify {
     enum verify_stage stage;
     struct inventory inventory;
     uv_timer_t timer; /* the next turn */
+    struct resume at; /* in the store */
     struct store_reading reading;
-    struct key next; /* in the store */
+    bool is_reading; /* the store */
+    uint64_t pause;  /* ms until it does so again */
     bool store_ended;
     bool compared; /* all was seen */
     uint64_t slice_until;
@@ -48,16 +51,17 @@ struct verify {
 };
 
 /* verify_compare.c: one slice. 0: more is to come, or room is wanted; UV_EAGAIN: the inventory has
- * to be fetched; 1: all was seen; or another negative UV_E*; or STORE_LATER, and then
- * verify_compared() is called with that. */
+ * to be fetched; 1: all was seen; or another negative UV_E*. Or STORE_LATER, and that comes by
+ * verify_compared(). */
 int verify_compare(struct verify *verify);
 
-/* verify.c: a slice has ended. */
-void verify_compared(struct verify *verify, int rc);
-
 /* verify_stray.c: looks at the blob. The operation ends with verify_ended(), never within this
- * call. 0; UV_EAGAIN when it can't be asked for now, or needn't be, or UV_ENOMEM. */
+ * call. 0; UV_EAGAIN when there is nothing to be done: it is an orphan, or can't be asked for now;
+ * or UV_ENOMEM. */
 int verify_stray_start(struct verify *verify, const struct suspect *suspect);
+
+/* verify.c: a slice that was to come later has ended. */
+void verify_compared(struct verify *verify, int rc);
 
 /* verify.c: an operation has ended. */
 void verify_ended(struct verify *verify);

@@ -6,6 +6,7 @@
 
 #include "index/maintenance/job.h"
 #include "index/maintenance/key_walk.h"
+#include "tests/support/late_engine.h"
 
 static struct jobs *jobs;
 static unsigned n_canceled;
@@ -41,6 +42,16 @@ static int setup(void **state)
     return 0;
 }
 
+/* The objects alone read later; the box is the store within, until it closes both. */
+static int setup_late(void **state)
+{
+    int rc = setup(state);
+    struct fixture *f = *state;
+
+    f->objects.store = late_engine_new(&f->box.loop, f->box.store);
+    return rc;
+}
+
 static void stopped_cb(void *arg)
 {
     (void)arg;
@@ -55,6 +66,7 @@ static int teardown(void **state)
     jobs_stop(jobs, stopped_cb, NULL);
     assert_false(is_stopped);
     WAIT_UNTIL(f, is_stopped);
+    f->box.store = f->objects.store;
     return fixture_teardown(state);
 }
 
@@ -437,6 +449,49 @@ static void test_key_walk_cancel(void **state)
     assert_int_equal(w.n_started, 0);
 }
 
+static void test_key_walk_waits_for_a_store_that_is_away(void **state)
+{
+    static const struct job_options plain;
+    struct fixture *f = *state;
+    struct walk w = {.refuses = 1}; /* it is at the end of what it has read at once */
+
+    put_keys(f);
+    jobs_open(jobs);
+    begin_walk(&w, start_job(&plain), 5);
+    WAIT_UNTIL(f, w.n_wanted > 0);
+    assert_in_range(w.n_wanted, 1, KEYS - 1);
+    late_engine_set_away(f->objects.store, true);
+    for (unsigned i = 0; i < 100; i++)
+        fixture_turn(f, fixture_deadline(), "nothing");
+    assert_in_range(w.n_wanted, 1, KEYS - 1);
+    assert_false(w.ended);
+    late_engine_set_away(f->objects.store, false);
+    fixture_pass_time(f, 2000);
+    WAIT_UNTIL(f, w.ended);
+    assert_int_equal(w.rc, 0);
+    assert_int_equal(w.n_wanted, KEYS);
+    assert_int_equal(w.n_started, KEYS - KEYS / 10);
+}
+
+/* The store still has a page to give. */
+static void test_key_walk_cancel_while_it_reads(void **state)
+{
+    static const struct job_options plain;
+    struct fixture *f = *state;
+    struct walk w = {.refuses = 0};
+
+    put_keys(f);
+    jobs_open(jobs);
+    late_engine_hold(f->objects.store, true);
+    begin_walk(&w, start_job(&plain), 5);
+    WAIT_UNTIL(f, late_engine_waiting(f->objects.store) == 1);
+    key_walk_cancel(&w.walk);
+    assert_int_equal(late_engine_waiting(f->objects.store), 0);
+    WAIT_UNTIL(f, w.ended);
+    assert_int_equal(w.n_started, 0);
+    late_engine_hold(f->objects.store, false);
+}
+
 static void test_key_walk_keeps_the_rate(void **state)
 {
     static const struct job_options slow = {.rate = 7000};
@@ -466,6 +521,8 @@ static void test_key_walk_keeps_the_rate(void **state)
     }
 }
 
+#define LATE_TEST(name) cmocka_unit_test_setup_teardown(name, setup_late, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,7 +534,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_job_counts_and_findings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_walk_sees_each_key_once, setup, teardown),
+        LATE_TEST(test_key_walk_sees_each_key_once),
         cmocka_unit_test_setup_teardown(test_key_walk_cancel, setup, teardown),
+        LATE_TEST(test_key_walk_cancel),
+        LATE_TEST(test_key_walk_cancel_while_it_reads),
+        LATE_TEST(test_key_walk_waits_for_a_store_that_is_away),
         cmocka_unit_test_setup_teardown(test_key_walk_keeps_the_rate, setup, teardown),
     };
 
