@@ -77,6 +77,18 @@ static void add_checkpoints(const struct store_stats *s, struct exposition *e)
     exposition_add(e, NULL, s->checkpoint_time, EXPOSITION_MILLI);
 }
 
+static void add_sharing(const struct store *store, const struct store_stats *s,
+                        struct exposition *e)
+{
+    exposition_gauge(e, "mkv_store_away", "1 while the database can't be reached, else 0.",
+                     s->is_away);
+    exposition_gauge(e, "mkv_store_indexes",
+                     "Indexes that share the store, this one included, and are alive.", s->indexes);
+    exposition_gauge(e, "mkv_store_leads",
+                     "1 when this is the index that makes backups and repairs, else 0.",
+                     store_leads(store));
+}
+
 static void add_store(const struct store_stats *s, struct exposition *e)
 {
     exposition_counter(e, "mkv_store_commits_total", "Commits that have made their changes.",
@@ -280,6 +292,7 @@ void metrics_of_index(const struct admin *admin, struct exposition *e)
     add_requests(admin, e);
     add_keys(&stats, e);
     add_store(&stats, e);
+    add_sharing(admin->objects->store, &stats, e);
     add_jobs(admin->jobs, e);
     add_healing(admin->objects, e);
     add_backup(admin, e);

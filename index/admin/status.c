@@ -31,6 +31,12 @@ static json_t *journal_of(const struct store_stats *s)
                      error_of(s->journal_error));
 }
 
+static json_t *sharing_of(const struct store *store, const struct store_stats *s)
+{
+    return json_pack("{s:s, s:b, s:i, s:b}", "engine", store->engine->name, "away", (int)s->is_away,
+                     "indexes", (int)s->indexes, "leads", (int)store_leads(store));
+}
+
 static json_t *backup_of(const struct backups *b)
 {
     bool none = b->n == 0;
@@ -105,20 +111,20 @@ static json_t *status_of(const struct admin *admin)
 
     store_stats(admin->objects->store, &s);
     objects_hidden(admin->objects, &hidden);
-    return json_pack("{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:o}",
-                     "version", MKV_VERSION, "pid", (int)getpid(), "index",
-                     json_of_text(admin->directory), "replicas", (int)admin->objects->copies,
-                     "uptime_ms", json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
-                     json_of_number(s.keys - hidden), "unlinked", json_of_number(s.unlinked),
-                     "orphans", json_of_number(s.orphans), "table", "bytes",
-                     json_of_number(s.table_bytes), "memtable", "bytes",
-                     json_of_number(s.memory_bytes), "checkpoint", checkpoint_of(&s), "journal",
-                     journal_of(&s), "volumes", volumes_of(places_volumes(admin->objects->places)),
-                     "zones", zones_of(admin->objects), "jobs", json_of_jobs(admin->jobs),
-                     "healing", healing_of(admin->objects), "backup",
-                     backup_of(backups_watch(admin->backups, admin->objects->store)), "certificate",
-                     certificate_of(admin->certificate));
+    return json_pack(
+        "{s:s, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, s:o, s:o}",
+        "version", MKV_VERSION, "pid", (int)getpid(), "index", json_of_text(admin->directory),
+        "replicas", (int)admin->objects->copies, "uptime_ms",
+        json_of_number((uv_hrtime() - admin->started) / 1000000), "keys",
+        json_of_number(s.keys - hidden), "unlinked", json_of_number(s.unlinked), "orphans",
+        json_of_number(s.orphans), "store", sharing_of(admin->objects->store, &s), "table", "bytes",
+        json_of_number(s.table_bytes), "memtable", "bytes", json_of_number(s.memory_bytes),
+        "checkpoint", checkpoint_of(&s), "journal", journal_of(&s), "volumes",
+        volumes_of(places_volumes(admin->objects->places)), "zones", zones_of(admin->objects),
+        "jobs", json_of_jobs(admin->jobs), "healing", healing_of(admin->objects), "backup",
+        backup_of(backups_watch(admin->backups, admin->objects->store)), "certificate",
+        certificate_of(admin->certificate));
 }
 
 json_t *status_make(const struct admin *admin)

@@ -110,9 +110,11 @@ static bool is_majority_away(const struct healer *h)
 
 /* --- Jobs ------------------------------------------------------------------------------------ */
 
-/* Holds what mkv itself has begun, or lets it go on. */
+/* Holds what mkv itself has begun, or lets it go on; of several indexes one alone does such. */
 static void hold(struct healer *h, bool held)
 {
+    bool leads = store_leads(h->objects->store);
+
     if (held != h->held)
         log_limited(LOG_LEVEL_WARN,
                     held ? "more than half of the volumes are away: nothing is healed "
@@ -121,7 +123,7 @@ static void hold(struct healer *h, bool held)
     h->held = held;
     for (struct job *job = jobs_next(h->jobs, NULL); job != NULL; job = jobs_next(h->jobs, job)) {
         if (job->options.is_automatic)
-            job->is_held = held;
+            job->is_held = held || !leads;
     }
 }
 

@@ -65,6 +65,7 @@ struct late_engine {
     unsigned n_waiting; /* readings without an answer, those being answered included */
     bool is_held;
     bool is_away;
+    bool follows;
     store_close_cb close_cb;
     void *close_arg;
 };
@@ -426,7 +427,7 @@ static void stats(const struct store *store, struct store_stats *stats)
 
 static bool leads(const struct store *store)
 {
-    return store_leads(late_of(store)->inner);
+    return !late_of(store)->follows && store_leads(late_of(store)->inner);
 }
 
 static void turn_closed_cb(uv_handle_t *turn)
@@ -488,6 +489,11 @@ void late_engine_hold(struct store *store, bool held)
 void late_engine_set_away(struct store *store, bool away)
 {
     late_of(store)->is_away = away;
+}
+
+void late_engine_set_leads(struct store *store, bool leads)
+{
+    late_of(store)->follows = !leads;
 }
 
 unsigned late_engine_waiting(const struct store *store)

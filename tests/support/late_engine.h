@@ -24,6 +24,9 @@ void late_engine_hold(struct store *late, bool held);
  * once. What was begun before goes on. */
 void late_engine_set_away(struct store *late, bool away);
 
+/* Whether this index leads: at first it does. */
+void late_engine_set_leads(struct store *late, bool leads);
+
 /* How many readings wait. */
 unsigned late_engine_waiting(const struct store *late);
 

@@ -8,6 +8,7 @@
 #include "index/maintenance/heal.h"
 #include "index/maintenance/healer.h"
 #include "index/maintenance/scrub.h"
+#include "tests/support/late_engine.h"
 
 #define KEYS    60
 #define A_KEY   10000 /* ms that a scrub takes for one */
@@ -35,6 +36,16 @@ static int setup(void **state)
     return 0;
 }
 
+/* The objects alone read later; the box is the store within, until it closes both. */
+static int setup_late(void **state)
+{
+    int rc = setup(state);
+    struct fixture *f = *state;
+
+    f->objects.store = late_engine_new(&f->box.loop, f->box.store);
+    return rc;
+}
+
 static void stopped_cb(void *arg)
 {
     (void)arg;
@@ -52,6 +63,7 @@ static int teardown(void **state)
     is_stopped = false;
     healer_stop(f->objects.healer, stopped_cb, NULL);
     WAIT_UNTIL(f, is_stopped);
+    f->box.store = f->objects.store;
     return fixture_teardown(state);
 }
 
@@ -135,6 +147,33 @@ static void test_healer_holds_a_scrub(void **state)
     assert_int_equal(job->state, JOB_RUNNING);
 }
 
+/* Of several indexes one begins such jobs, and goes on with them. */
+static void test_healer_holds_a_scrub_while_another_leads(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+    uint64_t done;
+
+    late_engine_set_leads(f->objects.store, false);
+    start_healer(f, 0, (uint64_t)KEYS * A_KEY);
+    fixture_pass_time(f, MINUTES);
+    assert_null(find(&scrub_type));
+    late_engine_set_leads(f->objects.store, true);
+    job = await(f, &scrub_type);
+    fixture_pass_time(f, MINUTES);
+    assert_true(job->done > 0);
+    late_engine_set_leads(f->objects.store, false);
+    fixture_pass_time(f, LOOKS);
+    assert_true(!is_held(f) && job->is_held);
+    done = job->done;
+    fixture_pass_time(f, MINUTES);
+    assert_int_equal(job->done, done);
+    late_engine_set_leads(f->objects.store, true);
+    fixture_pass_time(f, LOOKS + MINUTES);
+    assert_false(job->is_held);
+    assert_true(job->done > done);
+}
+
 static unsigned puts_begun(const struct fixture *f)
 {
     unsigned n = 0;
@@ -190,13 +229,17 @@ static void test_healer_begins_nothing_while_it_holds(void **state)
     await(f, &scrub_type);
 }
 
+#define LATE_TEST(name)   cmocka_unit_test_setup_teardown(name, setup_late, teardown)
 #define HEALER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         HEALER_TEST(test_healer_holds_a_scrub),
+        LATE_TEST(test_healer_holds_a_scrub),
+        LATE_TEST(test_healer_holds_a_scrub_while_another_leads),
         HEALER_TEST(test_healer_holds_a_heal),
+        LATE_TEST(test_healer_holds_a_heal),
         HEALER_TEST(test_healer_begins_nothing_while_it_holds),
     };
 
