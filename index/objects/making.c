@@ -15,6 +15,8 @@
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
+#define VAIN_MAX 4 /* commits; what a value takes the place of may have changed instead */
+
 /* --- What is left ---------------------------------------------------------------------------- */
 
 /* The places to reclaim: those that may have the blob and aren't in the record. If a request had no
@@ -147,33 +149,46 @@ static void fail(struct making *m, int rc, const char *text)
     making_settle(m);
 }
 
-static void seen_again(struct making *m, int rc)
+static bool is_same(const struct store_view *a, const struct store_view *b)
 {
-    if (rc == 0)
+    return a->exists == b->exists && (!a->exists || record_equal(&a->record, &b->record)) &&
+           a->orphan.n_places == b->orphan.n_places && a->orphan.until == b->orphan.until;
+}
+
+/* Where nothing that the commit goes by has changed, it is the blob's own announcement that isn't
+ * there any more: another index has taken it over, or the database has lost it. */
+static void seen_again(struct making *m, int rc, const struct store_view *view)
+{
+    bool is_lost = false;
+
+    if (rc == 0) {
+        m->vain = is_same(&m->view, view) ? m->vain + 1 : 0;
+        is_lost = m->vain == VAIN_MAX;
+        store_view_copy(&m->view, view);
         rc = judge_again(m);
+    }
     if (rc < 0)
         fail(m, rc, text_of(rc));
     else if (m->is_superseded)
         m->options.done(m, 0, "");
+    else if (is_lost)
+        fail(m, UV_EAGAIN, "the index has lost track of the value: send it again\n");
     else
         making_commit(m);
 }
 
 static void viewed_again_cb(struct store_reading *reading, int rc, const struct store_view *view)
 {
-    struct making *m = reading->data;
-
-    if (rc == 0)
-        store_view_copy(&m->view, view);
-    seen_again(m, rc);
+    seen_again(reading->data, rc, view);
 }
 
 static void conflict(struct making *m)
 {
-    int rc = objects_view(m->objects, &m->reading, &m->key, &m->view, viewed_again_cb);
+    struct store_view view;
+    int rc = objects_view(m->objects, &m->reading, &m->key, &view, viewed_again_cb);
 
     if (rc != STORE_LATER)
-        seen_again(m, rc);
+        seen_again(m, rc, &view);
 }
 
 static void succeed(struct making *m)

@@ -69,7 +69,8 @@ struct making {
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
     bool leaves;                         /* a blob where the record doesn't name it */
     struct store_view *removed;          /* what the commit removes; NULL: nothing */
-    bool is_superseded;                  /* by a value of a later generation; readable in `done` */
+    unsigned vain;      /* commits in a row that met something else though the key is as it was */
+    bool is_superseded; /* by a value of a later generation; readable in `done` */
     struct store_commit commit;
 };
 

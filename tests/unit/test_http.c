@@ -83,6 +83,9 @@ static void handler_cb(struct http_request *request, void *arg)
     } else if (len == 5 && memcmp(path, "/hold", 5) == 0) {
         f->held = request;
         http_read_body(request, &reader);
+    } else if (len == 5 && memcmp(path, "/wait", 5) == 0) {
+        f->held = request;
+        http_request_wait(request, reader.closed);
     } else if (http_request_method(request) == HTTP_METHOD_UNLINK) {
         answer_query(request);
     } else if (http_request_method(request) == HTTP_METHOD_REBALANCE) {
@@ -597,6 +600,113 @@ static void test_http_requests_behind_one_without_answer_wait(void **state)
     assert_true(strstr(f->answers, "/second") < strstr(f->answers, "/third"));
 }
 
+/* Waits until the handler has put a request off. */
+static struct http_request *await_held(struct fixture *f)
+{
+    struct http_request *held;
+
+    arm(f);
+    while (f->held == NULL && !f->late)
+        spin(f);
+    held = f->held;
+    assert_non_null(held);
+    f->held = NULL;
+    spin(f);
+    assert_int_equal(f->body, 0);
+    return held;
+}
+
+static void test_http_body_that_waited_is_read(void **state)
+{
+    static const char *const requests[] = {
+        "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+        "PUT /wait HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        ask(f, requests[i]);
+        send_text(f, "GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+        http_read_body(await_held(f), &reader);
+        expect(f, "/next", 1);
+        assert_true(strstr(f->answers, "[5]") < strstr(f->answers, "/next"));
+        assert_int_equal(count(f->answers, "[5]"), 1);
+    }
+    assert_int_equal(f->closed, 0);
+}
+
+static void test_http_body_that_waited_is_asked_for(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    http_read_body(await_held(f), &reader);
+    expect(f, "HTTP/1.1 100 Continue\r\n\r\n", 1);
+    send_text(f, "hello");
+    expect(f, "[5]", 1);
+}
+
+static void test_http_request_without_body_that_waited_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    http_read_body(await_held(f), &reader);
+    expect(f, "[0]", 1);
+    ask(f, "GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    http_request_hold(await_held(f), reader.closed);
+    spin(f);
+    assert_int_equal(f->closed, 0);
+    assert_int_equal(f->n_answers, 0);
+}
+
+/* The rest of the body is dropped, as behind any answer that comes before it. */
+static void test_http_answer_instead_of_a_body_that_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
+    http_respond(await_held(f), 409, "no", 2);
+    expect(f, "\r\n\r\nno", 1);
+    send_text(f, "loGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(f, "/next", 1);
+    assert_int_equal(f->body, 0);
+    ask(f, "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+    http_respond(await_held(f), 409, "no", 2);
+    expect_close(f);
+    assert_int_equal(count(f->answers, "100 Continue"), 0);
+}
+
+static void test_http_client_that_leaves_while_its_request_waits(void **state)
+{
+    const struct linger reset = {.l_onoff = 1};
+    struct fixture *f = *state;
+
+    ask(f, "GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_held(f);
+    arm(f);
+    setsockopt(f->client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(f->client);
+    f->client = -1;
+    while (f->closed == 0 && !f->late)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(f->closed, 1);
+}
+
+/* All has been sent: it may still want its answer. */
+static void test_http_client_that_half_closes_while_its_body_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    shutdown(f->client, SHUT_WR);
+    http_read_body(await_held(f), &reader);
+    expect_close(f);
+    assert_int_equal(count(f->answers, "[5]"), 1);
+    assert_int_equal(f->closed, 0);
+}
+
 static void test_http_pause_stops_reading(void **state)
 {
     struct fixture *f = *state;
@@ -1017,6 +1127,12 @@ int main(void)
         TEST(test_http_half_closed_before_its_answers_are_written),
         TEST(test_http_half_closed_behind_a_long_pipeline),
         TEST(test_http_requests_behind_one_without_answer_wait),
+        TEST(test_http_body_that_waited_is_read),
+        TEST(test_http_body_that_waited_is_asked_for),
+        TEST(test_http_request_without_body_that_waited_ends),
+        TEST(test_http_answer_instead_of_a_body_that_waits),
+        TEST(test_http_client_that_leaves_while_its_request_waits),
+        TEST(test_http_client_that_half_closes_while_its_body_waits),
         TEST(test_http_pause_stops_reading),
         TEST(test_http_slow_clients_time_out),
         TEST(test_http_body_that_trickles_times_out),

@@ -636,10 +636,8 @@ static void give_up(struct postgres_engine *e, struct pending_queue *waiting, bo
 
 void commits_give_up(struct postgres_engine *e, bool all)
 {
-    bool lapsed = !lease_holds(e);
-
-    give_up(e, (struct pending_queue *)&e->announcements, all || lapsed);
-    give_up(e, (struct pending_queue *)&e->commits, all || lapsed);
+    give_up(e, (struct pending_queue *)&e->announcements, all);
+    give_up(e, (struct pending_queue *)&e->commits, all);
     for (unsigned i = READERS; all && i < CONNECTIONS; i++) {
         struct connection *c = &e->connections[i];
 
@@ -666,7 +664,7 @@ static int add(struct store *store, struct store_commit *commit, const struct st
     assert(n > 0 && n <= STORE_CHANGES_MAX && !e->is_closing);
     if (e->options.only_reads)
         return UV_EROFS;
-    if (e->n_pending == WAITING_MAX || e->is_aborted || !lease_holds(e))
+    if (e->n_pending == WAITING_MAX || e->is_aborted)
         return STORE_AWAY;
     p = pending_new(e, commit, changes, n);
     if (p == NULL)

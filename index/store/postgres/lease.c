@@ -18,6 +18,7 @@
 #define BITES      20  /* and so often in a renewal */
 #define OWNERS     8   /* that are looked at in a renewal */
 #define TRIES      20
+#define RETRY_MS   300 /* from a renewal that has failed to the next */
 #define SIZE_EVERY 20 /* renewals between looks at the tables' size */
 
 #define LIVES "renewed > now() - interval '10 seconds'"
@@ -470,10 +471,12 @@ static void done_cb(struct control_job *job)
         postgres_close_if_idle(e);
         return;
     }
-    if (r->rc < 0)
+    if (r->rc < 0) {
         postgres_note_away(e, r->error);
-    else
+        e->renew_at = uv_now(e->loop) + RETRY_MS;
+    } else {
         take_found(e, r);
+    }
 }
 
 void lease_renew(struct postgres_engine *e)
