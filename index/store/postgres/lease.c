@@ -14,12 +14,13 @@
 #include "index/base/log.h"
 #include "index/store/postgres/internal.h"
 
-#define BITE       500 /* orphans that are taken over at once, */
-#define BITES      20  /* and so often in a renewal */
-#define OWNERS     8   /* that are looked at in a renewal */
-#define TRIES      20
-#define RETRY_MS   300 /* from a renewal that has failed to the next */
-#define SIZE_EVERY 20 /* renewals between looks at the tables' size */
+#define BITE        500 /* orphans that are taken over at once, */
+#define BITES       20  /* and so often in a renewal */
+#define OWNERS      8   /* that are looked at in a renewal */
+#define TRIES       20
+#define SIZE_EVERY  20   /* renewals between looks at the tables' size, */
+#define RETRY_MS    300  /* from a renewal that has failed to the next */
+#define TOUCH_EVERY 1000 /* and between signs of life of the sessions */
 
 #define LIVES "renewed > now() - interval '10 seconds'"
 
@@ -271,11 +272,12 @@ static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
     const uint64_t numbers[] = {e->thread_lease.instance, e->options.grace_ms, owner, BITE};
     PGresult *result =
         ask(pg,
-            "UPDATE orphans SET owner = $1::int8, "
-            "held = (extract(epoch FROM now()) * 1000)::int8 + $2::int8 WHERE (key, gen) IN "
-            "(SELECT key, gen FROM orphans WHERE owner = $3::int8 AND NOT EXISTS "
-            "(SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
-            "LIMIT $4::int8 FOR UPDATE SKIP LOCKED)",
+            "WITH b AS MATERIALIZED (SELECT key, gen FROM orphans WHERE owner = $3::int8 "
+            "AND NOT EXISTS (SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
+            "ORDER BY key, gen LIMIT $4::int8 FOR UPDATE SKIP LOCKED) "
+            "UPDATE orphans o SET owner = $1::int8, "
+            "held = (extract(epoch FROM now()) * 1000)::int8 + $2::int8 FROM b "
+            "WHERE o.key = b.key AND o.gen = b.gen AND o.owner = $3::int8",
             numbers, 4, NULL, r->error);
     int taken;
 
@@ -342,6 +344,17 @@ static void measure(struct renewal *r, PGconn *pg)
     PQclear(result);
 }
 
+/* That this instance's sessions are in use: fold() leaves alone what was seen of late, as their
+ * index may still have to find out what became of a batch. */
+static int touch_sessions(struct renewal *r, PGconn *pg)
+{
+    PGresult *result = ask(pg, "UPDATE sessions SET seen = now() WHERE instance = $1::int8",
+                           &r->engine->thread_lease.instance, 1, NULL, r->error);
+
+    PQclear(result);
+    return result == NULL ? STORE_AWAY : 0;
+}
+
 /* Sessions of instances that are long gone become one row, and so do those of one that stops. */
 static int fold(struct renewal *r, PGconn *pg, const char *which)
 {
@@ -365,20 +378,32 @@ static int fold(struct renewal *r, PGconn *pg, const char *which)
     return 0;
 }
 
+/* Gives back what it holds, so that others needn't wait until it has run out. */
+static int release(struct renewal *r, PGconn *pg)
+{
+    static const char *const sql[] = {
+        "UPDATE leader SET until = to_timestamp(0) WHERE instance = $1::int8",
+        "UPDATE indexes SET renewed = to_timestamp(0), "
+        "last_generation = greatest(last_generation, $2::int8) WHERE instance = $1::int8",
+    };
+    const uint64_t numbers[] = {r->engine->thread_lease.instance, r->last_generation};
+
+    for (int i = 0; i < 2; i++) {
+        PGresult *result = ask(pg, sql[i], numbers, 1 + i, NULL, r->error);
+
+        if (result == NULL)
+            return STORE_AWAY;
+        PQclear(result);
+    }
+    return fold(r, pg, "instance = $1::int8");
+}
+
 static int run_all(struct renewal *r, PGconn *pg)
 {
     int rc;
 
-    if (r->releases) {
-        PGresult *result = ask(pg,
-                               "UPDATE indexes SET renewed = to_timestamp(0), last_generation = "
-                               "greatest(last_generation, $2::int8) WHERE instance = $1::int8",
-                               (uint64_t[]){r->engine->thread_lease.instance, r->last_generation},
-                               2, NULL, r->error);
-
-        PQclear(result);
-        return result == NULL ? STORE_AWAY : fold(r, pg, "instance = $1::int8");
-    }
+    if (r->releases)
+        return release(r, pg);
     rc = renew(r, pg);
     if (rc == 0)
         rc = lead(r, pg);
@@ -386,6 +411,8 @@ static int run_all(struct renewal *r, PGconn *pg)
         rc = count(r, pg);
     if (rc == 0)
         rc = take_over_some(r, pg);
+    if (rc == 0 && r->turn % TOUCH_EVERY == 0)
+        rc = touch_sessions(r, pg);
     if (rc == 0 && r->leads_until != 0 && r->turn % SIZE_EVERY == 1)
         rc = fold(r, pg,
                   "instance <> 0 AND instance <> $1::int8 AND seen < now() - interval '1 day' AND "
