@@ -281,7 +281,6 @@ static void test_killed_sessions_under_load(void **state)
         indexes_kill_sessions(load.x);
     }
     load_end(&load);
-    assert_int_equal(load.away, 0);
     load_check(&load);
     load_deinit(&load);
 }
@@ -317,14 +316,13 @@ static void test_cut_connections_under_load(void **state)
     indexes_open(&x, 0);
     indexes_open(&x, 1);
     load_start(&load, &x, 2, 500, 64);
-    cutproxy_cut_answers(proxy, 25);
-    INDEXES_WAIT(&x, load.done >= 1000 && cutproxy_cuts(proxy) >= 40);
+    cutproxy_cut_answers(proxy, 40);
+    INDEXES_WAIT(&x, load.done >= 1000 && cutproxy_cuts(proxy) >= 25);
     cutproxy_cut_answers(proxy, 0);
-    cutproxy_cut_requests(proxy, 25);
-    INDEXES_WAIT(&x, load.done >= 2000 && cutproxy_cuts(proxy) >= 80);
+    cutproxy_cut_requests(proxy, 40);
+    INDEXES_WAIT(&x, load.done >= 2000 && cutproxy_cuts(proxy) >= 50);
     cutproxy_cut_requests(proxy, 0);
     load_end(&load);
-    assert_int_equal(load.away, 0);
     load_check(&load);
     load_deinit(&load);
     indexes_deinit(&x);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "index/base/log.h"
+#include "index/store/key_order.h"
 #include "index/store/postgres/commit_sql.h"
 #include "index/store/postgres/internal.h"
 
@@ -53,6 +54,11 @@ struct pending {
 
 STAILQ_HEAD(pending_queue, pending);
 
+struct row {
+    const struct pending *pending;
+    const struct pending_change *change;
+};
+
 struct batch {
     struct pending_queue commits;
     unsigned n;
@@ -61,6 +67,7 @@ struct batch {
     struct counts delta;
     struct array arrays[CHANGE_KINDS][CHANGE_COLUMNS];
     struct slots rows; /* that it changes: struct pending_change */
+    struct row sorted[BATCH_COMMITS * STORE_CHANGES_MAX];
     char head[COMMIT_HEAD][8];
     struct parameters parameters;
     uint64_t token; /* that it leaves */
@@ -365,9 +372,40 @@ static int end_arrays(struct batch *b)
     return 0;
 }
 
-static int encode(struct batch *b, const struct connection *c)
+static int compare_rows(const void *a, const void *b)
+{
+    const struct row *x = a;
+    const struct row *y = b;
+    struct span x_key = x->change->columns[COLUMN_KEY];
+    struct span y_key = y->change->columns[COLUMN_KEY];
+    int order =
+        key_compare(bytes_of(x->pending, x_key), x_key.len, bytes_of(y->pending, y_key), y_key.len);
+
+    if (order != 0)
+        return order;
+    return (x->change->generation > y->change->generation) -
+           (x->change->generation < y->change->generation);
+}
+
+/* In the order of the keys: batches that lock the same rows in the same order wait for each other,
+ * and don't end in a deadlock, which the database takes a second to see. */
+static void add_changes(struct batch *b)
 {
     const struct pending *p;
+    size_t n = 0;
+
+    STAILQ_FOREACH(p, &b->commits, link)
+    {
+        for (size_t i = 0; i < p->n; i++)
+            b->sorted[n++] = (struct row){p, &p->changes[i]};
+    }
+    qsort(b->sorted, n, sizeof(b->sorted[0]), compare_rows);
+    for (size_t i = 0; i < n; i++)
+        add_change(b, b->sorted[i].pending, b->sorted[i].change);
+}
+
+static int encode(struct batch *b, const struct connection *c)
+{
 
     b->token = c->token + 1;
     set_head(b, 0, c->number);
@@ -378,11 +416,7 @@ static int encode(struct batch *b, const struct connection *c)
     set_head(b, 5, (uint64_t)b->delta.unlinked);
     set_head(b, 6, (uint64_t)b->delta.orphans);
     begin_arrays(b);
-    STAILQ_FOREACH(p, &b->commits, link)
-    {
-        for (size_t i = 0; i < p->n; i++)
-            add_change(b, p, &p->changes[i]);
-    }
+    add_changes(b);
     return end_arrays(b);
 }
 

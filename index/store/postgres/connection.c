@@ -16,13 +16,17 @@ void connection_note(char error[256], const char *message)
 
 /* --- In the thread ---------------------------------------------------------------------------- */
 
-/* A warning may say that a commit waits for no standby any more. */
+/* A warning may say that a commit waits for no standby any more. Those of transaction ids that run
+ * short (GetNewTransactionId() and the like of PostgreSQL's sources) come with every change, for
+ * weeks before anything stops. */
 void connection_notice_cb(void *arg, const PGresult *result)
 {
     struct connection *c = arg;
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 
-    if (c != NULL && severity != NULL && strcmp(severity, "WARNING") == 0)
+    if (c != NULL && severity != NULL && strcmp(severity, "WARNING") == 0 &&
+        (function == NULL || strncmp(function, "GetNew", strlen("GetNew")) != 0))
         c->is_warned = true;
 }
 
