@@ -4,7 +4,7 @@
 #define MKV_MAINTENANCE_LOAD_H
 
 #include "index/maintenance/dump_line.h"
-#include "index/store/gdbm/build.h"
+#include "index/store/build.h"
 
 /* Set what is given, and zero the rest. */
 struct load {

@@ -20,7 +20,8 @@
 #include "index/store/key_order.h"
 #include "index/store/names.h"
 
-struct build {
+struct gdbm_build {
+    struct build base;
     char directory[PATH_MAX]; /* the stage */
     struct table *table;
     struct table_header header;
@@ -31,15 +32,31 @@ struct build {
     size_t last_len;
 };
 
+static const struct build_engine gdbm_build_calls;
+
+static struct gdbm_build *gdbm_build_of(struct build *build)
+{
+    return (struct gdbm_build *)build;
+}
+
 static int out_of_memory(void)
 {
     log_error("cannot make a new index: out of memory");
     return UV_ENOMEM;
 }
 
+static void build_free(struct gdbm_build *b)
+{
+    table_close(b->table);
+    run_deinit(&b->run);
+    fences_deinit(&b->fences);
+    names_deinit(&b->volumes);
+    free(b);
+}
+
 /* --- Start and end --------------------------------------------------------------------------- */
 
-static int open_table(struct build *b)
+static int open_table(struct gdbm_build *b)
 {
     char path[PATH_MAX];
     int rc = directory_make(b->directory);
@@ -59,7 +76,7 @@ static int open_table(struct build *b)
 
 int build_start(const char *directory, uint64_t after_block, struct build **build)
 {
-    struct build *b = calloc(1, sizeof(*b));
+    struct gdbm_build *b = calloc(1, sizeof(*b));
     int rc;
 
     if (b == NULL)
@@ -70,28 +87,18 @@ int build_start(const char *directory, uint64_t after_block, struct build **buil
     b->run.generation = b->header.generation;
     rc = open_table(b);
     if (rc < 0) {
-        build_cancel(b);
+        build_free(b);
         return rc;
     }
-    *build = b;
+    b->base.engine = &gdbm_build_calls;
+    *build = &b->base;
     return 0;
-}
-
-void build_cancel(struct build *b)
-{
-    if (b == NULL)
-        return;
-    table_close(b->table);
-    run_deinit(&b->run);
-    fences_deinit(&b->fences);
-    names_deinit(&b->volumes);
-    free(b);
 }
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
 /* Takes an internal key for the last one, if it follows. */
-static int follow(struct build *b, const unsigned char *key, size_t len)
+static int follow(struct gdbm_build *b, const unsigned char *key, size_t len)
 {
     int order = key_compare(b->last, b->last_len, key, len);
 
@@ -103,7 +110,7 @@ static int follow(struct build *b, const unsigned char *key, size_t len)
 }
 
 /* `key` has room for the suffix of a piece. */
-static int add(struct build *b, unsigned char *key, size_t len, const unsigned char *value,
+static int add(struct gdbm_build *b, unsigned char *key, size_t len, const unsigned char *value,
                size_t value_len)
 {
     int rc = follow(b, key, len);
@@ -114,14 +121,15 @@ static int add(struct build *b, unsigned char *key, size_t len, const unsigned c
     return rc;
 }
 
-static void take_generation(struct build *b, uint64_t generation)
+static void take_generation(struct gdbm_build *b, uint64_t generation)
 {
     if (generation > b->header.last_generation)
         b->header.last_generation = generation;
 }
 
-int build_add_key(struct build *b, const void *key, size_t len, const struct record *record)
+static int add_key(struct build *build, const void *key, size_t len, const struct record *record)
 {
+    struct gdbm_build *b = gdbm_build_of(build);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[RECORD_MAX];
     int rc = add(b, internal, engine_internal_key(key, len, internal), value,
@@ -137,9 +145,10 @@ int build_add_key(struct build *b, const void *key, size_t len, const struct rec
     return 0;
 }
 
-int build_add_orphan(struct build *b, const void *key, size_t len, uint64_t generation,
-                     const struct orphan *orphan)
+static int add_orphan(struct build *build, const void *key, size_t len, uint64_t generation,
+                      const struct orphan *orphan)
 {
+    struct gdbm_build *b = gdbm_build_of(build);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[ORPHAN_MAX];
     int rc = add(b, internal, engine_orphan_key(key, len, generation, internal), value,
@@ -152,8 +161,9 @@ int build_add_orphan(struct build *b, const void *key, size_t len, uint64_t gene
     return 0;
 }
 
-int build_skip_orphan(struct build *b, const void *key, size_t len, uint64_t generation)
+static int skip_orphan(struct build *build, const void *key, size_t len, uint64_t generation)
 {
+    struct gdbm_build *b = gdbm_build_of(build);
     unsigned char internal[INTERNAL_KEY_MAX];
 
     return follow(b, internal, engine_orphan_key(key, len, generation, internal));
@@ -161,14 +171,15 @@ int build_skip_orphan(struct build *b, const void *key, size_t len, uint64_t gen
 
 /* --- Volumes --------------------------------------------------------------------------------- */
 
-int build_volume_id(struct build *b, const char *name, uint32_t *id)
+static int volume_id(struct build *build, const char *name, uint32_t *id)
 {
+    struct gdbm_build *b = gdbm_build_of(build);
     int rc = names_id(&b->volumes, name, id);
 
     return rc == UV_ENOMEM ? out_of_memory() : rc;
 }
 
-static int add_volumes(struct build *b)
+static int add_volumes(struct gdbm_build *b)
 {
     int rc = 0;
 
@@ -184,7 +195,7 @@ static int add_volumes(struct build *b)
 
 /* --- The end --------------------------------------------------------------------------------- */
 
-static int finish_table(struct build *b)
+static int finish_table(struct gdbm_build *b)
 {
     struct table *table = b->table;
 
@@ -192,7 +203,7 @@ static int finish_table(struct build *b)
     return table_finish(table);
 }
 
-static int sync_names(const struct build *b)
+static int sync_names(const struct gdbm_build *b)
 {
     int rc = directory_sync(b->directory);
 
@@ -202,8 +213,9 @@ static int sync_names(const struct build *b)
     return disk_error(-rc);
 }
 
-int build_finish(struct build *b)
+static int finish(struct build *build)
 {
+    struct gdbm_build *b = gdbm_build_of(build);
     int rc = add_volumes(b);
 
     if (rc == 0)
@@ -217,6 +229,18 @@ int build_finish(struct build *b)
     engine_step("build: table on disk");
     if (rc == 0)
         rc = sync_names(b);
-    build_cancel(b);
+    build_free(b);
     return rc;
 }
+
+static void cancel(struct build *build)
+{
+    build_free(gdbm_build_of(build));
+}
+
+static const struct build_engine gdbm_build_calls = {.volume_id = volume_id,
+                                                     .add_key = add_key,
+                                                     .add_orphan = add_orphan,
+                                                     .skip_orphan = skip_orphan,
+                                                     .finish = finish,
+                                                     .cancel = cancel};
