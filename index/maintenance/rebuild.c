@@ -334,6 +334,7 @@ int rebuild_run(const struct rebuild_options *options, struct rebuild_counts *co
     struct rebuild r = {.options = options, .counts = counts};
     const struct replace replace = {
         .directory = options->directory,
+        .store_uri = options->store_uri,
         .give_up = options->replace,
         .fill_cb = fill_cb,
         .arg = &r,

@@ -20,6 +20,7 @@ struct signer; /* index/cluster/sign.h */
 
 struct rebuild_options {
     const char *directory;      /* of the index, which must not run; made 0700 when missing */
+    const char *store_uri;      /* of a database that it goes to instead; NULL: none */
     const char *const *volumes; /* names */
     size_t n_volumes;
     const struct signer *signer; /* of requests to volumes; NULL: nothing signs */
@@ -44,7 +45,8 @@ struct rebuild_counts {
     uint64_t foreign; /* blobs of keys that no request can name: without a slash, or with a NUL */
 };
 
-/* Lists the volumes, makes a table of what they hold in DIR/restore.tmp, and puts that in the
+/* Lists the volumes, makes a table of what they hold in DIR/restore.tmp, or in a transaction of the
+ * database, and puts that in the
  * index's place at once and durably. Each key has the newest of its values of which a copy is whole
  * (choose.h); what else was found is orphans, which the index removes. A backup (backup.h) tells
  * which were none any more, and which are unlinked. Blocks. 0 and *counts; or a

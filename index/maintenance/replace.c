@@ -2,12 +2,18 @@
  * is made in DIR/restore.tmp; the index adopts it.
  *
  * Failures: whatever happens before the adoption leaves the index alone, and restore.tmp is
- * removed; after a crash in between, the next one who opens the index removes it. */
+ * removed; after a crash in between, the next one who opens the index removes it.
+ *
+ * A database does the same in one transaction. */
 #include "index/maintenance/replace.h"
 
 #include "index/base/log.h"
 #include "index/base/reserve.h"
 #include "index/maintenance/offline.h"
+#include "index/store/gdbm/build.h"
+#ifdef MKV_POSTGRES
+#include "index/store/postgres/build.h"
+#endif
 
 static int check_empty(const struct replace *r, const struct store *store)
 {
@@ -23,18 +29,36 @@ static int check_empty(const struct replace *r, const struct store *store)
     return UV_EEXIST;
 }
 
+static int fill(const struct replace *r, struct build *build)
+{
+    int rc = r->fill_cb(build, r->arg);
+
+    if (rc == 0)
+        return build_finish(build);
+    build_cancel(build);
+    return rc;
+}
+
 static int make_stage(const struct replace *r, const struct store *store)
 {
     struct build *build;
     int rc = build_start(r->directory, gdbm_engine_last_block(store), &build);
 
-    if (rc < 0)
-        return rc;
-    rc = r->fill_cb(build, r->arg);
-    if (rc == 0)
-        return build_finish(build);
-    build_cancel(build);
-    return rc;
+    return rc < 0 ? rc : fill(r, build);
+}
+
+static int replace_database(const struct replace *r)
+{
+#ifdef MKV_POSTGRES
+    struct build *build;
+    int rc = postgres_build_start(r->store_uri, r->give_up, &build);
+
+    return rc < 0 ? rc : fill(r, build);
+#else
+    (void)r;
+    log_error("this mkv was built without PostgreSQL");
+    return UV_ENOTSUP;
+#endif
 }
 
 static int run(const struct replace *r, uv_loop_t *loop)
@@ -60,8 +84,11 @@ static int run(const struct replace *r, uv_loop_t *loop)
 int replace_run(const struct replace *r)
 {
     uv_loop_t loop;
-    int rc = uv_loop_init(&loop);
+    int rc;
 
+    if (r->store_uri != NULL)
+        return replace_database(r);
+    rc = uv_loop_init(&loop);
     if (rc < 0) {
         log_error("cannot make an index in %s: %s", r->directory, uv_strerror(rc));
         return rc;

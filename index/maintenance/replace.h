@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
-#include "index/store/gdbm/build.h"
+#include "index/store/build.h"
 
 struct replace {
     const char *directory; /* of the index, which must not run; made 0700 when missing */
+    const char *store_uri; /* of the database that is replaced instead; NULL: none */
     bool give_up;          /* what the index holds; else it has to be empty */
     /* Fills the new index. 0, or a negative UV_E* after a log line, and then nothing is replaced.
      */

@@ -77,6 +77,7 @@ int restore_run(const struct restore_options *options, struct dump_counts *count
     struct restore r = {.options = options, .load = {.skip_orphans = options->skip_orphans}};
     const struct replace replace = {
         .directory = options->directory,
+        .store_uri = options->store_uri,
         .give_up = options->replace,
         .fill_cb = fill_cb,
         .arg = &r,

@@ -9,6 +9,7 @@ typedef void (*restore_progress_cb)(uint64_t lines, uint64_t bytes, void *arg);
 
 struct restore_options {
     const char *directory; /* of the index, which must not run; made 0700 when missing */
+    const char *store_uri; /* of a database that it goes to instead; NULL: none */
     const char *name;      /* of the dump, for messages */
     int input;             /* the dump, read from where it stands to its end; stays the caller's */
     bool replace;          /* give up what the index holds */
@@ -17,7 +18,7 @@ struct restore_options {
     void *arg;
 };
 
-/* Reads the dump into DIR/restore.tmp, and when it turned out whole and right, puts that in the
+/* Reads the dump into DIR/restore.tmp, or in a transaction of the database, and when it turned out whole and right, puts that in the
  * index's place at once and durably. Blocks. 0, and the counts of what was in the dump; or a
  * negative UV_E* after one log line, and the index holds what it did before. */
 int restore_run(const struct restore_options *options, struct dump_counts *counts);

@@ -8,21 +8,28 @@
 
 #include "index/base/io.h"
 #include "index/maintenance/dump.h"
+#include "index/maintenance/offline.h"
 #include "index/store/gdbm/gdbm_engine.h"
+#ifdef MKV_POSTGRES
+#include "index/store/postgres/postgres_engine.h"
+#endif
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
 #include "launcher/commands/watch.h"
+#include "launcher/store_option.h"
 
 #define PIECE 65536 /* bytes that are written at once */
 
 struct dump_options {
     struct basic_options basic;
     const char *directory;
+    const char *store;
 };
 
 static const struct option dump_option_table[] = {
     INDEX_DIR_OPTION(struct dump_options, directory),
+    STORE_OPTION(struct dump_options, store),
     BASIC_OPTIONS,
 };
 
@@ -31,6 +38,7 @@ const struct command dump_command = {
     .operands = "",
     .summary = "Print what an index holds, as lines of JSON.",
     .details = "The index may run: then each key is as it was at some moment of the dump.\n"
+               "With --store it is read from the database, whether indexes run or not.\n"
                "A dump whose last line isn't {\"end\":true,...} was cut off.\n",
     .options = dump_option_table,
     .n_options = sizeof(dump_option_table) / sizeof(dump_option_table[0]),
@@ -105,14 +113,45 @@ static int write_cb(const char *bytes, size_t len, void *arg)
     return rc < 0 ? output_failed(out, rc) : 0;
 }
 
-static int write_all(struct dump *dump, struct output *out)
+struct filling {
+    bool ended;
+    int rc;
+};
+
+static void filled_cb(struct dump *dump, int rc)
 {
+    struct filling *filling = dump->arg;
+
+    *filling = (struct filling){.ended = true, .rc = rc};
+}
+
+/* `loop`: the store's, which may have the lines later. */
+static int fill(struct dump *dump, struct buf *text, uv_loop_t *loop)
+{
+    struct filling filling = {.ended = false};
+    int rc;
+
+    dump->filled_cb = filled_cb;
+    dump->arg = &filling;
+    rc = dump_fill(dump, text, PIECE);
+    if (rc != STORE_LATER)
+        return rc;
+    while (!filling.ended)
+        uv_run(loop, UV_RUN_ONCE);
+    return filling.rc;
+}
+
+static int write_all(struct dump *dump, struct output *out, uv_loop_t *loop)
+{
+    struct store_stats stats;
     struct buf text = {0};
     int rc = 1;
 
+    store_stats(dump->store, &stats);
+    out->total = stats.keys + stats.unlinked + stats.orphans;
     while (rc > 0) {
         buf_clear(&text);
-        rc = dump_fill(dump, &text, PIECE);
+        rc = fill(dump, &text, loop);
         if (rc >= 0 && write_cb(buf_bytes(&text), buf_size(&text), out) < 0)
             rc = out->error;
     }
@@ -123,16 +162,62 @@ static int write_all(struct dump *dump, struct output *out)
 static int dump_files(const char *directory, struct output *out)
 {
     struct dump dump = {.store = NULL};
-    struct store_stats stats;
     int rc = gdbm_engine_open_reader(directory, &dump.store);
 
-    if (rc == 0) {
-        store_stats(dump.store, &stats);
-        out->total = stats.keys + stats.unlinked + stats.orphans;
-        rc = write_all(&dump, out);
-    }
+    if (rc == 0)
+        rc = write_all(&dump, out, NULL);
     gdbm_engine_close_reader(dump.store);
     return rc;
+}
+
+#ifdef MKV_POSTGRES
+static int dump_database_on(uv_loop_t *loop, const char *uri, struct output *out)
+{
+    const struct postgres_engine_options options = {.uri = uri, .only_reads = true};
+    struct dump dump = {.store = NULL};
+    int rc = postgres_engine_open(loop, &options, &dump.store);
+
+    if (rc == 0)
+        rc = write_all(&dump, out, loop);
+    if (rc == STORE_AWAY && out->n > 0)
+        log_error("the dump broke off: the database can't be reached; what was written is no whole "
+                  "dump, run it again");
+    offline_close(loop, dump.store);
+    return rc;
+}
+#endif
+
+/* The last line says that all are there. */
+static int end(struct output *out, int rc)
+{
+    watch_end(&out->watch);
+    if (rc == 0 && is_whole(out) && close(STDOUT_FILENO) < 0)
+        output_failed(out, -errno);
+    return rc == 0 && out->error == 0 && is_whole(out) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int dump_database(const char *uri)
+{
+#ifdef MKV_POSTGRES
+    struct output out = {.error = 0};
+    uv_loop_t loop;
+    int rc = uv_loop_init(&loop);
+
+    if (rc < 0) {
+        log_error("cannot dump the database: %s", uv_strerror(rc));
+        return EXIT_FAILURE;
+    }
+    watch_begin(&out.watch, true);
+    if (isatty(STDOUT_FILENO))
+        out.watch.view.is_quiet = true;
+    rc = dump_database_on(&loop, uri, &out);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return end(&out, rc);
+#else
+    (void)uri;
+    return EXIT_FAILURE;
+#endif
 }
 
 /* How many lines a running index's dump will have, about; 0 where it doesn't say. */
@@ -179,15 +264,13 @@ static int dump(const char *directory, int fd)
     else if (out.error == 0 && (rc < 0 || !is_whole(&out)))
         log_error("the dump broke off: %s; what was written is no whole dump, run it again",
                   rc < 0 ? strerror(-rc) : "the index stopped, or failed");
-    watch_end(&out.watch);
-    if (rc == 0 && is_whole(&out) && close(STDOUT_FILENO) < 0)
-        output_failed(&out, -errno);
-    return rc == 0 && out.error == 0 && is_whole(&out) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return end(&out, rc);
 }
 
 int dump_main(int argc, char **argv)
 {
     struct dump_options options = {.basic = {.help = false}};
+    const char *problem;
     int exit_code;
     int fd;
     int n;
@@ -196,8 +279,13 @@ int dump_main(int argc, char **argv)
         return exit_code;
     if (n != 0)
         return options_usage_error(&dump_command, "dump takes no operands: '%s'", argv[0]);
+    problem = options.store != NULL ? store_option_problem(options.store) : NULL;
+    if (problem != NULL)
+        return options_usage_error(&dump_command, "--store %s", problem);
     log_set_level(LOG_LEVEL_WARN);
     signal(SIGPIPE, SIG_IGN);
+    if (options.store != NULL)
+        return dump_database(options.store);
     if (index_dir_find(options.directory, &fd) < 0)
         return EXIT_FAILURE;
     exit_code = index_dir_become_owner(fd) == 0 ? dump(options.directory, fd) : EXIT_FAILURE;

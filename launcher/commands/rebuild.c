@@ -12,12 +12,14 @@
 #include "launcher/commands/index_dir.h"
 #include "launcher/commands/volume_list.h"
 #include "launcher/commands/watch.h"
+#include "launcher/store_option.h"
 
 struct options {
     struct basic_options basic;
     const char *directory;
     const char *volumes_file;
     const char *secret_file;
+    const char *store;
     struct tls_paths tls;
     bool replace;
     bool no_backup;
@@ -25,6 +27,7 @@ struct options {
 
 static const struct option rebuild_option_table[] = {
     INDEX_DIR_OPTION(struct options, directory),
+    STORE_OPTION(struct options, store),
     {"volumes-file", "FILE", NULL, "more volumes, one a line", option_set_string,
      offsetof(struct options, volumes_file)},
     {"secret-file", "FILE", NULL, "the secret that an index and its volumes share",
@@ -49,7 +52,8 @@ const struct command rebuild_command = {
     .details =
         "All volumes must run, and the index must not. The index changes in one step at the\n"
         "end; until then it holds what it did before. Volumes that minikeyvalue or pymkv\n"
-        "wrote are read as they are.\n",
+        "wrote are read as they are. With --store the database changes, and what is sorted on\n"
+        "the way lies in DIR.\n",
     .options = rebuild_option_table,
     .n_options = sizeof(rebuild_option_table) / sizeof(rebuild_option_table[0]),
 };
@@ -142,6 +146,7 @@ static int rebuild(const struct options *options, const char *directory,
     const char *names[VOLUMES_MAX];
     const struct rebuild_options how = {
         .directory = directory,
+        .store_uri = options->store,
         .volumes = names,
         .n_volumes = volumes->count,
         .signer = signer,
@@ -227,6 +232,10 @@ int rebuild_main(int argc, char **argv)
         bad = "rebuild takes at least one VOLUME, or a --volumes-file with one";
     if (bad == NULL && (options.tls.certificate == NULL) != (options.tls.key == NULL))
         bad = "--tls-cert and --tls-key need each other";
+    if (bad == NULL && options.store != NULL && store_option_problem(options.store) != NULL) {
+        snprintf(problem, sizeof(problem), "--store %s", store_option_problem(options.store));
+        bad = problem;
+    }
     log_set_level(LOG_LEVEL_WARN);
     exit_code = bad != NULL ? options_usage_error(&rebuild_command, "%s", bad)
                             : rebuild_from(&options, &volumes);

@@ -12,18 +12,21 @@
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
 #include "launcher/commands/watch.h"
+#include "launcher/store_option.h"
 
 #define LINES_BETWEEN 256 /* two looks at the clock */
 
 struct options {
     struct basic_options basic;
     const char *directory;
+    const char *store;
     bool replace;
     bool no_orphans;
 };
 
 static const struct option restore_option_table[] = {
     INDEX_DIR_OPTION(struct options, directory),
+    STORE_OPTION(struct options, store),
     {"replace", NULL, NULL, "restore over an index that isn't empty, and lose what it holds",
      option_set_bool, offsetof(struct options, replace)},
     {"no-orphans", NULL, NULL, "leave out the blobs that were waiting to be removed",
@@ -36,7 +39,7 @@ const struct command restore_command = {
     .operands = "[FILE]",
     .summary = "Make an index from a dump: FILE, or standard input.",
     .details = "The index must not run. It changes in one step at the end, if the whole dump is\n"
-               "good; until then it holds what it did before.\n",
+               "good; until then it holds what it did before. With --store the database does.\n",
     .options = restore_option_table,
     .n_options = sizeof(restore_option_table) / sizeof(restore_option_table[0]),
 };
@@ -80,6 +83,7 @@ static int restore(const struct options *options, const char *directory, const c
     struct view view = {.size = 0};
     const struct restore_options how = {
         .directory = directory,
+        .store_uri = options->store,
         .name = name,
         .input = input,
         .replace = options->replace,
@@ -104,6 +108,8 @@ static int restore_from(const struct options *options, const char *name, int inp
     char *directory;
     int exit_code;
 
+    if (options->store != NULL)
+        return restore(options, NULL, name, input);
     if (index_dir_prepare(options->directory, &directory) < 0)
         return EXIT_FAILURE;
     exit_code = restore(options, directory, name, input);
@@ -115,6 +121,7 @@ int restore_main(int argc, char **argv)
 {
     struct options options = {.basic = {.help = false}};
     int input = STDIN_FILENO;
+    const char *problem;
     int exit_code;
     int n;
 
@@ -123,6 +130,9 @@ int restore_main(int argc, char **argv)
     if (n > 1)
         return options_usage_error(&restore_command, "restore takes one FILE at most: '%s'",
                                    argv[1]);
+    problem = options.store != NULL ? store_option_problem(options.store) : NULL;
+    if (problem != NULL)
+        return options_usage_error(&restore_command, "--store %s", problem);
     log_set_level(LOG_LEVEL_WARN);
     if (n == 0 || strcmp(argv[0], "-") == 0)
         return restore_from(&options, "standard input", input);

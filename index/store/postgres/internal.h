@@ -226,6 +226,8 @@ int lease_fence(struct connection *c, PGconn *pg);
 /* Blocks: makes the schema where there is none, else checks it. 0, or negative and a line in
  * `error`. */
 int schema_prepare(const struct postgres_engine_options *options, PGconn *pg, char error[256]);
+/* The same for who doesn't know how its indexes are to run: the first of them will say so. */
+int schema_make(PGconn *pg, char error[256]);
 
 /* volumes.c */
 int volumes_id(struct store *store, struct store_reading *reading, const char *name, uint32_t *id,

@@ -172,6 +172,16 @@ static int make(PGconn *pg, const struct setting *list, size_t n, char error[256
     return STORE_AWAY;
 }
 
+int schema_make(PGconn *pg, char error[256])
+{
+    const struct setting version = {"version", VERSION};
+    int rc = check_durable(pg, error);
+
+    if (rc == 0)
+        rc = make(pg, &version, 1, error);
+    return rc < 0 ? rc : check_setting(pg, "version", VERSION, error);
+}
+
 int schema_prepare(const struct postgres_engine_options *options, PGconn *pg, char error[256])
 {
     struct setting list[5];
