@@ -62,18 +62,33 @@ static void end(struct drain *d, int rc)
     uv_close((uv_handle_t *)&d->timer, closed_cb);
 }
 
+/* Of several indexes each has a list of its own of what is drained. */
+static void add_others(struct drain *d)
+{
+    size_t n = strlen(d->text);
+    struct store_stats stats;
+
+    store_stats(d->job->objects->store, &stats);
+    if (stats.indexes > 1)
+        snprintf(d->text + n, sizeof(d->text) - n,
+                 ", once each of the %u indexes was told to drain it", stats.indexes);
+}
+
 static void end_empty(struct drain *d)
 {
     const char *name = d->volume->name;
 
     d->job->is_clean = true;
-    if (d->n_orphans == 0)
-        snprintf(d->text, sizeof(d->text), "%s holds nothing any more: it can be unplugged", name);
-    else
-        snprintf(d->text, sizeof(d->text),
-                 "no key is on %s any more: it can be unplugged. It is %s, so %" PRIu64
+    snprintf(d->text, sizeof(d->text),
+             d->n_orphans == 0 ? "%s holds nothing any more: it can be unplugged"
+                               : "no key is on %s any more: it can be unplugged",
+             name);
+    add_others(d);
+    if (d->n_orphans > 0)
+        snprintf(d->text + strlen(d->text), sizeof(d->text) - strlen(d->text),
+                 ". It is %s, so %" PRIu64
                  " removed values still lie there; `mkv forget %s` gives them up",
-                 name, volume_is_live(d->volume) ? "read-only" : "away", d->n_orphans, name);
+                 volume_is_live(d->volume) ? "read-only" : "away", d->n_orphans, name);
     end(d, 0);
 }
 
