@@ -5,8 +5,11 @@ load ../support/lib
 # shellcheck source=tests/support/postgres.bash
 [[ $STORE ]] || . "$BATS_TEST_DIRNAME/../support/postgres.bash"
 
-before_each() {
+before_all() {
     postgres ~db
+}
+
+before_each() {
     postgres_database ~db mkv
     DB=$(postgres_uri ~db mkv)
 }
@@ -41,7 +44,7 @@ fill() {
     "$MKV" dump --store "$DB" >"$T/there"
     diff "$T/before" "$T/there"
     volume v2
-    index j 'v1 v2' --replicas 2 --protect --store "$DB"
+    index j 'v1 v2' --replicas 2 --protect --grace 1 --store "$DB"
     for n in 1 2 {5..20}; do
         got "$(url j)/key-$n" "value $n"
     done
@@ -87,7 +90,7 @@ orphans_are() { # N
     fill
     volume v2
     "$MKV" rebuild --index "$T/data/work" --store "$DB" "$(at v1)" "$(at v2)"
-    index j 'v1 v2' --replicas 2 --protect --store "$DB"
+    index j 'v1 v2' --replicas 2 --protect --grace 1 --store "$DB"
     got "$(url j)/key-20" 'value 20'
     put "$(url j)/new" new
 }
