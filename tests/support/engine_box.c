@@ -30,14 +30,22 @@ static int open_late(struct engine_box *box, struct store **store)
 }
 
 #ifdef MKV_POSTGRES
+static struct postgres_server *server; /* of all boxes; it ends with the program */
+
+static void stop_server(void)
+{
+    postgres_server_stop(server);
+}
+
 static void *new_database(void)
 {
-    static struct postgres_server *server; /* ends with the program */
     char *uri = malloc(POSTGRES_URI_MAX);
 
     STOREBOX_CHECK(uri != NULL, "out of memory");
-    if (server == NULL)
+    if (server == NULL) {
         server = postgres_server_start(NULL);
+        atexit(stop_server);
+    }
     postgres_server_new_database(server, uri);
     return uri;
 }
