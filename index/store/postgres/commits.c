@@ -4,12 +4,12 @@
  *
  * Happy path: all of the batch's changes find what they expect, and all of its commits have ended.
  *
- * Failures: one of them doesn't, and the database undoes the whole batch; then each commit is tried
- * alone, and the one that fails alone has met something else. Deadlocks and the like are tried
- * again, after a while that differs. Where the end of a statement isn't known (its connection was
- * lost, or a standby hasn't confirmed it), the session is fenced by a new connection, which also
- * tells whether the statement was carried out (lease_fence()); until then the commits haven't
- * ended. */
+ * Failures: one of them doesn't, and the database undoes the whole batch; then its commits are
+ * tried in batches of half its size, and the one that fails alone has met something else. Deadlocks
+ * and the like are tried again, after a while that differs. Where the end of a statement isn't
+ * known (its connection was lost, or a standby hasn't confirmed it), the session is fenced by a new
+ * connection, which also tells whether the statement was carried out (lease_fence()); until then
+ * the commits haven't ended. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ struct pending {
     STAILQ_ENTRY(pending) link;
     struct store_commit *commit;
     bool is_announcement;
-    bool is_alone; /* it is to have a batch of its own */
+    unsigned most; /* commits that its batch may have; 0: it doesn't matter */
     unsigned tries;
     uint64_t not_before; /* loop time */
     uint64_t until;      /* loop time at which it is given up, unless it is on its way */
@@ -62,6 +62,7 @@ struct row {
 struct batch {
     struct pending_queue commits;
     unsigned n;
+    unsigned most; /* commits */
     size_t bytes;
     unsigned kinds;
     struct counts delta;
@@ -247,6 +248,7 @@ static void clear(struct batch *b)
 {
     STAILQ_INIT(&b->commits);
     b->n = 0;
+    b->most = BATCH_COMMITS;
     b->bytes = 0;
     b->kinds = 0;
     b->delta = (struct counts){0};
@@ -268,15 +270,15 @@ static int add_to(struct batch *b, struct pending *p)
     }
     STAILQ_INSERT_TAIL(&b->commits, p, link);
     b->n++;
+    if (p->most != 0 && p->most < b->most)
+        b->most = p->most;
     b->bytes += buf_size(&p->bytes);
     return 0;
 }
 
 static bool is_full(const struct batch *b)
 {
-    const struct pending *first = STAILQ_FIRST(&b->commits);
-
-    return b->n == BATCH_COMMITS || b->bytes >= BATCH_BYTES || (first != NULL && first->is_alone);
+    return b->n >= b->most || b->bytes >= BATCH_BYTES;
 }
 
 /* Takes of what waits, in its order, what can go together. */
@@ -288,7 +290,8 @@ static void fill(struct postgres_engine *e, struct batch *b, struct pending_queu
 
     while (!is_full(b) && (p = STAILQ_FIRST(waiting)) != NULL) {
         STAILQ_REMOVE_HEAD(waiting, link);
-        if (p->not_before > now || (p->is_alone && b->n > 0) || meets(e, p) || add_to(b, p) < 0)
+        if (p->not_before > now || (p->most != 0 && b->n >= p->most) || meets(e, p) ||
+            add_to(b, p) < 0)
             STAILQ_INSERT_TAIL(&left, p, link);
     }
     STAILQ_CONCAT(&left, waiting);
@@ -466,10 +469,11 @@ static struct pending_queue *queue_of(struct postgres_engine *e, const struct pe
                               : (struct pending_queue *)&e->commits;
 }
 
-/* None of it was done: each waits again, before the others, alone or as before. */
-static void put_back(struct postgres_engine *e, struct batch *b, bool alone, bool tried)
+/* None of it was done: each waits again, before the others, in half a batch or as before. */
+static void put_back(struct postgres_engine *e, struct batch *b, bool halve, bool tried)
 {
     struct pending *first = STAILQ_FIRST(&b->commits);
+    unsigned half = b->n > 1 ? b->n / 2 : 1;
     struct pending_queue *waiting;
     struct pending *p;
 
@@ -478,7 +482,8 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool alone, boo
     waiting = queue_of(e, first);
     STAILQ_FOREACH(p, &b->commits, link)
     {
-        p->is_alone = p->is_alone || alone;
+        if (halve)
+            p->most = half;
         if (tried)
             p->not_before = uv_now(e->loop) + 1 + (uint64_t)(random() % (8U << (++p->tries / 8)));
     }
