@@ -120,7 +120,7 @@ void postgres_server_stop(struct postgres_server *server)
 
     if (server == NULL)
         return;
-    end(server, SIGINT);
+    end(server, SIGQUIT); /* its files go, so they need not be whole */
     snprintf(command, sizeof(command), "rm -rf '%s'", server->dir);
     STOREBOX_CHECK(system(command) == 0, "%s", command);
     free(server->option);
