@@ -451,11 +451,6 @@ static void renew(struct write *w)
 
 static void start_md5(struct write *w)
 {
-    const unsigned char *wanted = w->options.md5;
-
-    w->check_md5 = wanted != NULL;
-    if (wanted != NULL)
-        memcpy(w->wanted_md5, wanted, MD5_SIZE);
     if (w->objects->md5 || w->options.needs_md5 || w->check_md5)
         md5_begin(&w->md5);
 }
@@ -560,6 +555,10 @@ int write_start(struct objects *o, const struct key *key, const struct write_opt
         snprintf(w->request_id, sizeof(w->request_id), "%s", options->request_id);
         w->options.request_id = w->request_id;
     }
+    w->check_md5 = options->md5 != NULL;
+    if (w->check_md5)
+        memcpy(w->wanted_md5, options->md5, MD5_SIZE);
+    w->options.md5 = NULL; /* the caller's may go while the store is asked */
     rc = prepare(w, key, text);
     if (rc < 0) {
         upload_deinit(&w->upload);

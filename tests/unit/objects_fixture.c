@@ -343,19 +343,25 @@ static void started_cb(void *arg)
     task->started = true;
 }
 
-void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
-                         const struct write_options *options)
+int task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
+                                     const struct write_options *options)
 {
     const struct key k = key_of(key);
     struct write_options all = *options;
-    int rc;
 
     *task = (struct task){.f = f};
     all.started = started_cb;
     all.drained = drained_cb;
     all.done = written_cb;
     all.arg = task;
-    rc = write_start(&f->objects, &k, &all, &task->write, task->text);
+    return write_start(&f->objects, &k, &all, &task->write, task->text);
+}
+
+void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
+                         const struct write_options *options)
+{
+    int rc = task_begin_write_without_waiting(f, task, key, options);
+
     if (rc == STORE_LATER)
         WAIT_UNTIL(f, task->started || task->ended);
     else

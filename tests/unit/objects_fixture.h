@@ -99,6 +99,8 @@ void task_write(struct fixture *f, struct task *task, const char *key, const cha
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size);
 void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
                          const struct write_options *options);
+int task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
+                                     const struct write_options *options);
 void task_add(struct task *task, const char *bytes);
 void task_end(struct task *task);
 void task_remove(struct fixture *f, struct task *task, const char *key);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tests/support/late_engine.h"
+
 #define KEY "/key"
 
 /* Turns the loop until so many volumes have been told of the PUT, or asked to sync, in all. */
@@ -85,6 +87,31 @@ static void test_write_of_another_md5_than_was_announced(void **state)
         assert_int_equal(fixture_count_orphans(f), known);
     }
     assert_clean(f);
+}
+
+/* What the caller has announced may be gone when the store answers. */
+static void test_write_of_an_announced_md5_on_a_store_that_answers_later(void **state)
+{
+    static const unsigned char value[] = {0x20, 0x63, 0xc1, 0x60, 0x8d, 0x6e, 0x0b, 0xaf,
+                                          0x80, 0x24, 0x9c, 0x42, 0xe2, 0xbe, 0x58, 0x04};
+    struct fixture *f = *state;
+    struct store *inner = f->box.store;
+    unsigned char md5[RECORD_MD5_SIZE];
+    const struct write_options options = {.size = 5, .md5 = md5};
+    struct task task;
+
+    f->objects.store = late_engine_new(&f->box.loop, inner);
+    memcpy(md5, value, sizeof(md5));
+    late_engine_hold(f->objects.store, true);
+    task_begin_write_without_waiting(f, &task, KEY, &options);
+    memset(md5, 0, sizeof(md5));
+    late_engine_hold(f->objects.store, false);
+    WAIT_UNTIL(f, task.started);
+    task_add(&task, "value");
+    task_end(&task);
+    assert_int_equal(task_wait(&task), 0);
+    assert_value(f, KEY, "value");
+    f->box.store = f->objects.store;
 }
 
 /* A store that a kill of mkv leaves when the first volume hears of the blob knows of it. */
@@ -639,6 +666,7 @@ int main(void)
         WRITE_TEST(test_write_of_a_key_that_exists),
         WRITE_TEST(test_write_of_nothing),
         WRITE_TEST(test_write_of_another_md5_than_was_announced),
+        WRITE_TEST(test_write_of_an_announced_md5_on_a_store_that_answers_later),
         WRITE_TEST(test_write_announces_before_a_volume_hears_of_it),
         WRITE_TEST(test_write_forget_before_the_first_byte),
         WRITE_TEST(test_write_forget_while_it_is_announced),
