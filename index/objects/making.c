@@ -152,7 +152,8 @@ static void fail(struct making *m, int rc, const char *text)
 static bool is_same(const struct store_view *a, const struct store_view *b)
 {
     return a->exists == b->exists && (!a->exists || record_equal(&a->record, &b->record)) &&
-           a->orphan.n_places == b->orphan.n_places && a->orphan.until == b->orphan.until;
+           a->orphan.n_places == b->orphan.n_places &&
+           (a->orphan.n_places == 0 || a->orphan.until == b->orphan.until);
 }
 
 /* Where nothing that the commit goes by has changed, it is the blob's own announcement that isn't
