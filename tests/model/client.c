@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define PATIENCE 25.0 /* seconds that a key may be unreadable */
+#define LATE_MS  500  /* after an index was lost that its database may still do what it was asked */
 
 struct tally tally;
 
@@ -62,11 +63,30 @@ void client_complain(struct client *c, const struct model_key *key, const char *
     complain(key, &c->wire.answer, "%s", what);
 }
 
+static void choose_index(struct client *c)
+{
+    int port = c->n_ports > 0 ? c->ports[rng_below(&c->rng, c->n_ports)] : c->wire.port;
+
+    if (port != c->wire.port)
+        wire_hang_up(&c->wire);
+    c->wire.port = port;
+}
+
+static bool has_no_answer(const struct client *c)
+{
+    int status = c->wire.answer.status;
+
+    return status == 0 || status == 502 || status == 504;
+}
+
 void client_ask(struct client *c, const char *method, const struct model_key *key,
                 const char *value, size_t n)
 {
     tally.ops++;
+    choose_index(c);
     wire_ask(&c->wire, method, key->path, value, n, n % 2 == 0);
+    if (c->n_ports > 1 && has_no_answer(c))
+        client_pause(LATE_MS);
     if (value != NULL && c->wire.answer.status != 201)
         wire_hang_up(&c->wire); /* nginx says keep-alive there, and may close nevertheless */
 }
@@ -82,9 +102,7 @@ bool client_is_refusal(const struct client *c)
 
 bool client_has_no_answer(const struct client *c)
 {
-    int status = c->wire.answer.status;
-
-    if (status != 0 && status != 502 && status != 504)
+    if (!has_no_answer(c))
         return false;
     tally.lost++;
     return true;
@@ -133,13 +151,15 @@ static void do_put(struct client *c, struct model_key *key)
 static void do_aborted_put(struct client *c, struct model_key *key)
 {
     size_t n = model_value(key, key->last + 1000000, c->value);
-    int fd = wire_dial(&c->wire);
     char head[256];
     int len =
         snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
                  key->path, n + 1);
+    int fd;
 
     tally.aborted++;
+    choose_index(c);
+    fd = wire_dial(&c->wire);
     if (fd < 0)
         return;
     if (wire_send(fd, head, (size_t)len))
@@ -163,6 +183,8 @@ static void do_delete(struct client *c, struct model_key *key)
         model_is_now(key, ABSENT, 0);
     } else if (client_has_no_answer(c)) {
         model_may_now_be(key, ABSENT, 0);
+    } else if (client_is_refusal(c)) {
+        tally.refused++;
     } else {
         complain(key, a, "DELETE");
     }
@@ -189,6 +211,8 @@ static void do_unlink(struct client *c, struct model_key *key)
             if (key->states[i].kind == PRESENT)
                 model_may_now_be(key, UNLINKED, key->states[i].version);
         }
+    } else if (client_is_refusal(c)) {
+        tally.refused++;
     } else {
         complain(key, a, "UNLINK");
     }

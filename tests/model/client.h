@@ -13,6 +13,8 @@ struct client {
     struct wire wire;
     struct rng rng;
     unsigned n_copies; /* that a value should have */
+    const int *ports;  /* of indexes of which each request goes to one at random; */
+    unsigned n_ports;  /* 0: all go to wire.port */
     char *value;       /* MODEL_VALUE_MAX bytes */
 };
 

@@ -1,7 +1,8 @@
-/* modelclient DIRECT-PORT FRONT-PORT CLIENTS KEYS SHARED COPIES SEED STOP-FILE GO-FILE: clients of
- * an index, each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them at
- * random and hold every answer against what the keys must be; and likewise SHARED keys of all
- * clients, of which all answers together must fit one order.
+/* modelclient DIRECT-PORTS FRONT-PORTS CLIENTS KEYS SHARED COPIES SEED STOP-FILE GO-FILE: clients
+ * of an index, each a thread with keys of its own, that PUT, GET, DELETE, UNLINK and REBALANCE them
+ * at random and hold every answer against what the keys must be; and likewise SHARED keys of all
+ * clients, of which all answers together must fit one order. PORTS are PORT[,PORT...]: of several
+ * indexes each request goes to one at random.
  *
  * When STOP-FILE is there it prints "waiting", and when GO-FILE is, it looks at every key once
  * more, on each of its volumes. Prints a line "WRONG ..." for each answer that no state allows,
@@ -11,10 +12,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/model/client.h"
 #include "tests/model/shared.h"
+
+#define INDEXES_MAX 16
+
+struct ports {
+    int ports[INDEXES_MAX];
+    unsigned n;
+};
 
 struct worker {
     pthread_t thread;
@@ -48,11 +57,20 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
-static void start_worker(struct worker *w, unsigned number, int port, uint64_t seed)
+static void read_ports(struct ports *ports, char *text)
+{
+    for (char *port; (port = strsep(&text, ",")) != NULL && ports->n < INDEXES_MAX;)
+        ports->ports[ports->n++] = atoi(port);
+}
+
+static void start_worker(struct worker *w, unsigned number, const struct ports *ports,
+                         uint64_t seed)
 {
     struct client *c = &w->client;
 
-    c->wire.port = port;
+    c->ports = ports->ports;
+    c->n_ports = ports->n;
+    c->wire.port = ports->ports[0];
     c->wire.fd = -1;
     c->wire.answer.body = malloc(MODEL_VALUE_MAX + WIRE_HEAD_MAX + 1);
     c->rng.state = seed + number;
@@ -105,13 +123,16 @@ static void print_tally(void)
 int main(int argc, char **argv)
 {
     static struct worker workers[1024];
+    static struct ports ports[2];
     unsigned n_workers;
 
     if (argc != 10) {
-        fprintf(stderr, "usage: modelclient DIRECT-PORT FRONT-PORT CLIENTS KEYS SHARED "
+        fprintf(stderr, "usage: modelclient DIRECT-PORTS FRONT-PORTS CLIENTS KEYS SHARED "
                         "COPIES SEED STOP-FILE GO-FILE\n");
         return 2;
     }
+    for (int i = 0; i < 2; i++)
+        read_ports(&ports[i], argv[1 + i]);
     n_workers = (unsigned)atoi(argv[3]);
     n_keys = atoi(argv[4]);
     n_shared = (unsigned)atoi(argv[5]);
@@ -121,7 +142,7 @@ int main(int argc, char **argv)
     pthread_barrier_init(&barrier, NULL, n_workers + 1);
     start_shared();
     for (unsigned i = 0; i < n_workers; i++)
-        start_worker(&workers[i], i, atoi(argv[1 + i % 2]), strtoull(argv[7], NULL, 10));
+        start_worker(&workers[i], i, &ports[i % 2], strtoull(argv[7], NULL, 10));
     client_watch(argv[8]);
     stopping = true;
     pthread_barrier_wait(&barrier);
