@@ -172,7 +172,8 @@ static int find_outdated(struct move *m, struct orphan_change *change)
     return rc;
 }
 
-/* 0, or negative when nothing was started. */
+/* Where copies were made, their announcement has to be ours still: an index that has taken it over
+ * may be removing them, whatever the orphan says. 0, or negative when nothing was started. */
 static int commit_it(struct move *m)
 {
     struct orphan_change outdated;
@@ -188,6 +189,8 @@ static int commit_it(struct move *m)
     if (rc < 0)
         return rc;
     changes[1] = orphan_change_of(&m->key, m->old.generation, &outdated);
+    if (m->announced.n_places > 0)
+        changes[1].expect = STORE_OWN;
     return store_commit(m->objects->store, &m->commit, changes, 2, committed_cb);
 }
 

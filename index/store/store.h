@@ -128,8 +128,10 @@ enum store_expect {
     STORE_ANYTHING,
     STORE_NOTHING,
     STORE_EXACTLY, /* `was`, or `orphan_was` */
-    STORE_OWN      /* an orphan that this index has announced and no other has taken over since. An
-                      engine that only one index can have open takes it for STORE_ANYTHING */
+    STORE_OWN      /* an orphan that this index has announced or changed, and that nobody has taken
+                      over since, not even this index after it counted as dead. An engine that only
+                      one index can have open takes it for STORE_EXACTLY where `orphan_was` is
+                      given, and else for STORE_ANYTHING */
 };
 
 struct store_change {
@@ -263,8 +265,8 @@ static inline void store_close(struct store *store, store_close_cb cb, void *arg
     store->engine->close(store, cb, arg);
 }
 
-/* Ends with STORE_AWAY whatever waits for another machine, now and until the store closes: the index
- * is to stop. How such a commit has ended nobody knows. */
+/* Ends with STORE_AWAY whatever waits for another machine, now and until the store closes: the
+ * index is to stop. How such a commit has ended nobody knows. */
 static inline void store_abort(struct store *store)
 {
     if (store->engine->abort != NULL)

@@ -327,7 +327,7 @@ static bool is_expected(const struct store_change *c, const unsigned char *found
 {
     unsigned char value[RECORD_MAX];
 
-    if (c->expect == STORE_ANYTHING || c->expect == STORE_OWN)
+    if (c->expect == STORE_ANYTHING || (c->expect == STORE_OWN && c->orphan_was == NULL))
         return true;
     if (c->expect == STORE_NOTHING || found == NULL)
         return c->expect == STORE_NOTHING && found == NULL;

@@ -45,21 +45,23 @@ static const struct kind {
                        "oi AS (INSERT INTO orphans (key, gen, owner, time, orphan) "
                        "SELECT u.key, u.gen, $4::int8, u.time, u.val FROM @A "
                        "ORDER BY u.key, u.gen ON CONFLICT DO NOTHING RETURNING 1)"},
-    [ORPHAN_UPDATE] = {"ou",
-                       1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS |
-                           1U << COLUMN_TIME,
-                       "key, gen, was, val, time",
-                       "ou AS (UPDATE orphans o SET owner = $4::int8, time = u.time, "
-                       "orphan = u.val FROM @A WHERE o.key = u.key AND o.gen = u.gen "
-                       "AND o.orphan = u.was RETURNING 1)"},
+    [ORPHAN_UPDATE] =
+        {"ou",
+         1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS |
+             1U << COLUMN_TIME,
+         "key, gen, was, val, time",
+         "ou AS (UPDATE orphans o SET owner = $4::int8, held = abs(o.held), "
+         "time = u.time, orphan = u.val FROM @A WHERE o.key = u.key AND o.gen = u.gen "
+         "AND o.orphan = u.was RETURNING 1)"},
     [ORPHAN_DELETE] = {"od", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS,
                        "key, gen, was",
                        "od AS (DELETE FROM orphans o USING @A WHERE o.key = u.key "
                        "AND o.gen = u.gen AND o.orphan = u.was RETURNING 1)"},
     [ORPHAN_SET] = {"os", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
                     "key, gen, val, time",
-                    "ot AS (UPDATE orphans o SET owner = $4::int8, time = u.time, orphan = u.val "
-                    "FROM @A WHERE o.key = u.key AND o.gen = u.gen RETURNING o.key, o.gen), "
+                    "ot AS (UPDATE orphans o SET owner = $4::int8, held = abs(o.held), "
+                    "time = u.time, orphan = u.val FROM @A WHERE o.key = u.key AND o.gen = u.gen "
+                    "RETURNING o.key, o.gen), "
                     "og AS (INSERT INTO orphans (key, gen, owner, time, orphan) "
                     "SELECT u.key, u.gen, $4::int8, u.time, u.val FROM @A "
                     "WHERE NOT EXISTS (SELECT 1 FROM ot WHERE ot.key = u.key AND ot.gen = u.gen) "
@@ -74,10 +76,12 @@ static const struct kind {
     [OWN_UPDATE] = {"wu", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
                     "key, gen, val, time",
                     "wu AS (UPDATE orphans o SET time = u.time, orphan = u.val FROM @A "
-                    "WHERE o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 RETURNING 1)"},
+                    "WHERE o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 "
+                    "AND o.held >= 0 RETURNING 1)"},
     [OWN_DELETE] = {"wd", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
                     "wd AS (DELETE FROM orphans o USING @A WHERE o.key = u.key "
-                    "AND o.gen = u.gen AND o.owner = $4::int8 RETURNING 1)"},
+                    "AND o.gen = u.gen AND o.owner = $4::int8 "
+                    "AND o.held >= 0 RETURNING 1)"},
 };
 
 /* What the counts change by beside what the caller knows: by changes that take whatever there is.

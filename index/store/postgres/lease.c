@@ -276,7 +276,7 @@ static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
             "AND NOT EXISTS (SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
             "ORDER BY key, gen LIMIT $4::int8 FOR UPDATE SKIP LOCKED) "
             "UPDATE orphans o SET owner = $1::int8, "
-            "held = (extract(epoch FROM now()) * 1000)::int8 + $2::int8 FROM b "
+            "held = -(extract(epoch FROM now()) * 1000)::int8 - $2::int8 FROM b "
             "WHERE o.key = b.key AND o.gen = b.gen AND o.owner = $3::int8",
             numbers, 4, NULL, r->error);
     int taken;

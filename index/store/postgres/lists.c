@@ -24,7 +24,8 @@ static const struct statement orphans_of = {STATEMENT_LIST_ORPHANS_OF,
                                             "ORDER BY key, gen LIMIT $2::int8"};
 static const struct statement orphans_mine = {
     STATEMENT_LIST_MINE, "SELECT key, gen, orphan FROM orphans WHERE owner = $4::int8 "
-                         "AND (key, gen) >= ($1::bytea, $3::int8) AND held < $5::int8 "
+                         "AND (key, gen) >= ($1::bytea, $3::int8) "
+                         "AND abs(held) < (extract(epoch FROM now()) * 1000)::int8 "
                          "ORDER BY key, gen LIMIT $2::int8"};
 
 struct listing {
@@ -142,14 +143,6 @@ static void set_number(struct reader_state *r, int i, int room, uint64_t value)
     set(&r->parameters, i, r->numbers[room], 8);
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 const struct statement *listing_statement(struct store_request *q, struct reader_state *r)
 {
     const struct listing *l = q->listing;
@@ -168,7 +161,6 @@ const struct statement *listing_statement(struct store_request *q, struct reader
     if (!l->mine)
         return &orphans_all;
     set_number(r, 3, 2, q->engine->lease.instance);
-    set_number(r, 4, 3, wall_ms());
     return &orphans_mine;
 }
 

@@ -9,8 +9,9 @@
 #define TRIES   10 /* two indexes that make the schema at once may trip over each other */
 
 /* keys.gen is the record's generation, so that its orphan is found in one look. orphans.time is the
- * blob's, 0 where it doesn't count (blob_time_counts()). orphans.held: ms since 1970 before which
- * its owner leaves it alone. */
+ * blob's, 0 where it doesn't count (blob_time_counts()). orphans.held: ms since 1970, by the
+ * database's clock, before which its owner leaves it alone; negative where that has taken it over,
+ * and announced nothing of it since. */
 static const char tables[] =
     "CREATE SCHEMA IF NOT EXISTS mkv;"
     "CREATE TABLE IF NOT EXISTS mkv.settings (name text PRIMARY KEY, value text NOT NULL);"
