@@ -350,6 +350,7 @@ static int take(struct making *m, int rc, const char **text)
         *text = text_of(rc);
         return rc;
     }
+    o->generations.number = o->store->number; /* another one with another lease */
     m->record.generation = generation_make(&o->generations, clock_now_ms());
     m->record.time =
         blob_time_make(m->record.generation, orphans_latest_time(o, &m->key, &m->view));
