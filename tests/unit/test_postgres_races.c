@@ -217,6 +217,49 @@ static void test_put_whose_orphan_was_taken_over_is_lost(void **state)
     assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 1);
 }
 
+/* The same when the other one has died before it was through, and the orphan came back: whatever
+ * that has removed is gone. */
+static void test_put_whose_orphan_was_taken_over_and_back_is_lost(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t generation = indexes_generation(x);
+
+    announce(x, 0, "/late", generation);
+    indexes_ask(x, "UPDATE mkv.orphans SET held = -1");
+    assert_int_equal(put(x, 0, "/late", generation), STORE_CONFLICT);
+    assert_int_equal(indexes_get(x, 1, "/late"), 0);
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 1);
+}
+
+/* One that was taken over is the index's own again once that has changed it. */
+static void test_orphan_that_was_taken_over_and_changed(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t generation = indexes_generation(x);
+    struct orphan was = indexes_orphan(x, generation);
+    struct orphan is = was;
+    struct store_change change = {.space = STORE_ORPHANS,
+                                  .key = "/moved",
+                                  .len = 6,
+                                  .generation = generation,
+                                  .orphan = &was,
+                                  .expect = STORE_NOTHING};
+
+    assert_int_equal(indexes_announce(x, 0, &change), 0);
+    indexes_ask(x, "UPDATE mkv.orphans SET held = -1, owner = 1");
+    change.orphan = &is;
+    change.expect = STORE_OWN;
+    is.until++;
+    assert_int_equal(indexes_commit(x, 0, &change, 1), STORE_CONFLICT);
+    change.expect = STORE_EXACTLY;
+    change.orphan_was = &was;
+    assert_int_equal(indexes_commit(x, 0, &change, 1), 0);
+    change.expect = STORE_OWN;
+    change.orphan = NULL;
+    assert_int_equal(indexes_commit(x, 1, &change, 1), STORE_CONFLICT);
+    assert_int_equal(indexes_commit(x, 0, &change, 1), 0);
+}
+
 static void test_lease_that_ran_out_is_taken_anew(void **state)
 {
     struct indexes *x = *state;
@@ -406,6 +449,46 @@ static void test_reading_that_is_cancelled_in_flight(void **state)
     assert_false(waiting[1].ended);
 }
 
+/* Keeps everybody off the keys until mkv.settings says so. */
+static void lock_thread(void *arg)
+{
+    const struct indexes *x = arg;
+
+    free(postgres_sql(x->uri, "BEGIN; LOCK TABLE mkv.keys IN ACCESS EXCLUSIVE MODE; DO $$ BEGIN "
+                              "WHILE NOT EXISTS (SELECT 1 FROM mkv.settings WHERE name = 'go') "
+                              "LOOP PERFORM pg_sleep(0.01); END LOOP; END $$; COMMIT"));
+}
+
+#define IS_BLOCKED                                                                                 \
+    "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'mkv' AND "       \
+    "datname = current_database()"
+
+/* Whoever ended it, it is tried again. */
+static void test_reading_whose_statement_was_ended(void **state)
+{
+    struct indexes *x = *state;
+    struct waiting w = {.reading.data = &w};
+    struct record record;
+    uv_thread_t blocker;
+
+    assert_int_equal(uv_thread_create(&blocker, lock_thread, x), 0);
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM pg_locks WHERE granted AND "
+                                   "mode = 'AccessExclusiveLock' AND relation = "
+                                   "'mkv.keys'::regclass") == 1);
+    assert_int_equal(store_get(x->stores[0], &w.reading, "/key", 4, &record, waited_cb),
+                     STORE_LATER);
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) " IS_BLOCKED) == 1);
+    assert_int_equal(indexes_ask(x, "SELECT count(pg_cancel_backend(pid)) " IS_BLOCKED), 1);
+    INDEXES_WAIT(x, w.ended || indexes_ask(x, "SELECT count(*) " IS_BLOCKED) == 1);
+    indexes_kill_sessions(x);
+    INDEXES_WAIT(x, w.ended || indexes_ask(x, "SELECT count(*) " IS_BLOCKED) >= 1);
+    assert_false(w.ended);
+    indexes_ask(x, "INSERT INTO mkv.settings VALUES ('go', '')");
+    INDEXES_WAIT(x, w.ended);
+    assert_int_equal(w.rc, UV_ENOENT);
+    uv_thread_join(&blocker);
+}
+
 /* --- Names and the schema -------------------------------------------------------------------- */
 
 static void named_cb(struct store_reading *reading, int rc, uint32_t id)
@@ -509,6 +592,8 @@ int main(int argc, char **argv)
         ON_TWO(test_commit_that_lost_changes_nothing_else),
         ON_TWO(test_load_of_two_indexes),
         ON_TWO(test_put_whose_orphan_was_taken_over_is_lost),
+        ON_TWO(test_put_whose_orphan_was_taken_over_and_back_is_lost),
+        ON_TWO(test_orphan_that_was_taken_over_and_changed),
         ON_TWO(test_lease_that_ran_out_is_taken_anew),
         ON_TWO(test_another_leads_when_the_leader_stops),
         ON_TWO(test_indexes_have_different_numbers),
@@ -517,6 +602,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cut_connections_under_load),
         ON_TWO(test_database_that_is_away),
         ON_TWO(test_reading_that_is_cancelled_in_flight),
+        ON_TWO(test_reading_whose_statement_was_ended),
         ON_TWO(test_volume_that_another_index_named),
         cmocka_unit_test(test_indexes_that_make_the_schema_at_once),
         ON_TWO(test_open_refuses),

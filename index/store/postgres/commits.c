@@ -519,18 +519,11 @@ static void try_again(struct connection *c)
         put_back(c->engine, b, b->n > 1, true);
 }
 
-static bool is_state(const char *state, const char *wanted)
-{
-    return strncmp(state, wanted, strlen(wanted)) == 0;
-}
-
 static void fail(struct connection *c, const PGresult *result, const char *state)
 {
-    const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
     log_limited(LOG_LEVEL_ERROR, "the database refuses a change: %s (%s)",
-                why != NULL ? why : "nobody knows why", state);
-    c->engine->stats.journal_error = is_state(state, "53100") ? UV_ENOSPC : UV_EIO;
+                connection_text_of(result), state);
+    c->engine->stats.journal_error = connection_is_state(state, "53100") ? UV_ENOSPC : UV_EIO;
     end_all(c->engine, batch_of(c), c->engine->stats.journal_error);
 }
 
@@ -541,12 +534,12 @@ static void refused(struct connection *c, const PGresult *result)
 
     if (state == NULL)
         state = "";
-    if (is_state(state, COMMIT_CONFLICT))
+    if (connection_is_state(state, COMMIT_CONFLICT))
         conflict(c);
-    else if (is_state(state, COMMIT_LAPSED))
+    else if (connection_is_state(state, COMMIT_LAPSED))
         end_all(c->engine, batch_of(c), STORE_AWAY);
-    else if (is_state(state, COMMIT_RACE) || is_state(state, "40") || is_state(state, "55P03") ||
-             is_state(state, "57014"))
+    else if (connection_is_state(state, COMMIT_RACE) || connection_is_state(state, "40") ||
+             connection_is_state(state, "55P03") || connection_is_state(state, "57014"))
         try_again(c);
     else
         fail(c, result, state);
@@ -559,15 +552,6 @@ static void lose(struct connection *c)
     c->is_found_out = false;
     c->unknown_token = batch_of(c)->token;
     c->unknown_instance = c->instance;
-}
-
-static bool is_last_word(const PGresult *result)
-{
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return severity == NULL || strcmp(severity, "ERROR") != 0 || state == NULL ||
-           is_state(state, "08") || is_state(state, "57P") || is_state(state, "25006");
 }
 
 static void take_counts(struct connection *c, const PGresult *result)
@@ -596,11 +580,11 @@ static void done_cb(struct connection *c, PGresult *result)
         e->stats.journal_error = 0;
         e->stats.flushes += !c->is_lazy;
         end_all(e, batch_of(c), 0);
-    } else if (PQresultStatus(result) == PGRES_TUPLES_OK || is_last_word(result)) {
+    } else if (PQresultStatus(result) == PGRES_TUPLES_OK || connection_is_last_word(result)) {
         lose(c);
         connection_lose(c, PQresultStatus(result) == PGRES_TUPLES_OK
                                ? "a change was not confirmed by a standby"
-                               : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+                               : connection_text_of(result));
     } else {
         refused(c, result);
     }

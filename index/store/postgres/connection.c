@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,28 @@ void connection_note(char error[256], const char *message)
     size_t n = strcspn(message, "\n");
 
     snprintf(error, 256, "%.*s", (int)(n < 250 ? n : 250), message);
+}
+
+const char *connection_text_of(const PGresult *result)
+{
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    return text != NULL ? text : "nobody knows why";
+}
+
+bool connection_is_last_word(const PGresult *result)
+{
+    static const char *const states[] = {"08", "57P", "25006", "40003"};
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (severity == NULL || strcmp(severity, "ERROR") != 0 || state == NULL)
+        return true;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (connection_is_state(state, states[i]))
+            return true;
+    }
+    return false;
 }
 
 /* --- In the thread ---------------------------------------------------------------------------- */
@@ -30,13 +54,52 @@ void connection_notice_cb(void *arg, const PGresult *result)
         c->is_warned = true;
 }
 
+/* False: nothing came in time. An error is what the next call of libpq says. */
+static bool wait_for_input(PGconn *pg, uint64_t until)
+{
+    struct pollfd fd = {.fd = PQsocket(pg), .events = POLLIN};
+    uint64_t now;
+    int rc;
+
+    while (PQisBusy(pg)) {
+        now = uv_hrtime() / 1000000;
+        rc = now < until ? poll(&fd, 1, (int)(until - now)) : 0;
+        if (rc == 0)
+            return false;
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc < 0 || PQconsumeInput(pg) == 0)
+            return true;
+    }
+    return true;
+}
+
+/* A server that hangs, with its kernel still there, is known by this alone. */
+PGresult *connection_wait(PGconn *pg, int sent, char error[256])
+{
+    uint64_t until = uv_hrtime() / 1000000 + SILENCE_MS;
+    PGresult *last = NULL;
+    PGresult *result;
+
+    while (sent == 1 && wait_for_input(pg, until)) {
+        result = PQgetResult(pg);
+        if (result == NULL)
+            return last;
+        PQclear(last);
+        last = result;
+    }
+    connection_note(error, sent == 1 ? "it doesn't answer" : PQerrorMessage(pg));
+    PQclear(last);
+    return NULL;
+}
+
 static bool run(PGconn *pg, const char *sql, char error[256])
 {
-    PGresult *result = PQexec(pg, sql);
+    PGresult *result = connection_wait(pg, PQsendQuery(pg, sql), error);
     bool done =
         PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
 
-    if (!done)
+    if (!done && result != NULL)
         connection_note(error, PQerrorMessage(pg));
     PQclear(result);
     return done;
@@ -97,6 +160,9 @@ static void connect_cb(struct control_job *job)
 {
     struct connection *c = job->data;
 
+    c->made = NULL;
+    if (atomic_load(&c->engine->is_ending)) /* each attempt may take seconds */
+        return;
     c->made = connection_make(c->engine, c->is_lazy, c->error);
     if (c->made != NULL && c->is_session && lease_fence(c, c->made) < 0) {
         PQfinish(c->made);
@@ -130,7 +196,7 @@ static void again_cb(uv_timer_t *timer)
 
 static void retry(struct connection *c)
 {
-    if (c->is_closing)
+    if (c->is_closing || c->engine->is_aborted)
         return;
     c->backoff = c->backoff == 0 ? BACKOFF_MIN : c->backoff * 2;
     if (c->backoff > BACKOFF_MAX)

@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <uv.h>
 
 #include "index/store/postgres/control.h"
@@ -95,8 +96,26 @@ void connection_close(struct connection *c);
  * connection with the session's settings. */
 PGconn *connection_make(const struct postgres_engine *engine, bool is_lazy, char error[256]);
 
+/* Waits for what was sent by a PQsend...() that returned `sent`. The last result, to be cleared; or
+ * NULL, and a text in `error`, when the database is silent for as long as a statement may take: the
+ * connection is good for nothing then but PQfinish(). */
+PGresult *connection_wait(PGconn *pg, int sent, char error[256]);
+
 /* A notice receiver: notes warnings of the connection `arg`. */
 void connection_notice_cb(void *arg, const PGresult *result);
+
+/* Whether a SQLSTATE is this one, or of this class. */
+static inline bool connection_is_state(const char *state, const char *wanted)
+{
+    return strncmp(state, wanted, strlen(wanted)) == 0;
+}
+
+/* What an error says. */
+const char *connection_text_of(const PGresult *result);
+
+/* Whether an error is the last that its connection says, or says nothing of what became of the
+ * statement. */
+bool connection_is_last_word(const PGresult *result);
 
 /* Copies a message without its line's end. */
 void connection_note(char error[256], const char *message);

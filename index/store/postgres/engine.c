@@ -47,7 +47,9 @@ static void check_silence(struct postgres_engine *e)
     for (unsigned i = 0; i < CONNECTIONS; i++) {
         struct connection *c = &e->connections[i];
 
-        if (c->state == CONNECTION_BUSY && now > c->sent_at + SILENCE_MS)
+        if (c->state == CONNECTION_BUSY && e->is_aborted)
+            connection_lose(c, "this index stops");
+        else if (c->state == CONNECTION_BUSY && now > c->sent_at + SILENCE_MS)
             connection_lose(c, "it doesn't answer");
     }
 }
@@ -70,7 +72,7 @@ static void tick_cb(uv_timer_t *timer)
 
 void postgres_note_away(struct postgres_engine *e, const char *why)
 {
-    if (!e->is_away && !e->is_closing)
+    if (!e->is_away && !e->is_closing && !e->is_aborted)
         log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
     e->is_away = true;
 }
@@ -310,6 +312,7 @@ void postgres_close_if_idle(struct postgres_engine *e)
         return;
     if (!e->is_released) {
         e->is_released = true;
+        atomic_store(&e->is_ending, true);
         for (unsigned i = 0; i < CONNECTIONS; i++)
             connection_close(&e->connections[i]);
         lease_release(e);
@@ -336,6 +339,7 @@ static void abort_store(struct store *store)
     struct postgres_engine *e = postgres_of(store);
 
     e->is_aborted = true;
+    atomic_store(&e->is_ending, true);
     postgres_try_again_soon(e);
 }
 

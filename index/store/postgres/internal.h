@@ -127,9 +127,10 @@ struct postgres_engine {
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
     bool is_closing;
-    bool is_aborted;    /* nothing waits for the database any more */
-    unsigned n_namings; /* volumes whose ids the thread gives out */
-    uint64_t renew_at;  /* loop time of the next renewal */
+    bool is_aborted;       /* nothing waits for the database any more */
+    atomic_bool is_ending; /* no connection is wanted any more: for the connector */
+    unsigned n_namings;    /* volumes whose ids the thread gives out */
+    uint64_t renew_at;     /* loop time of the next renewal */
     bool control_runs;
     bool is_released; /* the lease, in closing */
     unsigned n_handles;

@@ -62,10 +62,12 @@ static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n
         values[i] = texts[i];
     }
     values[n] = text;
-    result = PQexecParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0);
+    result = connection_wait(
+        pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), error);
     if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
-    connection_note(error, PQerrorMessage(pg));
+    if (result != NULL)
+        connection_note(error, PQerrorMessage(pg));
     PQclear(result);
     return NULL;
 }
@@ -151,6 +153,11 @@ static int find_out(struct connection *c, PGconn *pg)
 
     if (result == NULL)
         return STORE_AWAY;
+    if (c->is_warned) { /* a standby that takes over may know nothing of it, nor of the batch */
+        PQclear(result);
+        connection_note(c->error, "no standby confirms changes");
+        return STORE_AWAY;
+    }
     c->was_done = PQntuples(result) == 1 && (uint64_t)number_at(result, 0) == c->unknown_token;
     c->is_found_out = true;
     PQclear(result);

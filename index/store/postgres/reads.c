@@ -321,33 +321,57 @@ static struct reader_state *state_of(struct connection *c)
     return &c->engine->readers[c - c->engine->connections];
 }
 
-/* What was in flight waits again, before the others. */
+/* What was in flight waits again, before the others; or has waited for long enough. */
 static void put_back(struct reader_state *r)
 {
     struct postgres_engine *e = r->connection->engine;
+    uint64_t now = uv_now(e->loop);
     struct store_request *q;
 
     while ((q = TAILQ_LAST(&r->asked, request_queue)) != NULL) {
         TAILQ_REMOVE(&r->asked, q, link);
-        if (q->reading == NULL) {
+        if (q->reading == NULL || q->until <= now) {
+            request_fail(q, STORE_AWAY);
             request_free(q);
             continue;
         }
         TAILQ_INSERT_HEAD(&e->waiting[r->kind], q, link);
         e->n_waiting++;
     }
+    postgres_try_again_soon(e);
 }
 
 static void fail_all(struct reader_state *r, const PGresult *result)
 {
     struct store_request *q;
 
-    log_limited(LOG_LEVEL_ERROR, "the database can't be read: %s",
-                PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    log_limited(LOG_LEVEL_ERROR, "the database can't be read: %s", connection_text_of(result));
     while ((q = TAILQ_FIRST(&r->asked)) != NULL) {
         TAILQ_REMOVE(&r->asked, q, link);
         request_fail(q, UV_EIO);
         request_free(q);
+    }
+}
+
+/* What another try may do without: a replica that had to choose between a query and what its
+ * primary has removed, or a statement that took too long. */
+static bool may_try_again(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state != NULL &&
+           (connection_is_state(state, "40") || connection_is_state(state, "57014"));
+}
+
+static void refused(struct reader_state *r, const PGresult *result)
+{
+    if (connection_is_last_word(result)) {
+        connection_lose(r->connection, connection_text_of(result));
+        put_back(r);
+    } else if (may_try_again(result)) {
+        put_back(r);
+    } else {
+        fail_all(r, result);
     }
 }
 
@@ -452,7 +476,7 @@ static void read_cb(struct connection *c, PGresult *result)
     if (result == NULL) {
         put_back(r);
     } else if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        fail_all(r, result);
+        refused(r, result);
         PQclear(result);
     } else if (!knows_all(r, result)) {
         ask_for_names(r, result);

@@ -30,7 +30,7 @@ int volumes_take(struct postgres_engine *e, const PGresult *result)
 }
 
 /* Those from `first` on. */
-static PGresult *read_from(PGconn *pg, uint64_t first)
+static PGresult *read_from(PGconn *pg, uint64_t first, char error[256])
 {
     char number[8];
     const char *values[] = {number};
@@ -38,15 +38,17 @@ static PGresult *read_from(PGconn *pg, uint64_t first)
     const int formats[] = {1};
 
     store_be64(number, first);
-    return PQexecParams(pg, volumes_statement.sql, 1, NULL, values, lengths, formats, 1);
+    return connection_wait(
+        pg, PQsendQueryParams(pg, volumes_statement.sql, 1, NULL, values, lengths, formats, 1),
+        error);
 }
 
 int volumes_load(struct postgres_engine *e, PGconn *pg, char error[256])
 {
-    PGresult *result = read_from(pg, e->volumes.count);
+    PGresult *result = read_from(pg, e->volumes.count, error);
     int rc = PQresultStatus(result) == PGRES_TUPLES_OK ? volumes_take(e, result) : STORE_AWAY;
 
-    if (rc < 0)
+    if (rc < 0 && result != NULL)
         connection_note(error,
                         rc == STORE_AWAY ? PQerrorMessage(pg) : "its volumes' ids have gaps");
     PQclear(result);
@@ -77,11 +79,14 @@ static bool has_name(const PGresult *result, const char *name)
 static void add_name(PGconn *pg, const char *name)
 {
     const char *values[] = {name};
+    char ignored[256];
+    int sent = PQsendQueryParams(
+        pg,
+        "INSERT INTO volumes (id, name) SELECT coalesce(max(id) + 1, 0), $1::text "
+        "FROM volumes ON CONFLICT DO NOTHING",
+        1, NULL, values, NULL, NULL, 0);
 
-    PQclear(PQexecParams(pg,
-                         "INSERT INTO volumes (id, name) SELECT coalesce(max(id) + 1, 0), $1::text "
-                         "FROM volumes ON CONFLICT DO NOTHING",
-                         1, NULL, values, NULL, NULL, 0));
+    PQclear(connection_wait(pg, sent, ignored));
 }
 
 static void run_cb(struct control_job *job)
@@ -94,7 +99,7 @@ static void run_cb(struct control_job *job)
         e->pg = connection_make(e, false, error);
     for (unsigned i = 0; e->pg != NULL && i < TRIES; i++) {
         PQclear(n->result);
-        n->result = read_from(e->pg, n->first);
+        n->result = read_from(e->pg, n->first, error);
         if (PQresultStatus(n->result) != PGRES_TUPLES_OK) {
             PQfinish(e->pg);
             e->pg = NULL;
