@@ -338,6 +338,19 @@ int making_announce(struct making *m, const struct upload_target *targets, size_
     return store_announce(m->objects->store, &m->commit, &change, announced_cb);
 }
 
+/* One that is greater than what is replaced has, which an index may have made whose clock is ahead:
+ * who rebuilds the index takes a key's greatest. The number is another one with another lease. */
+static uint64_t make_generation(struct objects *o, const struct store_view *view)
+{
+    uint64_t made;
+
+    o->generations.number = o->store->number;
+    made = generation_make(&o->generations, clock_now_ms());
+    if (view->exists && made <= view->record.generation)
+        made = generation_make(&o->generations, generation_time(view->record.generation) + 1);
+    return made;
+}
+
 /* Gives the blob its generation. Blobs of one key that are made at once have different seconds
  * too: one may replace the other. */
 static int take(struct making *m, int rc, const char **text)
@@ -350,8 +363,7 @@ static int take(struct making *m, int rc, const char **text)
         *text = text_of(rc);
         return rc;
     }
-    o->generations.number = o->store->number; /* another one with another lease */
-    m->record.generation = generation_make(&o->generations, clock_now_ms());
+    m->record.generation = make_generation(o, &m->view);
     m->record.time =
         blob_time_make(m->record.generation, orphans_latest_time(o, &m->key, &m->view));
     rc = objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);

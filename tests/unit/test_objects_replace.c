@@ -64,6 +64,24 @@ static void test_replace_of_a_value(void **state)
     assert_int_equal(fixture_put(f, KEY, "newer"), UV_EEXIST);
 }
 
+/* The clock of the index that has made the old one is ahead of this one's. */
+static void test_replace_of_a_value_of_another_clock(void **state)
+{
+    struct fixture *f = *state;
+    struct generations *generations = &f->objects.generations;
+    struct record old;
+    struct record record;
+
+    generations->next += 60000ULL << 16;
+    assert_int_equal(fixture_put(f, KEY, "old"), 0);
+    assert_int_equal(fixture_look_up(f, KEY, &old), 0);
+    generations_init(generations, 0, 0, 1);
+    assert_int_equal(put_as(f, "new", &replacing), 0);
+    assert_int_equal(fixture_look_up(f, KEY, &record), 0);
+    assert_true(record.generation > old.generation);
+    assert_value(f, KEY, "new");
+}
+
 /* Where the first one waits while the second one does it all. */
 enum wait { RECEIVING, UPLOADING, SYNCING, COMMITTING };
 
@@ -198,8 +216,8 @@ static void test_replace_that_cannot_be_renewed(void **state)
 
     refuse_to_make(f, 405);
     assert_int_equal(overtake(f, "first", &replacing, &record), 0);
-    assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
-                     0);
+    assert_int_equal(
+        gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan), 0);
     assert_int_equal(orphan.until, 0);
     assert_int_equal(orphan.n_places, COPIES);
     assert_value(f, KEY, "second");
@@ -799,6 +817,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REPLACE_TEST(test_replace_of_a_value),
+        REPLACE_TEST(test_replace_of_a_value_of_another_clock),
         REPLACE_TEST(test_replace_meets_a_later_one),
         REPLACE_TEST(test_replace_is_renewed_with_all_it_has),
         REPLACE_TEST(test_replace_that_cannot_be_renewed),
