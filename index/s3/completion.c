@@ -178,7 +178,10 @@ static int source_cb(void *arg, size_t i, struct compose_source *source,
 /* What the volumes, or the store, have failed with: a part may be gone, or all of the upload. */
 static void fail_without(struct completion *c, int rc)
 {
-    end(c, rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : S3_INVALID_PART, NULL);
+    if (rc < 0 && rc != UV_ENOENT)
+        end(c, call_error_of(rc), NULL);
+    else
+        end(c, rc == UV_ENOENT ? S3_NO_SUCH_UPLOAD : S3_INVALID_PART, NULL);
 }
 
 static void upload_cb(struct store_reading *reading, int rc, const struct record *record)
