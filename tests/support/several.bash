@@ -54,6 +54,12 @@ any_index() {
     echo "${all[RANDOM % ${#all[@]}]}"
 }
 
+# Whether it takes a PUT.
+takes_puts() { # INDEX
+    http PUT "$(url "$1")/takes/puts/$(now_ms)" --data-binary value
+    [[ $STATUS == 201 ]]
+}
+
 # --- Load -----------------------------------------------------------------------------------------
 
 ports() { # SUFFIX: of all indexes, with commas between
