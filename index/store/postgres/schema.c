@@ -8,7 +8,8 @@
 #define VERSION "1"
 #define TRIES   10 /* two indexes that make the schema at once may trip over each other */
 
-/* keys.gen is the record's generation, so that its orphan is found in one look. orphans.time is the
+/* Numbers come first, so that no row has bytes between that only align them. keys.gen is the
+ * record's generation, so that its orphan is found in one look. orphans.time is the
  * blob's, 0 where it doesn't count (blob_time_counts()). orphans.held: ms since 1970, by the
  * database's clock, before which its owner leaves it alone; negative where that has taken it over,
  * and announced nothing of it since. */
@@ -16,10 +17,10 @@ static const char tables[] =
     "CREATE SCHEMA IF NOT EXISTS mkv;"
     "CREATE TABLE IF NOT EXISTS mkv.settings (name text PRIMARY KEY, value text NOT NULL);"
     "CREATE TABLE IF NOT EXISTS mkv.keys ("
-    "  key bytea PRIMARY KEY, gen int8 NOT NULL, rec bytea NOT NULL);"
+    "  gen int8 NOT NULL, key bytea PRIMARY KEY, rec bytea NOT NULL);"
     "CREATE TABLE IF NOT EXISTS mkv.orphans ("
-    "  key bytea NOT NULL, gen int8 NOT NULL, owner int8 NOT NULL, time int8 NOT NULL,"
-    "  held int8 NOT NULL DEFAULT 0, orphan bytea NOT NULL, PRIMARY KEY (key, gen));"
+    "  gen int8 NOT NULL, owner int8 NOT NULL, time int8 NOT NULL, held int8 NOT NULL DEFAULT 0,"
+    "  key bytea NOT NULL, orphan bytea NOT NULL, PRIMARY KEY (key, gen));"
     "CREATE INDEX IF NOT EXISTS orphans_owner ON mkv.orphans (owner, key, gen);"
     "CREATE TABLE IF NOT EXISTS mkv.volumes (id int8 PRIMARY KEY, name text NOT NULL UNIQUE);"
     "CREATE TABLE IF NOT EXISTS mkv.indexes ("
@@ -35,7 +36,7 @@ static const char tables[] =
 /* Where the database knows of it. Orphans come and go with each PUT, and sessions change with each
  * batch: what is dead of them is to go soon. */
 static const char *const storage[] = {
-    "ALTER TABLE mkv.keys SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, "
+    "ALTER TABLE mkv.keys SET (autovacuum_vacuum_scale_factor = 0.02, "
     "autovacuum_vacuum_cost_delay = 0)",
     "ALTER TABLE mkv.orphans SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, "
     "autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)",
