@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/base/base64.h"
+#include "index/base/clock.h"
 #include "index/objects/note.h"
 
 #define KEY "/key"
@@ -72,7 +73,7 @@ static void test_replace_of_a_value_of_another_clock(void **state)
     struct record old;
     struct record record;
 
-    generations->next += 60000ULL << 16;
+    generations->next = (clock_now_ms() + 60000) << 16;
     assert_int_equal(fixture_put(f, KEY, "old"), 0);
     assert_int_equal(fixture_look_up(f, KEY, &old), 0);
     generations_init(generations, 0, 0, 1);
