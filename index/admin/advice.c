@@ -76,11 +76,30 @@ static void mend_disk(struct advice *a, const char *error)
         write_text(a->mend, "Look at the disk of %s (dmesg, smartctl).", index);
 }
 
+static void advise_on_database(struct advice *a, bool is_away, const char *error)
+{
+    if (is_away) {
+        write_text(a->text, "The database can't be reached: all requests are refused.");
+        write_text(a->mend, "Look at the database, and at the way there: the index's log says what "
+                            "fails.");
+        add(a, CRITICAL, UNKNOWN);
+    } else if (*error != '\0') {
+        write_text(a->text, "The database refuses changes: %s.", error);
+        write_text(a->mend, "Look at the log of the database and at its disk.");
+        add(a, CRITICAL, UNKNOWN);
+    }
+}
+
 static void advise_on_store(struct advice *a)
 {
+    const json_t *store = json_object_get(a->status, "store");
     const char *journal = json_text_in(json_object_get(a->status, "journal"), "error");
     const char *checkpoint = json_text_in(json_object_get(a->status, "checkpoint"), "error");
 
+    if (strcmp(json_text_in(store, "engine"), "postgres") == 0) {
+        advise_on_database(a, json_is_true_in(store, "away"), journal);
+        return;
+    }
     if (*journal != '\0') {
         write_text(a->text, "The index refuses changes, since it can't write its journal: %s.",
                    journal);

@@ -132,6 +132,21 @@ static void test_advice_of_what_verify_found(void **state)
     assert_non_null(strstr(at(0, "mend"), "an old dump"));
 }
 
+static void test_advice_of_a_database_is_about_that(void **state)
+{
+    (void)state;
+    judge("{'index':'/srv/i','store':{'engine':'postgres','away':true},"
+          "'journal':{'error':'no space left on device'}}");
+    assert_int_equal(json_array_size(advice), 1);
+    expect(0, "critical", "The database can't be reached: all requests are refused.", "log");
+    judge("{'index':'/srv/i','store':{'engine':'postgres','away':false},"
+          "'journal':{'error':'no space left on device'}}");
+    assert_int_equal(json_array_size(advice), 1);
+    expect(0, "critical", "The database refuses changes: no space left on device.", "its disk");
+    judge("{'store':{'engine':'postgres','away':false},'journal':{'error':null}}");
+    assert_int_equal(json_array_size(advice), 0);
+}
+
 static void test_advice_begins_with_refused_writes(void **state)
 {
     (void)state;
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test_teardown(test_advice_tells_the_reason_s_own_mend, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_what_was_taken_out_is_a_note, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_what_verify_found, forget_advice),
+        cmocka_unit_test_teardown(test_advice_of_a_database_is_about_that, forget_advice),
         cmocka_unit_test_teardown(test_advice_begins_with_refused_writes, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_a_certificate_comes_in_time, forget_advice),
         cmocka_unit_test_teardown(test_advice_of_a_job_is_gone_with_the_next_one, forget_advice),
