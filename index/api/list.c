@@ -243,9 +243,12 @@ static bool begin(struct list_op *op, struct http_request *request)
         access_auth_deinit(&auth);
         problem = parse_query(op, request);
     }
-    if (problem == NULL)
+    if (problem != NULL)
+        http_respond_text(request, 400, problem);
+    else if (store_is_away(op->api->objects->store))
+        http_respond_text(request, 503, "the index can't be read\n");
+    else
         return true;
-    http_respond_text(request, 400, problem);
     return false;
 }
 

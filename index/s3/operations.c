@@ -77,18 +77,13 @@ struct row {
 
 /* --- Those of other files that want less than a call ------------------------------------------ */
 
-/* What has begun to be answered can only be cut off: no list begins where it is known already that
- * the store can't be reached. */
 static bool can_list(const struct call *call)
 {
-    const struct store *store = call->s3->objects->store;
-    struct store_stats stats = {.is_away = false};
+    bool is_away = store_is_away(call->s3->objects->store);
 
-    if (!store->is_prompt)
-        store_stats(store, &stats);
-    if (stats.is_away)
+    if (is_away)
         call_fail(call, S3_SERVICE_UNAVAILABLE, NULL);
-    return !stats.is_away;
+    return !is_away;
 }
 
 static void run_list_buckets(const struct call *call)

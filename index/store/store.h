@@ -371,6 +371,17 @@ static inline void store_stats(const struct store *store, struct store_stats *st
     store->engine->stats(store, stats);
 }
 
+/* Whether it is known already that the database can't be reached. What has begun to be answered can
+ * only be cut off, so nothing that is long is to begin then. */
+static inline bool store_is_away(const struct store *store)
+{
+    struct store_stats stats = {.is_away = false};
+
+    if (!store->is_prompt)
+        store_stats(store, &stats);
+    return stats.is_away;
+}
+
 /* Whether this index is the one that does what only one at a time should: backups, repair, verify
  * without being asked. True where nobody else can have the table open. */
 static inline bool store_leads(const struct store *store)

@@ -101,6 +101,25 @@ owns_nothing() { # INSTANCE
     clients_end
 }
 
+knows_it_is_away() { # INDEX
+    "$MKV" status --json --index "$(lookup data "$1")" | jq -e .store.away >/dev/null
+}
+
+@test "while the database is known to be away, a list is 503 at once, and status says what is wrong" {
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    put "$(url i)/key" value
+    crash ~db
+    within 10 knows_it_is_away i
+    want 503 GET "$(url i)/?list"
+    "$MKV" status --index "$(lookup data i)" | grep -qF "The database can't be reached"
+    start_postgres
+    within 20 refute knows_it_is_away i
+    want 200 GET "$(url i)/?list"
+    grep -qF '"/key"' "$T/body"
+}
+
 # --- One that stops -------------------------------------------------------------------------------
 
 is_thought_dead() { # INSTANCE
