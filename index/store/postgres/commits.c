@@ -469,6 +469,12 @@ static struct pending_queue *queue_of(struct postgres_engine *e, const struct pe
                               : (struct pending_queue *)&e->commits;
 }
 
+/* Less than that; indexes that meet differ in it, though nobody has seeded random(). */
+static uint64_t jitter(const struct postgres_engine *e, unsigned most)
+{
+    return ((uint64_t)random() ^ e->lease.instance) % most;
+}
+
 /* None of it was done: each waits again, before the others, in half a batch or as before. */
 static void put_back(struct postgres_engine *e, struct batch *b, bool halve, bool tried)
 {
@@ -485,7 +491,7 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool halve, boo
         if (halve)
             p->most = half;
         if (tried)
-            p->not_before = uv_now(e->loop) + 1 + (uint64_t)(random() % (8U << (++p->tries / 8)));
+            p->not_before = uv_now(e->loop) + 1 + jitter(e, 8U << (++p->tries / 8));
     }
     STAILQ_CONCAT(&b->commits, waiting);
     STAILQ_CONCAT(waiting, &b->commits);
