@@ -13,8 +13,9 @@
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim_internal.h"
 
-#define FORGET_AFTER 2000 /* ms from a blob's end to its orphan's, or to another look at that */
-#define GONE_MAX     8192 /* more are not remembered: the next round deletes them once more */
+#define FORGET_AFTER 2000     /* ms from a blob's end to its orphan's, or to another look at that */
+#define GRACE_MAX    86400000 /* ms, of any index */
+#define GONE_MAX     8192     /* more are not remembered: the next round deletes them once more */
 
 static bool is_down(const struct reclaimer *r, uint32_t volume)
 {
@@ -222,12 +223,14 @@ static struct removal *removal_new(struct reclaimer *r, const struct key *key, u
     return m;
 }
 
-/* Nothing is to stay for longer than the grace: then the clock has gone back. */
+/* Nothing is to stay for longer than the grace: then the clock has gone back. Where several indexes
+ * share the store, it may be another one's. */
 static bool is_due(const struct objects *o, const struct orphan *orphan)
 {
     uint64_t now = clock_now_ms();
+    uint64_t longest = o->store->numbers > 1 ? GRACE_MAX : o->grace;
 
-    return orphan->until <= now || orphan->until > now + o->grace;
+    return orphan->until <= now || orphan->until > now + longest;
 }
 
 static bool any_askable(const struct reclaimer *r, const struct orphan *orphan)

@@ -65,6 +65,24 @@ static void test_replace_of_a_value(void **state)
     assert_int_equal(fixture_put(f, KEY, "newer"), UV_EEXIST);
 }
 
+/* What another index has replaced stays for as long as that one's grace is. */
+static void test_replace_by_an_index_of_a_longer_grace(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(fixture_put(f, KEY, "old"), 0);
+    f->objects.grace = 10 * GRACE;
+    assert_int_equal(put_as(f, "new", &replacing), 0);
+    f->objects.grace = GRACE;
+    f->box.store->numbers = 2;
+    fixture_start_reclaimer(f);
+    fixture_pass_time(f, 3 * GRACE);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
+    fixture_pass_time(f, 8 * GRACE);
+    WAIT_UNTIL(f, fixture_count(f, VOLUME_DELETE) == COPIES);
+    f->box.store->numbers = 1;
+}
+
 /* The clock of the index that has made the old one is ahead of this one's. */
 static void test_replace_of_a_value_of_another_clock(void **state)
 {
@@ -819,6 +837,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         REPLACE_TEST(test_replace_of_a_value),
         REPLACE_TEST(test_replace_of_a_value_of_another_clock),
+        REPLACE_TEST(test_replace_by_an_index_of_a_longer_grace),
         REPLACE_TEST(test_replace_meets_a_later_one),
         REPLACE_TEST(test_replace_is_renewed_with_all_it_has),
         REPLACE_TEST(test_replace_that_cannot_be_renewed),
