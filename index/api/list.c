@@ -252,6 +252,17 @@ static bool begin(struct list_op *op, struct http_request *request)
     return false;
 }
 
+/* What has begun to be answered can only be cut off. */
+static bool is_away(const struct api *api)
+{
+    struct store_stats stats;
+
+    if (api->objects->store->is_prompt)
+        return false;
+    store_stats(api->objects->store, &stats);
+    return stats.is_away;
+}
+
 bool api_list(struct api *api, struct http_request *request)
 {
     size_t len;
@@ -276,6 +287,11 @@ bool api_list(struct api *api, struct http_request *request)
     op->reading.data = op;
     op->unlinked = unlinked;
     if (!begin(op, request)) {
+        list_free(op);
+        return true;
+    }
+    if (is_away(api)) {
+        http_respond_text(request, 503, "the index can't be read\n");
         list_free(op);
         return true;
     }
