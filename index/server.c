@@ -48,7 +48,7 @@ struct index_server {
     struct admin *stopped_admin;   /* which the port may still show */
     struct admin_port *admin_port; /* NULL without one, and once it has stopped */
     char *directory;
-    int lock; /* of that, where the store isn't in it; -1: none */
+    int lock;           /* of that, where the store isn't in it; -1: none */
     struct meter meter; /* of `http` */
     struct jobs *jobs;
     struct healer_options healing;

@@ -245,22 +245,11 @@ static bool begin(struct list_op *op, struct http_request *request)
     }
     if (problem != NULL)
         http_respond_text(request, 400, problem);
-    else if (store_is_away(op->api->objects->store))
+    else if (store_is_away(op->api->objects->store)) /* what has begun can only be cut off */
         http_respond_text(request, 503, "the index can't be read\n");
     else
         return true;
     return false;
-}
-
-/* What has begun to be answered can only be cut off. */
-static bool is_away(const struct api *api)
-{
-    struct store_stats stats;
-
-    if (api->objects->store->is_prompt)
-        return false;
-    store_stats(api->objects->store, &stats);
-    return stats.is_away;
 }
 
 bool api_list(struct api *api, struct http_request *request)
@@ -287,11 +276,6 @@ bool api_list(struct api *api, struct http_request *request)
     op->reading.data = op;
     op->unlinked = unlinked;
     if (!begin(op, request)) {
-        list_free(op);
-        return true;
-    }
-    if (is_away(api)) {
-        http_respond_text(request, 503, "the index can't be read\n");
         list_free(op);
         return true;
     }

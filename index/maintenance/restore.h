@@ -18,9 +18,10 @@ struct restore_options {
     void *arg;
 };
 
-/* Reads the dump into DIR/restore.tmp, or in a transaction of the database, and when it turned out whole and right, puts that in the
- * index's place at once and durably. Blocks. 0, and the counts of what was in the dump; or a
- * negative UV_E* after one log line, and the index holds what it did before. */
+/* Reads the dump into DIR/restore.tmp, or in a transaction of the database, and when it turned out
+ * whole and right, puts that in the index's place at once and durably. Blocks. 0, and the counts of
+ * what was in the dump; or a negative UV_E* after one log line, and the index holds what it did
+ * before. */
 int restore_run(const struct restore_options *options, struct dump_counts *counts);
 
 #endif

@@ -26,11 +26,13 @@ struct naming {
     LIST_ENTRY(naming) link;
 };
 
+LIST_HEAD(naming_list, naming);
+
 struct places {
     struct store *store;
     struct transfers *transfers;
     struct volumes *volumes;
-    LIST_HEAD(, naming) namings;
+    struct naming_list namings;
     unsigned copies;
     struct known *known; /* by id */
     uint32_t n_known;

@@ -397,10 +397,13 @@ static int make_again(struct write *w, struct write *again, char text[UPLOAD_TEX
     if (record->size == 0)
         return write_end_with(again, record->meta, record->meta_len, text);
     objects_add_to_recipe(w->objects, &recipe, &w->making.key, record, 0, record->size);
-    rc = write_make(again, &recipe, md5, record->meta, record->meta_len, text);
-    recipe_deinit(&recipe);
-    if (rc == UV_ENOTSUP)
+    if (upload_can_make(&again->upload, &recipe)) {
+        rc = write_make(again, &recipe, md5, record->meta, record->meta_len, text);
+    } else {
         write_abort(again);
+        rc = UV_ENOTSUP;
+    }
+    recipe_deinit(&recipe);
     return rc;
 }
 

@@ -132,7 +132,7 @@ static int fill(struct dump *dump, struct buf *text, uv_loop_t *loop)
     int rc;
 
     dump->filled_cb = filled_cb;
-    dump->arg = &filling;
+    dump->arg = &filling; // cppcheck-suppress autoVariables
     rc = dump_fill(dump, text, PIECE);
     if (rc != STORE_LATER)
         return rc;

@@ -116,7 +116,8 @@ static void measure_build(struct storebox *box, uint64_t n)
     struct rng rng = {1};
 
     STOREBOX_CHECK(storebox_open(box) == 0, "no store");
-    STOREBOX_CHECK(build_start(box->dir, gdbm_engine_last_block(box->store), &build) == 0, "no build");
+    STOREBOX_CHECK(build_start(box->dir, gdbm_engine_last_block(box->store), &build) == 0,
+                   "no build");
     for (unsigned i = 0; i < 3; i++)
         STOREBOX_CHECK(build_volume_id(build, (const char *[]){"a:1", "b:1", "c:1"}[i],
                                        &record.places[i].volume) == 0,

@@ -211,10 +211,11 @@ static void check_list(struct walk walk, const void *start, size_t start_len, ui
            is_before(universe_key(walk.space, walk.at), start, start_len, generation))
         walk.at++;
     if (walk.space == STORE_KEYS)
-        rc = gdbm_engine_list(walk.store, walk.prefix, walk.prefix_len, start, start_len, walk_cb, &walk);
+        rc = gdbm_engine_list(walk.store, walk.prefix, walk.prefix_len, start, start_len, walk_cb,
+                              &walk);
     else
         rc = gdbm_engine_list_orphans(walk.store, start, start_len, generation, walk.only != NULL,
-                                walk_orphan_cb, &walk);
+                                      walk_orphan_cb, &walk);
     STOREBOX_CHECK(rc == 0, "list: %s", uv_strerror(rc));
     STOREBOX_CHECK(next_key(&walk) == UNIVERSE_KEYS, "space %u doesn't list key %u", walk.space,
                    next_key(&walk));

@@ -274,7 +274,8 @@ static int list(struct life *l, unsigned *n)
 
     *n = 0;
     rc = gdbm_engine_list(l->box.store, "", 0, "", 0, count_cb, n);
-    return rc == 0 ? gdbm_engine_list_orphans(l->box.store, "", 0, 0, false, count_orphan_cb, n) : rc;
+    return rc == 0 ? gdbm_engine_list_orphans(l->box.store, "", 0, 0, false, count_orphan_cb, n)
+                   : rc;
 }
 
 static void list_step(struct life *l)

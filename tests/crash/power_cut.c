@@ -98,8 +98,8 @@ static void work(struct storebox *box)
 static void run_store(void)
 {
     static struct ledger settled;
-    struct gdbm_engine_options options = {.sync = true,
-                                    .checkpoint_bytes = 1UL << (9 + rng_below(&power.rng, 7))};
+    struct gdbm_engine_options options = {
+        .sync = true, .checkpoint_bytes = 1UL << (9 + rng_below(&power.rng, 7))};
     struct storebox box;
 
     settled = power.now;

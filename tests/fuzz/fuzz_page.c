@@ -11,8 +11,8 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
-#include "index/store/key_order.h"
 #include "index/store/gdbm/page.h"
+#include "index/store/key_order.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

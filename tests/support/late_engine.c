@@ -480,23 +480,23 @@ struct store *late_engine_new(uv_loop_t *loop, struct store *inner)
     return &late->base;
 }
 
-void late_engine_hold(struct store *store, bool held)
+void late_engine_hold(struct store *late, bool held)
 {
-    late_of(store)->is_held = held;
-    watch(late_of(store));
+    late_of(late)->is_held = held;
+    watch(late_of(late));
 }
 
-void late_engine_set_away(struct store *store, bool away)
+void late_engine_set_away(struct store *late, bool away)
 {
-    late_of(store)->is_away = away;
+    late_of(late)->is_away = away;
 }
 
-void late_engine_set_leads(struct store *store, bool leads)
+void late_engine_set_leads(struct store *late, bool leads)
 {
-    late_of(store)->follows = !leads;
+    late_of(late)->follows = !leads;
 }
 
-unsigned late_engine_waiting(const struct store *store)
+unsigned late_engine_waiting(const struct store *late)
 {
-    return late_of(store)->n_waiting;
+    return late_of(late)->n_waiting;
 }

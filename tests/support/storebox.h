@@ -31,7 +31,8 @@ struct storebox {
 };
 
 /* The box of the store in `dir`, or of one in a new temporary directory if that is NULL. Closed. */
-void storebox_init(struct storebox *box, const char *dir, const struct gdbm_engine_options *options);
+void storebox_init(struct storebox *box, const char *dir,
+                   const struct gdbm_engine_options *options);
 
 /* Closes an open store, checks that the loop is empty, and removes a temporary directory. */
 void storebox_deinit(struct storebox *box);

@@ -130,7 +130,8 @@ static void check_many(struct storebox *box)
     assert_int_equal(store_last_generation(box->store), MANY);
     assert_int_equal(gdbm_engine_list(box->store, "", 0, "", 0, count_cb, &keys), 0);
     assert_int_equal(keys, MANY);
-    assert_int_equal(gdbm_engine_list_orphans(box->store, "", 0, 0, false, count_orphan_cb, &orphans), 0);
+    assert_int_equal(
+        gdbm_engine_list_orphans(box->store, "", 0, 0, false, count_orphan_cb, &orphans), 0);
     assert_int_equal(orphans, ORPHANS);
 }
 

@@ -532,7 +532,7 @@ static void test_move_back_after_a_delete_without_an_answer(void **state)
     fixture_start_reclaimer(f);
     WAIT_UNTIL(f, left->whole[VOLUME_DELETE] == 1);
     WAIT_UNTIL(f, gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY),
-                                   store_last_generation(f->box.store), &orphan) == 0 &&
+                                         store_last_generation(f->box.store), &orphan) == 0 &&
                       orphan.until > clock_now_ms() + GRACE / 2);
     heal(f);
     fixture_list_without(f, KEY, 0);
@@ -556,7 +556,7 @@ static void test_move_whose_copy_has_no_answer(void **state)
     task_move(f, &task, KEY);
     assert_int_equal(task_wait_long(&task), UV_EREMOTEIO);
     WAIT_UNTIL(f, gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY),
-                                   store_last_generation(f->box.store), &orphan) == 0 &&
+                                         store_last_generation(f->box.store), &orphan) == 0 &&
                       orphan.until > clock_now_ms() + GRACE / 2);
     heal(f);
     assert_clean(f);
@@ -610,7 +610,8 @@ static void test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away(void **state
     struct orphan orphan = {.n_places = 1};
 
     assert_int_equal(
-        gdbm_engine_volume_id(f->box.store, "127.0.0.1:1 another-disk", &orphan.places[0].volume), 0);
+        gdbm_engine_volume_id(f->box.store, "127.0.0.1:1 another-disk", &orphan.places[0].volume),
+        0);
     assert_int_equal(storebox_put_orphan(&f->box, KEY, strlen(KEY), 1, &orphan), 0);
     fixture_start_reclaimer(f);
     fixture_pass_time(f, 15000);

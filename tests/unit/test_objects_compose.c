@@ -37,8 +37,7 @@ struct composing {
     struct record record;
 };
 
-static int next_cb(void *arg, size_t i, struct compose_source *source,
-                   struct compose_asked *asked)
+static int next_cb(void *arg, size_t i, struct compose_source *source, struct compose_asked *asked)
 {
     struct composing *c = arg;
     const char *key = i == 0 ? ONE : TWO;

@@ -219,15 +219,15 @@ static void test_orphans_keep_the_time(void **state)
     task_add(&task, "va");
     WAIT_UNTIL(f, store_last_generation(f->box.store) > record.generation);
     assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY),
-                                      store_last_generation(f->box.store), &orphan),
+                                            store_last_generation(f->box.store), &orphan),
                      0);
     assert_int_equal(orphan.time, record.time + 1000);
     fixture_set_fates(f, VOLUME_PUT, FATE_DO);
     task_add(&task, "lue");
     task_end(&task);
     assert_int_equal(task_wait(&task), 0);
-    assert_int_equal(gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan),
-                     0);
+    assert_int_equal(
+        gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan), 0);
     assert_int_equal(orphan.time, record.time);
 }
 
@@ -241,9 +241,9 @@ static void test_orphan_that_is_partly_removed_keeps_the_time(void **state)
     fixture_server(f, KEY, 0)->fates[VOLUME_DELETE] = FATE_REFUSE;
     fixture_start_reclaimer(f);
     assert_int_equal(fixture_remove(f, KEY), 0);
-    WAIT_UNTIL(f,
-               gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan) == 0 &&
-                   orphan.n_places == 1);
+    WAIT_UNTIL(f, gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation,
+                                         &orphan) == 0 &&
+                      orphan.n_places == 1);
     assert_int_equal(orphan.time, record.time);
     fixture_set_fates(f, VOLUME_DELETE, FATE_DO);
 }

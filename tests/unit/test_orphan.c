@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "index/base/crc32c.h"
-#include "index/store/orphan.h"
 #include "index/store/gdbm/page.h"
+#include "index/store/orphan.h"
 
 _Static_assert(ORPHAN_MAX <= PAGE_VALUE_MAX, "an orphan fits in a page");
 

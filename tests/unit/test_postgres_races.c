@@ -314,6 +314,7 @@ static void test_indexes_have_different_numbers(void **state)
 
 /* --- What is lost ---------------------------------------------------------------------------- */
 
+// NOLINTNEXTLINE(readability-function-size): the macro counts
 static void test_killed_sessions_under_load(void **state)
 {
     struct load load;
@@ -328,6 +329,7 @@ static void test_killed_sessions_under_load(void **state)
     load_deinit(&load);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the macro counts
 static void test_crash_under_load(void **state)
 {
     struct load load;

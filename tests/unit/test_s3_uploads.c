@@ -338,7 +338,7 @@ static int check_on(struct fixture *f, struct parts_check *check, uint64_t ns)
 {
     int error;
 
-    check->data = &error;
+    check->data = &error; // cppcheck-suppress autoVariables
     error = parts_check_on(check, ns, checked_cb);
     WAIT_UNTIL(f, error != STORE_LATER);
     return error;

@@ -246,7 +246,8 @@ static void assert_list(struct storebox *box, const char *prefix, const char *st
                         size_t start_len, unsigned stop_at, const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc = gdbm_engine_list(box->store, prefix, strlen(prefix), start, start_len, list_cb, &listed);
+    int rc =
+        gdbm_engine_list(box->store, prefix, strlen(prefix), start, start_len, list_cb, &listed);
 
     assert_int_equal(rc, stop_at > 0 && listed.stop_at == 0 ? 77 : 0);
     assert_string_equal(listed.text, expected);

@@ -146,8 +146,8 @@ static void test_store_takes_the_longest_orphan(void **state)
     for (uint64_t i = 0; i < 20; i++) {
         struct orphan seen = {.until = 0};
 
-        assert_int_equal(gdbm_engine_get_orphan(f->box.store, key, sizeof(key), UINT64_MAX - i, &seen),
-                         0);
+        assert_int_equal(
+            gdbm_engine_get_orphan(f->box.store, key, sizeof(key), UINT64_MAX - i, &seen), 0);
         assert_int_equal(seen.n_places, ORPHAN_PLACES_MAX);
         assert_int_equal(seen.until, UINT64_MAX);
     }
@@ -319,8 +319,8 @@ static void assert_list(struct fixture *f, const char *prefix, const char *start
                         const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc =
-        gdbm_engine_list(f->box.store, prefix, strlen(prefix), start, strlen(start), list_cb, &listed);
+    int rc = gdbm_engine_list(f->box.store, prefix, strlen(prefix), start, strlen(start), list_cb,
+                              &listed);
 
     assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
     assert_string_equal(listed.text, expected);
@@ -366,8 +366,8 @@ static void assert_orphans(struct fixture *f, const char *key, uint64_t generati
                            unsigned stop_at, const char *expected)
 {
     struct listed listed = {.stop_at = stop_at};
-    int rc = gdbm_engine_list_orphans(f->box.store, key, strlen(key), generation, only, list_orphan_cb,
-                                &listed);
+    int rc = gdbm_engine_list_orphans(f->box.store, key, strlen(key), generation, only,
+                                      list_orphan_cb, &listed);
 
     assert_int_equal(rc, stop_at != 0 && listed.n == stop_at ? 77 : 0);
     assert_string_equal(listed.text, expected);

@@ -126,8 +126,9 @@ static void assert_has(struct fixture *f, enum store_space space, const char *ke
 {
     struct record record;
     struct orphan orphan;
-    int rc = space == STORE_KEYS ? gdbm_engine_get(f->box.store, key, strlen(key), &record)
-                                 : gdbm_engine_get_orphan(f->box.store, key, strlen(key), 5, &orphan);
+    int rc = space == STORE_KEYS
+                 ? gdbm_engine_get(f->box.store, key, strlen(key), &record)
+                 : gdbm_engine_get_orphan(f->box.store, key, strlen(key), 5, &orphan);
 
     assert_int_equal(rc, value == NONE ? UV_ENOENT : 0);
     if (rc == 0 && space == STORE_KEYS)

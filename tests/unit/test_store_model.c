@@ -227,9 +227,10 @@ static void check_key(struct model *m, enum store_space space, const unsigned ch
     struct value value;
     bool found;
     size_t at = array_table_find(table, name, len, &found);
-    int rc = space == STORE_KEYS ? gdbm_engine_get(m->box.store, name, len, &value.record)
-                                 : gdbm_engine_get_orphan(m->box.store, name, key_len(space, len),
-                                                    generation_of(space, name, len), &value.orphan);
+    int rc = space == STORE_KEYS
+                 ? gdbm_engine_get(m->box.store, name, len, &value.record)
+                 : gdbm_engine_get_orphan(m->box.store, name, key_len(space, len),
+                                          generation_of(space, name, len), &value.orphan);
 
     assert_int_equal(rc, found ? 0 : UV_ENOENT);
     if (found)
@@ -299,8 +300,8 @@ static void check_list(struct model *m, const struct name *prefix, const struct 
 
     walk.at = array_table_find(walk.table, first->bytes, first->len, &found);
     end = find_end(&walk, prefix->bytes, prefix->len);
-    rc = gdbm_engine_list(m->box.store, prefix->bytes, prefix->len, start->bytes, start->len, walk_cb,
-                    &walk);
+    rc = gdbm_engine_list(m->box.store, prefix->bytes, prefix->len, start->bytes, start->len,
+                          walk_cb, &walk);
     assert_int_equal(walk.at, end);
     assert_int_equal(rc, walk.left == 0 ? 77 : 0);
 }
@@ -317,8 +318,8 @@ static void check_orphans(struct model *m, const struct name *start, bool only, 
     walk.at = array_table_find(walk.table, start->bytes, start->len, &found);
     end = find_end(&walk, start->bytes, only ? len + 1 : 0);
     rc = gdbm_engine_list_orphans(m->box.store, start->bytes, len,
-                            generation_of(STORE_ORPHANS, start->bytes, start->len), only,
-                            walk_orphan_cb, &walk);
+                                  generation_of(STORE_ORPHANS, start->bytes, start->len), only,
+                                  walk_orphan_cb, &walk);
     assert_int_equal(walk.at, end);
     assert_int_equal(rc, walk.left == 0 ? 77 : 0);
 }

@@ -55,16 +55,16 @@ static void remove_segments(const char *directory)
     segment_list_deinit(&list);
 }
 
-uint64_t gdbm_engine_last_block(const struct store *base)
+uint64_t gdbm_engine_last_block(const struct store *store)
 {
-    const struct gdbm_engine *s = engine_of(base);
+    const struct gdbm_engine *s = engine_of(store);
 
     return journal_last(s->journal);
 }
 
-int gdbm_engine_adopt(struct store *base)
+int gdbm_engine_adopt(struct store *store)
 {
-    struct gdbm_engine *s = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     char path[PATH_MAX];
     char from[PATH_MAX];
     uint64_t block = 0;

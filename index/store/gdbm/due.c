@@ -109,9 +109,9 @@ void engine_checkpoint_if_due(struct gdbm_engine *s)
     }
 }
 
-void gdbm_engine_checkpoint(struct store *base)
+void gdbm_engine_checkpoint(struct store *store)
 {
-    struct gdbm_engine *s = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     s->checkpoint_wanted = true;
     engine_checkpoint_if_due(s);
 }

@@ -52,9 +52,9 @@ void engine_volume_key(uint32_t id, unsigned char out[VOLUME_KEY_SIZE])
         out[i] = (unsigned char)(id >> (32 - 8 * i));
 }
 
-int gdbm_engine_volume_id(struct store *base, const char *name, uint32_t *id)
+int gdbm_engine_volume_id(struct store *store, const char *name, uint32_t *id)
 {
-    struct gdbm_engine *s = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
 
     return names_id(&s->volumes, name, id);
 }
@@ -296,10 +296,10 @@ int gdbm_engine_open_reader(const char *directory, struct store **store)
     return 0;
 }
 
-void gdbm_engine_close_reader(struct store *base)
+void gdbm_engine_close_reader(struct store *store)
 {
-    if (base != NULL)
-        free_store(engine_of(base));
+    if (store != NULL)
+        free_store(engine_of(store));
 }
 
 /* --- Closing --------------------------------------------------------------------------------- */

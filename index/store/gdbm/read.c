@@ -117,9 +117,9 @@ static int find(struct gdbm_engine *s, unsigned char *key, size_t len,
     return rc == 0 || rc == UV_ENOENT ? rc : UV_EIO;
 }
 
-int gdbm_engine_get(struct store *base, const void *key, size_t len, struct record *record)
+int gdbm_engine_get(struct store *store, const void *key, size_t len, struct record *record)
 {
-    struct gdbm_engine *s = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
@@ -130,10 +130,10 @@ int gdbm_engine_get(struct store *base, const void *key, size_t len, struct reco
     return rc == 0 ? decode(internal, len, value, value_len, record) : rc;
 }
 
-int gdbm_engine_get_orphan(struct store *base, const void *key, size_t len, uint64_t generation,
+int gdbm_engine_get_orphan(struct store *store, const void *key, size_t len, uint64_t generation,
                            struct orphan *orphan)
 {
-    struct gdbm_engine *s = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     unsigned char internal[INTERNAL_KEY_MAX];
     unsigned char value[SPLIT_ROOM];
     size_t value_len = 0;
@@ -233,10 +233,10 @@ static int list_cb(const unsigned char *key, size_t len, const unsigned char *va
     return 0;
 }
 
-int gdbm_engine_list(struct store *base, const void *prefix, size_t prefix_len, const void *start,
+int gdbm_engine_list(struct store *store, const void *prefix, size_t prefix_len, const void *start,
                      size_t start_len, store_list_cb cb, void *arg)
 {
-    struct gdbm_engine *store = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     unsigned char from[INTERNAL_KEY_MAX];
     unsigned char internal[INTERNAL_KEY_MAX];
     struct halved halved;
@@ -254,7 +254,7 @@ int gdbm_engine_list(struct store *base, const void *prefix, size_t prefix_len, 
     else
         from_len = engine_internal_key(prefix, prefix_len, from);
     halved.entries = 0;
-    rc = engine_walk(store, from, from_len, list_cb, &list);
+    rc = engine_walk(s, from, from_len, list_cb, &list);
     if (rc == 0 && halved.entries > 0)
         rc = split_damaged(halved.key, halved.key_len);
     return listed(rc, list.rc);
@@ -289,15 +289,14 @@ static int orphan_list_cb(const unsigned char *key, size_t len, const unsigned c
     return list->rc != 0;
 }
 
-int gdbm_engine_list_orphans(struct store *base, const void *key, size_t len, uint64_t generation,
+int gdbm_engine_list_orphans(struct store *store, const void *key, size_t len, uint64_t generation,
                              bool only, store_orphan_cb cb, void *arg)
 {
-    struct gdbm_engine *store = engine_of(base);
+    struct gdbm_engine *s = engine_of(store);
     unsigned char from[INTERNAL_KEY_MAX];
     struct orphan_list list = {.only = only ? key : NULL, .len = len, .cb = cb, .arg = arg};
     int rc;
 
-    rc = engine_walk(store, from, engine_orphan_key(key, len, generation, from), orphan_list_cb,
-                     &list);
+    rc = engine_walk(s, from, engine_orphan_key(key, len, generation, from), orphan_list_cb, &list);
     return listed(rc, list.rc);
 }

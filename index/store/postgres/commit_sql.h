@@ -33,11 +33,11 @@ enum change_column { COLUMN_KEY, COLUMN_GEN, COLUMN_WAS, COLUMN_IS, COLUMN_TIME,
 /* Which columns a kind has, as bits, in the order of their parameters. */
 unsigned change_columns(enum change_kind kind);
 
-/* Writes the statement for these kinds (bits), NULL without memory; to be freed. Its result is one
- * row; or the error of SQLSTATE COMMIT_CONFLICT where a change has met something else than it
+/* Writes the statement for these kinds, a bit each, NULL without memory; to be freed. Its result is
+ * one row; or the error of SQLSTATE COMMIT_CONFLICT where a change has met something else than it
  * expects, COMMIT_LAPSED where the lease or the session isn't this index's any more, COMMIT_RACE
  * where it is to be tried again. */
-char *commit_sql_make(unsigned kinds);
+char *commit_sql_make(unsigned mask);
 
 #define COMMIT_CONFLICT "22012" /* division by zero */
 #define COMMIT_LAPSED   "2201E" /* logarithm of zero */

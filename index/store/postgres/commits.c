@@ -52,8 +52,6 @@ struct pending {
     struct pending_change changes[STORE_CHANGES_MAX];
 };
 
-STAILQ_HEAD(pending_queue, pending);
-
 struct row {
     const struct pending *pending;
     const struct pending_change *change;
@@ -465,8 +463,7 @@ static void end_all(struct postgres_engine *e, struct batch *b, int rc)
 
 static struct pending_queue *queue_of(struct postgres_engine *e, const struct pending *p)
 {
-    return p->is_announcement ? (struct pending_queue *)&e->announcements
-                              : (struct pending_queue *)&e->commits;
+    return p->is_announcement ? &e->announcements : &e->commits;
 }
 
 /* Less than that; indexes that meet differ in it, though nobody has seeded random(). */
@@ -638,9 +635,7 @@ void commits_send(struct postgres_engine *e)
     for (unsigned i = READERS; i < CONNECTIONS; i++) {
         struct connection *c = &e->connections[i];
 
-        send_batch(e, c,
-                   i < READERS + ANNOUNCERS ? (struct pending_queue *)&e->announcements
-                                            : (struct pending_queue *)&e->commits);
+        send_batch(e, c, i < READERS + ANNOUNCERS ? &e->announcements : &e->commits);
     }
 }
 
@@ -665,8 +660,8 @@ static void give_up(struct postgres_engine *e, struct pending_queue *waiting, bo
 
 void commits_give_up(struct postgres_engine *e, bool all)
 {
-    give_up(e, (struct pending_queue *)&e->announcements, all);
-    give_up(e, (struct pending_queue *)&e->commits, all);
+    give_up(e, &e->announcements, all);
+    give_up(e, &e->commits, all);
     for (unsigned i = READERS; all && i < CONNECTIONS; i++) {
         struct connection *c = &e->connections[i];
 

@@ -80,7 +80,9 @@ struct reader_state {
     PGresult *held; /* what has places whose names are being read */
 };
 
-struct batch; /* commits.c */
+struct batch; /* commits.c, as the next one */
+struct pending;
+STAILQ_HEAD(pending_queue, pending);
 
 /* The lease, as the loop knows it. */
 struct lease {
@@ -111,8 +113,8 @@ struct postgres_engine {
     struct request_queue waiting[REQUEST_KINDS];
     unsigned n_waiting;
     struct batch *batches[ANNOUNCERS + COMMITTERS]; /* of the connections after the readers */
-    STAILQ_HEAD(, pending) commits;                 /* that wait for a batch */
-    STAILQ_HEAD(, pending) announcements;
+    struct pending_queue commits;                   /* that wait for a batch */
+    struct pending_queue announcements;
     unsigned n_pending;
     uv_prepare_t prepare; /* sends what has gathered at the end of a turn */
     uv_timer_t tick;

@@ -290,7 +290,7 @@ static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
 
     if (result == NULL)
         return STORE_AWAY;
-    taken = atoi(PQcmdTuples(result));
+    taken = (int)strtol(PQcmdTuples(result), NULL, 10);
     PQclear(result);
     return taken;
 }

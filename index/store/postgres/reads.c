@@ -574,6 +574,7 @@ void reads_give_up(struct postgres_engine *e, bool all)
         struct store_request *q = TAILQ_FIRST(&e->waiting[kind]);
 
         while (q != NULL && (all || q->until <= now || q->reading == NULL)) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed isn't in the queue */
             TAILQ_REMOVE(&e->waiting[kind], q, link);
             e->n_waiting--;
             request_fail(q, STORE_AWAY);
