@@ -49,21 +49,34 @@ static uint64_t random_number(void)
 
 #define ROOM 24 /* of a number as text */
 
+/* Whether it may go better the next time: a failure of serialization, or a deadlock. */
+static bool is_passing(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state != NULL && strncmp(state, "40", 2) == 0;
+}
+
 /* With numbers as parameters, and perhaps a text as the last one. NULL and a line in `error`. */
 static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
                      char error[256])
 {
     char texts[6][ROOM];
     const char *values[7];
-    PGresult *result;
+    PGresult *result = NULL;
 
     for (int i = 0; i < n; i++) {
         snprintf(texts[i], ROOM, "%llu", (unsigned long long)numbers[i]);
         values[i] = texts[i];
     }
     values[n] = text;
-    result = connection_wait(
-        pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), error);
+    for (unsigned i = 0; i < TRIES && (i == 0 || is_passing(result)); i++) {
+        if (i > 0)
+            uv_sleep(1 + (unsigned)random() % 20);
+        PQclear(result);
+        result = connection_wait(
+            pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), error);
+    }
     if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
     if (result != NULL)

@@ -266,51 +266,36 @@ static void answer_one(struct store_request *q, const PGresult *result, int row)
         answer_view(q, result, row);
 }
 
-/* Rows come in any order, though hardly ever in another than that of the arrays. */
-static int find_row(const PGresult *result, uint64_t number, int *at)
-{
-    int rows = PQntuples(result);
-
-    for (int i = 0; i < rows; i++) {
-        int row = (*at + i) % rows;
-
-        if (number_at(result, row, 0) == number) {
-            *at = row + 1;
-            return row;
-        }
-    }
-    return -1;
-}
-
-/* Where each of the asked ones' row is. */
+/* Where each of the asked ones' row is, from 1 on; 0: it has none. */
 static int *index_rows(const PGresult *result, size_t n)
 {
-    int *rows = malloc((n + 1) * sizeof(*rows));
+    int *rows = calloc(n + 1, sizeof(*rows));
 
     if (rows == NULL)
         return NULL;
-    for (size_t i = 0; i <= n; i++)
-        rows[i] = -1;
     for (int i = 0; i < PQntuples(result); i++) {
         uint64_t number = number_at(result, i, 0);
 
         if (number <= n)
-            rows[number] = i;
+            rows[number] = i + 1;
     }
     return rows;
 }
 
+/* Rows come in any order; of what there is nothing there is no row. */
 static void answer_all(struct reader_state *r, const PGresult *result)
 {
     struct request_queue asked = TAILQ_HEAD_INITIALIZER(asked);
     int *rows = index_rows(result, r->keys.count);
     struct store_request *q;
-    int at = 0;
 
     TAILQ_CONCAT(&asked, &r->asked, link);
     for (uint64_t number = 1; (q = TAILQ_FIRST(&asked)) != NULL; number++) {
         TAILQ_REMOVE(&asked, q, link);
-        answer_one(q, result, rows != NULL ? rows[number] : find_row(result, number, &at));
+        if (rows != NULL)
+            answer_one(q, result, rows[number] - 1);
+        else
+            request_fail(q, UV_ENOMEM);
         request_free(q);
     }
     free(rows);
@@ -573,8 +558,8 @@ void reads_give_up(struct postgres_engine *e, bool all)
     for (int kind = 0; kind < REQUEST_KINDS; kind++) {
         struct store_request *q = TAILQ_FIRST(&e->waiting[kind]);
 
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed isn't in the queue */
         while (q != NULL && (all || q->until <= now || q->reading == NULL)) {
-            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed isn't in the queue */
             TAILQ_REMOVE(&e->waiting[kind], q, link);
             e->n_waiting--;
             request_fail(q, STORE_AWAY);
