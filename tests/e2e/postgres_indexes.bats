@@ -127,13 +127,24 @@ is_thought_dead() { # INSTANCE
         WHERE instance = $1")"
 }
 
-# Stops an index until others have what it owned, and for the grace after that.
+# No volume has anything of what was taken over. (No key here has a slash in its base64.)
+taken_is_gone() {
+    local each
+    db "SELECT encode(key, 'base64') || '.' || lpad(to_hex(gen), 16, '0') FROM orphans WHERE held > 0" | sort >"$T/taken"
+    for each in $VOLUMES; do
+        blobs "$each"
+    done | sed 's|.*/||' | sort -u | comm -12 - "$T/taken" >"$T/not-gone"
+    [[ ! -s $T/not-gone ]]
+}
+
+# Stops an index until others have taken over what it owned, and removed it.
 stop_past_lease() { # INDEX
     local was
     was=$(instance "$1")
     signal "$1" STOP
     within $((LEASE + 10)) quietly is_thought_dead "$was"
     within $((LEASE + 10)) quietly owns_nothing "$was"
+    within $((GRACE + 15)) taken_is_gone
 }
 
 # A PUT through an index that was stopped failed, or is right; nothing else.

@@ -84,7 +84,8 @@ is_over() {
 progress() {
     local last
     last=$(grep -E '^ops [0-9]+$' "$(log_of model)" | tail -n 1)
-    echo "${last#ops }"
+    last=${last#ops }
+    echo "${last:-0}"
 }
 
 progressed_to() { # OPS
