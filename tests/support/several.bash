@@ -131,6 +131,15 @@ clients_end() {
     ((present > 0)) || fail 'no key at the end'
 }
 
+# Prints what an index marks its orphans with.
+instance() { # INDEX
+    db "SELECT instance FROM indexes WHERE name LIKE '%/data/$1' ORDER BY renewed DESC LIMIT 1"
+}
+
+owns_nothing() { # INSTANCE
+    same 0 "$(db "SELECT count(*) FROM orphans WHERE owner = $1")" orphans
+}
+
 # --- The end --------------------------------------------------------------------------------------
 
 # Each orphan is some living index's. (There may be some for long: they keep the times of blobs that are
