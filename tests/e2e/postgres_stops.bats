@@ -15,7 +15,7 @@ is_thought_dead() { # INSTANCE
 # No volume has anything of what was taken over. (No key here has a slash in its base64.)
 taken_is_gone() {
     local each
-    db "SELECT encode(key, 'base64') || '.' || lpad(to_hex(gen), 16, '0') FROM orphans WHERE held > 0" | sort >"$T/taken"
+    db "SELECT encode(key, 'base64') || '.' || lpad(to_hex(gen), 16, '0') FROM orphans WHERE held <> 0" | sort >"$T/taken"
     for each in $VOLUMES; do
         blobs "$each"
     done | sed 's|.*/||' | sort -u | comm -12 - "$T/taken" >"$T/not-gone"
