@@ -81,6 +81,8 @@ static void seen_again(struct forgetting *g, int rc)
     struct walked_key now = g->was;
 
     free(g);
+    if (rc < 0 && rc != UV_ENOENT)
+        give_up(f, rc);
     if (rc == 0 && !f->job->is_canceled && wants(&now, f) && start_one(&now, f) == 0)
         return;
     key_walk_ended(&f->walk);

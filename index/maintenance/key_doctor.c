@@ -198,8 +198,14 @@ static void start_repairs(struct key_doctor *d)
 /* Looks at what the key has now; not for ever where clients go on to change it. */
 static void look_again(struct key_visit *k, int rc, const struct record *now)
 {
-    const struct job *job = k->doctor->job;
+    struct job *job = k->doctor->job;
 
+    if (rc < 0 && rc != UV_ENOENT) { /* nothing is known of it: it isn't done */
+        job_count(job, "failed", 1);
+        tell(k, "the index can't be read");
+        key_ended(k);
+        return;
+    }
     if (++k->tries >= TRIES || job->is_canceled)
         rc = UV_ENOENT;
     if (rc == 0)

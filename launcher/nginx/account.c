@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -94,6 +95,15 @@ static bool is_nobody_else(const struct account *account)
     return account->uid == 0 || setuid(0) < 0;
 }
 
+/* Root's, most likely: libraries that look for files there go by the user then. */
+static void forget_home(void)
+{
+    const char *home = getenv("HOME");
+
+    if (home != NULL && access(home, X_OK) < 0)
+        unsetenv("HOME");
+}
+
 int account_become(struct account *account)
 {
     int rc;
@@ -108,6 +118,7 @@ int account_become(struct account *account)
         return rc;
     }
     account->privileged = false;
+    forget_home();
 #ifdef __SANITIZE_ADDRESS__
     /* Else the leak checker, another process, can't look into this one. */
     prctl(PR_SET_DUMPABLE, 1);

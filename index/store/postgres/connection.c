@@ -209,8 +209,8 @@ void connection_lose(struct connection *c, const char *why)
     connection_result_cb done = c->done;
     bool was_busy = c->state == CONNECTION_BUSY;
 
-    postgres_note_away(c->engine, why);
     drop(c);
+    postgres_note_away(c->engine, why);
     retry(c);
     if (was_busy)
         done(c, NULL);

@@ -70,8 +70,22 @@ static void tick_cb(uv_timer_t *timer)
     postgres_close_if_idle(e);
 }
 
+static bool can_read(const struct postgres_engine *e)
+{
+    for (unsigned i = 0; i < READERS; i++) {
+        enum connection_state state = e->connections[i].state;
+
+        if (state == CONNECTION_IDLE || state == CONNECTION_BUSY)
+            return true;
+    }
+    return false;
+}
+
+/* As long as one reader is connected, it is that connection which was lost. */
 void postgres_note_away(struct postgres_engine *e, const char *why)
 {
+    if (can_read(e))
+        return;
     if (!e->is_away && !e->is_closing && !e->is_aborted)
         log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
     e->is_away = true;
