@@ -425,7 +425,8 @@ int main(int argc, char **argv)
     }
     STOREBOX_CHECK(b.keys > 0 && b.in_flight > 0, "nothing to do");
     if (uri == NULL)
-        server = postgres_server_start(NULL);
+        /* As anybody would give it, for a table of this size. */
+        server = postgres_server_start("-cshared_buffers=1GB");
     open_store(&b, server, uri);
     measure(&b);
     close_store(&b);
