@@ -6,7 +6,6 @@
 #include "index/server.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +70,7 @@ struct index_server {
 static void server_free(struct index_server *s)
 {
     if (s->lock >= 0)
-        close(s->lock);
+        lockfile_release(s->lock);
     free(s->directory);
     free(s->fallback);
     free(s->s3_domain);
@@ -306,23 +305,6 @@ err_spread:
 }
 
 #ifdef MKV_POSTGRES
-static int take_lock(struct index_server *s)
-{
-    char path[PATH_MAX];
-    pid_t holder = 0;
-    int rc;
-
-    snprintf(path, sizeof(path), "%s/lock", s->directory);
-    rc = lockfile_acquire(path, &s->lock, &holder);
-    if (rc == -EWOULDBLOCK)
-        log_error("the index directory %s is in use by another mkv (pid %ld): stop it, or give "
-                  "this one another --index",
-                  s->directory, (long)holder);
-    else if (rc < 0)
-        log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
-    return rc == -EWOULDBLOCK ? UV_EBUSY : rc;
-}
-
 /* The directory is still where the admin socket is, and this index alone. */
 static int open_database(struct index_server *s, const struct index_server_options *options)
 {
@@ -339,7 +321,7 @@ static int open_database(struct index_server *s, const struct index_server_optio
                    .protect = options->protect,
                    .md5 = options->md5},
     };
-    int rc = take_lock(s);
+    int rc = lockfile_take_index(s->directory, lockfile_acquire, &s->lock);
 
     if (rc < 0)
         return rc;

@@ -2,10 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <uv.h>
+
+#include "index/base/log.h"
 
 static pid_t read_pid(int fd)
 {
@@ -83,4 +89,32 @@ int lockfile_share(const char *path, int *fd, pid_t *holder)
 void lockfile_release(int fd)
 {
     close(fd);
+}
+
+/* The file names the last holder that could write: one that has died isn't this one. */
+static int index_is_locked(const char *directory, pid_t holder)
+{
+    char pid[32] = "";
+
+    if (holder > 0 && (kill(holder, 0) == 0 || errno != ESRCH))
+        snprintf(pid, sizeof(pid), " (pid %ld)", (long)holder);
+    log_error("the index directory %s is in use by another mkv%s: stop it, or give this one "
+              "another --index",
+              directory, pid);
+    return UV_EBUSY;
+}
+
+int lockfile_take_index(const char *directory, lockfile_fn lock, int *fd)
+{
+    char path[PATH_MAX];
+    pid_t holder = 0;
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/lock", directory);
+    rc = lock(path, fd, &holder);
+    if (rc == -EWOULDBLOCK)
+        return index_is_locked(directory, holder);
+    if (rc < 0)
+        log_error("cannot lock the index directory %s: %s", directory, strerror(-rc));
+    return rc;
 }

@@ -19,6 +19,11 @@ int lockfile_acquire_read_only(const char *path, int *fd, pid_t *holder);
  * aren't named in it. Else as lockfile_acquire(). */
 int lockfile_share(const char *path, int *fd, pid_t *holder);
 
+/* Takes the lock of an index's directory, DIRECTORY/lock, by one of these. 0 and *fd; or a negative
+ * UV_E* after one log line, UV_EBUSY when another process has it. */
+typedef int (*lockfile_fn)(const char *path, int *fd, pid_t *holder);
+int lockfile_take_index(const char *directory, lockfile_fn lock, int *fd);
+
 /* Lets go of a lock and closes `fd`. */
 void lockfile_release(int fd);
 

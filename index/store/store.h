@@ -172,10 +172,9 @@ struct store_commit {
 
 /* --- In order --------------------------------------------------------------------------------- */
 
-/* Gets one entry of a listing. Other than 0, and never STORE_LATER, ends
- * the listing, which returns that. Key and record
- * are valid during the call, which may call the store for names and to begin a reading, and
- * else not at all. */
+/* Gets one entry of a listing, and returns 0 to go on. Anything else ends the listing, which
+ * returns that; it must not be STORE_LATER. Key and record are valid during the call, which may
+ * call the store for names and to begin a reading, and else not at all. */
 typedef int (*store_list_cb)(const void *key, size_t len, const struct record *record, void *arg);
 typedef int (*store_orphan_cb)(const void *key, size_t len, uint64_t generation,
                                const struct orphan *orphan, void *arg);

@@ -1,9 +1,7 @@
 #include "index/store/gdbm/gdbm_engine.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,36 +69,6 @@ static int load_volume_cb(const unsigned char *key, size_t len, const unsigned c
 }
 
 /* --- Opening --------------------------------------------------------------------------------- */
-
-/* The file names the last holder that could write: one that has died isn't this one. */
-static int lock_failed(const struct gdbm_engine *s, int rc, pid_t holder)
-{
-    char pid[32] = "";
-
-    if (holder > 0 && (kill(holder, 0) == 0 || errno != ESRCH))
-        snprintf(pid, sizeof(pid), " (pid %ld)", (long)holder);
-    if (rc == -EWOULDBLOCK) {
-        log_error("the index directory %s is in use by another mkv%s: stop it, or give this one "
-                  "another --index",
-                  s->directory, pid);
-        return UV_EBUSY;
-    }
-    log_error("cannot lock the index directory %s: %s", s->directory, strerror(-rc));
-    return rc;
-}
-
-typedef int (*lock_fn)(const char *path, int *fd, pid_t *holder);
-
-static int take_lock(struct gdbm_engine *s, lock_fn lock)
-{
-    char path[PATH_MAX];
-    pid_t holder = 0;
-    int rc;
-
-    snprintf(path, sizeof(path), "%s/lock", s->directory);
-    rc = lock(path, &s->lock, &holder);
-    return rc < 0 ? lock_failed(s, rc, holder) : 0;
-}
 
 static int open_table(struct gdbm_engine *s)
 {
@@ -202,9 +170,9 @@ static int read_journal(struct gdbm_engine *s)
     return rc;
 }
 
-static int open_to_read(struct gdbm_engine *s, lock_fn lock)
+static int open_to_read(struct gdbm_engine *s, lockfile_fn lock)
 {
-    int rc = take_lock(s, lock);
+    int rc = lockfile_take_index(s->directory, lock, &s->lock);
 
     if (rc == 0)
         rc = open_table(s);
@@ -218,7 +186,7 @@ static int open_to_write(struct gdbm_engine *s)
     int rc = directory_make(s->directory);
 
     if (rc == 0)
-        rc = take_lock(s, lockfile_acquire);
+        rc = lockfile_take_index(s->directory, lockfile_acquire, &s->lock);
     if (rc == 0)
         rc = checkpoint_clean_up(s->directory);
     if (rc == 0)

@@ -65,7 +65,7 @@ struct batch {
     unsigned kinds;
     struct counts delta;
     struct array arrays[CHANGE_KINDS][CHANGE_COLUMNS];
-    struct slots rows; /* that it changes: struct pending_change */
+    struct slots rows; /* that it changes, each a struct pending_change */
     struct row sorted[BATCH_COMMITS * STORE_CHANGES_MAX];
     char head[COMMIT_HEAD][8];
     struct parameters parameters;
@@ -407,7 +407,6 @@ static void add_changes(struct batch *b)
 
 static int encode(struct batch *b, const struct connection *c)
 {
-
     b->token = c->token + 1;
     set_head(b, 0, c->number);
     set_head(b, 1, c->token);

@@ -93,7 +93,7 @@ PGresult *connection_wait(PGconn *pg, int sent, char error[256])
     return NULL;
 }
 
-static bool run(PGconn *pg, const char *sql, char error[256])
+bool connection_run(PGconn *pg, const char *sql, char error[256])
 {
     PGresult *result = connection_wait(pg, PQsendQuery(pg, sql), error);
     bool done =
@@ -115,7 +115,7 @@ static void set_planner(PGconn *pg)
     char ignored[256];
 
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        run(pg, settings[i], ignored);
+        connection_run(pg, settings[i], ignored);
 }
 
 PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char error[256])
@@ -147,8 +147,9 @@ PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char erro
         PQfinish(pg);
         return NULL;
     }
-    if (!run(pg, settings, error) ||
-        !run(pg, is_lazy || !e->options.sync ? "SET synchronous_commit = off" : durable, error)) {
+    if (!connection_run(pg, settings, error) ||
+        !connection_run(pg, is_lazy || !e->options.sync ? "SET synchronous_commit = off" : durable,
+                        error)) {
         PQfinish(pg);
         return NULL;
     }

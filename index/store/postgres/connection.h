@@ -101,6 +101,9 @@ PGconn *connection_make(const struct postgres_engine *engine, bool is_lazy, char
  * connection is good for nothing then but PQfinish(). */
 PGresult *connection_wait(PGconn *pg, int sent, char error[256]);
 
+/* Runs statements without parameters. False, and a text in `error`, when one fails. */
+bool connection_run(PGconn *pg, const char *sql, char error[256]);
+
 /* A notice receiver: notes warnings of the connection `arg`. */
 void connection_notice_cb(void *arg, const PGresult *result);
 

@@ -1,7 +1,7 @@
 /* Opening, which blocks: connects, makes or checks the schema, takes a lease, reads the volumes'
- * names; then the connections are made by the control thread, and what is asked meanwhile waits for
- * them. Closing, each step in the callback of the one before: what is on its way ends, the lease is
- * given back, connections and timers are closed, the thread ends. */
+ * names; then a thread makes the connections, and what is asked meanwhile waits for them. Closing,
+ * each step in the callback of the one before: what is on its way ends, the lease is given back,
+ * connections and timers are closed, the threads end. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +11,7 @@
 
 #define TICK_MS      250
 #define TRY_AGAIN_MS 5
-#define DEADLINE_MS  10000
-#define NAME         "postgres"
+#define DEADLINE_MS  10000 /* of the opening */
 
 /* --- What is sent when ------------------------------------------------------------------------ */
 
@@ -400,7 +399,7 @@ static bool leads(const struct store *store)
 }
 
 const struct store_engine postgres_engine_calls = {
-    .name = NAME,
+    .name = "postgres",
     .close = close_store,
     .abort = abort_store,
     .get = reads_get,

@@ -54,7 +54,7 @@ static bool is_passing(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    return state != NULL && strncmp(state, "40", 2) == 0;
+    return state != NULL && connection_is_state(state, "40");
 }
 
 /* With numbers as parameters, and perhaps a text as the last one. NULL and a line in `error`. */
@@ -72,7 +72,7 @@ static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n
     values[n] = text;
     for (unsigned i = 0; i < TRIES && (i == 0 || is_passing(result)); i++) {
         if (i > 0)
-            uv_sleep(1 + (unsigned)random() % 20);
+            uv_sleep(1 + (unsigned)(random_number() % 20));
         PQclear(result);
         result = connection_wait(
             pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), error);

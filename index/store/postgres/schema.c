@@ -44,22 +44,11 @@ static const char *const storage[] = {
     "autovacuum_vacuum_threshold = 5000)",
 };
 
-static bool run(PGconn *pg, const char *sql, char error[256])
-{
-    PGresult *result = PQexec(pg, sql);
-    bool done =
-        PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
-
-    if (!done)
-        connection_note(error, PQerrorMessage(pg));
-    PQclear(result);
-    return done;
-}
-
 /* The first column of the only row; false where there is none. */
 static bool ask(PGconn *pg, const char *sql, char *value, size_t size)
 {
-    PGresult *result = PQexec(pg, sql);
+    char ignored[256];
+    PGresult *result = connection_wait(pg, PQsendQuery(pg, sql), ignored);
     bool found = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
 
     if (found)
@@ -139,7 +128,7 @@ static bool make_settings(PGconn *pg, const struct setting *list, size_t n, char
         snprintf(sql, sizeof(sql),
                  "INSERT INTO mkv.settings VALUES ('%s', '%s') ON CONFLICT DO NOTHING",
                  list[i].name, list[i].value);
-        if (!run(pg, sql, error))
+        if (!connection_run(pg, sql, error))
             return false;
     }
     return true;
@@ -159,11 +148,11 @@ static int make(PGconn *pg, const struct setting *list, size_t n, char error[256
     if (exists(pg))
         return 0;
     for (unsigned i = 0; i < TRIES; i++) {
-        if (run(pg, tables, error) && make_settings(pg, list, n, error)) {
+        if (connection_run(pg, tables, error) && make_settings(pg, list, n, error)) {
             for (size_t k = 0; k < sizeof(storage) / sizeof(storage[0]); k++) {
                 char ignored[256];
 
-                run(pg, storage[k], ignored);
+                connection_run(pg, storage[k], ignored);
             }
             return 0;
         }
