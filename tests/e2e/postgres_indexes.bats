@@ -110,3 +110,19 @@ knows_it_is_away() { # INDEX
     want 200 GET "$(url i)/?list"
     grep -qF '"/key"' "$T/body"
 }
+
+@test "an index that only reads answers like the others, and changes nothing" {
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    index r v1 --store "$(postgres_uri ~db mkv)" --read-only
+    put "$(url i)/key" value
+    got "$(url r)/key" value
+    want 200 GET "$(url r)/?list"
+    grep -qF '"/key"' "$T/body"
+    want 405 PUT "$(url r)/other" -d x
+    want 405 DELETE "$(url r)/key"
+    want 405 UNLINK "$(url r)/key"
+    got "$(url i)/key" value
+    want 404 GET "$(url i)/other"
+}
