@@ -120,20 +120,14 @@ static void report(struct assemble *a, enum assemble_outcome outcome, int status
         volume_report_store(a->volume, a->rc, a->rc < 0 ? 0 : status);
 }
 
-static void tell(struct assemble *a, enum assemble_outcome outcome)
+/* A volume that hasn't said its last word, after a 200, may still be at it. What another word says
+ * is of the last try alone: one before it may have made the blob, and its connection have broken.
+ */
+static void tell(struct assemble *a, enum assemble_outcome outcome, int status)
 {
+    a->is_late = a->may_hold && (a->rc < 0 || status != 200);
     assemble_answer_deinit(&a->answer);
     a->done(a, outcome);
-}
-
-/* A volume that hasn't said its last word, after a 200, may still be at it. */
-static void end(struct assemble *a, enum assemble_outcome outcome, int status)
-{
-    a->may_hold =
-        outcome == ASSEMBLE_MADE || (outcome == ASSEMBLE_FAILED && a->rc != UV_ECONNREFUSED);
-    a->is_late = a->may_hold && (a->rc < 0 || status != 200);
-    report(a, outcome, status);
-    tell(a, outcome);
 }
 
 /* Lets it wait for a place. False when it has waited for too long. */
@@ -157,11 +151,14 @@ static void answered_cb(struct transfer *transfer, int rc, int status)
     enum assemble_outcome outcome = outcome_of(a, rc, status);
 
     a->is_sent = false;
+    a->may_hold |= transfer->was_sent;
     q->n_sent--;
     q->n_large -= is_large(a);
     q->again_at = 0;
-    if (outcome != ASSEMBLE_BUSY || !wait_again(q, a))
-        end(a, outcome, status);
+    if (outcome != ASSEMBLE_BUSY || !wait_again(q, a)) {
+        report(a, outcome, status);
+        tell(a, outcome, status);
+    }
     schedule(q);
 }
 
@@ -215,7 +212,7 @@ static void send_waiting(struct assembles *q)
     while ((a = take_next(q)) != NULL) {
         a->rc = a->is_canceled ? UV_ECANCELED : send_it(q, a);
         if (a->rc < 0)
-            tell(a, ASSEMBLE_FAILED);
+            tell(a, ASSEMBLE_FAILED, 0);
     }
 }
 

@@ -88,6 +88,14 @@ static long status_of(const struct transfer *t)
     return status;
 }
 
+static bool was_sent(const struct transfer *t)
+{
+    long bytes = 0; /* of all tries */
+
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    return bytes > 0;
+}
+
 static int64_t length_of(const struct transfer *t)
 {
     curl_off_t length = -1;
@@ -415,6 +423,7 @@ void transfer_end(struct transfer *t, int rc, int status)
         connection_note_address(t);
         t->length = length_of(t);
     }
+    t->was_sent = was_sent(t);
     curl_multi_remove_handle(engine->multi, t->easy);
     /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its
      * start, on a second connection: a PUT that failed so would make the next one of its handle

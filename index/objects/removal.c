@@ -133,7 +133,7 @@ static void note_failure(struct removal *m, const struct transfer *transfer, uns
                     status);
     else if (!transfer_failed_here(rc))
         note_down(m->reclaimer, m->orphan.places[i].volume);
-    if (rc < 0 && rc != UV_ECONNREFUSED && !transfer_failed_here(rc))
+    if (rc < 0 && transfer->was_sent)
         m->left.until = clock_now_ms() + o->grace;
 }
 

@@ -84,7 +84,7 @@ settled() {
             replay "${urls[worker]}" <"$T/plan.$worker" >"$T/answers.$round.$worker" 2>/dev/null 3>&- &
             pids+=($!)
         done
-        within 60 all_busy $round $((round * 25))
+        within 60 all_busy $round $((round * 25 + 15)) # each has deleted and unlinked some
         crash i
         if ((round == 3)); then
             crash v1

@@ -17,7 +17,8 @@ SEED=${MKV_HISTORY_SEED:-$RANDOM$RANDOM}
 progress() {
     local last
     last=$(grep -E '^ops [0-9]+$' "$(log_of clients)" | tail -n 1)
-    echo "${last#ops }"
+    last=${last#ops }
+    echo "${last:-0}"
 }
 
 progressed_to() { # OPS

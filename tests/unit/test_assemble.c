@@ -101,12 +101,47 @@ static void test_assemble_cancel_of_one_that_waits(void **state)
         wait_for(f, &all[i]);
 }
 
+static void stopped_cb(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* libcurl sends a request again where the connection that was kept has broken without an answer;
+ * that nobody listens any more then says nothing of the first try. */
+static void test_assemble_of_a_volume_that_dies_over_it(void **state)
+{
+    struct fixture *f = *state;
+    struct volume_server *server = &f->servers[0];
+    struct asked m;
+    bool stopped = false;
+
+    begin(f, &m, 1);
+    wait_for(f, &m);
+    assert_int_equal(m.outcome, ASSEMBLE_UNABLE);
+    server->fates[VOLUME_ASSEMBLE] = FATE_HOLD;
+    begin(f, &m, 1);
+    WAIT_UNTIL(f, server->whole[VOLUME_ASSEMBLE] == 2);
+    volume_server_stop(server, stopped_cb, &stopped);
+    wait_for(f, &m);
+    assert_int_equal(m.outcome, ASSEMBLE_FAILED);
+    assert_int_equal(m.assemble.rc, UV_ECONNREFUSED);
+    assert_true(m.assemble.may_hold && m.assemble.is_late);
+    begin(f, &m, 1);
+    wait_for(f, &m);
+    assert_int_equal(m.assemble.rc, UV_ECONNREFUSED);
+    assert_false(m.assemble.may_hold);
+    WAIT_UNTIL(f, stopped);
+    volume_server_start(server, f->objects.loop, "1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_assemble_keeps_places_for_small_values, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_assemble_cancel_of_one_that_waits, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_assemble_of_a_volume_that_dies_over_it, fixture_setup,
                                         fixture_teardown),
     };
 
