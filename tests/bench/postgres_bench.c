@@ -1,14 +1,17 @@
 /* Measures the engine on PostgreSQL in process, on a server of its own that it fills, and says what
  * it was asked to reach.
  *
- *     postgres_bench [--keys N] [--store URI] [--in-flight N] [--strict]
+ *     postgres_bench [--keys N] [--store URI] [--filled] [--in-flight N] [--strict]
  *
  * The targets are those at a million keys on 2 cores, which the server has a part of. --store: a
- * database in place of the own server, which lies in TMPDIR: give that a disk. --strict: a target
+ * database in place of the own server, which lies in TMPDIR: give that a disk. --filled: it
+ * has the keys of a run before. --strict: a target
  * that is missed makes it exit 1. */
 #include <getopt.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "index/store/postgres/postgres_engine.h"
 #include "tests/support/postgres.h"
@@ -28,6 +31,7 @@ struct bench {
     uint32_t volumes[3];
     uint64_t keys; /* that the table was filled with */
     unsigned in_flight;
+    bool is_filled; /* by a run before */
     bool strict;
     bool failed;
 };
@@ -56,6 +60,48 @@ static double cpu(void)
     getrusage(RUSAGE_SELF, &usage);
     return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* Of the whole machine, and so of the server, but for what runs at a lower priority; and what is
+ * left. In seconds. */
+static double machine_cpu(double *idle)
+{
+    unsigned long long t[7] = {0};
+    FILE *stat = fopen("/proc/stat", "re");
+    double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+
+    if (stat == NULL || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2],
+                               &t[3], &t[4], &t[5], &t[6]) != 7)
+        memset(t, 0, sizeof(t));
+    if (stat != NULL)
+        fclose(stat);
+    *idle = (double)(t[3] + t[4]) * tick;
+    return (double)(t[0] + t[2] + t[5] + t[6]) * tick;
+}
+
+struct meter {
+    double own;
+    double machine;
+    double idle;
+    double started;
+};
+
+static void begin_meter(struct meter *m)
+{
+    m->own = cpu();
+    m->machine = machine_cpu(&m->idle);
+    m->started = now();
+}
+
+static void report_meter(const struct meter *m, const char *what, uint64_t ops)
+{
+    double idle;
+    double machine = machine_cpu(&idle) - m->machine;
+    double took = now() - m->started;
+
+    printf("      CPU of %s: %.2f us of the index, %.2f us of all; idle: %.0f %% of a core\n", what,
+           (cpu() - m->own) * 1e6 / (double)ops, machine * 1e6 / (double)ops,
+           (idle - m->idle) / took * 100);
 }
 
 /* As in bench/store_bench.c: names in no order, records of three places with an MD5. */
@@ -348,27 +394,31 @@ static void measure(struct bench *b)
     struct load gets = {.b = b, .end = UINT64_MAX};
     char *bytes;
     double rate;
-    double before;
+    struct meter meter;
 
-    printf("      filled at %.0f keys/s\n", run_puts(&fill, 1024));
-    free(postgres_sql(b->uri, "VACUUM (ANALYZE) mkv.keys"));
+    if (b->is_filled) {
+        puts.next += (uint64_t)(time(NULL) - 1795000000) * 1000000;
+    } else {
+        printf("      filled at %.0f keys/s\n", run_puts(&fill, 1024));
+        free(postgres_sql(b->uri, "VACUUM (ANALYZE) mkv.keys"));
+    }
     bytes = postgres_sql(b->uri, "SELECT pg_total_relation_size('mkv.keys')");
     report(b, "bytes of the table, a key", strtod(bytes, NULL) / (double)b->keys, "B", false, 200);
     free(bytes);
 
-    before = cpu();
+    begin_meter(&meter);
     gets.until = now() + SECONDS;
     rate = run_gets(&gets, b->in_flight);
     report(b, "gets", rate, "/s", true, 150000);
-    printf("      CPU of the index, a get: %.2f us\n", (cpu() - before) * 1e6 / (double)gets.done);
+    report_meter(&meter, "a get", gets.done);
     report(b, "a page of 1,000 keys", page_ms(b), "ms", false, 2);
 
-    before = cpu();
+    begin_meter(&meter);
     puts.until = now() + SECONDS;
     rate = run_puts(&puts, b->in_flight);
     report(b, "PUTs, announced and committed", rate, "/s", true, 30000);
-    printf("      CPU of the index, a PUT: %.2f us; the slowest PUT: %.1f ms\n",
-           (cpu() - before) * 1e6 / (double)puts.done, puts.worst_ms);
+    report_meter(&meter, "a PUT", puts.done);
+    printf("      the slowest PUT: %.1f ms\n", puts.worst_ms);
 }
 
 static void open_store(struct bench *b, struct postgres_server *server, const char *uri)
@@ -401,11 +451,10 @@ static void close_store(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"keys", required_argument, NULL, 'k'},
-                                            {"store", required_argument, NULL, 's'},
-                                            {"in-flight", required_argument, NULL, 'n'},
-                                            {"strict", no_argument, NULL, 'x'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"keys", required_argument, NULL, 'k'}, {"store", required_argument, NULL, 's'},
+        {"filled", no_argument, NULL, 'f'},     {"in-flight", required_argument, NULL, 'n'},
+        {"strict", no_argument, NULL, 'x'},     {NULL, 0, NULL, 0}};
     struct bench b = {.keys = 1000000, .in_flight = IN_FLIGHT};
     struct postgres_server *server = NULL;
     const char *uri = NULL;
@@ -416,6 +465,8 @@ int main(int argc, char **argv)
             b.keys = strtoull(optarg, NULL, 10);
         else if (c == 's')
             uri = optarg;
+        else if (c == 'f')
+            b.is_filled = true;
         else if (c == 'n')
             b.in_flight = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'x')

@@ -9,7 +9,7 @@
 
 #include "index/base/buf.h"
 
-/* @A stands for the arrays of the kind: unnest($n::bytea[], ...). */
+/* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. */
 static const struct kind {
     const char *name; /* of the part whose rows are counted */
     unsigned columns;
@@ -17,69 +17,70 @@ static const struct kind {
     const char *sql;
 } kinds[CHANGE_KINDS] = {
     [KEY_INSERT] = {"ki", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS, "key, gen, val",
-                    "ki AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A "
-                    "ORDER BY u.key ON CONFLICT DO NOTHING RETURNING 1)"},
+                    "ki AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A)"},
     [KEY_UPDATE] = {"ku", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS,
                     "key, gen, was, val",
                     "ku AS (UPDATE keys k SET gen = u.gen, rec = u.val FROM @A "
-                    "WHERE k.key = u.key AND k.rec = u.was RETURNING 1)"},
+                    "WHERE k.key = ANY(@K) AND k.key = u.key AND k.rec = u.was RETURNING 1)"},
     [KEY_DELETE] = {"kd", 1U << COLUMN_KEY | 1U << COLUMN_WAS, "key, was",
-                    "kd AS (DELETE FROM keys k USING @A WHERE k.key = u.key AND k.rec = u.was "
-                    "RETURNING 1)"},
-    [KEY_SET] =
-        {"ks", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS, "key, gen, val",
-         "ko AS (SELECT k.key, k.rec FROM keys k JOIN @A ON k.key = u.key FOR UPDATE OF k), "
-         "kt AS (UPDATE keys k SET gen = u.gen, rec = u.val FROM @A "
-         "JOIN ko ON ko.key = u.key WHERE k.key = u.key AND k.rec = ko.rec RETURNING 1), "
-         "kn AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A "
-         "WHERE NOT EXISTS (SELECT 1 FROM ko WHERE ko.key = u.key) "
-         "ORDER BY u.key ON CONFLICT DO NOTHING RETURNING 1), "
-         "ks AS (SELECT 1 FROM kt UNION ALL SELECT 1 FROM kn)"},
+                    "kd AS (DELETE FROM keys k USING @A WHERE k.key = ANY(@K) AND k.key = u.key "
+                    "AND k.rec = u.was RETURNING 1)"},
+    [KEY_SET] = {"ks", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS, "key, gen, val",
+                 "ko AS (SELECT k.key, k.rec FROM keys k WHERE k.key = ANY(@K) FOR UPDATE), "
+                 "kt AS (UPDATE keys k SET gen = u.gen, rec = u.val FROM @A "
+                 "JOIN ko ON ko.key = u.key WHERE k.key = ANY(@K) AND k.key = u.key "
+                 "AND k.rec = ko.rec RETURNING 1), "
+                 "kn AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A "
+                 "WHERE NOT EXISTS (SELECT 1 FROM ko WHERE ko.key = u.key) "
+                 "ORDER BY u.key ON CONFLICT DO NOTHING RETURNING 1), "
+                 "ks AS (SELECT 1 FROM kt UNION ALL SELECT 1 FROM kn)"},
     [KEY_UNSET] = {"kx", 1U << COLUMN_KEY, "key",
-                   "kx AS (DELETE FROM keys k USING @A WHERE k.key = u.key RETURNING k.rec)"},
+                   "kx AS (DELETE FROM keys k WHERE k.key = ANY(@K) RETURNING k.rec)"},
     [KEY_ABSENT] = {"ka", 1U << COLUMN_KEY, "key",
-                    "ka AS (SELECT 1 FROM keys k JOIN @A ON k.key = u.key)"},
+                    "ka AS (SELECT 1 FROM keys k WHERE k.key = ANY(@K))"},
     [ORPHAN_INSERT] = {"oi",
                        1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
                        "key, gen, val, time",
                        "oi AS (INSERT INTO orphans (key, gen, owner, time, orphan) "
-                       "SELECT u.key, u.gen, $4::int8, u.time, u.val FROM @A "
-                       "ORDER BY u.key, u.gen ON CONFLICT DO NOTHING RETURNING 1)"},
-    [ORPHAN_UPDATE] =
-        {"ou",
-         1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS |
-             1U << COLUMN_TIME,
-         "key, gen, was, val, time",
-         "ou AS (UPDATE orphans o SET owner = $4::int8, held = abs(o.held), "
-         "time = u.time, orphan = u.val FROM @A WHERE o.key = u.key AND o.gen = u.gen "
-         "AND o.orphan = u.was RETURNING 1)"},
-    [ORPHAN_DELETE] = {"od", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS,
-                       "key, gen, was",
-                       "od AS (DELETE FROM orphans o USING @A WHERE o.key = u.key "
-                       "AND o.gen = u.gen AND o.orphan = u.was RETURNING 1)"},
+                       "SELECT u.key, u.gen, $4::int8, u.time, u.val FROM @A)"},
+    [ORPHAN_UPDATE] = {"ou",
+                       1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS |
+                           1U << COLUMN_TIME,
+                       "key, gen, was, val, time",
+                       "ou AS (UPDATE orphans o SET owner = $4::int8, held = abs(o.held), "
+                       "time = u.time, orphan = u.val FROM @A WHERE o.key = ANY(@K) AND o.key = "
+                       "u.key AND o.gen = u.gen "
+                       "AND o.orphan = u.was RETURNING 1)"},
+    [ORPHAN_DELETE] =
+        {"od", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS, "key, gen, was",
+         "od AS (DELETE FROM orphans o USING @A WHERE o.key = ANY(@K) AND o.key = u.key "
+         "AND o.gen = u.gen AND o.orphan = u.was RETURNING 1)"},
     [ORPHAN_SET] = {"os", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
                     "key, gen, val, time",
                     "ot AS (UPDATE orphans o SET owner = $4::int8, held = abs(o.held), "
-                    "time = u.time, orphan = u.val FROM @A WHERE o.key = u.key AND o.gen = u.gen "
+                    "time = u.time, orphan = u.val FROM @A WHERE o.key = ANY(@K) AND o.key = u.key "
+                    "AND o.gen = u.gen "
                     "RETURNING o.key, o.gen), "
                     "og AS (INSERT INTO orphans (key, gen, owner, time, orphan) "
                     "SELECT u.key, u.gen, $4::int8, u.time, u.val FROM @A "
                     "WHERE NOT EXISTS (SELECT 1 FROM ot WHERE ot.key = u.key AND ot.gen = u.gen) "
                     "ORDER BY u.key, u.gen ON CONFLICT DO NOTHING RETURNING 1), "
                     "os AS (SELECT 1 FROM ot UNION ALL SELECT 1 FROM og)"},
-    [ORPHAN_UNSET] = {"ox", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
-                      "ox AS (DELETE FROM orphans o USING @A WHERE o.key = u.key "
-                      "AND o.gen = u.gen RETURNING 1)"},
+    [ORPHAN_UNSET] =
+        {"ox", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
+         "ox AS (DELETE FROM orphans o USING @A WHERE o.key = ANY(@K) AND o.key = u.key "
+         "AND o.gen = u.gen RETURNING 1)"},
     [ORPHAN_ABSENT] = {"oa", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
-                       "oa AS (SELECT 1 FROM orphans o JOIN @A ON o.key = u.key "
-                       "AND o.gen = u.gen)"},
-    [OWN_UPDATE] = {"wu", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
-                    "key, gen, val, time",
-                    "wu AS (UPDATE orphans o SET time = u.time, orphan = u.val FROM @A "
-                    "WHERE o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 "
-                    "AND o.held >= 0 RETURNING 1)"},
+                       "oa AS (SELECT 1 FROM orphans o JOIN @A ON o.key = ANY(@K) AND "
+                       "o.key = u.key AND o.gen = u.gen)"},
+    [OWN_UPDATE] =
+        {"wu", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
+         "key, gen, val, time",
+         "wu AS (UPDATE orphans o SET time = u.time, orphan = u.val FROM @A "
+         "WHERE o.key = ANY(@K) AND o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 "
+         "AND o.held >= 0 RETURNING 1)"},
     [OWN_DELETE] = {"wd", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
-                    "wd AS (DELETE FROM orphans o USING @A WHERE o.key = u.key "
+                    "wd AS (DELETE FROM orphans o USING @A WHERE o.key = ANY(@K) AND o.key = u.key "
                     "AND o.gen = u.gen AND o.owner = $4::int8 "
                     "AND o.held >= 0 RETURNING 1)"},
 };
@@ -132,10 +133,12 @@ static int add_part(struct buf *out, const struct kind *kind, unsigned first)
     const char *mark;
     int rc = buf_append_string(out, ", ");
 
-    while (rc == 0 && (mark = strstr(at, "@A")) != NULL) {
+    while (rc == 0 && (mark = strchr(at, '@')) != NULL) {
         rc = buf_append(out, at, (size_t)(mark - at));
-        if (rc == 0)
+        if (rc == 0 && mark[1] == 'A')
             rc = add_arrays(out, kind, first);
+        else if (rc == 0)
+            rc = buf_append_format(out, "$%u::bytea[]", first);
         at = mark + 2;
     }
     return rc < 0 ? rc : buf_append_string(out, at);
@@ -179,6 +182,13 @@ static bool takes_anything(unsigned kind)
     return kind == KEY_SET || kind == ORPHAN_SET;
 }
 
+/* What is there already makes an INSERT fail by itself, and what is to be deleted need not be
+ * there. */
+static bool is_sure(unsigned kind)
+{
+    return kind == KEY_INSERT || kind == ORPHAN_INSERT || kind == KEY_UNSET || kind == ORPHAN_UNSET;
+}
+
 /* Whether all parts, of those that expect something or of the others, have changed all. */
 static int add_part_check(struct buf *out, unsigned kind, unsigned first)
 {
@@ -194,8 +204,7 @@ static int add_check(struct buf *out, unsigned mask, const unsigned *firsts, boo
     int rc = buf_append_string(out, "true");
 
     for (unsigned i = 0; i < CHANGE_KINDS && rc == 0; i++) {
-        if (!(mask >> i & 1) || i == KEY_UNSET || i == ORPHAN_UNSET ||
-            takes_anything(i) != of_anything)
+        if (!(mask >> i & 1) || is_sure(i) || takes_anything(i) != of_anything)
             continue;
         rc = add_part_check(out, i, firsts[i]);
     }

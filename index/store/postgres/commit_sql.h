@@ -34,12 +34,13 @@ enum change_column { COLUMN_KEY, COLUMN_GEN, COLUMN_WAS, COLUMN_IS, COLUMN_TIME,
 unsigned change_columns(enum change_kind kind);
 
 /* Writes the statement for these kinds, a bit each, NULL without memory; to be freed. Its result is
- * one row; or the error of SQLSTATE COMMIT_CONFLICT where a change has met something else than it
- * expects, COMMIT_LAPSED where the lease or the session isn't this index's any more, COMMIT_RACE
- * where it is to be tried again. */
+ * one row; or the error of SQLSTATE COMMIT_CONFLICT or COMMIT_TAKEN where a change has met
+ * something else than it expects, COMMIT_LAPSED where the lease or the session isn't this index's
+ * any more, COMMIT_RACE where it is to be tried again. */
 char *commit_sql_make(unsigned mask);
 
 #define COMMIT_CONFLICT "22012" /* division by zero */
+#define COMMIT_TAKEN    "23505" /* a row with that key exists */
 #define COMMIT_LAPSED   "2201E" /* logarithm of zero */
 #define COMMIT_RACE     "2201F" /* root of a negative number */
 

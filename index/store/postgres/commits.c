@@ -280,20 +280,22 @@ static bool is_full(const struct batch *b)
 }
 
 /* Takes of what waits, in its order, what can go together. */
-static void fill(struct postgres_engine *e, struct batch *b, struct pending_queue *waiting)
+static void fill(struct postgres_engine *e, struct batch *b, struct backlog *waiting,
+                 unsigned share)
 {
     struct pending_queue left = STAILQ_HEAD_INITIALIZER(left);
     uint64_t now = uv_now(e->loop);
     struct pending *p;
 
-    while (!is_full(b) && (p = STAILQ_FIRST(waiting)) != NULL) {
-        STAILQ_REMOVE_HEAD(waiting, link);
+    while (!is_full(b) && b->n < share && (p = STAILQ_FIRST(&waiting->queue)) != NULL) {
+        STAILQ_REMOVE_HEAD(&waiting->queue, link);
         if (p->not_before > now || (p->most != 0 && b->n >= p->most) || meets(e, p) ||
             add_to(b, p) < 0)
             STAILQ_INSERT_TAIL(&left, p, link);
     }
-    STAILQ_CONCAT(&left, waiting);
-    STAILQ_CONCAT(waiting, &left);
+    waiting->n -= b->n;
+    STAILQ_CONCAT(&left, &waiting->queue);
+    STAILQ_CONCAT(&waiting->queue, &left);
 }
 
 /* --- The statement ---------------------------------------------------------------------------- */
@@ -460,7 +462,7 @@ static void end_all(struct postgres_engine *e, struct batch *b, int rc)
     }
 }
 
-static struct pending_queue *queue_of(struct postgres_engine *e, const struct pending *p)
+static struct backlog *backlog_of(struct postgres_engine *e, const struct pending *p)
 {
     return p->is_announcement ? &e->announcements : &e->commits;
 }
@@ -476,12 +478,12 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool halve, boo
 {
     struct pending *first = STAILQ_FIRST(&b->commits);
     unsigned half = b->n > 1 ? b->n / 2 : 1;
-    struct pending_queue *waiting;
+    struct backlog *waiting;
     struct pending *p;
 
     if (first == NULL)
         return;
-    waiting = queue_of(e, first);
+    waiting = backlog_of(e, first);
     STAILQ_FOREACH(p, &b->commits, link)
     {
         if (halve)
@@ -489,8 +491,9 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool halve, boo
         if (tried)
             p->not_before = uv_now(e->loop) + 1 + jitter(e, 8U << (++p->tries / 8));
     }
-    STAILQ_CONCAT(&b->commits, waiting);
-    STAILQ_CONCAT(waiting, &b->commits);
+    waiting->n += b->n;
+    STAILQ_CONCAT(&b->commits, &waiting->queue);
+    STAILQ_CONCAT(&waiting->queue, &b->commits);
     clear(b);
     postgres_try_again_soon(e);
 }
@@ -536,7 +539,7 @@ static void refused(struct connection *c, const PGresult *result)
 
     if (state == NULL)
         state = "";
-    if (connection_is_state(state, COMMIT_CONFLICT))
+    if (connection_is_state(state, COMMIT_CONFLICT) || connection_is_state(state, COMMIT_TAKEN))
         conflict(c);
     else if (connection_is_state(state, COMMIT_LAPSED))
         end_all(c->engine, batch_of(c), STORE_AWAY);
@@ -607,15 +610,18 @@ void commits_fenced(struct postgres_engine *e, struct connection *c)
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-static void send_batch(struct postgres_engine *e, struct connection *c,
-                       struct pending_queue *waiting)
+static bool is_idle(const struct connection *c)
+{
+    return c->state == CONNECTION_IDLE && !c->is_unknown && batch_of(c)->n == 0;
+}
+
+static void send_batch(struct postgres_engine *e, struct connection *c, struct backlog *waiting,
+                       unsigned n_idle)
 {
     struct batch *b = batch_of(c);
     const struct statement *statement;
 
-    if (c->state != CONNECTION_IDLE || c->is_unknown || b->n > 0 || STAILQ_EMPTY(waiting))
-        return;
-    fill(e, b, waiting);
+    fill(e, b, waiting, postgres_share(waiting->n, n_idle));
     if (b->n == 0)
         return;
     statement = statement_of(b->kinds);
@@ -627,34 +633,49 @@ static void send_batch(struct postgres_engine *e, struct connection *c,
         lose(c);
 }
 
-void commits_send(struct postgres_engine *e)
+/* Those of `n` connections from the first one on that are idle take of what waits. */
+static void send_all(struct postgres_engine *e, struct connection *first, unsigned n,
+                     struct backlog *waiting)
 {
-    if (!lease_holds(e))
-        return;
-    for (unsigned i = READERS; i < CONNECTIONS; i++) {
-        struct connection *c = &e->connections[i];
+    unsigned n_idle = 0;
 
-        send_batch(e, c, i < READERS + ANNOUNCERS ? &e->announcements : &e->commits);
+    for (unsigned i = 0; i < n; i++)
+        n_idle += is_idle(&first[i]);
+    for (unsigned i = 0; i < n && waiting->n > 0; i++) {
+        if (is_idle(&first[i]))
+            send_batch(e, &first[i], waiting, n_idle--);
     }
 }
 
-static void give_up(struct postgres_engine *e, struct pending_queue *waiting, bool all)
+void commits_send(struct postgres_engine *e)
+{
+    struct connection *announcers = &e->connections[READERS];
+
+    if (!lease_holds(e))
+        return;
+    send_all(e, announcers, ANNOUNCERS, &e->announcements);
+    send_all(e, announcers + ANNOUNCERS, COMMITTERS, &e->commits);
+}
+
+static void give_up(struct postgres_engine *e, struct backlog *waiting, bool all)
 {
     struct pending_queue left = STAILQ_HEAD_INITIALIZER(left);
     struct pending_queue looked_at = STAILQ_HEAD_INITIALIZER(looked_at);
     uint64_t now = uv_now(e->loop);
     struct pending *p;
 
-    STAILQ_CONCAT(&looked_at, waiting);
+    STAILQ_CONCAT(&looked_at, &waiting->queue);
     while ((p = STAILQ_FIRST(&looked_at)) != NULL) {
         STAILQ_REMOVE_HEAD(&looked_at, link);
-        if (all || p->until <= now)
+        if (all || p->until <= now) {
+            waiting->n--;
             end(e, p, STORE_AWAY);
-        else
+        } else {
             STAILQ_INSERT_TAIL(&left, p, link);
+        }
     }
-    STAILQ_CONCAT(&left, waiting); /* what callbacks have begun meanwhile comes after */
-    STAILQ_CONCAT(waiting, &left);
+    STAILQ_CONCAT(&left, &waiting->queue); /* what callbacks have begun meanwhile comes after */
+    STAILQ_CONCAT(&waiting->queue, &left);
 }
 
 void commits_give_up(struct postgres_engine *e, bool all)
@@ -682,6 +703,7 @@ static int add(struct store *store, struct store_commit *commit, const struct st
                size_t n, bool is_announcement, store_commit_cb done)
 {
     struct postgres_engine *e = postgres_of(store);
+    struct backlog *waiting;
     struct pending *p;
 
     assert(n > 0 && n <= STORE_CHANGES_MAX && !e->is_closing);
@@ -695,7 +717,9 @@ static int add(struct store *store, struct store_commit *commit, const struct st
     p->is_announcement = is_announcement;
     commit->done = done;
     e->n_pending++;
-    STAILQ_INSERT_TAIL(queue_of(e, p), p, link);
+    waiting = backlog_of(e, p);
+    STAILQ_INSERT_TAIL(&waiting->queue, p, link);
+    waiting->n++;
     postgres_send_soon(e);
     return 0;
 }
@@ -714,8 +738,8 @@ int commits_announce(struct store *store, struct store_commit *commit,
 
 int commits_init(struct postgres_engine *e)
 {
-    STAILQ_INIT(&e->commits);
-    STAILQ_INIT(&e->announcements);
+    STAILQ_INIT(&e->commits.queue);
+    STAILQ_INIT(&e->announcements.queue);
     for (unsigned i = 0; i < ANNOUNCERS + COMMITTERS; i++) {
         e->batches[i] = calloc(1, sizeof(struct batch));
         if (e->batches[i] == NULL)

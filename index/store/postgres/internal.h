@@ -11,7 +11,7 @@
 #include "index/store/postgres/connection.h"
 #include "index/store/postgres/postgres_engine.h"
 
-#define READERS      2
+#define READERS      3
 #define ANNOUNCERS   1
 #define COMMITTERS   3
 #define CONNECTIONS  (READERS + ANNOUNCERS + COMMITTERS)
@@ -21,6 +21,7 @@
 #define LEASE_MARGIN 1500  /* ms that an index stops before others may think it dead */
 #define PATIENCE_MS  10000 /* that what can't be sent waits */
 #define SILENCE_MS   15000 /* that a statement may take before its connection counts as lost */
+#define SHARE_MIN    16
 #define WAITING_MAX  65536 /* readings, and changes: more are refused */
 
 enum statement_number {
@@ -84,6 +85,12 @@ struct batch; /* commits.c, as the next one */
 struct pending;
 STAILQ_HEAD(pending_queue, pending);
 
+/* Commits that wait for a batch. */
+struct backlog {
+    struct pending_queue queue;
+    unsigned n;
+};
+
 /* The lease, as the loop knows it. */
 struct lease {
     uint64_t instance; /* what orphans are marked with */
@@ -113,8 +120,8 @@ struct postgres_engine {
     struct request_queue waiting[REQUEST_KINDS];
     unsigned n_waiting;
     struct batch *batches[ANNOUNCERS + COMMITTERS]; /* of the connections after the readers */
-    struct pending_queue commits;                   /* that wait for a batch */
-    struct pending_queue announcements;
+    struct backlog commits;
+    struct backlog announcements;
     unsigned n_pending;
     uv_prepare_t prepare; /* sends what has gathered at the end of a turn */
     uv_timer_t tick;
@@ -151,6 +158,15 @@ extern const struct store_engine postgres_engine_calls;
 void postgres_send_soon(struct postgres_engine *e);
 /* The same, and once more a few ms later: something may have to wait for that. */
 void postgres_try_again_soon(struct postgres_engine *e);
+/* How many of what waits a connection should take, where so many can take some: each as many, so
+ * that the database works at all at once, but not less than what pays for a statement. */
+static inline unsigned postgres_share(unsigned n_waiting, unsigned n_idle)
+{
+    unsigned share = (n_waiting + n_idle - 1) / n_idle;
+
+    return share > SHARE_MIN ? share : SHARE_MIN;
+}
+
 /* The database can be reached, or not: logs a change. */
 void postgres_note_away(struct postgres_engine *e, const char *why);
 void postgres_note_here(struct postgres_engine *e);

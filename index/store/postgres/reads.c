@@ -15,20 +15,22 @@
 
 #define BATCH_MAX 512 /* keys of one statement */
 
+/* "= ANY" is what keeps each table's part small: connection.c, set_planner(). */
 static const struct statement statements[] = {
     [REQUEST_GET] = {STATEMENT_GET,
                      "SELECT u.i, k.rec FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
-                     "JOIN keys k ON k.key = u.key"},
+                     "JOIN keys k ON k.key = ANY($1::bytea[]) AND k.key = u.key"},
     [REQUEST_GET_ORPHAN] = {STATEMENT_GET_ORPHAN,
                             "SELECT u.i, o.orphan FROM unnest($1::bytea[], $2::int8[]) "
-                            "WITH ORDINALITY u(key, gen, i) "
-                            "JOIN orphans o ON o.key = u.key AND o.gen = u.gen"},
+                            "WITH ORDINALITY u(key, gen, i) JOIN orphans o "
+                            "ON o.key = ANY($1::bytea[]) AND o.key = u.key AND o.gen = u.gen"},
     [REQUEST_VIEW] = {STATEMENT_VIEW,
                       "SELECT u.i, k.rec, o.orphan, (SELECT max(x.time) FROM orphans x "
                       "WHERE x.key = u.key AND x.gen >= coalesce(k.gen, 0)) "
                       "FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
-                      "LEFT JOIN keys k ON k.key = u.key "
-                      "LEFT JOIN orphans o ON o.key = u.key AND o.gen = k.gen"},
+                      "LEFT JOIN keys k ON k.key = ANY($1::bytea[]) AND k.key = u.key "
+                      "LEFT JOIN orphans o ON o.key = ANY($1::bytea[]) AND o.key = u.key "
+                      "AND o.gen = k.gen"},
 };
 
 /* --- Values ----------------------------------------------------------------------------------- */
@@ -511,12 +513,13 @@ static const struct statement *make_arrays(struct reader_state *r)
     return &statements[r->kind];
 }
 
-static void send_kind(struct postgres_engine *e, struct reader_state *r, enum request_kind kind)
+static void send_kind(struct postgres_engine *e, struct reader_state *r, enum request_kind kind,
+                      size_t share)
 {
     bool lists = kind == REQUEST_LIST || kind == REQUEST_LIST_ORPHANS;
     const struct statement *statement;
 
-    take_waiting(e, r, kind, lists ? 1 : BATCH_MAX);
+    take_waiting(e, r, kind, lists ? 1 : share < BATCH_MAX ? share : BATCH_MAX);
     if (TAILQ_EMPTY(&r->asked))
         return;
     statement = lists ? listing_statement(TAILQ_FIRST(&r->asked), r) : make_arrays(r);
@@ -538,16 +541,25 @@ static int next_kind(const struct postgres_engine *e)
     return found;
 }
 
+static bool is_idle(const struct reader_state *r)
+{
+    return r->connection->state == CONNECTION_IDLE && TAILQ_EMPTY(&r->asked);
+}
+
 void reads_send(struct postgres_engine *e)
 {
+    unsigned n_idle = 0;
+
+    for (unsigned i = 0; i < READERS; i++)
+        n_idle += is_idle(&e->readers[i]);
     for (unsigned i = 0; i < READERS; i++) {
         struct reader_state *r = &e->readers[i];
         int kind = next_kind(e);
 
         if (kind < 0)
             return;
-        if (r->connection->state == CONNECTION_IDLE && TAILQ_EMPTY(&r->asked))
-            send_kind(e, r, (enum request_kind)kind);
+        if (is_idle(r))
+            send_kind(e, r, (enum request_kind)kind, postgres_share(e->n_waiting, n_idle--));
     }
 }
 
