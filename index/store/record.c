@@ -6,9 +6,11 @@
 
 #include "index/base/codec.h"
 #include "index/base/crc32c.h"
+#include "index/base/generation.h"
 
 #define VERSION     2
 #define PLAIN       1                              /* the version without a generation */
+#define BESIDE      3                              /* the one whose generation is beside it */
 #define KNOWN_FLAGS (RECORD_UNLINKED | RECORD_MD5) /* in memory */
 #define HEAD_SIZE   offsetof(struct record, meta)
 #define CRC_SIZE    4
@@ -44,20 +46,13 @@ static size_t put_meta(const struct record *record, unsigned char *out)
     return n + record->meta_len;
 }
 
-size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
+/* What comes after the time and the generation, but for the CRC. */
+static size_t put_rest(const struct record *record, unsigned char *out)
 {
     size_t n = 0;
 
-    assert(record->n_places >= 1 && record->n_places <= PLACES_MAX);
-    assert((record->flags & ~(unsigned)KNOWN_FLAGS) == 0 && record->meta_len <= RECORD_META_MAX);
-    out[n++] = record->generation > 0 ? VERSION : PLAIN;
-    out[n++] = (unsigned char)(record->flags | (record->meta_len > 0 ? RECORD_META : 0));
-    n += put_varint(out + n, record->size);
-    n += put_varint(out + n, record->time);
-    if (record->generation > 0) {
-        n += put_u64(out + n, record->generation);
+    if (record->generation > 0)
         n += put_u32(out + n, record->placed_by);
-    }
     if (record->flags & RECORD_MD5) {
         memcpy(out + n, record->md5, RECORD_MD5_SIZE);
         n += RECORD_MD5_SIZE;
@@ -65,9 +60,48 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
     out[n++] = (unsigned char)record->n_places;
     for (unsigned i = 0; i < record->n_places; i++)
         n += place_encode(&record->places[i], out + n);
-    if (record->meta_len > 0)
-        n += put_meta(record, out + n);
+    return record->meta_len > 0 ? n + put_meta(record, out + n) : n;
+}
+
+/* The version, the flags, and the size. */
+static size_t put_head(const struct record *record, unsigned version, unsigned flags,
+                       unsigned char *out)
+{
+    assert(record->n_places >= 1 && record->n_places <= PLACES_MAX);
+    assert((record->flags & ~(unsigned)KNOWN_FLAGS) == 0 && record->meta_len <= RECORD_META_MAX);
+    out[0] = (unsigned char)version;
+    out[1] = (unsigned char)(record->flags | flags | (record->meta_len > 0 ? RECORD_META : 0));
+    return 2 + put_varint(out + 2, record->size);
+}
+
+size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
+{
+    size_t n = put_head(record, record->generation > 0 ? VERSION : PLAIN, 0, out);
+
+    n += put_varint(out + n, record->time);
+    if (record->generation > 0)
+        n += put_u64(out + n, record->generation);
+    n += put_rest(record, out + n);
     return n + put_u32(out + n, crc32c(0, out, n));
+}
+
+static uint32_t crc_beside(const unsigned char *bytes, size_t n, uint64_t generation)
+{
+    unsigned char end[8];
+
+    put_u64(end, generation);
+    return crc32c(crc32c(0, bytes, n), end, sizeof(end));
+}
+
+size_t record_encode_beside(const struct record *record, unsigned char out[RECORD_MAX])
+{
+    bool has_time = record->time != generation_time(record->generation);
+    size_t n = put_head(record, BESIDE, has_time ? RECORD_TIME : 0, out);
+
+    if (has_time)
+        n += put_varint(out + n, record->time);
+    n += put_rest(record, out + n);
+    return n + put_u32(out + n, crc_beside(out, n, record->generation));
 }
 
 struct place place_decode(struct reader *in)
@@ -80,18 +114,13 @@ struct place place_decode(struct reader *in)
     return place;
 }
 
-/* What the version has and the flags say; in->bad tells whether it is bad. */
-static void get_head(struct reader *in, unsigned version, struct record *r)
+/* What comes after the time and the generation; in->bad tells whether it is bad. */
+static void get_rest(struct reader *in, struct record *r)
 {
     const unsigned char *bytes;
 
-    r->size = get_varint(in, UINT64_MAX);
-    r->time = get_varint(in, UINT64_MAX);
-    if (version != PLAIN && (bytes = get_bytes(in, 12)) != NULL) {
-        r->generation = load_u64(bytes);
-        r->placed_by = load_u32(bytes + 8);
-        in->bad = in->bad || r->generation == 0;
-    }
+    if (r->generation > 0 && (bytes = get_bytes(in, 4)) != NULL)
+        r->placed_by = load_u32(bytes);
     if ((r->flags & RECORD_MD5) && (bytes = get_bytes(in, RECORD_MD5_SIZE)) != NULL)
         memcpy(r->md5, bytes, RECORD_MD5_SIZE);
     r->n_places = get_byte(in);
@@ -109,10 +138,27 @@ static const unsigned char *get_meta(struct reader *in, unsigned *len)
     return get_bytes(in, *len);
 }
 
-/* `r` is filled in up to its metadata, and only that much of it is copied. */
-int record_decode(const unsigned char *bytes, size_t n, struct record *record)
+/* The end of a record of which `r` has what comes before get_rest(): `r` is filled in up to its
+ * metadata, and only that much of it is copied. */
+static int finish(struct reader *in, struct record *r, struct record *record)
 {
     const unsigned char *meta = NULL;
+
+    get_rest(in, r);
+    if (r->flags & RECORD_META)
+        meta = get_meta(in, &r->meta_len);
+    if (in->bad || in->at != in->end)
+        return -EBADMSG;
+    r->flags &= KNOWN_FLAGS;
+    memcpy(record, r, HEAD_SIZE);
+    if (meta != NULL)
+        memcpy(record->meta, meta, r->meta_len);
+    return 0;
+}
+
+int record_decode(const unsigned char *bytes, size_t n, struct record *record)
+{
+    const unsigned char *generation;
     struct reader in;
     struct record r;
     unsigned version;
@@ -126,16 +172,35 @@ int record_decode(const unsigned char *bytes, size_t n, struct record *record)
     if ((version != VERSION && version != PLAIN) ||
         (r.flags & ~(unsigned)(KNOWN_FLAGS | RECORD_META)) != 0)
         return version == 0 ? -EBADMSG : -ENOTSUP;
-    get_head(&in, version, &r);
-    if (r.flags & RECORD_META)
-        meta = get_meta(&in, &r.meta_len);
-    if (in.bad || in.at != in.end)
+    r.size = get_varint(&in, UINT64_MAX);
+    r.time = get_varint(&in, UINT64_MAX);
+    if (version != PLAIN && (generation = get_bytes(&in, 8)) != NULL) {
+        r.generation = load_u64(generation);
+        in.bad = in.bad || r.generation == 0;
+    }
+    return finish(&in, &r, record);
+}
+
+int record_decode_beside(const unsigned char *bytes, size_t n, uint64_t generation,
+                         struct record *record)
+{
+    struct reader in;
+    struct record r;
+    unsigned version;
+
+    if (n < 2 + CRC_SIZE ||
+        load_u32(bytes + n - CRC_SIZE) != crc_beside(bytes, n - CRC_SIZE, generation))
         return -EBADMSG;
-    r.flags &= KNOWN_FLAGS;
-    memcpy(record, &r, HEAD_SIZE);
-    if (meta != NULL)
-        memcpy(record->meta, meta, r.meta_len);
-    return 0;
+    in = (struct reader){.at = bytes, .end = bytes + n - CRC_SIZE};
+    memset(&r, 0, HEAD_SIZE);
+    version = get_byte(&in);
+    r.flags = get_byte(&in);
+    if (version != BESIDE || (r.flags & ~(unsigned)(KNOWN_FLAGS | RECORD_META | RECORD_TIME)) != 0)
+        return version == 0 ? -EBADMSG : -ENOTSUP;
+    r.size = get_varint(&in, UINT64_MAX);
+    r.generation = generation;
+    r.time = r.flags & RECORD_TIME ? get_varint(&in, UINT64_MAX) : generation_time(generation);
+    return finish(&in, &r, record);
 }
 
 uint64_t record_peek_generation(const unsigned char *bytes, size_t n)

@@ -12,7 +12,11 @@
  *     varint   length of the metadata, 1 to RECORD_META_MAX, metadata: with RECORD_META
  *     u32      CRC-32C of all before, little-endian
  *
- * Varints are LEB128. A newer form has another version, or one more flag for what it adds. */
+ * Varints are LEB128. A newer form has another version, or one more flag for what it adds.
+ *
+ * Version 3 is for a table that keeps the generation beside the record: it has none, and the time
+ * only with RECORD_TIME, else it is the generation's. The CRC is of the generation, too, as if it
+ * came before it. */
 #ifndef MKV_STORE_RECORD_H
 #define MKV_STORE_RECORD_H
 
@@ -31,7 +35,8 @@
 enum record_flags {
     RECORD_UNLINKED = 1,
     RECORD_MD5 = 2,
-    RECORD_META = 4 /* of the binary form alone: in memory, meta_len says it */
+    RECORD_META = 4, /* of the binary form alone, as the next: in memory, meta_len says it */
+    RECORD_TIME = 8  /* of version 3 */
 };
 
 struct record {
@@ -74,6 +79,11 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
 /* Reads `n` bytes. 0; -ENOTSUP for a version or flag of a newer mkv; -EBADMSG for anything that
  * record_encode() can't have written. *record is untouched on failure. */
 int record_decode(const unsigned char *bytes, size_t n, struct record *record);
+
+/* The same of version 3, whose generation is kept beside it. */
+size_t record_encode_beside(const struct record *record, unsigned char out[RECORD_MAX]);
+int record_decode_beside(const unsigned char *bytes, size_t n, uint64_t generation,
+                         struct record *record);
 
 /* The generation in a binary form, whose beginning is enough and whose checksum isn't looked at; 0:
  * none, or these are no such bytes. */

@@ -4,9 +4,8 @@
  *     postgres_bench [--keys N] [--store URI] [--filled] [--in-flight N] [--strict]
  *
  * The targets are those at a million keys on 2 cores, which the server has a part of. --store: a
- * database in place of the own server, which lies in TMPDIR: give that a disk. --filled: it
- * has the keys of a run before. --strict: a target
- * that is missed makes it exit 1. */
+ * database in place of the own server, which lies in TMPDIR: give that a disk. --filled: it has the
+ * keys of a run before. --strict: a target that is missed makes it exit 1. */
 #include <getopt.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -427,10 +426,13 @@ static void open_store(struct bench *b, struct postgres_server *server, const ch
         .name = "bench", .sync = true, .shared = {.copies = 3, .subvolumes = 1}};
     int rc;
 
-    if (uri == NULL)
+    if (uri == NULL) {
         postgres_server_new_database(server, b->uri);
-    else
+        free(postgres_sql(b->uri, "ALTER SYSTEM SET max_wal_size = '4GB'"));
+        free(postgres_sql(b->uri, "SELECT pg_reload_conf()"));
+    } else {
         snprintf(b->uri, sizeof(b->uri), "%s", uri);
+    }
     options.uri = b->uri;
     STOREBOX_CHECK(uv_loop_init(&b->loop) == 0, "no loop");
     rc = postgres_engine_open(&b->loop, &options, &b->store);

@@ -50,6 +50,12 @@ static void assert_round_trip(const struct record *record)
     assert_same(record, &seen);
     assert_int_equal(record_peek_generation(bytes, n), record->generation);
     assert_int_equal(record_is_unlinked(bytes, n), (record->flags & RECORD_UNLINKED) != 0);
+    n = record_encode_beside(record, bytes);
+    assert_true(n <= RECORD_MAX);
+    memset(&seen, 0xa5, sizeof(seen));
+    assert_int_equal(record_decode_beside(bytes, n, record->generation, &seen), 0);
+    assert_same(record, &seen);
+    assert_int_equal(record_is_unlinked(bytes, n), (record->flags & RECORD_UNLINKED) != 0);
     memset(&seen, 0xa5, sizeof(seen));
     record_copy(&seen, record);
     assert_same(record, &seen);
@@ -184,6 +190,36 @@ static void test_record_decode_refuses_any_changed_bit(void **state)
     assert_int_equal(kept.size, 42);
 }
 
+/* A bit of the generation beside it, too; and neither of the two forms passes for the other. */
+static void test_record_beside_its_generation(void **state)
+{
+    struct record record = sample();
+    unsigned char bytes[RECORD_MAX];
+    struct record kept = {.size = 42};
+    size_t n;
+
+    (void)state;
+    n = record_encode(&record, bytes);
+    assert_true(record_decode_beside(bytes, n, record.generation, &kept) < 0);
+    n = record_encode_beside(&record, bytes);
+    assert_true(record_decode(bytes, n, &kept) < 0);
+    for (size_t bit = 0; bit < n * 8; bit++) {
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        assert_true(record_decode_beside(bytes, n, record.generation, &kept) < 0);
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    for (unsigned bit = 0; bit < 64; bit++)
+        assert_int_equal(
+            record_decode_beside(bytes, n, record.generation ^ (uint64_t)1 << bit, &kept),
+            -EBADMSG);
+    for (size_t len = 0; len < n; len++)
+        assert_int_equal(record_decode_beside(bytes, len, record.generation, &kept), -EBADMSG);
+    assert_int_equal(kept.size, 42);
+    record.time = record.generation >> 16; /* the usual case: it isn't written again */
+    assert_int_equal(record_encode_beside(&record, bytes), n - 6);
+    assert_round_trip(&record);
+}
+
 static void test_record_decode_refuses_any_other_length(void **state)
 {
     struct record record = sample();
@@ -261,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_record_is_compact),
         cmocka_unit_test(test_record_decode_refuses_any_changed_bit),
         cmocka_unit_test(test_record_decode_refuses_any_other_length),
+        cmocka_unit_test(test_record_beside_its_generation),
         cmocka_unit_test(test_record_decode_judges_content_behind_a_right_checksum),
     };
 

@@ -329,7 +329,7 @@ static int add_key(struct build *build, const void *key, size_t len, const struc
         return rc;
     rc = row_begin(b, 3, key, len, record->generation);
     if (rc == 0)
-        rc = add_field(b, value, record_encode(record, value));
+        rc = add_field(b, value, record_encode_beside(record, value));
     if (record->flags & RECORD_UNLINKED)
         b->n_unlinked++;
     else

@@ -9,7 +9,8 @@
 
 #include "index/base/buf.h"
 
-/* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. */
+/* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. By
+ * "owner + 0" no index is used: it would find all that this index owns. */
 static const struct kind {
     const char *name; /* of the part whose rows are counted */
     unsigned columns;
@@ -18,18 +19,22 @@ static const struct kind {
 } kinds[CHANGE_KINDS] = {
     [KEY_INSERT] = {"ki", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS, "key, gen, val",
                     "ki AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A)"},
-    [KEY_UPDATE] = {"ku", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS,
-                    "key, gen, was, val",
+    [KEY_UPDATE] = {"ku",
+                    1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_WAS | 1U << COLUMN_IS |
+                        1U << COLUMN_WAS_GEN,
+                    "key, gen, was, val, was_gen",
                     "ku AS (UPDATE keys k SET gen = u.gen, rec = u.val FROM @A "
-                    "WHERE k.key = ANY(@K) AND k.key = u.key AND k.rec = u.was RETURNING 1)"},
-    [KEY_DELETE] = {"kd", 1U << COLUMN_KEY | 1U << COLUMN_WAS, "key, was",
-                    "kd AS (DELETE FROM keys k USING @A WHERE k.key = ANY(@K) AND k.key = u.key "
+                    "WHERE k.key = ANY(@K) AND k.key = u.key AND k.gen = u.was_gen "
                     "AND k.rec = u.was RETURNING 1)"},
+    [KEY_DELETE] = {"kd", 1U << COLUMN_KEY | 1U << COLUMN_WAS | 1U << COLUMN_WAS_GEN,
+                    "key, was, was_gen",
+                    "kd AS (DELETE FROM keys k USING @A WHERE k.key = ANY(@K) AND k.key = u.key "
+                    "AND k.gen = u.was_gen AND k.rec = u.was RETURNING 1)"},
     [KEY_SET] = {"ks", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS, "key, gen, val",
-                 "ko AS (SELECT k.key, k.rec FROM keys k WHERE k.key = ANY(@K) FOR UPDATE), "
+                 "ko AS (SELECT k.key, k.gen, k.rec FROM keys k WHERE k.key = ANY(@K) FOR UPDATE), "
                  "kt AS (UPDATE keys k SET gen = u.gen, rec = u.val FROM @A "
                  "JOIN ko ON ko.key = u.key WHERE k.key = ANY(@K) AND k.key = u.key "
-                 "AND k.rec = ko.rec RETURNING 1), "
+                 "AND k.gen = ko.gen AND k.rec = ko.rec RETURNING 1), "
                  "kn AS (INSERT INTO keys (key, gen, rec) SELECT u.key, u.gen, u.val FROM @A "
                  "WHERE NOT EXISTS (SELECT 1 FROM ko WHERE ko.key = u.key) "
                  "ORDER BY u.key ON CONFLICT DO NOTHING RETURNING 1), "
@@ -77,11 +82,11 @@ static const struct kind {
         {"wu", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
          "key, gen, val, time",
          "wu AS (UPDATE orphans o SET time = u.time, orphan = u.val FROM @A "
-         "WHERE o.key = ANY(@K) AND o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 "
+         "WHERE o.key = ANY(@K) AND o.key = u.key AND o.gen = u.gen AND o.owner + 0 = $4::int8 "
          "AND o.held >= 0 RETURNING 1)"},
     [OWN_DELETE] = {"wd", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
                     "wd AS (DELETE FROM orphans o USING @A WHERE o.key = ANY(@K) AND o.key = u.key "
-                    "AND o.gen = u.gen AND o.owner = $4::int8 "
+                    "AND o.gen = u.gen AND o.owner + 0 = $4::int8 "
                     "AND o.held >= 0 RETURNING 1)"},
 };
 
@@ -109,7 +114,7 @@ unsigned change_columns(enum change_kind kind)
 
 static const char *type_of(enum change_column column)
 {
-    return column == COLUMN_GEN || column == COLUMN_TIME ? "int8[]" : "bytea[]";
+    return change_column_is_number(column) ? "int8[]" : "bytea[]";
 }
 
 /* unnest() of the kind's arrays, whose first parameter is `first`. */

@@ -2,14 +2,15 @@
 #ifndef MKV_POSTGRES_COMMIT_SQL_H
 #define MKV_POSTGRES_COMMIT_SQL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a change does, by what it expects. Each kind has arrays of its own: key; generation; what
  * was; what is to be; time. */
 enum change_kind {
     KEY_INSERT,    /* of a key that is missing: key, gen, rec */
-    KEY_UPDATE,    /* key, was, rec, gen */
-    KEY_DELETE,    /* key, was */
+    KEY_UPDATE,    /* key, gen, was, rec, what gen was */
+    KEY_DELETE,    /* key, was, what gen was */
     KEY_SET,       /* whatever there is: key, gen, rec */
     KEY_UNSET,     /* key */
     KEY_ABSENT,    /* there is none, and there is to be none: key */
@@ -24,7 +25,21 @@ enum change_kind {
     CHANGE_KINDS
 };
 
-enum change_column { COLUMN_KEY, COLUMN_GEN, COLUMN_WAS, COLUMN_IS, COLUMN_TIME, CHANGE_COLUMNS };
+enum change_column {
+    COLUMN_KEY,
+    COLUMN_GEN,
+    COLUMN_WAS,
+    COLUMN_IS,
+    COLUMN_TIME,
+    COLUMN_WAS_GEN,
+    CHANGE_COLUMNS
+};
+
+/* Whether a column is of numbers; else it is of bytes. */
+static inline bool change_column_is_number(unsigned column)
+{
+    return column == COLUMN_GEN || column == COLUMN_TIME || column == COLUMN_WAS_GEN;
+}
 
 /* Parameters before the arrays: the session's number, its token before and after, this index's
  * instance, and what the counts of keys, unlinked keys and orphans change by. */

@@ -35,6 +35,7 @@ struct pending_change {
     enum change_kind kind;
     struct span columns[CHANGE_COLUMNS]; /* of key, was and is */
     uint64_t generation;
+    uint64_t was_generation;
     uint64_t time;
     struct counts delta;
 };
@@ -115,7 +116,7 @@ static int add_record(struct pending *p, struct span *span, const struct record 
 {
     unsigned char bytes[RECORD_MAX];
 
-    return record == NULL ? 0 : add_span(p, span, bytes, record_encode(record, bytes));
+    return record == NULL ? 0 : add_span(p, span, bytes, record_encode_beside(record, bytes));
 }
 
 static int add_orphan(struct pending *p, struct span *span, const struct orphan *orphan)
@@ -142,6 +143,7 @@ static int prepare_key(struct pending *p, struct pending_change *to, const struc
 
     to->kind = kind_of_key(c);
     to->generation = c->record != NULL ? c->record->generation : 0;
+    to->was_generation = was != NULL ? was->generation : 0;
     if (to->kind != KEY_UNSET)
         count_record(&to->delta, c->record, 1);
     count_record(&to->delta, was, -1);
@@ -330,10 +332,9 @@ static void begin_arrays(struct batch *b)
 {
     for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
         for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
-            bool is_number = column == COLUMN_GEN || column == COLUMN_TIME;
-
             if ((b->kinds >> kind & 1) && (change_columns(kind) >> column & 1))
-                array_begin(&b->arrays[kind][column], is_number ? ARRAY_I64 : ARRAY_BYTES);
+                array_begin(&b->arrays[kind][column],
+                            change_column_is_number(column) ? ARRAY_I64 : ARRAY_BYTES);
         }
     }
 }
@@ -349,6 +350,8 @@ static void add_change(struct batch *b, const struct pending *p, const struct pe
             array_add_i64(&arrays[column], c->generation);
         else if (column == COLUMN_TIME)
             array_add_i64(&arrays[column], c->time);
+        else if (column == COLUMN_WAS_GEN)
+            array_add_i64(&arrays[column], c->was_generation);
         else
             array_add(&arrays[column], bytes_of(p, c->columns[column]), c->columns[column].len);
     }

@@ -105,22 +105,6 @@ bool connection_run(PGconn *pg, const char *sql, char error[256])
     return done;
 }
 
-/* Each statement names the keys it is about (key = ANY), and there is one index that has them. So
- * the plan is the same one whatever the table's size was when it was made: the rows of these keys
- * by the index, hashed with what is to be done to them. A nested loop may read all of a table that
- * was thought to be empty, again and again. What a database that isn't PostgreSQL lacks of this, it
- * does without. */
-static void set_planner(PGconn *pg)
-{
-    static const char *const settings[] = {
-        "SET enable_nestloop = off", "SET enable_mergejoin = off", "SET enable_seqscan = off",
-        "SET plan_cache_mode = force_generic_plan", "SET jit = off"};
-    char ignored[256];
-
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        connection_run(pg, settings[i], ignored);
-}
-
 PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char error[256])
 {
     static const char settings[] = "SET search_path = mkv; SET statement_timeout = 12000; "
@@ -156,8 +140,26 @@ PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char erro
         PQfinish(pg);
         return NULL;
     }
-    set_planner(pg);
     return pg;
+}
+
+/* Each statement of the loop names the keys it is about (key = ANY), and there is one index that
+ * has them. So the plan is the same one whatever the table's size was when it was made: the rows of
+ * these keys by the index, hashed with what is to be done to them. A nested loop may read all of a
+ * table that was thought to be empty, again and again. What a database that isn't PostgreSQL lacks
+ * of this, it does without. */
+static void set_planner(PGconn *pg)
+{
+    static const char *const settings[] = {"SET enable_nestloop = off",
+                                           "SET enable_mergejoin = off",
+                                           "SET enable_seqscan = off",
+                                           "SET enable_bitmapscan = off",
+                                           "SET plan_cache_mode = force_generic_plan",
+                                           "SET jit = off"};
+    char ignored[256];
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        connection_run(pg, settings[i], ignored);
 }
 
 static void connect_cb(struct control_job *job)
@@ -168,6 +170,8 @@ static void connect_cb(struct control_job *job)
     if (atomic_load(&c->engine->is_ending)) /* each attempt may take seconds */
         return;
     c->made = connection_make(c->engine, c->is_lazy, c->error);
+    if (c->made != NULL)
+        set_planner(c->made);
     if (c->made != NULL && c->is_session && lease_fence(c, c->made) < 0) {
         PQfinish(c->made);
         c->made = NULL;
@@ -261,6 +265,7 @@ static bool is_prepared(const struct connection *c, unsigned number)
 static int put(struct connection *c)
 {
     static const int binary[PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                                1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                                1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const struct parameters *p = c->parameters;

@@ -16,7 +16,7 @@
 
 #include "index/store/postgres/control.h"
 
-#define PARAMETERS_MAX 48
+#define PARAMETERS_MAX 64
 #define STATEMENTS_MAX 16416 /* that a connection can have prepared */
 
 struct postgres_engine;

@@ -10,9 +10,10 @@
 #define PAGE_MAX     2000
 
 static const struct statement list_all = {
-    STATEMENT_LIST, "SELECT key, rec FROM keys WHERE key >= $1::bytea ORDER BY key LIMIT $2::int8"};
+    STATEMENT_LIST,
+    "SELECT key, rec, gen FROM keys WHERE key >= $1::bytea ORDER BY key LIMIT $2::int8"};
 static const struct statement list_to = {
-    STATEMENT_LIST_TO, "SELECT key, rec FROM keys WHERE key >= $1::bytea AND key < $3::bytea "
+    STATEMENT_LIST_TO, "SELECT key, rec, gen FROM keys WHERE key >= $1::bytea AND key < $3::bytea "
                        "ORDER BY key LIMIT $2::int8"};
 static const struct statement orphans_all = {STATEMENT_LIST_ORPHANS,
                                              "SELECT key, gen, orphan FROM orphans "

@@ -18,14 +18,14 @@
 /* "= ANY" is what keeps each table's part small: connection.c, set_planner(). */
 static const struct statement statements[] = {
     [REQUEST_GET] = {STATEMENT_GET,
-                     "SELECT u.i, k.rec FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
+                     "SELECT u.i, k.rec, k.gen FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
                      "JOIN keys k ON k.key = ANY($1::bytea[]) AND k.key = u.key"},
     [REQUEST_GET_ORPHAN] = {STATEMENT_GET_ORPHAN,
                             "SELECT u.i, o.orphan FROM unnest($1::bytea[], $2::int8[]) "
                             "WITH ORDINALITY u(key, gen, i) JOIN orphans o "
                             "ON o.key = ANY($1::bytea[]) AND o.key = u.key AND o.gen = u.gen"},
     [REQUEST_VIEW] = {STATEMENT_VIEW,
-                      "SELECT u.i, k.rec, o.orphan, (SELECT max(x.time) FROM orphans x "
+                      "SELECT u.i, k.rec, k.gen, o.orphan, (SELECT max(x.time) FROM orphans x "
                       "WHERE x.key = u.key AND x.gen >= coalesce(k.gen, 0)) "
                       "FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
                       "LEFT JOIN keys k ON k.key = ANY($1::bytea[]) AND k.key = u.key "
@@ -67,7 +67,8 @@ int reads_record(const PGresult *result, int row, int column, const void *key, s
 
     if (value == NULL)
         return UV_ENOENT;
-    rc = record_decode((const unsigned char *)value, n, record);
+    rc = record_decode_beside((const unsigned char *)value, n, number_at(result, row, column + 1),
+                              record);
     return rc < 0 ? damaged("a record", rc, key, len) : 0;
 }
 
@@ -239,10 +240,10 @@ static int read_view(const struct store_request *q, const PGresult *result, int 
     if (rc < 0 && rc != UV_ENOENT)
         return rc;
     store_view_begin(view, rc == 0);
-    rc = reads_orphan(result, row, 2, q->key, q->len, &view->orphan);
+    rc = reads_orphan(result, row, 3, q->key, q->len, &view->orphan);
     if (rc == UV_ENOENT)
         view->orphan.n_places = 0;
-    view->latest = number_at(result, row, 3);
+    view->latest = number_at(result, row, 4);
     return rc == UV_ENOENT ? 0 : rc;
 }
 
@@ -393,33 +394,53 @@ static bool knows(const struct postgres_engine *e, const struct place *places, u
     return true;
 }
 
-static bool knows_row(const struct postgres_engine *e, const PGresult *result, int row, int column,
-                      bool is_orphan)
+static bool knows_record(const struct postgres_engine *e, const PGresult *result, int row)
 {
+    struct record record;
+    size_t n;
+    const char *value = reads_value(result, row, 1, &n);
+
+    return value == NULL ||
+           record_decode_beside((const unsigned char *)value, n, number_at(result, row, 2),
+                                &record) < 0 ||
+           knows(e, record.places, record.n_places);
+}
+
+static bool knows_orphan(const struct postgres_engine *e, const PGresult *result, int row,
+                         int column)
+{
+    struct orphan orphan;
     size_t n;
     const char *value = reads_value(result, row, column, &n);
-    struct record record;
-    struct orphan orphan;
 
-    if (value == NULL)
-        return true;
-    if (is_orphan)
-        return orphan_decode((const unsigned char *)value, n, &orphan) < 0 ||
-               knows(e, orphan.places, orphan.n_places);
-    return record_decode((const unsigned char *)value, n, &record) < 0 ||
-           knows(e, record.places, record.n_places);
+    return value == NULL || orphan_decode((const unsigned char *)value, n, &orphan) < 0 ||
+           knows(e, orphan.places, orphan.n_places);
+}
+
+static bool knows_row(const struct reader_state *r, const PGresult *result, int row)
+{
+    const struct postgres_engine *e = r->connection->engine;
+
+    switch (r->kind) {
+    case REQUEST_GET_ORPHAN:
+        return knows_orphan(e, result, row, 1);
+    case REQUEST_LIST_ORPHANS:
+        return knows_orphan(e, result, row, 2);
+    case REQUEST_VIEW:
+        return knows_record(e, result, row) && knows_orphan(e, result, row, 3);
+    case REQUEST_GET:
+    case REQUEST_LIST:
+    case REQUEST_NAME:
+    case REQUEST_KINDS:
+        break;
+    }
+    return knows_record(e, result, row);
 }
 
 static bool knows_all(const struct reader_state *r, const PGresult *result)
 {
-    const struct postgres_engine *e = r->connection->engine;
-    bool orphans = r->kind == REQUEST_GET_ORPHAN || r->kind == REQUEST_LIST_ORPHANS;
-    int column = PQnfields(result) == 3 ? 2 : 1; /* a listing of orphans has the generation */
-
     for (int i = 0; i < PQntuples(result); i++) {
-        if (!knows_row(e, result, i, column, orphans) ||
-            (r->kind == REQUEST_VIEW &&
-             (!knows_row(e, result, i, 1, false) || !knows_row(e, result, i, 2, true))))
+        if (!knows_row(r, result, i))
             return false;
     }
     return true;
