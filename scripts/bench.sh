@@ -5,6 +5,7 @@
 #     scripts/bench.sh [--seconds N] [--base MKV]
 #     scripts/bench.sh --maintenance [--files N] [--cold]
 #     scripts/bench.sh --s3 [--seconds N] [--files N] [--large MIB]
+#     scripts/bench.sh --store URI [--seconds N]
 #
 # Each measurement takes N seconds (5), three times. MKV is another build of mkv, to compare the
 # DELETEs of this one with.
@@ -15,6 +16,9 @@
 #
 # --s3 measures S3 next to the native API: small values, one of MIB (1024), a multipart upload, and
 # lists of N keys (1,000,000).
+#
+# --store measures an index whose table is in that database, which must be an empty one, next to one
+# that has it in a directory.
 #
 # Needs wrk, which `scripts/deps.sh --test` installs. Its data and ports are temporary.
 set -euo pipefail
@@ -30,6 +34,7 @@ seconds=5
 other=
 maintenance=
 s3=
+uri=
 large=1024
 files=1000000
 cold=
@@ -39,6 +44,7 @@ while [ $# -gt 0 ]; do
         --base) other=$(realpath -e "${2:?}") && shift ;;
         --maintenance) maintenance=yes ;;
         --s3) s3=yes ;;
+        --store) uri=${2:?} && shift ;;
         --large) large=${2:?} && shift ;;
         --files) files=${2:?} && shift ;;
         --cold) cold=yes ;;
@@ -63,7 +69,7 @@ pids=()
 finish()
 {
     local cluster
-    for cluster in cluster unsynced triple base s3; do
+    for cluster in cluster unsynced triple base s3 store; do
         "$root/scripts/teardown.sh" --dir "$dir/$cluster" >/dev/null || true
     done
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
@@ -328,6 +334,25 @@ bench_gib() # PORT of an index with --replicas 3
     echo "  memory of index and front        $(peak_mib "$(cut -d' ' -f1 "$dir/triple/run/index.pid")") MiB at most"
 }
 
+# An index whose table is in a database, next to one that has it in a directory.
+bench_store() # PORT: eight of them
+{
+    local own=http://127.0.0.1:$1 shared=http://127.0.0.1:$(($1 + 4)) url
+
+    write_put_script
+    bring_up cluster 3 "$1"
+    bring_up store 3 $(($1 + 4)) --store "$uri"
+    for url in "$own" "$shared"; do
+        curl -sS -f -X PUT -d bigswag "$url/present"
+    done
+    echo "with the table in a database, next to one in a directory:"
+    ratio "  present key (302)" "$shared/present" "$own/present"
+    ratio "  missing key" "$shared/missing" "$own/missing"
+    ratio_of put_rate "  PUT of 1 KiB, 1 client" 1 "$shared" "$own"
+    ratio_of put_rate "  PUT of 1 KiB, 64 clients" 64 "$shared" "$own"
+    ratio_of delete_rate "  DELETE, 64 clients" 64 "$shared" "$own"
+}
+
 thrash() # URL: operations per second
 {
     "$root/build/release/thrasher" --url "$1" --clients 16 --count 5000 | tee -a "$dir/thrash.log" |
@@ -372,6 +397,10 @@ main()
     fi
     if [ -n "$s3" ]; then
         bench_s3 "$port"
+        return
+    fi
+    if [ -n "$uri" ]; then
+        bench_store "$port"
         return
     fi
     local front=http://127.0.0.1:$port direct=http://127.0.0.1:$((port + 8)) plain=http://127.0.0.1:$((port + 9))
