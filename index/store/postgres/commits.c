@@ -20,6 +20,7 @@
 
 #define BATCH_COMMITS 256
 #define BATCH_BYTES   (1UL << 20)
+#define BATCH_WORTH   4 /* commits */
 #define TRIES_MAX     30
 #define SQL_MAX       (1U << CHANGE_KINDS)
 
@@ -636,17 +637,24 @@ static void send_batch(struct postgres_engine *e, struct connection *c, struct b
         lose(c);
 }
 
-/* Those of `n` connections from the first one on that are idle take of what waits. */
+/* Those of `n` connections from the first one on that are idle take of what waits. The more
+ * batches are on their way, the more is to wait for the next one: what comes meanwhile goes
+ * together, and a batch costs the database more than some of its commits. */
 static void send_all(struct postgres_engine *e, struct connection *first, unsigned n,
                      struct backlog *waiting)
 {
     unsigned n_idle = 0;
+    unsigned n_busy = 0;
 
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         n_idle += is_idle(&first[i]);
-    for (unsigned i = 0; i < n && waiting->n > 0; i++) {
-        if (is_idle(&first[i]))
+        n_busy += first[i].state == CONNECTION_BUSY;
+    }
+    for (unsigned i = 0; i < n && waiting->n > n_busy * BATCH_WORTH; i++) {
+        if (is_idle(&first[i])) {
             send_batch(e, &first[i], waiting, n_idle--);
+            n_busy++;
+        }
     }
 }
 
