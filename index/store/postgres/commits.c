@@ -1,6 +1,6 @@
-/* Changes on their way. A commit is kept as what its changes do (commit_sql.h), and waits; each
- * idle session takes what waits, as one batch, one statement, one transaction. Commits that change
- * the same row go in different batches.
+/* Changes on their way. A commit waits (pending.h); each idle session takes its share of what
+ * waits, as one batch (batch.h), one statement, one transaction. Commits that change the same row
+ * go in different batches.
  *
  * Happy path: all of the batch's changes find what they expect, and all of its commits have ended.
  *
@@ -11,420 +11,12 @@
  * connection, which also tells whether the statement was carried out (lease_fence()); until then
  * the commits haven't ended. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "index/base/log.h"
-#include "index/store/key_order.h"
-#include "index/store/postgres/commit_sql.h"
-#include "index/store/postgres/internal.h"
+#include "index/store/postgres/batch.h"
 
-#define BATCH_COMMITS 256
-#define BATCH_BYTES   (1UL << 20)
-#define BATCH_WORTH   4 /* commits */
-#define TRIES_MAX     30
-#define SQL_MAX       (1U << CHANGE_KINDS)
-
-static_assert(STATEMENT_CHANGE + SQL_MAX <= STATEMENTS_MAX, "each has a number");
-
-/* A piece of a pending's bytes. */
-struct span {
-    uint32_t at;
-    uint32_t len;
-};
-
-struct pending_change {
-    enum change_kind kind;
-    struct span columns[CHANGE_COLUMNS]; /* of key, was and is */
-    uint64_t generation;
-    uint64_t was_generation;
-    uint64_t time;
-    struct counts delta;
-};
-
-struct pending {
-    STAILQ_ENTRY(pending) link;
-    struct store_commit *commit;
-    bool is_announcement;
-    unsigned most; /* commits that its batch may have; 0: it doesn't matter */
-    unsigned tries;
-    uint64_t not_before; /* loop time */
-    uint64_t until;      /* loop time at which it is given up, unless it is on its way */
-    struct buf bytes;
-    size_t n;
-    struct pending_change changes[STORE_CHANGES_MAX];
-};
-
-struct row {
-    const struct pending *pending;
-    const struct pending_change *change;
-};
-
-struct batch {
-    struct pending_queue commits;
-    unsigned n;
-    unsigned most; /* commits */
-    size_t bytes;
-    unsigned kinds;
-    struct counts delta;
-    struct array arrays[CHANGE_KINDS][CHANGE_COLUMNS];
-    struct slots rows; /* that it changes, each a struct pending_change */
-    struct row sorted[BATCH_COMMITS * STORE_CHANGES_MAX];
-    char head[COMMIT_HEAD][8];
-    struct parameters parameters;
-    uint64_t token; /* that it leaves */
-};
-
-static struct statement *sqls[SQL_MAX]; /* made when first needed, kept for good */
-
-/* --- What a change does ----------------------------------------------------------------------- */
-
-static enum change_kind kind_of_key(const struct store_change *c)
-{
-    switch (c->expect) {
-    case STORE_NOTHING:
-        return c->record != NULL ? KEY_INSERT : KEY_ABSENT;
-    case STORE_EXACTLY:
-        return c->record != NULL ? KEY_UPDATE : KEY_DELETE;
-    case STORE_ANYTHING:
-    case STORE_OWN:
-        break;
-    }
-    return c->record != NULL ? KEY_SET : KEY_UNSET;
-}
-
-static enum change_kind kind_of_orphan(const struct store_change *c)
-{
-    switch (c->expect) {
-    case STORE_NOTHING:
-        return c->orphan != NULL ? ORPHAN_INSERT : ORPHAN_ABSENT;
-    case STORE_EXACTLY:
-        return c->orphan != NULL ? ORPHAN_UPDATE : ORPHAN_DELETE;
-    case STORE_OWN:
-        return c->orphan != NULL ? OWN_UPDATE : OWN_DELETE;
-    case STORE_ANYTHING:
-        break;
-    }
-    return c->orphan != NULL ? ORPHAN_SET : ORPHAN_UNSET;
-}
-
-static int add_span(struct pending *p, struct span *span, const void *bytes, size_t n)
-{
-    *span = (struct span){(uint32_t)buf_size(&p->bytes), (uint32_t)n};
-    return buf_append(&p->bytes, bytes, n) < 0 ? UV_ENOMEM : 0;
-}
-
-static int add_record(struct pending *p, struct span *span, const struct record *record)
-{
-    unsigned char bytes[RECORD_MAX];
-
-    return record == NULL ? 0 : add_span(p, span, bytes, record_encode_beside(record, bytes));
-}
-
-static int add_orphan(struct pending *p, struct span *span, const struct orphan *orphan)
-{
-    unsigned char bytes[ORPHAN_MAX];
-
-    return orphan == NULL ? 0 : add_span(p, span, bytes, orphan_encode(orphan, bytes));
-}
-
-static void count_record(struct counts *delta, const struct record *record, int64_t by)
-{
-    if (record == NULL)
-        return;
-    if (record->flags & RECORD_UNLINKED)
-        delta->unlinked += by;
-    else
-        delta->keys += by;
-}
-
-static int prepare_key(struct pending *p, struct pending_change *to, const struct store_change *c)
-{
-    const struct record *was = c->expect == STORE_EXACTLY ? c->was : NULL;
-    int rc;
-
-    to->kind = kind_of_key(c);
-    to->generation = c->record != NULL ? c->record->generation : 0;
-    to->was_generation = was != NULL ? was->generation : 0;
-    if (to->kind != KEY_UNSET)
-        count_record(&to->delta, c->record, 1);
-    count_record(&to->delta, was, -1);
-    rc = add_record(p, &to->columns[COLUMN_WAS], was);
-    return rc < 0 ? rc : add_record(p, &to->columns[COLUMN_IS], c->record);
-}
-
-static int prepare_orphan(struct pending *p, struct pending_change *to,
-                          const struct store_change *c)
-{
-    const struct orphan *was = c->expect == STORE_EXACTLY ? c->orphan_was : NULL;
-    int rc;
-
-    to->kind = kind_of_orphan(c);
-    to->generation = c->generation;
-    to->time = c->orphan != NULL ? orphan_time(c->orphan, c->generation) : 0;
-    if (!blob_time_counts(to->time))
-        to->time = 0; /* the column is what store_view() goes by */
-    to->delta.orphans = to->kind == ORPHAN_INSERT;
-    if (to->kind == ORPHAN_DELETE || to->kind == OWN_DELETE)
-        to->delta.orphans = -1;
-    rc = add_orphan(p, &to->columns[COLUMN_WAS], was);
-    return rc < 0 ? rc : add_orphan(p, &to->columns[COLUMN_IS], c->orphan);
-}
-
-static int prepare(struct pending *p, const struct store_change *c)
-{
-    struct pending_change *to = &p->changes[p->n++];
-    int rc;
-
-    assert(memchr(c->key, '\0', c->len) == NULL && c->len >= 1 && c->len <= STORE_KEY_MAX);
-    *to = (struct pending_change){.time = 0};
-    rc = add_span(p, &to->columns[COLUMN_KEY], c->key, c->len);
-    if (rc < 0)
-        return rc;
-    return c->space == STORE_KEYS ? prepare_key(p, to, c) : prepare_orphan(p, to, c);
-}
-
-static void pending_free(struct pending *p)
-{
-    buf_deinit(&p->bytes);
-    free(p);
-}
-
-static struct pending *pending_new(struct postgres_engine *e, struct store_commit *commit,
-                                   const struct store_change *changes, size_t n)
-{
-    struct pending *p = calloc(1, sizeof(*p));
-    int rc = 0;
-
-    if (p == NULL)
-        return NULL;
-    p->commit = commit;
-    p->until = uv_now(e->loop) + PATIENCE_MS;
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = prepare(p, &changes[i]);
-    if (rc == 0)
-        return p;
-    pending_free(p);
-    return NULL;
-}
-
-/* --- Batches ---------------------------------------------------------------------------------- */
-
-static bool is_of_key(enum change_kind kind)
-{
-    return kind <= KEY_ABSENT;
-}
-
-static const char *bytes_of(const struct pending *p, struct span span)
-{
-    return buf_bytes(&p->bytes) + span.at;
-}
-
-static uint32_t hash_of(const struct pending *p, const struct pending_change *c)
-{
-    struct span key = c->columns[COLUMN_KEY];
-    uint64_t seed = is_of_key(c->kind) ? 0 : c->generation | 1;
-
-    return slots_hash(seed, bytes_of(p, key), key.len);
-}
-
-/* Whether a batch that is on its way, or is being filled, changes one of its rows: then it waits
- * for that. So the commits of one row go one after the other, and no batch waits for another one's
- * locks. The hash alone decides: that two rows have the same one only puts a commit off. */
-static bool meets(const struct postgres_engine *e, const struct pending *p)
-{
-    size_t at;
-
-    for (size_t i = 0; i < p->n; i++) {
-        uint32_t hash = hash_of(p, &p->changes[i]);
-
-        for (unsigned k = 0; k < ANNOUNCERS + COMMITTERS; k++) {
-            if (slots_find(&e->batches[k]->rows, hash, &at) != NULL)
-                return true;
-        }
-    }
-    return false;
-}
-
-static void clear(struct batch *b)
-{
-    STAILQ_INIT(&b->commits);
-    b->n = 0;
-    b->most = BATCH_COMMITS;
-    b->bytes = 0;
-    b->kinds = 0;
-    b->delta = (struct counts){0};
-    slots_clear(&b->rows);
-}
-
-static int add_to(struct batch *b, struct pending *p)
-{
-    if (slots_reserve(&b->rows, p->n) < 0)
-        return UV_ENOMEM;
-    for (size_t i = 0; i < p->n; i++) {
-        const struct pending_change *c = &p->changes[i];
-
-        slots_add(&b->rows, (void *)c, hash_of(p, c));
-        b->kinds |= 1U << c->kind;
-        b->delta.keys += c->delta.keys;
-        b->delta.unlinked += c->delta.unlinked;
-        b->delta.orphans += c->delta.orphans;
-    }
-    STAILQ_INSERT_TAIL(&b->commits, p, link);
-    b->n++;
-    if (p->most != 0 && p->most < b->most)
-        b->most = p->most;
-    b->bytes += buf_size(&p->bytes);
-    return 0;
-}
-
-static bool is_full(const struct batch *b)
-{
-    return b->n >= b->most || b->bytes >= BATCH_BYTES;
-}
-
-/* Takes of what waits, in its order, what can go together. */
-static void fill(struct postgres_engine *e, struct batch *b, struct backlog *waiting,
-                 unsigned share)
-{
-    struct pending_queue left = STAILQ_HEAD_INITIALIZER(left);
-    uint64_t now = uv_now(e->loop);
-    struct pending *p;
-
-    while (!is_full(b) && b->n < share && (p = STAILQ_FIRST(&waiting->queue)) != NULL) {
-        STAILQ_REMOVE_HEAD(&waiting->queue, link);
-        if (p->not_before > now || (p->most != 0 && b->n >= p->most) || meets(e, p) ||
-            add_to(b, p) < 0)
-            STAILQ_INSERT_TAIL(&left, p, link);
-    }
-    waiting->n -= b->n;
-    STAILQ_CONCAT(&left, &waiting->queue);
-    STAILQ_CONCAT(&waiting->queue, &left);
-}
-
-/* --- The statement ---------------------------------------------------------------------------- */
-
-static const struct statement *statement_of(unsigned kinds)
-{
-    struct statement *s = sqls[kinds];
-
-    if (s != NULL)
-        return s;
-    s = calloc(1, sizeof(*s));
-    if (s == NULL)
-        return NULL;
-    s->number = STATEMENT_CHANGE + kinds;
-    s->sql = commit_sql_make(kinds);
-    if (s->sql == NULL) {
-        free(s);
-        return NULL;
-    }
-    sqls[kinds] = s;
-    return s;
-}
-
-static void set_head(struct batch *b, unsigned i, uint64_t value)
-{
-    store_be64(b->head[i], value);
-    b->parameters.values[i] = b->head[i];
-    b->parameters.lengths[i] = 8;
-}
-
-static void begin_arrays(struct batch *b)
-{
-    for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
-        for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
-            if ((b->kinds >> kind & 1) && (change_columns(kind) >> column & 1))
-                array_begin(&b->arrays[kind][column],
-                            change_column_is_number(column) ? ARRAY_I64 : ARRAY_BYTES);
-        }
-    }
-}
-
-static void add_change(struct batch *b, const struct pending *p, const struct pending_change *c)
-{
-    struct array *arrays = b->arrays[c->kind];
-
-    for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
-        if (!(change_columns(c->kind) >> column & 1))
-            continue;
-        if (column == COLUMN_GEN)
-            array_add_i64(&arrays[column], c->generation);
-        else if (column == COLUMN_TIME)
-            array_add_i64(&arrays[column], c->time);
-        else if (column == COLUMN_WAS_GEN)
-            array_add_i64(&arrays[column], c->was_generation);
-        else
-            array_add(&arrays[column], bytes_of(p, c->columns[column]), c->columns[column].len);
-    }
-}
-
-static int end_arrays(struct batch *b)
-{
-    struct parameters *params = &b->parameters;
-    int n = COMMIT_HEAD;
-
-    for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
-        for (unsigned column = 0; column < CHANGE_COLUMNS; column++) {
-            struct array *a = &b->arrays[kind][column];
-
-            if (!(b->kinds >> kind & 1) || !(change_columns(kind) >> column & 1))
-                continue;
-            if (array_end(a) < 0 || n == PARAMETERS_MAX)
-                return UV_ENOMEM;
-            params->values[n] = buf_bytes(&a->bytes);
-            params->lengths[n++] = (int)buf_size(&a->bytes);
-        }
-    }
-    params->n = n;
-    return 0;
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-    const struct row *x = a;
-    const struct row *y = b;
-    struct span x_key = x->change->columns[COLUMN_KEY];
-    struct span y_key = y->change->columns[COLUMN_KEY];
-    int order =
-        key_compare(bytes_of(x->pending, x_key), x_key.len, bytes_of(y->pending, y_key), y_key.len);
-
-    if (order != 0)
-        return order;
-    return (x->change->generation > y->change->generation) -
-           (x->change->generation < y->change->generation);
-}
-
-/* In the order of the keys: batches that lock the same rows in the same order wait for each other,
- * and don't end in a deadlock, which the database takes a second to see. */
-static void add_changes(struct batch *b)
-{
-    const struct pending *p;
-    size_t n = 0;
-
-    STAILQ_FOREACH(p, &b->commits, link)
-    {
-        for (size_t i = 0; i < p->n; i++)
-            b->sorted[n++] = (struct row){p, &p->changes[i]};
-    }
-    qsort(b->sorted, n, sizeof(b->sorted[0]), compare_rows);
-    for (size_t i = 0; i < n; i++)
-        add_change(b, b->sorted[i].pending, b->sorted[i].change);
-}
-
-static int encode(struct batch *b, const struct connection *c)
-{
-    b->token = c->token + 1;
-    set_head(b, 0, c->number);
-    set_head(b, 1, c->token);
-    set_head(b, 2, b->token);
-    set_head(b, 3, c->instance);
-    set_head(b, 4, (uint64_t)b->delta.keys);
-    set_head(b, 5, (uint64_t)b->delta.unlinked);
-    set_head(b, 6, (uint64_t)b->delta.orphans);
-    begin_arrays(b);
-    add_changes(b);
-    return end_arrays(b);
-}
+#define BATCH_WORTH 4 /* commits */
+#define TRIES_MAX   30
 
 /* --- How a batch ends ------------------------------------------------------------------------- */
 
@@ -459,7 +51,7 @@ static void end_all(struct postgres_engine *e, struct batch *b, int rc)
     struct pending *p;
 
     STAILQ_CONCAT(&ended, &b->commits);
-    clear(b);
+    batch_clear(b);
     while ((p = STAILQ_FIRST(&ended)) != NULL) {
         STAILQ_REMOVE_HEAD(&ended, link);
         end(e, p, rc);
@@ -498,7 +90,7 @@ static void put_back(struct postgres_engine *e, struct batch *b, bool halve, boo
     waiting->n += b->n;
     STAILQ_CONCAT(&b->commits, &waiting->queue);
     STAILQ_CONCAT(&waiting->queue, &b->commits);
-    clear(b);
+    batch_clear(b);
     postgres_try_again_soon(e);
 }
 
@@ -625,11 +217,11 @@ static void send_batch(struct postgres_engine *e, struct connection *c, struct b
     struct batch *b = batch_of(c);
     const struct statement *statement;
 
-    fill(e, b, waiting, postgres_share(waiting->n, n_idle));
+    batch_fill(e, b, waiting, postgres_share(waiting->n, n_idle));
     if (b->n == 0)
         return;
-    statement = statement_of(b->kinds);
-    if (statement == NULL || encode(b, c) < 0) {
+    statement = batch_statement(b);
+    if (statement == NULL || batch_encode(b, c) < 0) {
         end_all(e, b, UV_ENOMEM);
         return;
     }
@@ -755,7 +347,7 @@ int commits_init(struct postgres_engine *e)
         e->batches[i] = calloc(1, sizeof(struct batch));
         if (e->batches[i] == NULL)
             return UV_ENOMEM;
-        clear(e->batches[i]);
+        batch_clear(e->batches[i]);
     }
     return 0;
 }
@@ -767,11 +359,7 @@ void commits_deinit(struct postgres_engine *e)
 
         if (b == NULL)
             continue;
-        for (unsigned kind = 0; kind < CHANGE_KINDS; kind++) {
-            for (unsigned column = 0; column < CHANGE_COLUMNS; column++)
-                array_deinit(&b->arrays[kind][column]);
-        }
-        slots_deinit(&b->rows);
+        batch_deinit(b);
         free(b);
     }
 }

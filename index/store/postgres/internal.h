@@ -81,8 +81,8 @@ struct reader_state {
     PGresult *held; /* what has places whose names are being read */
 };
 
-struct batch; /* commits.c, as the next one */
-struct pending;
+struct batch;   /* batch.h */
+struct pending; /* pending.h */
 STAILQ_HEAD(pending_queue, pending);
 
 /* Commits that wait for a batch. */
