@@ -519,6 +519,63 @@ static void test_volume_that_another_index_named(void **state)
     assert_string_equal(store_volume_name(x->stores[1], (uint32_t)id), "localhost:3009");
 }
 
+/* As if a server had taken over that lacks the last changes of the old one. */
+static void change_volumes(struct indexes *x, const char *change)
+{
+    char sql[512];
+
+    snprintf(sql, sizeof(sql),
+             "BEGIN; LOCK TABLE mkv.volumes IN ACCESS EXCLUSIVE MODE; %s; "
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+             "WHERE application_name = 'mkv' AND datname = current_database(); COMMIT",
+             change);
+    free(postgres_sql(x->uri, sql));
+}
+
+static void test_volumes_that_the_database_lost_are_told_again(void **state)
+{
+    struct indexes *x = *state;
+    int64_t id = -1;
+    struct store_reading reading = {.data = &id};
+    uint32_t at_once;
+
+    assert_int_equal(store_volume_id(x->stores[0], &reading, "localhost:3002", &at_once, named_cb),
+                     STORE_LATER);
+    INDEXES_WAIT(x, id == 1);
+    change_volumes(x, "DELETE FROM mkv.volumes");
+    INDEXES_WAIT(x, try_put(x, 1, "/key") == 0);
+    INDEXES_WAIT(
+        x, indexes_ask(x, "SELECT count(*) FROM mkv.volumes WHERE "
+                          "(id, name) IN ((0, 'localhost:3001'), (1, 'localhost:3002'))") == 2);
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.volumes"), 2);
+}
+
+static void test_volume_whose_id_is_another_ones(void **state)
+{
+    struct indexes *x = *state;
+    struct put_values values;
+    struct store_change change = indexes_announcement(&values, x, "/key", indexes_generation(x));
+
+    change_volumes(x, "UPDATE mkv.volumes SET name = 'localhost:3009'");
+    INDEXES_WAIT(x, indexes_get(x, 0, "/key") == STORE_AWAY);
+    assert_int_equal(indexes_announce(x, 0, &change), STORE_AWAY);
+    assert_true(store_is_away(x->stores[0]));
+    assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 0);
+    indexes_open(x, 2); /* one that starts goes by what there is */
+    assert_int_equal(indexes_get(x, 2, "/key"), 0);
+}
+
+static void test_volume_that_has_another_id(void **state)
+{
+    struct indexes *x = *state;
+
+    change_volumes(x, "UPDATE mkv.volumes SET id = 1");
+    INDEXES_WAIT(x, indexes_get(x, 0, "/key") == STORE_AWAY);
+    change_volumes(x, "UPDATE mkv.volumes SET id = 0"); /* the old server is back */
+    INDEXES_WAIT(x, indexes_get(x, 0, "/key") == 0);
+    INDEXES_WAIT(x, try_put(x, 0, "/key") == 0);
+}
+
 struct opener {
     uv_thread_t thread;
     const char *uri;
@@ -607,6 +664,9 @@ int main(int argc, char **argv)
         ON_TWO(test_reading_that_is_cancelled_in_flight),
         ON_TWO(test_reading_whose_statement_was_ended),
         ON_TWO(test_volume_that_another_index_named),
+        ON_TWO(test_volumes_that_the_database_lost_are_told_again),
+        ON_TWO(test_volume_whose_id_is_another_ones),
+        ON_TWO(test_volume_that_has_another_id),
         cmocka_unit_test(test_indexes_that_make_the_schema_at_once),
         ON_TWO(test_open_refuses),
     };

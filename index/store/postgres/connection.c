@@ -169,7 +169,7 @@ static void connect_cb(struct control_job *job)
     c->made = NULL;
     if (atomic_load(&c->engine->is_ending)) /* each attempt may take seconds */
         return;
-    c->made = connection_make(c->engine, c->is_lazy, c->error);
+    c->made = volumes_connect(c->engine, c->is_lazy, c->error);
     if (c->made != NULL)
         set_planner(c->made);
     if (c->made != NULL && c->is_session && lease_fence(c, c->made) < 0) {

@@ -172,6 +172,7 @@ static void free_engine(struct postgres_engine *e)
     }
     commits_deinit(e);
     names_deinit(&e->volumes);
+    uv_mutex_destroy(&e->volumes_mutex);
     PQfinish(e->pg);
     free(e->renewal);
     free(e->uri);
@@ -230,6 +231,7 @@ static struct postgres_engine *engine_new(uv_loop_t *loop,
     e->uri = strdup(options->uri);
     e->name = strdup(options->name != NULL ? options->name : "");
     e->indexes = 1;
+    uv_mutex_init(&e->volumes_mutex);
     for (unsigned kind = 0; kind < REQUEST_KINDS; kind++)
         TAILQ_INIT(&e->waiting[kind]);
     if (e->uri != NULL && e->name != NULL && commits_init(e) == 0)

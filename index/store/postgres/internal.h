@@ -126,6 +126,7 @@ struct postgres_engine {
     uv_prepare_t prepare; /* sends what has gathered at the end of a turn */
     uv_timer_t tick;
     struct names volumes;
+    uv_mutex_t volumes_mutex; /* of them, between the loop and the threads */
     struct lease lease;
     struct lease thread_lease;           /* the same, as the thread knows it */
     struct counts sessions[CONNECTIONS]; /* ours: what they have added */
@@ -256,5 +257,8 @@ int volumes_take(struct postgres_engine *e, const PGresult *result);
 /* Blocks: reads all names. */
 int volumes_load(struct postgres_engine *e, PGconn *pg, char error[256]);
 extern const struct statement volumes_statement;
+/* In the thread: as connection_make(), of a database that has all volumes by the ids that this
+ * index knows; else NULL, and after a line in the log where that can't be mended. */
+PGconn *volumes_connect(struct postgres_engine *e, bool is_lazy, char error[256]);
 
 #endif

@@ -459,7 +459,7 @@ static void run_cb(struct control_job *job)
 
     r->is_new = false;
     if (e->pg == NULL)
-        e->pg = connection_make(e, false, r->error);
+        e->pg = volumes_connect(e, false, r->error);
     r->rc = e->pg == NULL           ? STORE_AWAY
             : e->options.only_reads ? read_all(r, e->pg)
                                     : run_all(r, e->pg);
