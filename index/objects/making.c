@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "index/base/clock.h"
+#include "index/objects/leftovers.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -63,10 +64,16 @@ static void end_with_orphan(struct making *m)
     end(m);
 }
 
+/* If that can't be changed, the announcement is what the store knows, if it is still there. */
 static void settled_cb(struct store_commit *commit, int rc)
 {
-    (void)rc; /* else the announcement is what the store knows */
-    end_with_orphan(commit->data);
+    struct making *m = commit->data;
+    struct orphan left;
+
+    find_leftovers(m, false, &left);
+    if (rc < 0)
+        leftovers_tell(m->objects, &m->key, m->record.generation, &left);
+    end_with_orphan(m);
 }
 
 void making_settle(struct making *m)

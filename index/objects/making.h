@@ -95,7 +95,8 @@ int making_announce(struct making *making, const struct upload_target *targets, 
  * stays where it is. */
 void making_commit(struct making *making);
 
-/* Gives the blob up. `ended` will fire, from the loop or inside this call. */
+/* Gives the blob up. `ended` will fire, from the loop or inside this call. Where the store can't be
+ * told, leftovers.h goes on with that. */
 void making_settle(struct making *making);
 
 /* `arg` is about to be gone: the condition isn't asked any more. Should the key turn out to have

@@ -18,6 +18,7 @@
 #include "index/base/clock.h"
 #include "index/base/log.h"
 #include "index/cluster/annotate.h"
+#include "index/objects/leftovers.h"
 #include "index/objects/orphans.h"
 #include "index/objects/reclaim.h"
 
@@ -93,29 +94,34 @@ static void leave_to_reclaimer(struct move *m)
     reclaimer_add(reclaimer, &key, generation);
 }
 
+/* If that can't be changed, the announcement is what the store knows, if it is still there. */
 static void settled_cb(struct store_commit *commit, int rc)
 {
-    (void)rc; /* else the announcement is what the store knows */
-    leave_to_reclaimer(commit->data);
+    struct move *m = commit->data;
+    struct orphan left = m->announced;
+
+    if (m->is_late)
+        left.until = clock_now_ms() + m->objects->grace;
+    if (rc < 0)
+        leftovers_tell(m->objects, &m->key, m->old.generation, &left);
+    leave_to_reclaimer(m);
 }
 
 /* Nobody was sent to what this has copied: it need not stay as long as was announced. But where a
- * volume may still carry a request out, it stays for a grace from now on. 0 when there is something
- * to wait for. */
-static int settle(struct move *m)
+ * volume may still carry a request out, it stays for a grace from now on. */
+static void settle(struct move *m)
 {
     struct orphan_change left;
     struct store_change change;
+    int rc;
 
-    if (m->announced.n_places == 0)
-        return UV_EALREADY;
     orphan_change_init(&left, &m->announced, &m->old);
     left.is.until = m->is_late ? clock_now_ms() + m->objects->grace : m->until_before;
     change = orphan_change_of(&m->key, m->old.generation, &left);
-    if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
-        return UV_ENOMEM;
     set_state(m, MOVE_SETTLING);
-    return 0;
+    rc = store_commit(m->objects->store, &m->commit, &change, 1, settled_cb);
+    if (rc < 0)
+        settled_cb(&m->commit, rc);
 }
 
 /* Answers. From here on the store's orphan covers whatever was copied. */
@@ -125,7 +131,9 @@ static void finish(struct move *m)
         log_limited(LOG_LEVEL_WARN, "a value could not be moved: %.*s", (int)strcspn(m->text, "\n"),
                     m->text);
     m->done(m->arg, m->rc, m->text);
-    if (m->rc == 0 || settle(m) < 0)
+    if (m->rc < 0 && m->announced.n_places > 0)
+        settle(m);
+    else
         leave_to_reclaimer(m);
 }
 

@@ -57,6 +57,12 @@ struct objects {
 void objects_begin(struct objects *objects);
 void objects_end(struct objects *objects);
 
+/* Whether all that is left to do is to wait for operations to end. */
+static inline bool objects_is_stopping(const struct objects *objects)
+{
+    return objects->idle != NULL;
+}
+
 /* Looks a key up, as store_get() has it: the key is borrowed until the record is there. An unlinked
  * key is found, and its record says so: to a reader it is missing. */
 static inline int objects_look_up(const struct objects *objects, struct store_reading *reading,

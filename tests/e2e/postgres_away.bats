@@ -101,6 +101,39 @@ finds() { # INDEX PATH VALUE
     all_is_tidy
 }
 
+# Whether so many commits of the index whose admin port is a have come to nothing.
+have_failed() { # COMMITS
+    (($(curl -q -s --noproxy '*' "$(url a)/metrics" | sed -n 's/^mkv_store_commit_failures_total //p') >= $1))
+}
+
+no_orphan_of() { # KEY
+    [[ $(db "SELECT count(*) FROM orphans WHERE key = '$1'") == 0 ]]
+}
+
+@test "what an index wrote while it was cut off, after others had forgotten what it announced, is removed in the end" {
+    need_namespaces
+    database_behind_link
+    URI="postgresql://postgres@$(net d).2/mkv"
+    INDEXES=i several --admin "$(port a)"
+    unset URI
+    INDEXES='j k'
+    one_index j
+    one_index k
+    value large 300000
+    put_begin i-direct /half "$T/large" 200000
+    within 5 received_by "$COPIES"
+    cut_link d
+    within $((LEASE + GRACE + 20)) no_orphan_of /half
+    put_end "$T/large" 200000
+    same 503 "$STATUS"
+    # The change that was to say what is left has been given up, too.
+    within $((PATIENCE + 10)) have_failed 2
+    (($(for each in $VOLUMES; do blobs "$each"; done | wc -l) == COPIES)) || fail 'nothing was written'
+    mend_link d
+    INDEXES='i j k'
+    all_is_tidy
+}
+
 @test "an index ends within its drain timeout though the database is away, and what it was writing is nothing" {
     local start_ms
     database

@@ -228,8 +228,8 @@ static void lost(struct connection *c)
 {
     char why[256];
 
-    connection_note(why, PQerrorMessage(c->pg));
-    connection_lose(c, why);
+    connection_note(why, PQerrorMessage(c->pg)); /* nothing, where libpq wasn't asked */
+    connection_lose(c, why[0] != '\0' ? why : "the connection broke");
 }
 
 static void poll_cb(uv_poll_t *poll, int status, int events);
