@@ -172,7 +172,7 @@ static int connect_to(struct postgres_build *b, const char *uri)
         b->engine->uri = strdup(uri);
     }
     if (b->engine != NULL && b->engine->uri != NULL) {
-        b->pg = connection_make(b->engine, false, error);
+        b->pg = connection_make(b->engine, false, 0, error);
         rc = b->pg == NULL ? STORE_AWAY : schema_make(b->pg, error);
     }
     if (rc < 0)

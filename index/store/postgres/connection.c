@@ -105,44 +105,6 @@ bool connection_run(PGconn *pg, const char *sql, char error[256])
     return done;
 }
 
-PGconn *connection_make(const struct postgres_engine *e, bool is_lazy, char error[256])
-{
-    static const char settings[] = "SET search_path = mkv; SET statement_timeout = 12000; "
-                                   "SET default_transaction_isolation = 'read committed'";
-    const char *const keywords[] = {"dbname",
-                                    "application_name",
-                                    "connect_timeout",
-                                    "keepalives_idle",
-                                    "keepalives_interval",
-                                    "keepalives_count",
-                                    "tcp_user_timeout",
-                                    "client_encoding",
-                                    "target_session_attrs",
-                                    NULL};
-    const char *const values[] = {e->uri,  "mkv",  "5",
-                                  "5",     "3",    "3",
-                                  "10000", "UTF8", e->options.only_reads ? "any" : "read-write",
-                                  NULL};
-    static const char durable[] =
-        "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
-        "WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
-    PGconn *pg = PQconnectdbParams(keywords, values, 1);
-
-    PQsetNoticeReceiver(pg, connection_notice_cb, NULL);
-    if (PQstatus(pg) != CONNECTION_OK) {
-        connection_note(error, PQerrorMessage(pg));
-        PQfinish(pg);
-        return NULL;
-    }
-    if (!connection_run(pg, settings, error) ||
-        !connection_run(pg, is_lazy || !e->options.sync ? "SET synchronous_commit = off" : durable,
-                        error)) {
-        PQfinish(pg);
-        return NULL;
-    }
-    return pg;
-}
-
 /* Each statement of the loop names the keys it is about (key = ANY), and there is one index that
  * has them. So the plan is the same one whatever the table's size was when it was made: the rows of
  * these keys by the index, hashed with what is to be done to them. A nested loop may read all of a

@@ -92,9 +92,15 @@ void connection_lose(struct connection *c, const char *why);
 /* Ends it; its timer is closed by the engine. A connecting one ends in the thread. */
 void connection_close(struct connection *c);
 
-/* Calls of libpq that block, for the thread and the opening. NULL and a text in `error`, or a
- * connection with the session's settings. */
-PGconn *connection_make(const struct postgres_engine *engine, bool is_lazy, char error[256]);
+/* Connects (connect.c), for the thread and the opening: it blocks. NULL and a text in `error`, or a
+ * connection with the session's settings. `until`: the time, as uv_hrtime() has it but in ms, by
+ * which it is to have ended; 0: as soon as each host had its time. A name that stands for several
+ * addresses may take longer, and so may its lookup. */
+PGconn *connection_make(struct postgres_engine *engine, bool is_lazy, uint64_t until,
+                        char error[256]);
+
+/* Whether another attempt may end by then, where the last one took so many ms. */
+bool connection_has_time(uint64_t until, uint64_t took);
 
 /* Waits for what was sent by a PQsend...() that returned `sent`. The last result, to be cleared; or
  * NULL, and a text in `error`, when the database is silent for as long as a statement may take: the

@@ -136,12 +136,16 @@ static int connect_first(struct postgres_engine *e)
     uint64_t until = uv_hrtime() / 1000000 + deadline;
     char error[256] = "";
 
-    while ((e->pg = connection_make(e, false, error)) == NULL) {
-        if (uv_hrtime() / 1000000 + 200 >= until)
+    for (;;) {
+        uint64_t began = uv_hrtime() / 1000000;
+
+        e->pg = connection_make(e, false, until, error);
+        if (e->pg != NULL)
+            return 0;
+        if (!connection_has_time(until, uv_hrtime() / 1000000 - began + 200))
             return cannot_open(e, STORE_AWAY, error);
         uv_sleep(200);
     }
-    return 0;
 }
 
 static int open_store(struct postgres_engine *e)

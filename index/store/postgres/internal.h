@@ -114,6 +114,7 @@ struct postgres_engine {
     struct postgres_engine_options options;
     struct control control;   /* leases and names of volumes: jobs that share `pg` */
     struct control connector; /* connects: each attempt may take seconds, which a lease hasn't */
+    atomic_uint host;         /* of the URI's, the one that answered last */
     PGconn *pg;               /* the thread's own; NULL: it is to connect */
     struct connection connections[CONNECTIONS]; /* readers, announcers, committers */
     struct reader_state readers[READERS];

@@ -172,7 +172,7 @@ static int agree(struct postgres_engine *e, PGconn *pg, char error[256])
 
 PGconn *volumes_connect(struct postgres_engine *e, bool is_lazy, char error[256])
 {
-    PGconn *pg = connection_make(e, is_lazy, error);
+    PGconn *pg = connection_make(e, is_lazy, 0, error);
     int rc = pg != NULL ? agree(e, pg, error) : 0;
 
     if (rc == STORE_CONFLICT)
