@@ -86,6 +86,62 @@ orphans_are() { # N
     put "$(url i)/b" b
 }
 
+# What the database's tables are like, the indexes, settings and rights of them included.
+shape() {
+    "$(dirname "$PSQL")/pg_dump" -h "$(lookup data ~db)" -U postgres --schema-only mkv | grep -Ev '^(--|.(un)?restrict )' | sort
+}
+
+copies() {
+    [[ $(sql ~db postgres "SELECT count(*) FROM pg_stat_activity WHERE datname = 'mkv' AND query LIKE 'COPY keys_new%'") == 1 ]]
+}
+
+reads() {
+    [[ $(sql ~db postgres "SELECT count(*) FROM pg_stat_activity WHERE datname = 'mkv' AND wait_event = 'PgSleep'") == 1 ]]
+}
+
+# Begins to restore other keys over what there is, and keeps it waiting for the rest.
+restore_begin() {
+    rm -f "$T/fifo"
+    mkfifo "$T/fifo"
+    hatch restoring "$MKV" restore --replace --store "$DB" "$T/fifo"
+    exec 7>"$T/fifo"
+    head -n 1 "$T/one" >&7
+    printf '{"key":"/b%s","size":5,"time":7,"volumes":["127.0.0.1:2"]}\n' {1000..3000} >&7
+    within 10 copies
+}
+
+@test "a database can be read while it is restored over, and a restore that is killed changes nothing" {
+    local before
+    printf '%s\n' '{"format":"mkv-dump","version":2}' '{"key":"/a","size":5,"time":7,"volumes":["127.0.0.1:1"]}' \
+        '{"end":true,"keys":1,"unlinked":0,"orphans":0}' >"$T/one"
+    restore "$T/one" --store "$DB"
+    sql ~db mkv 'DROP ROLE IF EXISTS reader; CREATE ROLE reader; GRANT SELECT ON mkv.keys, mkv.orphans TO reader;
+        GRANT SELECT ON mkv.keys TO PUBLIC'
+    before=$(shape)
+    grep -q 'GRANT SELECT ON TABLE mkv.keys TO reader' <<<"$before"
+    restore_begin
+    timeout 10 "$MKV" dump --store "$DB" | diff "$T/one" -
+    crash restoring
+    exec 7>&-
+    timeout 10 "$MKV" dump --store "$DB" | diff "$T/one" -
+    same 0 "$(sql ~db mkv "SELECT count(*) FROM pg_class WHERE relname LIKE '%\_new%'")" 'tables that are left'
+    restore_begin
+    # The end waits for who reads.
+    hatch reader "$PSQL" -h "$(lookup data ~db)" -U postgres -d mkv -Atc \
+        'BEGIN; SELECT key FROM mkv.keys; SELECT pg_sleep(3); SELECT key FROM mkv.keys'
+    within 5 reads
+    echo '{"end":true,"keys":2001,"unlinked":0,"orphans":0}' >&7
+    exec 7>&-
+    await_end restoring 30
+    same 0 "$RC"
+    await_end reader
+    same 0 "$RC"
+    logged reader '^.x2f61$'
+    same 2001 "$(sql ~db mkv 'SELECT count(*) FROM mkv.keys')" keys
+    diff <(echo "$before") <(shape)
+    "$MKV" dump --store "$DB" | grep -q '"keys":2001'
+}
+
 @test "an index in a database is made anew of what is on the volumes" {
     fill
     volume v2

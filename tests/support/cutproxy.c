@@ -32,6 +32,7 @@ struct cutproxy {
     atomic_uint requests; /* one of so many is cut; 0: none, and so of the answers */
     atomic_uint answers;
     atomic_uint cuts;
+    atomic_uint breaks; /* cutproxy_break() so far */
 };
 
 static struct sockaddr_un address_of(const char *path)
@@ -78,10 +79,11 @@ static void link_thread(void *arg)
     struct rng rng = {.state = (uint64_t)(l - p->links) + rng_seed("MKV_CUT_SEED")};
     struct sockaddr_un address = address_of(p->server);
     int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    unsigned breaks = atomic_load(&p->breaks);
     bool goes_on = connect(server, (struct sockaddr *)&address, sizeof(address)) == 0;
     struct pollfd fds[2] = {{.fd = l->client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
 
-    while (goes_on && !atomic_load(&p->ends)) {
+    while (goes_on && !atomic_load(&p->ends) && atomic_load(&p->breaks) == breaks) {
         if (poll(fds, 2, POLL_MS) <= 0)
             continue;
         if (fds[0].revents != 0)
@@ -151,6 +153,11 @@ void cutproxy_cut_requests(struct cutproxy *p, unsigned n)
 void cutproxy_cut_answers(struct cutproxy *p, unsigned n)
 {
     atomic_store(&p->answers, n);
+}
+
+void cutproxy_break(struct cutproxy *p)
+{
+    atomic_fetch_add(&p->breaks, 1);
 }
 
 unsigned cutproxy_cuts(const struct cutproxy *p)

@@ -16,6 +16,9 @@ struct cutproxy *cutproxy_start(const char *uri, char *via, size_t size);
 void cutproxy_cut_requests(struct cutproxy *proxy, unsigned n);
 void cutproxy_cut_answers(struct cutproxy *proxy, unsigned n);
 
+/* Ends all connections that there are. The server goes on with what they have asked. */
+void cutproxy_break(struct cutproxy *proxy);
+
 /* How many were cut so far, of either kind. */
 unsigned cutproxy_cuts(const struct cutproxy *proxy);
 

@@ -1,12 +1,11 @@
-/* Happy path: the transaction takes the table of indexes, so that none can begin or go on, and sees
- * that none lives; keys and orphans are copied (COPY, in binary form) into the tables; names of
- * volumes, counts and the last generation follow; it commits.
- *
- * Failures: whatever happens before the COMMIT is sent leaves the database alone. Where the
- * connection breaks while it is under way nobody knows here how it has ended. */
+/* Happy path: the transaction (build_transaction.h) takes the table of indexes, so that none can
+ * begin or go on, and sees that none lives; keys and orphans are copied (COPY, in binary form) into
+ * two new tables, which take the old ones' place; names of volumes, counts and the last generation
+ * follow; it commits. */
 #include "index/store/postgres/build.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "index/base/log.h"
 #include "index/store/key_order.h"
 #include "index/store/names.h"
+#include "index/store/postgres/build_transaction.h"
 #include "index/store/postgres/internal.h"
 
 #define PIECE 65536 /* bytes that are given to libpq at once */
@@ -24,8 +24,7 @@ enum build_stage { BUILD_BEGUN, BUILD_KEYS, BUILD_ORPHANS, BUILD_COPIED };
 
 struct postgres_build {
     struct build base;
-    struct postgres_engine *engine; /* says how to connect */
-    PGconn *pg;
+    struct build_transaction transaction;
     enum build_stage stage;
     struct buf rows; /* that libpq hasn't got yet */
     struct names volumes;
@@ -51,47 +50,12 @@ static int out_of_memory(void)
     return UV_ENOMEM;
 }
 
-static int failed(const struct postgres_build *b)
-{
-    char error[256];
-
-    connection_note(error, PQerrorMessage(b->pg));
-    log_error("cannot make a new index in the database: %s", error);
-    return STORE_AWAY;
-}
-
 static void build_free(struct postgres_build *b)
 {
-    PQfinish(b->pg);
-    if (b->engine != NULL)
-        free(b->engine->uri);
-    free(b->engine);
+    transaction_deinit(&b->transaction);
     buf_deinit(&b->rows);
     names_deinit(&b->volumes);
     free(b);
-}
-
-/* --- Statements ------------------------------------------------------------------------------- */
-
-static int run(struct postgres_build *b, const char *sql, ExecStatusType wanted)
-{
-    PGresult *result = PQexec(b->pg, sql);
-    int rc = PQresultStatus(result) == wanted ? 0 : failed(b);
-
-    PQclear(result);
-    return rc;
-}
-
-/* The first column of the first row, or "" where there is none. */
-static int ask(struct postgres_build *b, const char *sql, char *value, size_t size)
-{
-    PGresult *result = PQexec(b->pg, sql);
-    int rc = PQresultStatus(result) == PGRES_TUPLES_OK ? 0 : failed(b);
-
-    if (rc == 0)
-        snprintf(value, size, "%s", PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
-    PQclear(result);
-    return rc;
 }
 
 /* --- The start -------------------------------------------------------------------------------- */
@@ -99,9 +63,10 @@ static int ask(struct postgres_build *b, const char *sql, char *value, size_t si
 static int check_alone(struct postgres_build *b)
 {
     char name[256];
-    int rc =
-        ask(b, "SELECT name FROM indexes WHERE renewed > now() - interval '10 seconds' LIMIT 1",
-            name, sizeof(name));
+    int rc = transaction_ask(
+        &b->transaction,
+        "SELECT name FROM indexes WHERE renewed > now() - interval '10 seconds' LIMIT 1", name,
+        sizeof(name));
 
     if (rc < 0 || name[0] == '\0')
         return rc;
@@ -114,8 +79,10 @@ static int check_alone(struct postgres_build *b)
 static int check_empty(struct postgres_build *b)
 {
     char found[8];
-    int rc = ask(b, "SELECT 1 WHERE EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM orphans)",
-                 found, sizeof(found));
+    int rc = transaction_ask(
+        &b->transaction,
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM orphans)", found,
+        sizeof(found));
 
     if (rc < 0 || found[0] == '\0')
         return rc;
@@ -126,8 +93,10 @@ static int check_empty(struct postgres_build *b)
 
 static int name_known(struct postgres_build *b)
 {
-    PGresult *result = PQexec(b->pg, "SELECT id, name FROM volumes ORDER BY id");
-    int rc = PQresultStatus(result) == PGRES_TUPLES_OK ? 0 : failed(b);
+    PGresult *result = transaction_result(
+        &b->transaction, PQsendQuery(b->transaction.pg, "SELECT id, name FROM volumes ORDER BY id"),
+        PGRES_TUPLES_OK);
+    int rc = result != NULL ? 0 : STORE_AWAY;
 
     for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
         if (strtoull(PQgetvalue(result, i, 0), NULL, 10) != b->volumes.count) {
@@ -143,12 +112,9 @@ static int name_known(struct postgres_build *b)
     return rc;
 }
 
-static int begin(struct postgres_build *b, bool give_up)
+static int begin(struct postgres_build *b, const char *uri, bool give_up)
 {
-    /* A lease is a row of `indexes` that changes: none is taken, or renewed, until the end. */
-    static const char lock[] = "SET statement_timeout = 0; BEGIN; SET LOCAL lock_timeout = 10000; "
-                               "LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE";
-    int rc = run(b, lock, PGRES_COMMAND_OK);
+    int rc = transaction_begin(&b->transaction, uri);
 
     if (rc == 0)
         rc = check_alone(b);
@@ -156,28 +122,7 @@ static int begin(struct postgres_build *b, bool give_up)
         rc = check_empty(b);
     if (rc == 0)
         rc = name_known(b);
-    if (rc == 0)
-        rc = run(b, "TRUNCATE keys, orphans, sessions", PGRES_COMMAND_OK);
-    return rc;
-}
-
-static int connect_to(struct postgres_build *b, const char *uri)
-{
-    char error[256] = "out of memory";
-    int rc = UV_ENOMEM;
-
-    b->engine = calloc(1, sizeof(*b->engine));
-    if (b->engine != NULL) {
-        b->engine->options.sync = true;
-        b->engine->uri = strdup(uri);
-    }
-    if (b->engine != NULL && b->engine->uri != NULL) {
-        b->pg = connection_make(b->engine, false, 0, error);
-        rc = b->pg == NULL ? STORE_AWAY : schema_make(b->pg, error);
-    }
-    if (rc < 0)
-        log_error("cannot use the database %s: %s", uri, error);
-    return rc;
+    return rc < 0 ? rc : transaction_make_tables(&b->transaction);
 }
 
 int postgres_build_start(const char *uri, bool give_up, struct build **build)
@@ -188,9 +133,7 @@ int postgres_build_start(const char *uri, bool give_up, struct build **build)
     if (b == NULL)
         return out_of_memory();
     b->base.engine = &postgres_build_calls;
-    rc = connect_to(b, uri);
-    if (rc == 0)
-        rc = begin(b, give_up);
+    rc = begin(b, uri, give_up);
     if (rc < 0) {
         build_free(b);
         return rc;
@@ -202,19 +145,39 @@ int postgres_build_start(const char *uri, bool give_up, struct build **build)
 /* --- Rows: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format" -------------------
  */
 
+/* Until the kernel has all that was given to libpq. */
+static int flush(struct postgres_build *b)
+{
+    uint64_t until = uv_hrtime() / 1000000 + TRANSACTION_WAIT_MS;
+    int left;
+
+    while ((left = PQflush(b->transaction.pg)) == 1) {
+        struct pollfd fd = {.fd = PQsocket(b->transaction.pg), .events = POLLIN | POLLOUT};
+        uint64_t now = uv_hrtime() / 1000000;
+
+        if (now >= until)
+            return build_failed("it doesn't answer");
+        poll(&fd, 1, (int)(until - now));
+        if ((fd.revents & POLLIN) && PQconsumeInput(b->transaction.pg) == 0)
+            return transaction_failed(&b->transaction);
+    }
+    return left == 0 ? 0 : transaction_failed(&b->transaction);
+}
+
 static int send_rows(struct postgres_build *b)
 {
-    int rc = PQputCopyData(b->pg, buf_bytes(&b->rows), (int)buf_size(&b->rows));
+    int rc = PQputCopyData(b->transaction.pg, buf_bytes(&b->rows), (int)buf_size(&b->rows));
 
     buf_clear(&b->rows);
-    return rc == 1 ? 0 : failed(b);
+    return rc == 1 ? flush(b) : transaction_failed(&b->transaction);
 }
 
 static int copy_begin(struct postgres_build *b, const char *sql)
 {
     static const char header[19] = "PGCOPY\n\377\r\n"; /* its NUL, flags, no extension */
-    int rc = run(b, sql, PGRES_COPY_IN);
+    int rc = transaction_run(&b->transaction, sql, PGRES_COPY_IN);
 
+    PQsetnonblocking(b->transaction.pg, 1);
     if (rc == 0 && buf_append(&b->rows, header, sizeof(header)) < 0)
         return out_of_memory();
     return rc;
@@ -225,24 +188,24 @@ static int copy_end(struct postgres_build *b)
     PGresult *result;
     int rc = buf_append(&b->rows, "\377\377", 2) < 0 ? out_of_memory() : send_rows(b);
 
-    if (rc == 0 && PQputCopyEnd(b->pg, NULL) != 1)
-        rc = failed(b);
+    if (rc == 0)
+        rc = PQputCopyEnd(b->transaction.pg, NULL) == 1 ? flush(b)
+                                                        : transaction_failed(&b->transaction);
     if (rc < 0)
         return rc;
-    while ((result = PQgetResult(b->pg)) != NULL) {
-        if (PQresultStatus(result) != PGRES_COMMAND_OK && rc == 0)
-            rc = failed(b);
-        PQclear(result);
-    }
-    return rc;
+    PQsetnonblocking(b->transaction.pg, 0);
+    result = transaction_result(&b->transaction, 1, PGRES_COMMAND_OK);
+    PQclear(result);
+    return result != NULL ? 0 : STORE_AWAY;
 }
 
 /* Ends one COPY and begins the next, as far as `stage` is not there yet. */
 static int advance(struct postgres_build *b, enum build_stage stage)
 {
     static const char *const copies[] = {
-        [BUILD_KEYS] = "COPY keys (key, gen, rec) FROM STDIN (FORMAT binary)",
-        [BUILD_ORPHANS] = "COPY orphans (key, gen, owner, time, orphan) FROM STDIN (FORMAT binary)",
+        [BUILD_KEYS] = "COPY keys_new (key, gen, rec) FROM STDIN (FORMAT binary)",
+        [BUILD_ORPHANS] =
+            "COPY orphans_new (key, gen, owner, time, orphan) FROM STDIN (FORMAT binary)",
     };
     int rc = 0;
 
@@ -377,14 +340,16 @@ static int add_volume(struct postgres_build *b, uint32_t id)
     char number[16];
     const char *const values[] = {number, names_text(&b->volumes, id)};
     PGresult *result;
-    int rc;
 
     snprintf(number, sizeof(number), "%" PRIu32, id);
-    result = PQexecParams(b->pg, "INSERT INTO volumes (id, name) VALUES ($1::int8, $2::text)", 2,
-                          NULL, values, NULL, NULL, 0);
-    rc = PQresultStatus(result) == PGRES_COMMAND_OK ? 0 : failed(b);
+    result = transaction_result(
+        &b->transaction,
+        PQsendQueryParams(b->transaction.pg,
+                          "INSERT INTO volumes (id, name) VALUES ($1::int8, $2::text)", 2, NULL,
+                          values, NULL, NULL, 0),
+        PGRES_COMMAND_OK);
     PQclear(result);
-    return rc;
+    return result != NULL ? 0 : STORE_AWAY;
 }
 
 /* The last generation never becomes less, or a blob's name might be used twice. */
@@ -393,29 +358,14 @@ static int add_numbers(struct postgres_build *b)
     char sql[640];
 
     snprintf(sql, sizeof(sql),
+             "DELETE FROM sessions; "
              "INSERT INTO sessions (instance, idx, token, keys, unlinked, orphans, seen) "
-             "VALUES (0, 0, 0, %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", now()); "
+             "VALUES (0, 0, %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", now()); "
              "INSERT INTO settings (name, value) VALUES ('generation', '%" PRIu64 "') "
              "ON CONFLICT (name) DO UPDATE SET "
              "value = greatest(settings.value::int8, excluded.value::int8)::text",
-             b->n_keys, b->n_unlinked, b->n_orphans, b->last_generation);
-    return run(b, sql, PGRES_COMMAND_OK);
-}
-
-static int commit(struct postgres_build *b)
-{
-    PGresult *result = PQexec(b->pg, "COMMIT");
-    bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
-    char error[256];
-
-    PQclear(result);
-    if (done)
-        return 0;
-    connection_note(error, PQerrorMessage(b->pg));
-    log_error("the database holds either the new keys, all of them, or what it held before, and it "
-              "isn't known which (%s): look with mkv dump",
-              error);
-    return STORE_AWAY;
+             b->transaction.token, b->n_keys, b->n_unlinked, b->n_orphans, b->last_generation);
+    return transaction_run(&b->transaction, sql, PGRES_COMMAND_OK);
 }
 
 static int finish(struct build *build)
@@ -426,9 +376,11 @@ static int finish(struct build *build)
     for (uint32_t id = b->n_named; id < b->volumes.count && rc == 0; id++)
         rc = add_volume(b, id);
     if (rc == 0)
+        rc = transaction_swap(&b->transaction);
+    if (rc == 0)
         rc = add_numbers(b);
     if (rc == 0)
-        rc = commit(b);
+        rc = transaction_commit(&b->transaction);
     build_free(b);
     return rc;
 }

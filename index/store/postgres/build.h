@@ -1,6 +1,6 @@
 /* PostgreSQL's way to make a table in one go (store/build.h): one transaction, in which no index
- * can use the database, and at whose end it holds the new keys. Until then it holds what it did
- * before.
+ * can change the database, and at whose end it holds the new keys. Until then it holds what it did
+ * before, and can be read.
  *
  * Names of volumes keep the ids that they have, since followers may know them. */
 #ifndef MKV_POSTGRES_BUILD_H

@@ -45,13 +45,13 @@ bool connection_is_last_word(const PGresult *result)
  * weeks before anything stops. */
 void connection_notice_cb(void *arg, const PGresult *result)
 {
-    struct connection *c = arg;
+    bool *is_warned = arg;
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 
-    if (c != NULL && severity != NULL && strcmp(severity, "WARNING") == 0 &&
+    if (is_warned != NULL && severity != NULL && strcmp(severity, "WARNING") == 0 &&
         (function == NULL || strncmp(function, "GetNew", strlen("GetNew")) != 0))
-        c->is_warned = true;
+        *is_warned = true;
 }
 
 /* False: nothing came in time. An error is what the next call of libpq says. */
@@ -75,9 +75,9 @@ static bool wait_for_input(PGconn *pg, uint64_t until)
 }
 
 /* A server that hangs, with its kernel still there, is known by this alone. */
-PGresult *connection_wait(PGconn *pg, int sent, char error[256])
+PGresult *connection_wait_for(PGconn *pg, int sent, unsigned ms, char error[256])
 {
-    uint64_t until = uv_hrtime() / 1000000 + SILENCE_MS;
+    uint64_t until = uv_hrtime() / 1000000 + ms;
     PGresult *last = NULL;
     PGresult *result;
 
@@ -87,10 +87,17 @@ PGresult *connection_wait(PGconn *pg, int sent, char error[256])
             return last;
         PQclear(last);
         last = result;
+        if (PQresultStatus(result) == PGRES_COPY_IN) /* there is nothing to come */
+            return last;
     }
     connection_note(error, sent == 1 ? "it doesn't answer" : PQerrorMessage(pg));
     PQclear(last);
     return NULL;
+}
+
+PGresult *connection_wait(PGconn *pg, int sent, char error[256])
+{
+    return connection_wait_for(pg, sent, SILENCE_MS, error);
 }
 
 bool connection_run(PGconn *pg, const char *sql, char error[256])
@@ -331,7 +338,7 @@ static void connected_cb(struct control_job *job)
         return;
     }
     PQsetnonblocking(c->pg, 1);
-    PQsetNoticeReceiver(c->pg, connection_notice_cb, c);
+    PQsetNoticeReceiver(c->pg, connection_notice_cb, &c->is_warned);
     memset(c->prepared, 0, sizeof(c->prepared));
     if (watch(c) < 0) {
         drop(c);

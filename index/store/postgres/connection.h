@@ -106,11 +106,13 @@ bool connection_has_time(uint64_t until, uint64_t took);
  * NULL, and a text in `error`, when the database is silent for as long as a statement may take: the
  * connection is good for nothing then but PQfinish(). */
 PGresult *connection_wait(PGconn *pg, int sent, char error[256]);
+/* The same of a statement that may take so many ms. */
+PGresult *connection_wait_for(PGconn *pg, int sent, unsigned ms, char error[256]);
 
 /* Runs statements without parameters. False, and a text in `error`, when one fails. */
 bool connection_run(PGconn *pg, const char *sql, char error[256]);
 
-/* A notice receiver: notes warnings of the connection `arg`. */
+/* A notice receiver: sets the bool that `arg` points to when there is a warning; NULL: none is. */
 void connection_notice_cb(void *arg, const PGresult *result);
 
 /* Whether a SQLSTATE is this one, or of this class. */

@@ -183,7 +183,7 @@ int lease_fence(struct connection *c, PGconn *pg)
     PGresult *result;
 
     c->is_warned = false;
-    PQsetNoticeReceiver(pg, connection_notice_cb, c);
+    PQsetNoticeReceiver(pg, connection_notice_cb, &c->is_warned);
     if (c->is_unknown && !c->is_found_out && find_out(c, pg) < 0)
         return STORE_AWAY;
     result = ask(pg,
