@@ -147,19 +147,6 @@ static PGconn *connect_to(const struct postgres_engine *e, const struct host *ho
     return PQconnectdbParams(keywords, values, 1);
 }
 
-/* Hashing and merging would read a whole table where a plan was made while that was small. What a
- * database that isn't PostgreSQL lacks of this, it does without. */
-static void set_planner(PGconn *pg)
-{
-    static const char *const settings[] = {"SET enable_hashjoin = off",
-                                           "SET enable_mergejoin = off", "SET enable_seqscan = off",
-                                           "SET plan_cache_mode = force_generic_plan"};
-    char ignored[256];
-
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        connection_run(pg, settings[i], ignored);
-}
-
 static PGconn *try_host(const struct postgres_engine *e, bool is_lazy, const struct host *host,
                         unsigned seconds, char error[256])
 {
@@ -182,7 +169,6 @@ static PGconn *try_host(const struct postgres_engine *e, bool is_lazy, const str
         PQfinish(pg);
         return NULL;
     }
-    set_planner(pg);
     return pg;
 }
 
