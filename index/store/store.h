@@ -24,6 +24,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "index/base/buf.h"
 #include "index/base/key.h"
 #include "index/store/orphan.h"
 #include "index/store/record.h"
@@ -39,6 +40,13 @@ struct store {
     unsigned number;  /* of this index among those that share the table, from 0 on; */
     unsigned numbers; /* less than this: 1 where nobody else can have it open. Generations that this
                          index makes are `number` modulo `numbers` */
+    uint64_t instance;  /* of this index among all that ever lived; another one once it counted as
+                           dead. 0 where nobody else can have the table open */
+    unsigned settle_ms; /* after a note was put, no index that doesn't know it can begin to change
+                           anything; 0 where nobody else can have the table open */
+    /* NULL, or fires from the loop when notes have changed: the caller's to set. */
+    void (*noted)(void *arg);
+    void *noted_arg;
 };
 
 /* Two tables in one: a commit may change both at once. */
@@ -200,6 +208,25 @@ struct store_orphan_range {
     size_t want;
 };
 
+/* --- Notes ----------------------------------------------------------------------------------- */
+
+/* A note is a small value under a name, beside the table: which volumes are drained, for instance.
+ * All indexes share them, and each has all of them at hand, as of its last renewal. GDBM keeps each
+ * in a file of that name in the index directory. */
+#define STORE_NOTE_NAME_MAX 32
+#define STORE_NOTE_MAX      (512 << 10)
+
+/* A note of no bytes is one that isn't there. All is copied. */
+struct store_note {
+    const char *name; /* of letters */
+    const void *was;  /* what it is expected to have */
+    size_t was_len;
+    const void *value; /* what it gets */
+    size_t len;        /* at most STORE_NOTE_MAX */
+};
+
+typedef void (*store_put_note_cb)(struct store_reading *reading, int rc);
+
 /* --- State ----------------------------------------------------------------------------------- */
 
 struct store_stats {
@@ -257,6 +284,10 @@ struct store_engine {
     uint64_t (*last_generation)(const struct store *store);
     void (*stats)(const struct store *store, struct store_stats *stats);
     bool (*leads)(const struct store *store);
+    bool (*lives)(const struct store *store, uint64_t instance);
+    int (*get_note)(const struct store *store, const char *name, struct buf *value);
+    int (*put_note)(struct store *store, struct store_reading *reading,
+                    const struct store_note *note, store_put_note_cb done);
 };
 
 static inline void store_close(struct store *store, store_close_cb cb, void *arg)
@@ -386,6 +417,31 @@ static inline bool store_is_away(const struct store *store)
 static inline bool store_leads(const struct store *store)
 {
     return store->engine->leads(store);
+}
+
+/* Whether the index of that instance (store->instance) lived as of the last renewal. One that
+ * doesn't never will again. */
+static inline bool store_lives(const struct store *store, uint64_t instance)
+{
+    return store->engine->lives(store, instance);
+}
+
+/* Appends what the note has, at once: nothing where there is none. 0, UV_ENOMEM, or a negative
+ * UV_E* when its file can't be read. */
+static inline int store_get_note(const struct store *store, const char *name, struct buf *value)
+{
+    return store->engine->get_note(store, name, value);
+}
+
+/* Gives the note another value if it has the one that is expected. 0: it has it, durably, and
+ * store_get_note() of this index says so; others' does after their next renewal, at the latest
+ * store->settle_ms from now on. STORE_CONFLICT: it has another one, which store_get_note() gives
+ * now. STORE_AWAY: nobody knows, and a later renewal tells. UV_ENOMEM, UV_EROFS, or what the file
+ * system says; or STORE_LATER, and then it goes on though it is cancelled. GDBM blocks. */
+static inline int store_put_note(struct store *store, struct store_reading *reading,
+                                 const struct store_note *note, store_put_note_cb done)
+{
+    return store->engine->put_note(store, reading, note, done);
 }
 
 #endif

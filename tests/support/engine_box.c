@@ -273,6 +273,22 @@ int engine_box_volume_id(struct engine_box *box, const char *name, uint32_t *id)
                   store_volume_id(box->store, &waited.reading, name, id, identified_cb));
 }
 
+static void noted_cb(struct store_reading *reading, int rc)
+{
+    answered(reading, rc);
+}
+
+int engine_box_put_note(struct engine_box *box, const char *name, const char *was,
+                        const char *value)
+{
+    const struct store_note note = {
+        .name = name, .was = was, .was_len = strlen(was), .value = value, .len = strlen(value)};
+    struct waited waited = waits_for(NULL);
+
+    waited.reading.data = &waited;
+    return result(box, &waited, store_put_note(box->store, &waited.reading, &note, noted_cb));
+}
+
 /* --- Commits --------------------------------------------------------------------------------- */
 
 struct ended {

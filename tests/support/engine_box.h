@@ -58,6 +58,8 @@ int engine_box_list(struct engine_box *box, const struct store_range *range, sto
 int engine_box_list_orphans(struct engine_box *box, const struct store_orphan_range *range,
                             store_orphan_cb each, void *arg);
 int engine_box_volume_id(struct engine_box *box, const char *name, uint32_t *id);
+int engine_box_put_note(struct engine_box *box, const char *name, const char *was,
+                        const char *value);
 int engine_box_commit(struct engine_box *box, const struct store_change *changes, size_t n);
 int engine_box_announce(struct engine_box *box, const struct store_change *change);
 

@@ -26,7 +26,7 @@ struct page {
     struct entry last; /* of the page before; only with has_last */
 };
 
-enum kind { GET, GET_ORPHAN, VIEW, VOLUME_ID, LIST, LIST_ORPHANS };
+enum kind { GET, GET_ORPHAN, VIEW, VOLUME_ID, NOTE, LIST, LIST_ORPHANS };
 
 struct store_request {
     TAILQ_ENTRY(store_request) link;
@@ -43,6 +43,7 @@ struct store_request {
         store_got_orphan_cb got_orphan;
         store_viewed_cb viewed;
         store_identified_cb identified;
+        store_put_note_cb noted;
         store_listed_cb listed;
     } done;
     struct store_view view; /* also of VIEW alone: the record or the orphan that was read */
@@ -216,6 +217,17 @@ static int volume_id(struct store *store, struct store_reading *reading, const c
     return begin(r);
 }
 
+static int put_note(struct store *store, struct store_reading *reading,
+                    const struct store_note *note, store_put_note_cb done)
+{
+    struct store_request *r = new_request(store, reading, NOTE, "", 0);
+
+    r->done.noted = done;
+    if (r->rc == 0)
+        r->rc = store_put_note(r->late->inner, NULL, note, NULL);
+    return begin(r);
+}
+
 static void answer_one(struct store_request *r)
 {
     struct store_reading *reading = let_go(r);
@@ -228,6 +240,8 @@ static void answer_one(struct store_request *r)
         r->done.got_orphan(reading, r->rc, is_well ? &r->view.orphan : NULL);
     else if (r->kind == VIEW)
         r->done.viewed(reading, r->rc, is_well ? &r->view : NULL);
+    else if (r->kind == NOTE)
+        r->done.noted(reading, r->rc);
     else
         r->done.identified(reading, r->rc, r->id);
     free_request(r);
@@ -430,6 +444,16 @@ static bool leads(const struct store *store)
     return !late_of(store)->follows && store_leads(late_of(store)->inner);
 }
 
+static bool lives(const struct store *store, uint64_t instance)
+{
+    return store_lives(late_of(store)->inner, instance);
+}
+
+static int get_note(const struct store *store, const char *name, struct buf *value)
+{
+    return store_get_note(late_of(store)->inner, name, value);
+}
+
 static void turn_closed_cb(uv_handle_t *turn)
 {
     struct late_engine *late = turn->data;
@@ -464,6 +488,9 @@ static const struct store_engine calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .lives = lives,
+    .get_note = get_note,
+    .put_note = put_note,
 };
 
 struct store *late_engine_new(uv_loop_t *loop, struct store *inner)

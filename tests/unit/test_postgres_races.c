@@ -312,6 +312,112 @@ static void test_indexes_have_different_numbers(void **state)
     assert_int_not_equal(x->stores[2]->number, x->stores[1]->number);
 }
 
+/* --- Notes ----------------------------------------------------------------------------------- */
+
+static void noted_cb(struct store_reading *reading, int rc)
+{
+    *(int *)reading->data = rc;
+}
+
+// NOLINTNEXTLINE(readability-function-size): the macro counts
+static int put_note(struct indexes *x, unsigned number, const char *was, const char *value)
+{
+    const struct store_note note = {
+        .name = "note", .was = was, .was_len = strlen(was), .value = value, .len = strlen(value)};
+    int rc = STORE_LATER;
+    struct store_reading reading = {.data = &rc};
+
+    assert_int_equal(store_put_note(x->stores[number], &reading, &note, noted_cb), STORE_LATER);
+    INDEXES_WAIT(x, rc != STORE_LATER);
+    return rc;
+}
+
+static bool has_note(struct indexes *x, unsigned number, const char *value)
+{
+    struct buf found = {0};
+    bool has;
+
+    assert_int_equal(store_get_note(x->stores[number], "note", &found), 0);
+    has = buf_size(&found) == strlen(value) &&
+          (buf_size(&found) == 0 || memcmp(buf_bytes(&found), value, buf_size(&found)) == 0);
+    buf_deinit(&found);
+    return has;
+}
+
+static void count_cb(void *arg)
+{
+    (*(unsigned *)arg)++;
+}
+
+static void test_note_of_another_index(void **state)
+{
+    struct indexes *x = *state;
+    unsigned changes = 0;
+    uint64_t since;
+
+    x->stores[1]->noted = count_cb;
+    x->stores[1]->noted_arg = &changes;
+    assert_int_equal(put_note(x, 0, "", "first"), 0);
+    since = uv_hrtime();
+    assert_true(has_note(x, 0, "first"));
+    /* Who doesn't know it yet can't change it, and knows it then. */
+    assert_int_equal(put_note(x, 1, "", "mine"), STORE_CONFLICT);
+    assert_true(has_note(x, 1, "first"));
+    assert_int_equal(changes, 1);
+    assert_int_equal(put_note(x, 0, "first", "second"), 0);
+    INDEXES_WAIT(x, changes == 2);
+    assert_true(has_note(x, 1, "second"));
+    assert_true(uv_hrtime() - since < x->stores[1]->settle_ms * 1000000ULL);
+    assert_int_equal(put_note(x, 1, "second", ""), 0);
+    INDEXES_WAIT(x, has_note(x, 0, ""));
+}
+
+/* As long as an index can't read notes, its lease isn't renewed in its own eyes: it stops. */
+static void test_index_that_cannot_read_notes_stops(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t generation = indexes_generation(x);
+
+    announce(x, 0, "/key", generation);
+    indexes_ask(x, "ALTER TABLE mkv.notes RENAME TO away");
+    INDEXES_WAIT(x, try_put(x, 0, "/other") == STORE_AWAY);
+    indexes_ask(x, "ALTER TABLE mkv.away RENAME TO notes");
+    INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
+}
+
+static void test_who_lives(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t instance = x->stores[0]->instance;
+
+    INDEXES_WAIT(x, store_lives(x->stores[1], instance));
+    assert_true(store_lives(x->stores[0], instance));
+    indexes_close(x, 0);
+    INDEXES_WAIT(x, !store_lives(x->stores[1], instance));
+    indexes_open(x, 0);
+    assert_int_not_equal(x->stores[0]->instance, instance);
+    assert_true(store_lives(x->stores[0], x->stores[1]->instance));
+    assert_false(store_lives(x->stores[0], instance));
+}
+
+/* One that an mkv has made which knows no notes. */
+static void test_schema_without_notes(void **state)
+{
+    struct indexes *x = *state;
+    struct postgres_engine_options options = {.uri = x->uri, .only_reads = true};
+    struct buf found = {0};
+
+    indexes_close(x, 0);
+    indexes_close(x, 1);
+    indexes_ask(x, "DROP TABLE mkv.notes");
+    assert_int_equal(postgres_engine_open(&x->loop, &options, &x->stores[0]), 0);
+    assert_int_equal(store_get_note(x->stores[0], "note", &found), 0);
+    assert_int_equal(buf_size(&found), 0);
+    indexes_open(x, 1);
+    assert_int_equal(put_note(x, 1, "", "first"), 0);
+    INDEXES_WAIT(x, has_note(x, 0, "first"));
+}
+
 /* --- What is lost ---------------------------------------------------------------------------- */
 
 // NOLINTNEXTLINE(readability-function-size): the macro counts
@@ -657,6 +763,10 @@ int main(int argc, char **argv)
         ON_TWO(test_lease_that_ran_out_is_taken_anew),
         ON_TWO(test_another_leads_when_the_leader_stops),
         ON_TWO(test_indexes_have_different_numbers),
+        ON_TWO(test_note_of_another_index),
+        ON_TWO(test_index_that_cannot_read_notes_stops),
+        ON_TWO(test_who_lives),
+        ON_TWO(test_schema_without_notes),
         ON_TWO(test_killed_sessions_under_load),
         ON_TWO(test_crash_under_load),
         cmocka_unit_test(test_cut_connections_under_load),

@@ -1,4 +1,7 @@
 /* The engine behind store.h: all that is read is there at once. */
+#include <string.h>
+
+#include "index/base/small_file.h"
 #include "index/store/gdbm/internal.h"
 
 static void close_store(struct store *store, store_close_cb cb, void *arg)
@@ -115,6 +118,40 @@ static bool leads(const struct store *store)
     return true;
 }
 
+static bool lives(const struct store *store, uint64_t instance)
+{
+    (void)store;
+    (void)instance;
+    return true;
+}
+
+/* --- Notes ----------------------------------------------------------------------------------- */
+
+static int get_note(const struct store *store, const char *name, struct buf *value)
+{
+    int rc = small_file_read(engine_of(store)->directory, name, STORE_NOTE_MAX, value);
+
+    return rc == UV_ENOENT ? 0 : rc;
+}
+
+static int put_note(struct store *store, struct store_reading *reading,
+                    const struct store_note *note, store_put_note_cb done)
+{
+    const struct gdbm_engine *s = engine_of(store);
+    struct buf was = {0};
+    int rc = s->options.only_reads ? UV_EROFS : get_note(store, note->name, &was);
+
+    (void)reading;
+    (void)done;
+    if (rc == 0 && (buf_size(&was) != note->was_len ||
+                    (note->was_len > 0 && memcmp(buf_bytes(&was), note->was, note->was_len) != 0)))
+        rc = STORE_CONFLICT;
+    if (rc == 0)
+        rc = small_file_replace(s->directory, note->name, note->value, note->len);
+    buf_deinit(&was);
+    return rc;
+}
+
 const struct store_engine engine_calls = {
     .name = "gdbm",
     .close = close_store,
@@ -131,4 +168,7 @@ const struct store_engine engine_calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .lives = lives,
+    .get_note = get_note,
+    .put_note = put_note,
 };

@@ -161,10 +161,13 @@ static int open_store(struct postgres_engine *e)
         rc = lease_take(e, e->pg, &e->thread_lease, error);
     if (rc == 0)
         rc = volumes_load(e, e->pg, error);
+    if (rc == 0)
+        rc = notes_read(e, e->pg, &e->notes, error);
     if (rc < 0)
         return cannot_open(e, rc, error);
     e->lease = e->thread_lease;
     e->base.number = e->lease.number;
+    e->base.instance = e->lease.instance;
     return 0;
 }
 
@@ -177,6 +180,7 @@ static void free_engine(struct postgres_engine *e)
     commits_deinit(e);
     names_deinit(&e->volumes);
     uv_mutex_destroy(&e->volumes_mutex);
+    notes_deinit(&e->notes);
     PQfinish(e->pg);
     free(e->renewal);
     free(e->uri);
@@ -229,7 +233,8 @@ static struct postgres_engine *engine_new(uv_loop_t *loop,
 
     if (e == NULL)
         return NULL;
-    e->base = (struct store){.engine = &postgres_engine_calls, .numbers = NUMBERS};
+    e->base =
+        (struct store){.engine = &postgres_engine_calls, .numbers = NUMBERS, .settle_ms = LEASE_MS};
     e->loop = loop;
     e->options = *options;
     e->uri = strdup(options->uri);
@@ -326,7 +331,7 @@ static void close_handles(struct postgres_engine *e)
 
 void postgres_close_if_idle(struct postgres_engine *e)
 {
-    if (!e->is_closing || !reads_are_idle(e) || !commits_are_idle(e) || e->n_namings > 0 ||
+    if (!e->is_closing || !reads_are_idle(e) || !commits_are_idle(e) || e->n_errands > 0 ||
         lease_is_running(e))
         return;
     if (!e->is_released) {
@@ -421,4 +426,7 @@ const struct store_engine postgres_engine_calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .lives = notes_lives,
+    .get_note = notes_get,
+    .put_note = notes_put,
 };

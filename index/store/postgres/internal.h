@@ -24,6 +24,9 @@
 #define SHARE_MIN    16
 #define WAITING_MAX  65536 /* readings, and changes: more are refused */
 
+/* Of a row of `indexes`: LEASE_MS, by the database's clock. */
+#define LIVES "renewed > now() - interval '10 seconds'"
+
 enum statement_number {
     STATEMENT_GET,
     STATEMENT_GET_ORPHAN,
@@ -44,7 +47,8 @@ enum request_kind {
     REQUEST_VIEW,
     REQUEST_LIST,
     REQUEST_LIST_ORPHANS,
-    REQUEST_NAME,
+    REQUEST_NAME, /* this and the next are the thread's, and in no queue */
+    REQUEST_NOTE,
     REQUEST_KINDS
 };
 
@@ -62,6 +66,7 @@ struct store_request {
         store_viewed_cb viewed;
         store_listed_cb listed;
         store_identified_cb identified;
+        store_put_note_cb noted;
     } done;
     TAILQ_ENTRY(store_request) link;
     struct listing *listing; /* of a listing alone */
@@ -106,6 +111,12 @@ struct counts {
     int64_t orphans;
 };
 
+/* What a renewal has read; NULL: nothing. */
+struct notes {
+    PGresult *rows;   /* (name, value) of each note, by name */
+    PGresult *living; /* (instance) of each index that lives */
+};
+
 struct postgres_engine {
     struct store base;
     uv_loop_t *loop;
@@ -140,7 +151,8 @@ struct postgres_engine {
     bool is_closing;
     bool is_aborted;       /* nothing waits for the database any more */
     atomic_bool is_ending; /* no connection is wanted any more: for the connector */
-    unsigned n_namings;    /* volumes whose ids the thread gives out */
+    struct notes notes;    /* as of the last renewal, or what was put since */
+    unsigned n_errands;    /* of the thread beside renewals: names of volumes, and notes */
     uint64_t renew_at;     /* loop time of the next renewal */
     bool control_runs;
     bool is_released; /* the lease, in closing */
@@ -261,5 +273,17 @@ extern const struct statement volumes_statement;
 /* In the thread: as connection_make(), of a database that has all volumes by the ids that this
  * index knows; else NULL, and after a line in the log where that can't be mended. */
 PGconn *volumes_connect(struct postgres_engine *e, bool is_lazy, char error[256]);
+
+/* notes.c */
+int notes_get(const struct store *store, const char *name, struct buf *value);
+int notes_put(struct store *store, struct store_reading *reading, const struct store_note *note,
+              store_put_note_cb done);
+bool notes_lives(const struct store *store, uint64_t instance);
+/* Blocks: reads all notes, and then who lives. An owner that a note names has lived before. 0, or
+ * STORE_AWAY and a line in `error`. */
+int notes_read(const struct postgres_engine *e, PGconn *pg, struct notes *notes, char error[256]);
+/* Takes what was read, and tells who wants to hear of a change. */
+void notes_take(struct postgres_engine *e, struct notes *read);
+void notes_deinit(struct notes *notes);
 
 #endif

@@ -22,8 +22,6 @@
 #define RETRY_MS    300  /* from a renewal that has failed to the next */
 #define TOUCH_EVERY 1000 /* and between signs of life of the sessions */
 
-#define LIVES "renewed > now() - interval '10 seconds'"
-
 uint64_t postgres_boot_ms(void)
 {
     struct timespec now;
@@ -223,6 +221,7 @@ struct renewal {
     struct counts others;
     unsigned indexes;
     uint64_t table_bytes;
+    struct notes notes;
     char error[256];
 };
 
@@ -425,6 +424,9 @@ static int run_all(struct renewal *r, PGconn *pg)
     if (r->releases)
         return release(r, pg);
     rc = renew(r, pg);
+    if (rc ==
+        0) /* after the renewal: with this lease, this index knows them (store.h: settle_ms) */
+        rc = notes_read(r->engine, pg, &r->notes, r->error);
     if (rc == 0)
         rc = lead(r, pg);
     if (rc == 0)
@@ -447,6 +449,8 @@ static int read_all(struct renewal *r, PGconn *pg)
 {
     int rc = count(r, pg);
 
+    if (rc == 0)
+        rc = notes_read(r->engine, pg, &r->notes, r->error);
     if (rc == 0)
         measure(r, pg);
     return rc;
@@ -489,7 +493,7 @@ static void become_another(struct postgres_engine *e)
     }
 }
 
-static void take_found(struct postgres_engine *e, const struct renewal *r)
+static void take_found(struct postgres_engine *e, struct renewal *r)
 {
     uint64_t last = e->lease.last_generation;
 
@@ -498,12 +502,14 @@ static void take_found(struct postgres_engine *e, const struct renewal *r)
         e->lease.last_generation = last;
     e->lease.leads_until = r->leads_until;
     e->base.number = e->lease.number;
+    e->base.instance = e->lease.instance;
     e->others = r->others;
     e->indexes = r->indexes;
     if (r->table_bytes != 0)
         e->table_bytes = r->table_bytes;
     if (r->is_new)
         become_another(e);
+    notes_take(e, &r->notes);
     postgres_note_here(e);
     postgres_send_soon(e);
 }
@@ -515,10 +521,12 @@ static void done_cb(struct control_job *job)
 
     r->is_running = false;
     if (e->is_closing) {
+        notes_deinit(&r->notes);
         postgres_close_if_idle(e);
         return;
     }
     if (r->rc < 0) {
+        notes_deinit(&r->notes);
         postgres_note_away(e, r->error);
         e->renew_at = uv_now(e->loop) + RETRY_MS;
     } else {

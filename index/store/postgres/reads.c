@@ -127,6 +127,9 @@ void request_fail(struct store_request *q, int rc)
     case REQUEST_NAME:
         q->done.identified(reading, rc, 0);
         break;
+    case REQUEST_NOTE:
+        q->done.noted(reading, rc);
+        break;
     case REQUEST_KINDS:
         break;
     }

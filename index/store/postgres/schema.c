@@ -31,7 +31,8 @@ static const char tables[] =
     "CREATE TABLE IF NOT EXISTS mkv.sessions ("
     "  instance int8 NOT NULL, idx int8 NOT NULL, token int8 NOT NULL, keys int8 NOT NULL,"
     "  unlinked int8 NOT NULL, orphans int8 NOT NULL, seen timestamptz NOT NULL,"
-    "  PRIMARY KEY (instance, idx));";
+    "  PRIMARY KEY (instance, idx));"
+    "CREATE TABLE IF NOT EXISTS mkv.notes (name text PRIMARY KEY, value bytea NOT NULL);";
 
 /* Where the database knows of it. Orphans come and go with each PUT, and sessions change with each
  * batch: what is dead of them is to go soon. */
@@ -134,12 +135,14 @@ static bool make_settings(PGconn *pg, const struct setting *list, size_t n, char
     return true;
 }
 
-/* Without a right to create anything, what somebody else has made will do. */
+/* Without a right to create anything, what somebody else has made will do. The table of notes came
+ * after the others, and an mkv that doesn't know it can go on without: the version is the same. */
 static bool exists(PGconn *pg)
 {
     char value[24];
 
-    return ask(pg, "SELECT count(*) FROM mkv.sessions WHERE instance = -1", value, sizeof(value)) &&
+    return ask(pg, "SELECT count(*) FROM mkv.notes WHERE name = ''", value, sizeof(value)) &&
+           ask(pg, "SELECT count(*) FROM mkv.sessions WHERE instance = -1", value, sizeof(value)) &&
            ask(pg, "SELECT value FROM mkv.settings WHERE name = 'md5'", value, sizeof(value));
 }
 

@@ -254,7 +254,7 @@ static void done_cb(struct control_job *job)
         rc = names_id(&e->volumes, n->name, &id);
     PQclear(n->result);
     free(n);
-    e->n_namings--;
+    e->n_errands--;
     if (rc == 0 && reading != NULL) {
         reading->request = NULL;
         q->reading = NULL;
@@ -305,7 +305,7 @@ int volumes_id(struct store *store, struct store_reading *reading, const char *n
     n->request = q;
     n->first = e->volumes.count;
     snprintf(n->name, sizeof(n->name), "%s", name);
-    e->n_namings++;
+    e->n_errands++;
     control_add(&e->control, &n->job);
     return STORE_LATER;
 }
