@@ -136,6 +136,14 @@ static int start_transfers(struct index_server *s, const struct index_server_opt
     return rc;
 }
 
+/* Another index has changed a note. */
+static void noted_cb(void *arg)
+{
+    struct index_server *s = arg;
+
+    drained_load(&s->objects);
+}
+
 static void ignore_cb(void *arg)
 {
     (void)arg;
@@ -381,6 +389,8 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     if (rc < 0)
         goto err_admin;
     places_start(s->objects.places, volumes_settled_cb, s);
+    s->objects.store->noted = noted_cb;
+    s->objects.store->noted_arg = s;
     *server = s;
     return 0;
 
@@ -453,6 +463,7 @@ static void idle_cb(uv_timer_t *timer)
 
     uv_timer_stop(&s->deadline);
     s->stop_until = 0;
+    s->objects.store->noted = NULL;
     places_stop(s->objects.places, places_stopped_cb, s);
 }
 
@@ -468,6 +479,7 @@ static void spread_stopped_cb(void *arg)
 {
     struct index_server *s = arg;
 
+    s->objects.spread = NULL;
     s->objects.idle = api_idle_cb;
     s->objects.idle_arg = s;
     if (s->objects.n_running == 0)
@@ -566,11 +578,13 @@ int index_server_set_volumes(struct index_server *s, const struct volume_entry *
 {
     int rc = places_list(s->objects.places, entries, n);
 
-    if (rc < 0)
+    if (rc < 0) {
         log_error("the index cannot take up its volumes: %s", uv_strerror(rc));
-    else
-        spread_restart(s->objects.spread);
-    return rc;
+        return rc;
+    }
+    drained_load(&s->objects);
+    spread_restart(s->objects.spread);
+    return 0;
 }
 
 int index_server_set_tls(struct index_server *s, const struct tls_files *files)

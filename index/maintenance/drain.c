@@ -4,6 +4,11 @@
  * from its first bytes until it has ended, too. So when no orphan is there, one more pass finds
  * what came meanwhile, and with nothing found the volume is empty.
  *
+ * Where several indexes share the store, another one may choose the volume until it has heard of
+ * the mark. It has, store->settle_ms after the mark was put, or can change nothing. What it
+ * announced just before that is in the store at most MAKING_LATE later, or isn't written
+ * (making.h). Orphans are looked for only after that time.
+ *
  * Failures: keys that can't be moved stay, and the drain ends with their number. From a volume that
  * is away or read-only nothing is removed: it ends without that. */
 #include "index/maintenance/drain.h"
@@ -15,20 +20,24 @@
 
 #include "index/maintenance/drained.h"
 #include "index/maintenance/moves.h"
-#include "index/objects/spread.h"
+#include "index/objects/making.h"
 
 #define LOOK_AGAIN 2000 /* ms */
 
 enum drain_state {
+    DRAIN_MARKING, /* the volume */
     DRAIN_MOVING,  /* keys */
-    DRAIN_PAUSING, /* before it looks for orphans again; or it is about to end */
-    DRAIN_LOOKING  /* for orphans */
+    DRAIN_PAUSING, /* before it looks for orphans again */
+    DRAIN_LOOKING, /* for orphans */
+    DRAIN_UNDONE   /* about to end */
 };
 
 struct drain {
     struct job *job;
     struct volume *volume;
     enum drain_state state;
+    struct store_reading marking;
+    uint64_t known_at; /* loop time from which on every index keeps values away */
     struct moves moves;
     struct key_walk walk; /* through orphans */
     uv_timer_t timer;
@@ -62,18 +71,6 @@ static void end(struct drain *d, int rc)
     uv_close((uv_handle_t *)&d->timer, closed_cb);
 }
 
-/* Of several indexes each has a list of its own of what is drained. */
-static void add_others(struct drain *d)
-{
-    size_t n = strlen(d->text);
-    struct store_stats stats;
-
-    store_stats(d->job->objects->store, &stats);
-    if (stats.indexes > 1)
-        snprintf(d->text + n, sizeof(d->text) - n,
-                 ", once each of the %u indexes was told to drain it", stats.indexes);
-}
-
 static void end_empty(struct drain *d)
 {
     const char *name = d->volume->name;
@@ -83,7 +80,6 @@ static void end_empty(struct drain *d)
              d->n_orphans == 0 ? "%s holds nothing any more: it can be unplugged"
                                : "no key is on %s any more: it can be unplugged",
              name);
-    add_others(d);
     if (d->n_orphans > 0)
         snprintf(d->text + strlen(d->text), sizeof(d->text) - strlen(d->text),
                  ". It is %s, so %" PRIu64
@@ -189,8 +185,14 @@ static void look_cb(uv_timer_t *timer)
 
 static void look_soon(struct drain *d, uint64_t ms)
 {
+    uint64_t now = uv_now(d->job->objects->loop);
+
     d->state = DRAIN_PAUSING;
     d->job->phase = "waiting for what was moved to go (--grace)";
+    if (now + ms < d->known_at) {
+        d->job->phase = "waiting until all indexes know of it";
+        ms = d->known_at - now;
+    }
     uv_timer_start(&d->timer, look_cb, ms, 0);
 }
 
@@ -226,11 +228,55 @@ static int find_volume(struct job *job, struct volume **volume)
     return UV_EINVAL;
 }
 
+static void begin(struct drain *d)
+{
+    struct objects *o = d->job->objects;
+
+    drained_load(o);
+    d->known_at = uv_now(o->loop) + o->store->settle_ms;
+    if (o->store->settle_ms > 0)
+        d->known_at += MAKING_LATE;
+    if (!d->job->options.undo) {
+        move_keys(d);
+        return;
+    }
+    d->state = DRAIN_UNDONE;
+    uv_timer_start(&d->timer, undone_cb, 0, 0);
+}
+
+static void marked_cb(struct store_reading *reading, int rc);
+
+static int mark(struct drain *d)
+{
+    return drained_put(d->job->objects, &d->marking, d->volume, !d->job->options.undo, marked_cb);
+}
+
+/* Another index may have changed the list meanwhile, and drained too many others. */
+static void marked_cb(struct store_reading *reading, int rc)
+{
+    struct drain *d = reading->data;
+
+    strcpy(d->text, "the list of drained volumes can't be written");
+    if (rc == STORE_CONFLICT) {
+        drained_load(d->job->objects);
+        rc = find_volume(d->job, &d->volume);
+        if (rc < 0)
+            strcpy(d->text, d->job->text);
+        else
+            rc = mark(d);
+    }
+    if (rc == STORE_LATER)
+        return;
+    if (rc < 0)
+        end(d, rc);
+    else
+        begin(d);
+}
+
 static int start(struct job *job)
 {
     struct volume *volume;
     struct drain *d;
-    bool was_drained;
     int rc = find_volume(job, &volume);
 
     if (rc < 0)
@@ -238,35 +284,42 @@ static int start(struct job *job)
     d = calloc(1, sizeof(*d));
     if (d == NULL)
         return job_refuse(job, UV_ENOMEM, "out of memory");
-    was_drained = volume->is_drained;
-    rc = drained_set(job->objects, volume, !job->options.undo);
+    *d = (struct drain){.job = job, .volume = volume, .was_drained = volume->is_drained};
+    d->marking.data = d;
+    rc = mark(d);
     if (rc < 0) {
         free(d);
         return job_refuse(job, rc, "the list of drained volumes can't be written");
     }
-    spread_restart(job->objects->spread);
-    *d = (struct drain){.job = job, .volume = volume, .was_drained = was_drained};
     job->data = d;
     uv_timer_init(job->objects->loop, &d->timer);
     d->timer.data = d;
-    if (job->options.undo)
-        uv_timer_start(&d->timer, undone_cb, 0, 0);
-    else
-        move_keys(d);
+    if (rc != STORE_LATER)
+        begin(d);
     return 0;
+}
+
+/* What was to be marked may be all the same, a moment later. */
+static void cancel_marking(struct drain *d)
+{
+    store_cancel(d->job->objects->store, &d->marking);
+    snprintf(d->text, sizeof(d->text), "cancelled while the list of drained volumes was written");
+    end(d, 0);
 }
 
 static void cancel(struct job *job)
 {
     struct drain *d = job->data;
 
-    if (uv_is_closing((uv_handle_t *)&d->timer) || job->options.undo)
+    if (uv_is_closing((uv_handle_t *)&d->timer))
         return;
-    if (d->state == DRAIN_MOVING)
+    if (d->state == DRAIN_MARKING)
+        cancel_marking(d);
+    else if (d->state == DRAIN_MOVING)
         moves_cancel(&d->moves);
     else if (d->state == DRAIN_LOOKING)
         key_walk_cancel(&d->walk);
-    else
+    else if (d->state == DRAIN_PAUSING)
         uv_timer_start(&d->timer, look_cb, 0, 0);
 }
 

@@ -320,10 +320,26 @@ void making_commit(struct making *m)
 
 /* --- The start ------------------------------------------------------------------------------- */
 
+/* Of several indexes, another one may have drained one of the volumes since they were chosen. It
+ * waits for a while for what is announced (drain.h), and then no more. */
+static bool is_too_late(const struct making *m)
+{
+    const struct objects *o = m->objects;
+    bool drained = false;
+
+    for (size_t i = 0; i < m->n_targets; i++)
+        drained |= m->targets[i].volume->is_drained;
+    return drained && o->store->settle_ms > 0 && uv_now(o->loop) - m->announced_at > MAKING_LATE;
+}
+
 static void announced_cb(struct store_commit *commit, int rc)
 {
     struct making *m = commit->data;
 
+    if (rc == 0 && is_too_late(m)) {
+        reclaimer_add(m->objects->reclaimer, &m->key, m->record.generation);
+        rc = UV_EAGAIN;
+    }
     m->options.announced(m, rc);
 }
 
@@ -338,6 +354,7 @@ int making_announce(struct making *m, const struct upload_target *targets, size_
 
     m->targets = targets;
     m->n_targets = n;
+    m->announced_at = uv_now(m->objects->loop);
     for (size_t i = 0; i < n; i++)
         orphan.places[orphan.n_places++] = targets[i].place;
     change = leftovers_change(m, &orphan);

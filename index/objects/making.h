@@ -17,6 +17,10 @@
 
 #include "index/objects/objects.h"
 
+/* ms: an announcement that has taken longer, and names a volume that is drained by then, is refused
+ * with UV_EAGAIN where several indexes share the store. */
+#define MAKING_LATE 2000
+
 struct making;
 
 /* Says whether the key may get the value, by the record that it has now: NULL when it has none, or
@@ -67,6 +71,7 @@ struct making {
                                at, the rest is the operation's to fill in */
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
+    uint64_t announced_at;               /* loop time of its beginning */
     bool leaves;                         /* a blob where the record doesn't name it */
     struct store_view *removed;          /* what the commit removes; NULL: nothing */
     unsigned vain;      /* commits in a row that met something else though the key is as it was */

@@ -367,17 +367,34 @@ static void copy_next(struct move *m)
     finish(m);
 }
 
+/* A volume that is to get a copy and was drained since it was chosen, by another index perhaps;
+ * NULL: none was. */
+static const struct volume *find_drained(const struct move *m)
+{
+    for (unsigned i = 0; i < m->n_targets; i++) {
+        if (m->targets[i].volume->is_drained && !move_has_copy(m, &m->targets[i].place))
+            return m->targets[i].volume;
+    }
+    return NULL;
+}
+
 static void announced_cb(struct store_commit *commit, int rc)
 {
     struct move *m = commit->data;
+    const struct volume *drained = find_drained(m);
 
-    if (rc == 0) {
-        m->orphan = m->announced;
+    if (rc < 0) {
+        m->announced.n_places = 0;
+        move_refuse(m, rc, "the index can't be changed", "");
+        finish(m);
+        return;
+    }
+    m->orphan = m->announced;
+    if (drained == NULL) {
         copy_next(m);
         return;
     }
-    m->announced.n_places = 0;
-    move_refuse(m, rc, "the index can't be changed", "");
+    move_refuse(m, UV_EAGAIN, "it is drained", drained->name);
     finish(m);
 }
 
