@@ -1,11 +1,11 @@
 /* A round in which every copy is read once, and made anew where it is bad; spread over weeks. How
- * far it is survives a restart, in a file of the index directory. */
+ * far it is survives a restart, as a note of the store: of several indexes, another one goes on. */
 #ifndef MKV_MAINTENANCE_SCRUB_H
 #define MKV_MAINTENANCE_SCRUB_H
 
 #include "index/maintenance/job.h"
 
-#define SCRUB_FILE "scrub" /* in the index directory */
+#define SCRUB_NOTE "scrub"
 
 struct scrub_state {
     uint64_t begun;    /* of the round at hand, ms since 1970; 0: none is */
@@ -18,7 +18,7 @@ struct scrub_state {
  * how long it is to take. */
 extern const struct job_type scrub_type;
 
-/* Reads the file; without one, or with one that isn't right, no round ever was. */
+/* Reads the note; without one, or with one that isn't right, no round ever was. */
 void scrub_load(const struct objects *objects, struct scrub_state *state);
 
 #endif

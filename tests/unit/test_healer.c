@@ -2,6 +2,7 @@
  * a heal. */
 #include "tests/unit/objects_fixture.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,6 @@ static int setup(void **state)
 
     assert_int_equal(fixture_setup(state), 0);
     f = *state;
-    f->objects.directory = f->box.dir; /* a scrub notes there how far it is */
     assert_int_equal(jobs_new(&f->objects, false, &jobs), 0);
     jobs_open(jobs);
     for (unsigned i = 0; i < KEYS; i++) {
@@ -174,6 +174,51 @@ static void test_healer_holds_a_scrub_while_another_leads(void **state)
     assert_true(job->done > done);
 }
 
+/* As another index would note it. */
+static void note_scrub(struct fixture *f, uint64_t begun, uint64_t done)
+{
+    struct buf was = {0};
+    char text[128];
+    int n = snprintf(text, sizeof(text), "begun %" PRIu64 "\nverified 0\ndone %" PRIu64 "\nnext \n",
+                     begun, done);
+
+    assert_int_equal(store_get_note(f->box.store, SCRUB_NOTE, &was), 0);
+    assert_int_equal(store_put_note(f->box.store, NULL,
+                                    &(struct store_note){.name = SCRUB_NOTE,
+                                                         .was = buf_bytes(&was),
+                                                         .was_len = buf_size(&was),
+                                                         .value = text,
+                                                         .len = (size_t)n},
+                                    NULL),
+                     0);
+    buf_deinit(&was);
+}
+
+static void test_scrub_goes_on_where_another_index_was(void **state)
+{
+    struct fixture *f = *state;
+    struct scrub_state noted;
+    struct job *job;
+
+    start_healer(f, 0, (uint64_t)KEYS * A_KEY);
+    job = await(f, &scrub_type);
+    fixture_pass_time(f, MINUTES);
+    scrub_load(&f->objects, &noted);
+    assert_in_range(noted.done, 1, job->done);
+    late_engine_set_leads(f->objects.store, false);
+    fixture_pass_time(f, LOOKS);
+    note_scrub(f, noted.begun, 1000);
+    late_engine_set_leads(f->objects.store, true);
+    fixture_pass_time(f, LOOKS + MINUTES);
+    assert_int_equal(job->state, JOB_DONE);
+    job = jobs_next(jobs, job);
+    assert_ptr_equal(job->type, &scrub_type);
+    assert_int_equal(job->state, JOB_RUNNING);
+    assert_in_range(job->done, 1001, 1000 + MINUTES / A_KEY + 3);
+    scrub_load(&f->objects, &noted);
+    assert_in_range(noted.done, 1001, job->done);
+}
+
 static unsigned puts_begun(const struct fixture *f)
 {
     unsigned n = 0;
@@ -238,6 +283,7 @@ int main(void)
         HEALER_TEST(test_healer_holds_a_scrub),
         LATE_TEST(test_healer_holds_a_scrub),
         LATE_TEST(test_healer_holds_a_scrub_while_another_leads),
+        LATE_TEST(test_scrub_goes_on_where_another_index_was),
         HEALER_TEST(test_healer_holds_a_heal),
         LATE_TEST(test_healer_holds_a_heal),
         HEALER_TEST(test_healer_begins_nothing_while_it_holds),
