@@ -8,6 +8,7 @@
 
 #include "index/base/clock.h"
 #include "index/base/log.h"
+#include "index/maintenance/handover.h"
 
 #define HELD 1000 /* ms between looks whether it still is */
 
@@ -23,7 +24,8 @@ struct jobs {
     bool is_open;
     bool is_closed;
     bool stopping;
-    uv_timer_t timer; /* fires when all have ended */
+    struct handover handover; /* of several indexes that share the store */
+    uv_timer_t timer;         /* of that */
     void (*stop_cb)(void *arg);
     void *stop_arg;
 };
@@ -37,6 +39,7 @@ int jobs_new(struct objects *objects, bool only_look, struct jobs **jobs)
     j->objects = objects;
     j->only_look = only_look;
     TAILQ_INIT(&j->list);
+    handover_init(&j->handover, j, objects);
     uv_timer_init(objects->loop, &j->timer);
     j->timer.data = j;
     *jobs = j;
@@ -49,6 +52,21 @@ static void job_free(struct job *job)
         free(job->findings[i].line);
     free(job->findings);
     free(job);
+}
+
+static void look_cb(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+
+    handover_look(&jobs->handover);
+}
+
+/* What runs has changed: others are to know. */
+static void look_soon(struct jobs *jobs)
+{
+    if (jobs->is_open && !jobs->is_closed && !jobs->only_look &&
+        jobs->objects->store->instance != 0)
+        uv_timer_start(&jobs->timer, look_cb, 0, HANDOVER_LOOK_MS);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -93,6 +111,8 @@ void jobs_close(struct jobs *jobs)
     struct job *job;
 
     jobs->is_closed = true;
+    uv_timer_stop(&jobs->timer);
+    handover_stop(&jobs->handover);
     while ((job = find_going_on(jobs)) != NULL)
         job_cancel(job);
 }
@@ -181,6 +201,7 @@ void job_end(struct job *job, int rc, const char *text)
     add_ended(jobs, job);
     jobs->n_running--;
     forget_old(jobs, job);
+    look_soon(jobs);
     stop_if_quiet(jobs);
 }
 
@@ -197,6 +218,7 @@ void job_cancel(struct job *job)
 void jobs_open(struct jobs *jobs)
 {
     jobs->is_open = true;
+    look_soon(jobs);
 }
 
 bool job_only_looks(const struct job_type *type, const struct job_options *options)
@@ -240,6 +262,14 @@ static struct job *job_new(struct jobs *jobs, const struct job_type *type,
     return job;
 }
 
+static bool is_elsewhere(const struct jobs *jobs, const struct job_type *type,
+                         const struct job_options *options)
+{
+    return jobs->objects->store->instance != 0 && !options->is_automatic &&
+           !job_only_looks(type, options) &&
+           handover_is_elsewhere(jobs->objects, type, options->volume);
+}
+
 int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_options *options,
                struct job **job, char text[JOB_TEXT_MAX])
 {
@@ -257,6 +287,10 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     if (!jobs->is_open) {
         strcpy(text, "the index has just begun to ask its volumes how they are");
         return UV_EAGAIN;
+    }
+    if (is_elsewhere(jobs, type, options)) {
+        strcpy(text, "another index runs it");
+        return UV_EBUSY;
     }
     if (new != NULL &&new->is_canceled) {
         strcpy(text, "one that was cancelled is about to end");
@@ -283,6 +317,7 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     TAILQ_INSERT_TAIL(&jobs->list, new, link);
     log_info("job %llu, %s%s%s, has begun", (unsigned long long)new->id, type->name,
              new->options.volume[0] != '\0' ? " " : "", new->options.volume);
+    look_soon(jobs);
     *job = new;
     return 0;
 }

@@ -67,6 +67,7 @@ struct late_engine {
     bool is_held;
     bool is_away;
     bool follows;
+    uint64_t others[LATE_ENGINE_OTHERS]; /* instances that live */
     store_close_cb close_cb;
     void *close_arg;
 };
@@ -446,7 +447,11 @@ static bool leads(const struct store *store)
 
 static bool lives(const struct store *store, uint64_t instance)
 {
-    return store_lives(late_of(store)->inner, instance);
+    bool lives = instance == store->instance;
+
+    for (unsigned i = 0; i < LATE_ENGINE_OTHERS && !lives; i++)
+        lives = instance == late_of(store)->others[i];
+    return lives;
 }
 
 static int get_note(const struct store *store, const char *name, struct buf *value)
@@ -521,6 +526,17 @@ void late_engine_set_away(struct store *late, bool away)
 void late_engine_set_leads(struct store *late, bool leads)
 {
     late_of(late)->follows = !leads;
+}
+
+void late_engine_share(struct store *late, uint64_t instance, unsigned settle_ms)
+{
+    late->instance = instance;
+    late->settle_ms = settle_ms;
+}
+
+void late_engine_set_lives(struct store *late, unsigned number, uint64_t instance)
+{
+    late_of(late)->others[number] = instance;
 }
 
 unsigned late_engine_waiting(const struct store *late)

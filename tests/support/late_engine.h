@@ -27,6 +27,13 @@ void late_engine_set_away(struct store *late, bool away);
 /* Whether this index leads: at first it does. */
 void late_engine_set_leads(struct store *late, bool leads);
 
+/* Has the store be one that several indexes share, and this index be that instance. */
+void late_engine_share(struct store *late, uint64_t instance, unsigned settle_ms);
+
+/* Which other instances live: `number` below LATE_ENGINE_OTHERS; 0: none. */
+#define LATE_ENGINE_OTHERS 2
+void late_engine_set_lives(struct store *late, unsigned number, uint64_t instance);
+
 /* How many readings wait. */
 unsigned late_engine_waiting(const struct store *late);
 

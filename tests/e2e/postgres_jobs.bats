@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# Jobs of several indexes on one database: a volume that one of them drains is drained for all, and what an index
+# that is gone had begun goes on at another.
+
+load ../support/lib
+load ../support/postgres
+load ../support/replicas
+load ../support/several
+
+INDEXES='i j'
+COPIES=1
+KEYS=60
+
+# Keys of 20,000 bytes, by the index.
+put_large() { # INDEX PREFIX COUNT
+    local n
+    value large 20000
+    for ((n = 1; n <= $3; n++)); do
+        printf 'next\nno-progress-meter\nnoproxy = *\nurl = "%s%s/%d"\nupload-file = "%s"\noutput = /dev/null\nwrite-out = "%%{http_code}\\n"\n' \
+            "$(url "$1-direct")" "$2" "$n" "$T/large"
+    done | sed 1d | curl -q --fail-early -K - | sort | uniq -c | awk '{ print $1 "x" $2 }' >"$T/requests"
+    same "$3x201" "$(cat "$T/requests")"
+}
+
+# PUTs go on by the index, below its name, until the file is there.
+put_until() { # INDEX FILE
+    local n=0
+    while [[ ! -e $2 ]]; do
+        n=$((n + 1))
+        curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}\n' -X PUT --data-binary value "$(url "$1-direct")/put/$1/$n"
+    done >"$T/statuses.$1"
+}
+
+drain() { # INDEX [OPTIONS...]
+    local index=$1
+    shift
+    "$MKV" drain "$(at v3)" --index "$(lookup data "$index")" "$@"
+}
+
+status_is() { # INDEX JQ-FILTER
+    "$MKV" status --json --index "$(lookup data "$1")" | jq -e --arg name "$(at v3)" "$2" >/dev/null
+}
+
+knows_drained() { # INDEX
+    status_is "$1" '.volumes[] | select(.name == $name) | .drained'
+}
+
+moves() { # INDEX
+    status_is "$1" '.jobs[] | select(.kind == "drain" and .state == "running") | .counts.moved > 0'
+}
+
+has_drained() { # INDEX
+    status_is "$1" '.jobs[] | select(.kind == "drain") | .state == "done" and .clean'
+}
+
+is_refused() { # INDEX
+    refute drain "$1" --rate 20K --detach >"$T/refused" 2>&1 && grep -qF 'another index runs it' "$T/refused"
+}
+
+# Neither a key nor a file is there.
+is_empty() {
+    same '' "$(blobs v3)" 'blobs on it'
+    "$MKV" dump --store "$(postgres_uri ~db mkv)" | jq -r 'select(.key) | .volumes[]' | cut -d' ' -f1 >"$T/named"
+    refute grep -Fx "$(at v3)" "$T/named"
+}
+
+@test "a drain at one index is obeyed by all when it ends, and its undo, too" {
+    database
+    several
+    put_large j /before $KEYS
+    [[ -n $(blobs v3) ]]
+    put_until i "$T/enough" 3>&- &
+    put_until j "$T/enough" 3>&- &
+    drain i >"$T/drained"
+    is_empty
+    grep -qF 'it can be unplugged' "$T/drained"
+    knows_drained i
+    knows_drained j
+    put_large j /after $KEYS
+    touch "$T/enough"
+    wait
+    same 201 "$(sort -u "$T"/statuses.*)" statuses
+    is_empty
+    # Also after a restart, which asks nobody.
+    stop j
+    one_index j
+    knows_drained j
+    put_large j /again $KEYS
+    is_empty
+    drain j --undo | grep -qF 'takes new values again'
+    within "$LEASE" refute knows_drained i
+    put_large i /undone $KEYS
+    [[ -n $(blobs v3) ]]
+    all_is_tidy
+}
+
+@test "a job runs at one index at a time" {
+    database
+    several
+    put_large i /key $KEYS
+    drain i --rate 20K --detach
+    # Before it has heard of the job at i, j begins it, and then cancels it.
+    within 10 is_refused j
+    same 1 "$(db "SELECT count(*) FROM regexp_split_to_table(trim(convert_from((SELECT value FROM notes
+        WHERE name = 'jobs'), 'UTF8')), '\n') line WHERE line <> ''")" 'jobs that are noted'
+    "$MKV" cancel 1 --index "$(lookup data i)"
+    within 10 drain j --rate 20K --detach
+    within 10 moves j
+    all_is_tidy
+}
+
+@test "a drain goes on at another index when the one that runs it stops, and when that is killed" {
+    database
+    several
+    put_large i /key $((2 * KEYS))
+    drain i --rate 40K --detach
+    within 10 moves i
+    stop i
+    within $((2 * LEASE)) moves j
+    one_index i
+    [[ -n $(blobs v3) ]] || fail 'the drain was over before the index was killed'
+    crash j
+    within $((3 * LEASE)) moves i
+    logged i 'goes on with what an index that is gone had begun'
+    within $((6 * LEASE)) has_drained i
+    is_empty
+    one_index j
+    all_is_tidy
+}
