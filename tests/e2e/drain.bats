@@ -137,3 +137,25 @@ sees_drained() { # VOLUME
     index_of_list "$VOLUMES"
     refute sees_drained v4
 }
+
+@test "a drained volume that the index hasn't known takes nothing when it is listed, and stays on the list" {
+    start_with 'v1 v2 v3'
+    volume v4
+    stop i
+    at v4 >"$T/data/i/drained"
+    index_of_list 'v1 v2 v3'
+    run_job "$(drain v3)"
+    ended_as 'done true'
+    same "$(printf '%s\n' "$(at v4)" "$(at v3)" | sort)" "$(sort "$T/data/i/drained")" 'the list'
+    relist 'v1 v2 v3 v4'
+    sees_drained v4
+    sees_drained v3
+    put_keys /later 20
+    all_lack v3 v4
+    run_job "$(drain v4 undo=1)"
+    ended_as 'done true'
+    same "$(at v3)" "$(cat "$T/data/i/drained")" 'the list'
+    put_keys /undone 20
+    refute all_lack v4
+    all_lack v3
+}

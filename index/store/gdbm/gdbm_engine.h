@@ -6,6 +6,7 @@
  *     DIR/sealed          up to where a clean stop had the journal on disk (seal.h)
  *     DIR/spare.gdbm      the table before index.gdbm, from which the next one is made
  *     DIR/next.gdbm       a table in the making; worthless after a crash
+ *     DIR/NAME            a note: "drained" and "scrub" (store.h)
  *     DIR/restore.tmp/    a table in the making that is to replace all of this (build.h); likewise
  *
  * A commit is appended to the journal and, once that is on disk, to a sorted table in memory (the
