@@ -112,10 +112,11 @@ static int read_note(const struct objects *o, struct buf *note)
 static char *take_line(char **text)
 {
     char *line = *text;
-    size_t n = strcspn(line, "\n");
+    size_t n;
 
-    if (*line == '\0')
+    if (line == NULL || *line == '\0')
         return NULL;
+    n = strcspn(line, "\n");
     *text = line + n + (line[n] != '\0');
     line[n] = '\0';
     return line;
@@ -260,6 +261,15 @@ static void put_cb(struct store_reading *reading, int rc)
     (void)rc; /* the next look sees */
 }
 
+static bool is_same(const struct buf *a, const struct buf *b)
+{
+    const char *one = buf_bytes(a);
+    const char *two = buf_bytes(b);
+
+    return buf_size(a) == buf_size(b) &&
+           (one == NULL || two == NULL || memcmp(one, two, buf_size(a)) == 0);
+}
+
 static void put(struct handover *h, const struct buf *was, const struct buf *is)
 {
     const struct store_note note = {.name = HANDOVER_NOTE,
@@ -268,7 +278,7 @@ static void put(struct handover *h, const struct buf *was, const struct buf *is)
                                     .value = buf_bytes(is),
                                     .len = buf_size(is)};
 
-    if (note.len != note.was_len || (note.len > 0 && memcmp(note.was, note.value, note.len) != 0))
+    if (!is_same(was, is))
         store_put_note(h->objects->store, &h->putting, &note, put_cb);
 }
 

@@ -190,10 +190,11 @@ static struct errand *errand_new(const struct store_note *note)
 {
     size_t name_len = strlen(note->name) + 1;
     struct errand *n = calloc(1, sizeof(*n) + name_len + note->len + note->was_len);
-    char *bytes = (char *)(n + 1);
+    char *bytes;
 
     if (n == NULL)
         return NULL;
+    bytes = (char *)(n + 1);
     n->note = *note;
     n->note.name = memcpy(bytes, note->name, name_len);
     bytes += name_len;
