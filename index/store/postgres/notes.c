@@ -155,7 +155,7 @@ static void run_cb(struct control_job *job)
 
     n->rc = STORE_AWAY;
     if (e->pg == NULL)
-        e->pg = connection_make(e, false, n->error);
+        e->pg = volumes_connect(e, false, n->error);
     if (e->pg == NULL)
         return;
     n->rc = put(&n->note, e->pg, n->error);

@@ -434,6 +434,7 @@ static bool knows_row(const struct reader_state *r, const PGresult *result, int 
     case REQUEST_GET:
     case REQUEST_LIST:
     case REQUEST_NAME:
+    case REQUEST_NOTE:
     case REQUEST_KINDS:
         break;
     }

@@ -135,14 +135,13 @@ static bool make_settings(PGconn *pg, const struct setting *list, size_t n, char
     return true;
 }
 
-/* Without a right to create anything, what somebody else has made will do. The table of notes came
- * after the others, and an mkv that doesn't know it can go on without: the version is the same. */
+/* Without a right to create anything, what somebody else has made will do. The last table is there
+ * when all are. */
 static bool exists(PGconn *pg)
 {
     char value[24];
 
     return ask(pg, "SELECT count(*) FROM mkv.notes WHERE name = ''", value, sizeof(value)) &&
-           ask(pg, "SELECT count(*) FROM mkv.sessions WHERE instance = -1", value, sizeof(value)) &&
            ask(pg, "SELECT value FROM mkv.settings WHERE name = 'md5'", value, sizeof(value));
 }
 
