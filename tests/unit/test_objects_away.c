@@ -31,7 +31,7 @@ static void others_forget(struct fixture *f)
 {
     uint64_t generation = store_last_generation(f->box.store);
 
-    assert_int_equal(fixture_count_orphans(f), 1);
+    WAIT_UNTIL(f, fixture_count_orphans(f) == 1); /* a moment after the announcement has ended */
     assert_int_equal(storebox_delete_orphan(&f->box, KEY, strlen(KEY), generation), 0);
 }
 
