@@ -120,9 +120,7 @@ static void report(struct assemble *a, enum assemble_outcome outcome, int status
         volume_report_store(a->volume, a->rc, a->rc < 0 ? 0 : status);
 }
 
-/* A volume that hasn't said its last word, after a 200, may still be at it. What another word says
- * is of the last try alone: one before it may have made the blob, and its connection have broken.
- */
+/* A volume that hasn't said its last word, after a 200, may still be at it. */
 static void tell(struct assemble *a, enum assemble_outcome outcome, int status)
 {
     a->is_late = a->may_hold && (a->rc < 0 || status != 200);
@@ -144,6 +142,14 @@ static bool wait_again(struct assembles *q, struct assemble *a)
     return true;
 }
 
+/* What is answered is said of the last try alone: one before it may have made the blob, and its
+ * connection have broken. */
+static bool may_have_made(const struct transfer *transfer, enum assemble_outcome outcome)
+{
+    return outcome == ASSEMBLE_MADE || transfer->tries > 1 ||
+           (outcome == ASSEMBLE_FAILED && transfer->tries > 0);
+}
+
 static void answered_cb(struct transfer *transfer, int rc, int status)
 {
     struct assemble *a = transfer->data;
@@ -151,7 +157,7 @@ static void answered_cb(struct transfer *transfer, int rc, int status)
     enum assemble_outcome outcome = outcome_of(a, rc, status);
 
     a->is_sent = false;
-    a->may_hold |= transfer->was_sent;
+    a->may_hold |= may_have_made(transfer, outcome);
     q->n_sent--;
     q->n_large -= is_large(a);
     q->again_at = 0;

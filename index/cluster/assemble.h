@@ -22,7 +22,7 @@ struct assemble;
 enum assemble_outcome {
     ASSEMBLE_MADE,
     ASSEMBLE_UNABLE, /* the volume is fine, and makes no such blob: it lacks sources, or isn't
-                        mkv's */
+                        mkv's. Nothing is there, as with the next two, unless may_hold says so */
     ASSEMBLE_BUSY,   /* it has had no place for too long */
     ASSEMBLE_FULL,   /* its disk is full */
     ASSEMBLE_FAILED, /* anything else */

@@ -71,8 +71,8 @@ struct transfer {
     bool wake_soon;
     int64_t left;   /* bytes of the body that are still to be read; negative when chunked */
     bool body_sent; /* all was read, so the volume may hold the whole body */
-    bool was_sent;  /* some of the request, at whichever try: libcurl makes another one where a
-                       connection that was kept breaks. Readable in `done` */
+    unsigned tries; /* how often some of the request was sent: libcurl does so again where a
+                       connection that was kept breaks without an answer. Readable in `done` */
     int rc;         /* result, once on the ended list */
     int status;
     LIST_ENTRY(transfer) link;         /* in engine->active */

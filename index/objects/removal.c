@@ -133,7 +133,7 @@ static void note_failure(struct removal *m, const struct transfer *transfer, uns
                     status);
     else if (!transfer_failed_here(rc))
         note_down(m->reclaimer, m->orphan.places[i].volume);
-    if (rc < 0 && transfer->was_sent)
+    if (rc < 0 && transfer->tries > 0)
         m->left.until = clock_now_ms() + o->grace;
 }
 

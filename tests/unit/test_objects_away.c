@@ -29,9 +29,10 @@ static int teardown(void **state)
 
 static void others_forget(struct fixture *f)
 {
-    uint64_t generation = store_last_generation(f->box.store);
+    uint64_t generation;
 
     WAIT_UNTIL(f, fixture_count_orphans(f) == 1); /* a moment after the announcement has ended */
+    generation = store_last_generation(f->box.store);
     assert_int_equal(storebox_delete_orphan(&f->box, KEY, strlen(KEY), generation), 0);
 }
 
