@@ -290,7 +290,7 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
     }
     if (is_elsewhere(jobs, type, options)) {
         strcpy(text, "another index runs it");
-        return UV_EBUSY;
+        return UV_EAGAIN;
     }
     if (new != NULL &&new->is_canceled) {
         strcpy(text, "one that was cancelled is about to end");
