@@ -62,7 +62,7 @@ is_noted() { # INDEX
 }
 
 is_refused() { # INDEX
-    refute drain "$1" --rate 20K --detach >"$T/refused" 2>&1 && grep -qF 'another index runs it' "$T/refused"
+    refute drain "$1" --rate 10K --detach >"$T/refused" 2>&1 && grep -qF 'another index runs it' "$T/refused"
 }
 
 # Neither a key nor a file is there.
@@ -105,14 +105,14 @@ is_empty() {
 @test "a job runs at one index at a time" {
     database
     several
-    put_large i /key $KEYS
-    drain i --rate 20K --detach
+    put_large i /key $((2 * KEYS))
+    drain i --rate 10K --detach
     within 5 is_noted i
     # Before it has heard of that, j begins the job, and then cancels it.
     within 40 is_refused j # the command tries for a while
     is_noted i
     "$MKV" cancel 1 --index "$(lookup data i)"
-    within 10 drain j --rate 20K --detach
+    within 10 drain j --rate 10K --detach
     within 10 moves j
     all_is_tidy
 }
