@@ -10,7 +10,8 @@
  * (making.h). Orphans are looked for only after that time.
  *
  * Failures: keys that can't be moved stay, and the drain ends with their number. From a volume that
- * is away or read-only nothing is removed: it ends without that. */
+ * is away or read-only nothing is removed: it ends without that. Where another index still reaches
+ * the volume then, a value that it had begun to write there may come yet. */
 #include "index/maintenance/drain.h"
 
 #include <inttypes.h>

@@ -420,7 +420,7 @@ static inline bool store_leads(const struct store *store)
 }
 
 /* Whether the index of that instance (store->instance) lived as of the last renewal. One that
- * doesn't never will again. */
+ * didn't may have been about to renew its lease: then two think that something is theirs. */
 static inline bool store_lives(const struct store *store, uint64_t instance)
 {
     return store->engine->lives(store, instance);
