@@ -135,3 +135,38 @@ is_empty() {
     one_index j
     all_is_tidy
 }
+
+scrub_note() { # FIELD
+    db "SELECT convert_from(value, 'UTF8') FROM notes WHERE name = 'scrub'" | sed -n "s/^$1 //p"
+}
+
+any() { # COMMAND [ARGUMENTS...]: succeeds with one of the indexes
+    local each
+    for each in $INDEXES; do
+        "$1" "$each" "${@:2}" && return
+    done
+    return 1
+}
+
+scrubs_beyond() { # INDEX KEYS
+    status_is "$1" ".jobs[] | select(.kind == \"scrub\" and .state == \"running\" and (.held | not)) | .done > $2"
+}
+
+@test "a scrub goes on at another index, from where the one that stops was" {
+    local leader=i other=j begun noted
+    database
+    several --verify-every 2m
+    put_large i /key $KEYS
+    within 30 any scrubs_beyond 4
+    if scrubs_beyond j 4; then
+        leader=j other=i
+    fi
+    begun=$(scrub_note begun)
+    stop "$leader"
+    noted=$(scrub_note done)
+    ((noted > 4)) || fail "noted: $noted keys"
+    within $((2 * LEASE)) scrubs_beyond "$other" "$noted"
+    # That one has noted where it began.
+    same "$noted" "$(scrub_note done)" 'keys read before'
+    same "$begun" "$(scrub_note begun)" 'begin of the round'
+}
