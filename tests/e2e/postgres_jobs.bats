@@ -163,10 +163,10 @@ scrubs_beyond() { # INDEX KEYS
     fi
     begun=$(scrub_note begun)
     stop "$leader"
-    noted=$(scrub_note done)
+    noted=$(scrub_note 'done')
     ((noted > 4)) || fail "noted: $noted keys"
     within $((2 * LEASE)) scrubs_beyond "$other" "$noted"
     # That one has noted where it began.
-    same "$noted" "$(scrub_note done)" 'keys read before'
+    same "$noted" "$(scrub_note 'done')" 'keys read before'
     same "$begun" "$(scrub_note begun)" 'begin of the round'
 }
