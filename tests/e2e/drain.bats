@@ -42,6 +42,7 @@ put_until() { # FILE
     unwatch_keys
     same '' "$(blobs v4)" 'blobs on it'
     stop v4
+    within 20 sees i v4 down
     large_keys_are_right /still 100
     keys_are_right /later 60
     put_keys /without 20
