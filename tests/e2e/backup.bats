@@ -195,7 +195,7 @@ newest_has_all() { # COUNT
     list "$(url i)/_?list"
     same 0 ${#LISTED[@]}
     # There may have been one before the second value.
-    same "2 $(names_of $(backup_files v1) | wc -l)" "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
+    same "2 $(backup_files v1 | wc -l)" "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
     "$MKV" status --index "$I" | grep -Eqx 'backup +[-0-9]{10} [:0-9]{8} [+0-9]{5}, [0-9]+ B'
 }
 

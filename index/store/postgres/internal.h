@@ -176,7 +176,7 @@ void postgres_try_again_soon(struct postgres_engine *e);
  * that the database works at all at once, but not less than what pays for a statement. */
 static inline unsigned postgres_share(unsigned n_waiting, unsigned n_idle)
 {
-    unsigned share = (n_waiting + n_idle - 1) / n_idle;
+    unsigned share = n_idle > 1 ? (n_waiting + n_idle - 1) / n_idle : n_waiting;
 
     return share > SHARE_MIN ? share : SHARE_MIN;
 }
