@@ -142,6 +142,7 @@ no_orphan_of() { # KEY
     value large 300000
     put_begin i-direct /half "$T/large" 200000
     within 5 received_by "$COPIES"
+    db 'SELECT pg_switch_wal()' >/dev/null # brings the announcement to disk, which may take a moment else
     crash ~db
     tail -c +200001 "$T/large" >&7
     start_ms=$(now_ms)
