@@ -15,7 +15,8 @@
 #include "index/base/log.h"
 #include "index/store/postgres/batch.h"
 
-#define BATCH_WORTH 4 /* commits */
+#define BATCH_WORTH 4  /* commits */
+#define BATCH_MS    20 /* that others are to gather */
 #define TRIES_MAX   30
 
 /* --- How a batch ends ------------------------------------------------------------------------- */
@@ -231,16 +232,18 @@ static void send_batch(struct postgres_engine *e, struct connection *c, struct b
 
 /* Those of `n` connections from the first one on that are idle take of what waits. The more
  * batches are on their way, the more is to wait for the next one: what comes meanwhile goes
- * together, and a batch costs the database more than some of its commits. */
+ * together, and a batch costs the database more than some of its commits. One that takes long
+ * waits for a lock perhaps, which is nothing to others. */
 static void send_all(struct postgres_engine *e, struct connection *first, unsigned n,
                      struct backlog *waiting)
 {
     unsigned n_idle = 0;
     unsigned n_busy = 0;
+    uint64_t now = uv_now(e->loop);
 
     for (unsigned i = 0; i < n; i++) {
         n_idle += is_idle(&first[i]);
-        n_busy += first[i].state == CONNECTION_BUSY;
+        n_busy += first[i].state == CONNECTION_BUSY && now < first[i].sent_at + BATCH_MS;
     }
     for (unsigned i = 0; i < n && waiting->n > n_busy * BATCH_WORTH; i++) {
         if (is_idle(&first[i])) {
