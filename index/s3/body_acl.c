@@ -48,6 +48,7 @@ static const struct xml_in_reader reader = {.begin = begin, .end = end};
 
 int body_acl_init(struct body_acl *body)
 {
+    *body = (struct body_acl){.grants = false};
     return body_xml_init(&body->xml, &reader, body, BODY_MAX);
 }
 
