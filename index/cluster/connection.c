@@ -122,8 +122,36 @@ static int connect_anew(struct transfer *t, const char *url)
     return 0;
 }
 
+/* An older libcurl doesn't tell how often it has sent a request, only how much in all. */
+#if LIBCURL_VERSION_NUM >= 0x075000
+static int send_cb(void *arg, char *to, char *from, int to_port, int from_port)
+{
+    struct transfer *t = arg;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    t->tries++;
+    return CURL_PREREQFUNC_OK;
+}
+#endif
+
+void connection_count_tries(struct transfer *t)
+{
+#if LIBCURL_VERSION_NUM < 0x075000
+    long bytes = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    t->tries = bytes > 0;
+#else
+    (void)t; /* send_cb() has */
+#endif
+}
+
 int connection_prepare(struct transfer *t, const char *url, bool anew)
 {
+#if LIBCURL_VERSION_NUM >= 0x075000
+    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, send_cb);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+#endif
     curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket_cb);
     curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket_cb);

@@ -48,6 +48,8 @@ void transfer_end(struct transfer *transfer, int rc, int status);
 int connection_prepare(struct transfer *transfer, const char *url, bool anew);
 /* Notes which address the volume has answered from. */
 void connection_note_address(struct transfer *transfer);
+/* Counts transfer->tries, before the handle goes. */
+void connection_count_tries(struct transfer *transfer);
 /* libcurl's failure as a UV_E*: of the volume, or of this machine (transfer_failed_here()). */
 int connection_translate(struct transfer *transfer, CURLcode code);
 

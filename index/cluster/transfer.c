@@ -139,41 +139,6 @@ static size_t header_cb(char *line, size_t size, size_t n, void *arg)
     return len;
 }
 
-#if LIBCURL_VERSION_NUM >= 0x075000
-static int send_cb(void *arg, char *to, char *from, int to_port, int from_port)
-{
-    struct transfer *t = arg;
-
-    (void)to, (void)from, (void)to_port, (void)from_port;
-    t->tries++;
-    return CURL_PREREQFUNC_OK;
-}
-
-static void watch_tries(CURL *easy, struct transfer *t)
-{
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, send_cb);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
-}
-
-static void count_tries(struct transfer *t)
-{
-    (void)t;
-}
-#else /* it can't be told how many there were */
-static void watch_tries(CURL *easy, struct transfer *t)
-{
-    (void)easy, (void)t;
-}
-
-static void count_tries(struct transfer *t)
-{
-    long bytes = 0;
-
-    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
-    t->tries = bytes > 0;
-}
-#endif
-
 static CURL *take_handle(struct transfers *engine)
 {
     return engine->n_pool > 0 ? engine->pool[--engine->n_pool] : curl_easy_init();
@@ -222,7 +187,6 @@ static void set_common_options(CURL *easy, struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-    watch_tries(easy, t);
 }
 
 static uint64_t flush_time(uint64_t size)
@@ -451,7 +415,7 @@ void transfer_end(struct transfer *t, int rc, int status)
         connection_note_address(t);
         t->length = length_of(t);
     }
-    count_tries(t);
+    connection_count_tries(t);
     curl_multi_remove_handle(engine->multi, t->easy);
     /* libcurl 7.88 forgets in curl_easy_reset() that it wanted to send a body again, from its
      * start, on a second connection: a PUT that failed so would make the next one of its handle

@@ -48,16 +48,22 @@ static void wait_for_syncs(struct fixture *f, unsigned n)
     WAIT_UNTIL(f, fixture_count(f, VOLUME_SYNC) == n);
 }
 
+/* The database goes when all volumes have the value. */
+static void begin_write_while_away(struct fixture *f, struct task *task)
+{
+    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
+    task_begin_write(f, task, KEY, 5);
+    task_add(task, "value");
+    task_end(task);
+    wait_for_syncs(f, COPIES);
+    late_engine_set_away(f->objects.store, true);
+}
+
 static void write_while_away(struct fixture *f)
 {
     struct task task;
 
-    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
-    task_begin_write(f, &task, KEY, 5);
-    task_add(&task, "value");
-    task_end(&task);
-    wait_for_syncs(f, COPIES);
-    late_engine_set_away(f->objects.store, true);
+    begin_write_while_away(f, &task);
     others_forget(f);
     release(f);
     assert_int_equal(task_wait(&task), STORE_AWAY);
@@ -115,12 +121,7 @@ static void test_write_that_nobody_has_forgotten(void **state)
     struct fixture *f = *state;
     struct task task;
 
-    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
-    task_begin_write(f, &task, KEY, 5);
-    task_add(&task, "value");
-    task_end(&task);
-    wait_for_syncs(f, COPIES);
-    late_engine_set_away(f->objects.store, true);
+    begin_write_while_away(f, &task);
     release(f);
     assert_int_equal(task_wait(&task), STORE_AWAY);
     late_engine_set_away(f->objects.store, false);
