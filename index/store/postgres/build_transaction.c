@@ -70,7 +70,7 @@ int transaction_make_tables(struct build_transaction *t)
         "CREATE TABLE keys_new (LIKE keys INCLUDING ALL);"
         "CREATE TABLE orphans_new (LIKE orphans INCLUDING ALL EXCLUDING INDEXES);"
         "ALTER TABLE orphans_new ADD CONSTRAINT orphans_new_pkey PRIMARY KEY (key, gen);"
-        "CREATE INDEX orphans_new_owner ON orphans_new (owner, key, gen)";
+        "CREATE INDEX orphans_new_owner ON orphans_new (owner, key, gen) WHERE owner > 0";
     static const char make_alike[] =
         "DO $$ DECLARE change text; BEGIN FOR change IN "
         "WITH t AS (SELECT c.*, relname || '_new' AS made FROM pg_class c "

@@ -9,8 +9,7 @@
 
 #include "index/base/buf.h"
 
-/* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. By
- * "owner + 0" no index is used: it would find all that this index owns. */
+/* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. */
 static const struct kind {
     const char *name; /* of the part whose rows are counted */
     unsigned columns;
@@ -82,11 +81,11 @@ static const struct kind {
         {"wu", 1U << COLUMN_KEY | 1U << COLUMN_GEN | 1U << COLUMN_IS | 1U << COLUMN_TIME,
          "key, gen, val, time",
          "wu AS (UPDATE orphans o SET time = u.time, orphan = u.val FROM @A "
-         "WHERE o.key = ANY(@K) AND o.key = u.key AND o.gen = u.gen AND o.owner + 0 = $4::int8 "
+         "WHERE o.key = ANY(@K) AND o.key = u.key AND o.gen = u.gen AND o.owner = $4::int8 "
          "AND o.held >= 0 RETURNING 1)"},
     [OWN_DELETE] = {"wd", 1U << COLUMN_KEY | 1U << COLUMN_GEN, "key, gen",
                     "wd AS (DELETE FROM orphans o USING @A WHERE o.key = ANY(@K) AND o.key = u.key "
-                    "AND o.gen = u.gen AND o.owner + 0 = $4::int8 "
+                    "AND o.gen = u.gen AND o.owner = $4::int8 "
                     "AND o.held >= 0 RETURNING 1)"},
 };
 

@@ -292,6 +292,7 @@ static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
     PGresult *result =
         ask(pg,
             "WITH b AS MATERIALIZED (SELECT key, gen FROM orphans WHERE owner = $3::int8 "
+            "AND owner > 0 "
             "AND NOT EXISTS (SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
             "ORDER BY key, gen LIMIT $4::int8 FOR UPDATE SKIP LOCKED) "
             "UPDATE orphans o SET owner = $1::int8, "
@@ -311,8 +312,10 @@ static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
 static int next_owner(struct renewal *r, PGconn *pg, uint64_t *owner)
 {
     PGresult *result =
-        ask(pg, "SELECT owner FROM orphans WHERE owner > $1::int8 ORDER BY owner LIMIT 1", owner, 1,
-            NULL, r->error);
+        ask(pg,
+            "SELECT owner FROM orphans WHERE owner > $1::int8 AND owner > 0 ORDER BY owner "
+            "LIMIT 1",
+            owner, 1, NULL, r->error);
 
     if (result == NULL)
         return STORE_AWAY;

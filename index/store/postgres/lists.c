@@ -24,10 +24,11 @@ static const struct statement orphans_of = {STATEMENT_LIST_ORPHANS_OF,
                                             "WHERE key = $1::bytea AND gen >= $3::int8 "
                                             "ORDER BY key, gen LIMIT $2::int8"};
 static const struct statement orphans_mine = {
-    STATEMENT_LIST_MINE, "SELECT key, gen, orphan FROM orphans WHERE owner = $4::int8 "
-                         "AND (key, gen) >= ($1::bytea, $3::int8) "
-                         "AND abs(held) < (extract(epoch FROM now()) * 1000)::int8 "
-                         "ORDER BY key, gen LIMIT $2::int8"};
+    STATEMENT_LIST_MINE,
+    "SELECT key, gen, orphan FROM orphans WHERE owner = $4::int8 AND owner > 0 "
+    "AND (key, gen) >= ($1::bytea, $3::int8) "
+    "AND abs(held) < (extract(epoch FROM now()) * 1000)::int8 "
+    "ORDER BY key, gen LIMIT $2::int8"};
 
 struct listing {
     bool of_orphans;

@@ -12,7 +12,10 @@
  * record's generation, so that its orphan is found in one look. orphans.time is the
  * blob's, 0 where it doesn't count (blob_time_counts()). orphans.held: ms since 1970, by the
  * database's clock, before which its owner leaves it alone; negative where that has taken it over,
- * and announced nothing of it since. */
+ * and announced nothing of it since.
+ *
+ * No owner is 0 or less. The condition keeps the index from statements that look for keys, and
+ * don't repeat it: one that was planned while the table was small would read all of the index. */
 static const char tables[] =
     "CREATE SCHEMA IF NOT EXISTS mkv;"
     "CREATE TABLE IF NOT EXISTS mkv.settings (name text PRIMARY KEY, value text NOT NULL);"
@@ -21,7 +24,7 @@ static const char tables[] =
     "CREATE TABLE IF NOT EXISTS mkv.orphans ("
     "  gen int8 NOT NULL, owner int8 NOT NULL, time int8 NOT NULL, held int8 NOT NULL DEFAULT 0,"
     "  key bytea NOT NULL, orphan bytea NOT NULL, PRIMARY KEY (key, gen));"
-    "CREATE INDEX IF NOT EXISTS orphans_owner ON mkv.orphans (owner, key, gen);"
+    "CREATE INDEX IF NOT EXISTS orphans_owner ON mkv.orphans (owner, key, gen) WHERE owner > 0;"
     "CREATE TABLE IF NOT EXISTS mkv.volumes (id int8 PRIMARY KEY, name text NOT NULL UNIQUE);"
     "CREATE TABLE IF NOT EXISTS mkv.indexes ("
     "  number int8 PRIMARY KEY, instance int8 NOT NULL UNIQUE, name text NOT NULL,"
