@@ -60,6 +60,8 @@ struct store_request {
     size_t len;
     uint64_t generation;
     uint64_t until; /* loop time at which it is given up */
+    int row;        /* of the result: its own, negative where there is none; the listing's next */
+    bool is_named;  /* the volumes' names were read after the result */
     union {
         store_got_cb got;
         store_got_orphan_cb got_orphan;
@@ -83,7 +85,7 @@ struct reader_state {
     struct array generations;
     struct parameters parameters;
     char numbers[4][8];
-    PGresult *held; /* what has places whose names are being read */
+    PGresult *result; /* of what was asked; NULL unless that is being given out */
 };
 
 struct batch;   /* batch.h */
@@ -211,10 +213,12 @@ void reads_give_up(struct postgres_engine *e, bool all);
 bool reads_are_idle(const struct postgres_engine *e);
 /* The value of a row's column, in binary. */
 const char *reads_value(const PGresult *result, int row, int column, size_t *n);
-int reads_record(const PGresult *result, int row, int column, const void *key, size_t len,
-                 struct record *record);
-int reads_orphan(const PGresult *result, int row, int column, const void *key, size_t len,
-                 struct orphan *orphan);
+/* Decode a column, of a record with its generation in the next one. 0; UV_ENOENT: it is NULL;
+ * UV_EIO, and a line in the log; or STORE_LATER: names of volumes are to be read first. */
+int reads_record(const struct store_request *q, const PGresult *result, int row, int column,
+                 const void *key, size_t len, struct record *record);
+int reads_orphan(const struct store_request *q, const PGresult *result, int row, int column,
+                 const void *key, size_t len, struct orphan *orphan);
 
 /* lists.c */
 int lists_list(struct store *store, struct store_reading *reading, const struct store_range *range,
@@ -224,8 +228,13 @@ int lists_list_orphans(struct store *store, struct store_reading *reading,
                        store_listed_cb done);
 void listing_free(struct listing *listing);
 const struct statement *listing_statement(struct store_request *q, struct reader_state *r);
-/* Gives out a page. True: it isn't over, and waits for the next one. */
-bool listing_take(struct store_request *q, const PGresult *result);
+enum listing_state {
+    LISTING_IS_OVER,
+    LISTING_GOES_ON,   /* with the next page, which it waits for */
+    LISTING_IS_UNNAMED /* before q->row, whose names of volumes are to be read */
+};
+/* Gives out a page, from q->row on. */
+enum listing_state listing_take(struct store_request *q, const PGresult *result);
 
 /* commits.c */
 int commits_init(struct postgres_engine *e);

@@ -58,8 +58,18 @@ static int damaged(const char *what, int rc, const void *key, size_t len)
     return UV_EIO;
 }
 
-int reads_record(const PGresult *result, int row, int column, const void *key, size_t len,
-                 struct record *record)
+/* What another index has given an id since the names were read last has no name here yet. */
+static bool has_names(const struct store_request *q, const struct place *places, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (places[i].volume >= q->engine->volumes.count && !q->is_named)
+            return false;
+    }
+    return true;
+}
+
+int reads_record(const struct store_request *q, const PGresult *result, int row, int column,
+                 const void *key, size_t len, struct record *record)
 {
     size_t n;
     const char *value = reads_value(result, row, column, &n);
@@ -69,11 +79,13 @@ int reads_record(const PGresult *result, int row, int column, const void *key, s
         return UV_ENOENT;
     rc = record_decode_beside((const unsigned char *)value, n, number_at(result, row, column + 1),
                               record);
-    return rc < 0 ? damaged("a record", rc, key, len) : 0;
+    if (rc < 0)
+        return damaged("a record", rc, key, len);
+    return has_names(q, record->places, record->n_places) ? 0 : STORE_LATER;
 }
 
-int reads_orphan(const PGresult *result, int row, int column, const void *key, size_t len,
-                 struct orphan *orphan)
+int reads_orphan(const struct store_request *q, const PGresult *result, int row, int column,
+                 const void *key, size_t len, struct orphan *orphan)
 {
     size_t n;
     const char *value = reads_value(result, row, column, &n);
@@ -82,7 +94,9 @@ int reads_orphan(const PGresult *result, int row, int column, const void *key, s
     if (value == NULL)
         return UV_ENOENT;
     rc = orphan_decode((const unsigned char *)value, n, orphan);
-    return rc < 0 ? damaged("an orphan", rc, key, len) : 0;
+    if (rc < 0)
+        return damaged("an orphan", rc, key, len);
+    return has_names(q, orphan->places, orphan->n_places) ? 0 : STORE_LATER;
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -215,96 +229,113 @@ int reads_view(struct store *store, struct store_reading *reading, const void *k
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 
-static void answer_get(struct store_request *q, const PGresult *result, int row)
+/* Each of these: false, and nothing has happened, where a name is to be read first. */
+
+static bool answer_get(struct store_request *q, const PGresult *result)
 {
     struct store_reading *reading = q->reading;
     struct record record;
-    int rc = row < 0 ? UV_ENOENT : reads_record(result, row, 1, q->key, q->len, &record);
+    int rc = q->row < 0 ? UV_ENOENT : reads_record(q, result, q->row, 1, q->key, q->len, &record);
 
+    if (rc == STORE_LATER)
+        return false;
     detach(q);
     q->done.got(reading, rc, rc == 0 ? &record : NULL);
+    return true;
 }
 
-static void answer_orphan(struct store_request *q, const PGresult *result, int row)
+static bool answer_orphan(struct store_request *q, const PGresult *result)
 {
     struct store_reading *reading = q->reading;
     struct orphan orphan;
-    int rc = row < 0 ? UV_ENOENT : reads_orphan(result, row, 1, q->key, q->len, &orphan);
+    int rc = q->row < 0 ? UV_ENOENT : reads_orphan(q, result, q->row, 1, q->key, q->len, &orphan);
 
+    if (rc == STORE_LATER)
+        return false;
     detach(q);
     q->done.got_orphan(reading, rc, rc == 0 ? &orphan : NULL);
+    return true;
 }
 
-static int read_view(const struct store_request *q, const PGresult *result, int row,
-                     struct store_view *view)
+static int read_view(const struct store_request *q, const PGresult *result, struct store_view *view)
 {
-    int rc = reads_record(result, row, 1, q->key, q->len, &view->record);
+    int rc = reads_record(q, result, q->row, 1, q->key, q->len, &view->record);
 
-    if (rc < 0 && rc != UV_ENOENT)
+    if (rc != 0 && rc != UV_ENOENT)
         return rc;
     store_view_begin(view, rc == 0);
-    rc = reads_orphan(result, row, 3, q->key, q->len, &view->orphan);
+    rc = reads_orphan(q, result, q->row, 3, q->key, q->len, &view->orphan);
     if (rc == UV_ENOENT)
         view->orphan.n_places = 0;
-    view->latest = number_at(result, row, 4);
+    view->latest = number_at(result, q->row, 4);
     return rc == UV_ENOENT ? 0 : rc;
 }
 
-static void answer_view(struct store_request *q, const PGresult *result, int row)
+static bool answer_view(struct store_request *q, const PGresult *result)
 {
     struct store_reading *reading = q->reading;
     struct store_view view;
-    int rc = row < 0 ? UV_EIO : read_view(q, result, row, &view);
+    int rc = q->row < 0 ? UV_EIO : read_view(q, result, &view);
 
+    if (rc == STORE_LATER)
+        return false;
     detach(q);
     q->done.viewed(reading, rc, rc == 0 ? &view : NULL);
+    return true;
 }
 
-static void answer_one(struct store_request *q, const PGresult *result, int row)
+static bool answer_one(struct store_request *q, const PGresult *result)
 {
     if (q->reading == NULL)
-        return;
+        return true;
     if (q->kind == REQUEST_GET)
-        answer_get(q, result, row);
-    else if (q->kind == REQUEST_GET_ORPHAN)
-        answer_orphan(q, result, row);
-    else
-        answer_view(q, result, row);
+        return answer_get(q, result);
+    return q->kind == REQUEST_GET_ORPHAN ? answer_orphan(q, result) : answer_view(q, result);
 }
 
-/* Where each of the asked ones' row is, from 1 on; 0: it has none. */
-static int *index_rows(const PGresult *result, size_t n)
+/* Rows come in any order, with their number in the arrays, from 1 on; of what there is nothing
+ * there is no row. */
+static int find_rows(struct reader_state *r, const PGresult *result)
 {
+    size_t n = r->keys.count;
     int *rows = calloc(n + 1, sizeof(*rows));
+    uint64_t at = 1;
+    struct store_request *q;
 
     if (rows == NULL)
-        return NULL;
+        return UV_ENOMEM;
     for (int i = 0; i < PQntuples(result); i++) {
         uint64_t number = number_at(result, i, 0);
 
         if (number <= n)
             rows[number] = i + 1;
     }
-    return rows;
+    TAILQ_FOREACH(q, &r->asked, link)
+    {
+        q->row = rows[at++] - 1;
+    }
+    free(rows);
+    return 0;
 }
 
-/* Rows come in any order; of what there is nothing there is no row. */
 static void answer_all(struct reader_state *r, const PGresult *result)
 {
     struct request_queue asked = TAILQ_HEAD_INITIALIZER(asked);
-    int *rows = index_rows(result, r->keys.count);
     struct store_request *q;
 
     TAILQ_CONCAT(&asked, &r->asked, link);
-    for (uint64_t number = 1; (q = TAILQ_FIRST(&asked)) != NULL; number++) {
+    while ((q = TAILQ_FIRST(&asked)) != NULL) {
         TAILQ_REMOVE(&asked, q, link);
-        if (rows != NULL)
-            answer_one(q, result, rows[number] - 1);
+        if (answer_one(q, result))
+            request_free(q);
         else
-            request_fail(q, UV_ENOMEM);
-        request_free(q);
+            TAILQ_INSERT_TAIL(&r->asked, q, link);
     }
-    free(rows);
+}
+
+static bool is_listing(enum request_kind kind)
+{
+    return kind == REQUEST_LIST || kind == REQUEST_LIST_ORPHANS;
 }
 
 static struct reader_state *state_of(struct connection *c)
@@ -332,14 +363,13 @@ static void put_back(struct reader_state *r)
     postgres_try_again_soon(e);
 }
 
-static void fail_all(struct reader_state *r, const PGresult *result)
+static void fail_all(struct reader_state *r, int rc)
 {
     struct store_request *q;
 
-    log_limited(LOG_LEVEL_ERROR, "the database can't be read: %s", connection_text_of(result));
     while ((q = TAILQ_FIRST(&r->asked)) != NULL) {
         TAILQ_REMOVE(&r->asked, q, link);
-        request_fail(q, UV_EIO);
+        request_fail(q, rc);
         request_free(q);
     }
 }
@@ -362,121 +392,84 @@ static void refused(struct reader_state *r, const PGresult *result)
     } else if (may_try_again(result)) {
         put_back(r);
     } else {
-        fail_all(r, result);
+        log_limited(LOG_LEVEL_ERROR, "the database can't be read: %s", connection_text_of(result));
+        fail_all(r, UV_EIO);
     }
 }
 
-static void give_out(struct reader_state *r, PGresult *result)
+static void give_out_page(struct reader_state *r, const PGresult *result)
 {
+    struct postgres_engine *e = r->connection->engine;
     struct store_request *q = TAILQ_FIRST(&r->asked);
 
-    if (r->kind != REQUEST_LIST && r->kind != REQUEST_LIST_ORPHANS) {
-        answer_all(r, result);
-    } else {
-        struct postgres_engine *e = r->connection->engine;
-
-        TAILQ_REMOVE(&r->asked, q, link);
-        if (listing_take(q, result)) {
-            TAILQ_INSERT_TAIL(&e->waiting[q->kind], q, link);
-            e->n_waiting++;
-        } else {
-            request_free(q);
-        }
-    }
-    PQclear(result);
-}
-
-/* --- Names that aren't known yet -------------------------------------------------------------- */
-
-static bool knows(const struct postgres_engine *e, const struct place *places, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (places[i].volume >= e->volumes.count)
-            return false;
-    }
-    return true;
-}
-
-static bool knows_record(const struct postgres_engine *e, const PGresult *result, int row)
-{
-    struct record record;
-    size_t n;
-    const char *value = reads_value(result, row, 1, &n);
-
-    return value == NULL ||
-           record_decode_beside((const unsigned char *)value, n, number_at(result, row, 2),
-                                &record) < 0 ||
-           knows(e, record.places, record.n_places);
-}
-
-static bool knows_orphan(const struct postgres_engine *e, const PGresult *result, int row,
-                         int column)
-{
-    struct orphan orphan;
-    size_t n;
-    const char *value = reads_value(result, row, column, &n);
-
-    return value == NULL || orphan_decode((const unsigned char *)value, n, &orphan) < 0 ||
-           knows(e, orphan.places, orphan.n_places);
-}
-
-static bool knows_row(const struct reader_state *r, const PGresult *result, int row)
-{
-    const struct postgres_engine *e = r->connection->engine;
-
-    switch (r->kind) {
-    case REQUEST_GET_ORPHAN:
-        return knows_orphan(e, result, row, 1);
-    case REQUEST_LIST_ORPHANS:
-        return knows_orphan(e, result, row, 2);
-    case REQUEST_VIEW:
-        return knows_record(e, result, row) && knows_orphan(e, result, row, 3);
-    case REQUEST_GET:
-    case REQUEST_LIST:
-    case REQUEST_NAME:
-    case REQUEST_NOTE:
-    case REQUEST_KINDS:
+    TAILQ_REMOVE(&r->asked, q, link);
+    switch (listing_take(q, result)) {
+    case LISTING_IS_OVER:
+        request_free(q);
+        break;
+    case LISTING_GOES_ON:
+        TAILQ_INSERT_TAIL(&e->waiting[q->kind], q, link);
+        e->n_waiting++;
+        break;
+    case LISTING_IS_UNNAMED:
+        TAILQ_INSERT_TAIL(&r->asked, q, link);
         break;
     }
-    return knows_record(e, result, row);
 }
 
-static bool knows_all(const struct reader_state *r, const PGresult *result)
+static void ask_for_names(struct reader_state *r);
+
+/* The answer to all that was asked; of what has places without names, once there are these. */
+static void give_out(struct reader_state *r)
 {
-    for (int i = 0; i < PQntuples(result); i++) {
-        if (!knows_row(r, result, i))
-            return false;
+    if (is_listing(r->kind))
+        give_out_page(r, r->result);
+    else
+        answer_all(r, r->result);
+    if (!TAILQ_EMPTY(&r->asked)) {
+        ask_for_names(r);
+        return;
     }
-    return true;
+    PQclear(r->result);
+    r->result = NULL;
 }
 
+static void give_up_result(struct reader_state *r)
+{
+    PQclear(r->result);
+    r->result = NULL;
+    put_back(r);
+}
+
+/* Names that are read after the rows are all that these need; what has none by now won't get it. */
 static void named_cb(struct connection *c, PGresult *result)
 {
     struct reader_state *r = state_of(c);
-    PGresult *held = r->held;
+    struct store_request *q;
 
-    r->held = NULL;
     if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK ||
         volumes_take(c->engine, result) < 0) {
-        PQclear(held);
-        put_back(r);
+        give_up_result(r);
     } else {
-        give_out(r, held);
+        TAILQ_FOREACH(q, &r->asked, link)
+        {
+            q->is_named = true;
+        }
+        give_out(r);
     }
     PQclear(result);
 }
 
-static void ask_for_names(struct reader_state *r, PGresult *result)
+static void ask_for_names(struct reader_state *r)
 {
     struct connection *c = r->connection;
 
-    r->held = result;
     store_be64(r->numbers[3], c->engine->volumes.count);
     r->parameters.n = 1;
     r->parameters.values[0] = r->numbers[3];
     r->parameters.lengths[0] = 8;
     if (connection_send(c, &volumes_statement, &r->parameters, named_cb) < 0)
-        named_cb(c, NULL);
+        give_up_result(r);
 }
 
 /* --- Sending ---------------------------------------------------------------------------------- */
@@ -490,10 +483,12 @@ static void read_cb(struct connection *c, PGresult *result)
     } else if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         refused(r, result);
         PQclear(result);
-    } else if (!knows_all(r, result)) {
-        ask_for_names(r, result);
+    } else if (!is_listing(r->kind) && find_rows(r, result) < 0) {
+        fail_all(r, UV_ENOMEM);
+        PQclear(result);
     } else {
-        give_out(r, result);
+        r->result = result;
+        give_out(r);
     }
 }
 
@@ -510,6 +505,8 @@ static void take_waiting(struct postgres_engine *e, struct reader_state *r, enum
             request_free(q);
             continue;
         }
+        q->row = 0;
+        q->is_named = false;
         TAILQ_INSERT_TAIL(&r->asked, q, link);
         max--;
     }
@@ -541,7 +538,7 @@ static const struct statement *make_arrays(struct reader_state *r)
 static void send_kind(struct postgres_engine *e, struct reader_state *r, enum request_kind kind,
                       size_t share)
 {
-    bool lists = kind == REQUEST_LIST || kind == REQUEST_LIST_ORPHANS;
+    bool lists = is_listing(kind);
     const struct statement *statement;
 
     take_waiting(e, r, kind, lists ? 1 : share < BATCH_MAX ? share : BATCH_MAX);
