@@ -96,44 +96,17 @@ static void remove_it(struct verify_stray *s)
         committed_cb(&s->commit, rc);
 }
 
-static void seen_orphan(struct verify_stray *s, int rc)
-{
-    const struct places *places = s->verify->job->objects->places;
-    const struct place *place = &s->suspect.place;
-
-    if (rc == UV_ENOENT)
-        s->orphan.n_places = 0;
-    s->seen(s, rc == UV_ENOENT ||
-                   (rc == 0 && !places_have(places, s->orphan.places, s->orphan.n_places, place)));
-}
-
-static void got_orphan_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
-{
-    struct verify_stray *s = reading->data;
-
-    if (rc == 0)
-        s->orphan = *orphan;
-    seen_orphan(s, rc);
-}
-
 static void seen_key(struct verify_stray *s, int rc)
 {
     const struct suspect *suspect = &s->suspect;
-    const struct objects *o = s->verify->job->objects;
+    const struct places *places = s->verify->job->objects->places;
     const struct record *record = &s->record;
 
-    if (rc == UV_ENOENT) {
+    if (rc == UV_ENOENT)
         s->record.n_places = 0;
-    } else if (rc < 0 ||
-               (record->generation == suspect->generation &&
-                places_have(o->places, record->places, record->n_places, &suspect->place))) {
-        s->seen(s, false);
-        return;
-    }
-    rc = store_get_orphan(o->store, &s->reading, suspect->key.bytes, suspect->key.len,
-                          suspect->generation, &s->orphan, got_orphan_cb);
-    if (rc != STORE_LATER)
-        seen_orphan(s, rc);
+    s->seen(s, rc == UV_ENOENT || (rc == 0 && !(record->generation == suspect->generation &&
+                                                places_have(places, record->places,
+                                                            record->n_places, &suspect->place))));
 }
 
 static void got_cb(struct store_reading *reading, int rc, const struct record *record)
@@ -145,16 +118,45 @@ static void got_cb(struct store_reading *reading, int rc, const struct record *r
     seen_key(s, rc);
 }
 
-/* Asks the store whether somebody names the blob there, and goes on with `seen`. */
+static void seen_orphan(struct verify_stray *s, int rc)
+{
+    struct objects *o = s->verify->job->objects;
+    const struct place *place = &s->suspect.place;
+
+    if (rc == UV_ENOENT) {
+        s->orphan.n_places = 0;
+    } else if (rc < 0 || places_have(o->places, s->orphan.places, s->orphan.n_places, place)) {
+        s->seen(s, false);
+        return;
+    }
+    rc = objects_look_up(o, &s->reading, &s->suspect.key, &s->record, got_cb);
+    if (rc != STORE_LATER)
+        seen_key(s, rc);
+}
+
+static void got_orphan_cb(struct store_reading *reading, int rc, const struct orphan *orphan)
+{
+    struct verify_stray *s = reading->data;
+
+    if (rc == 0)
+        s->orphan = *orphan;
+    seen_orphan(s, rc);
+}
+
+/* Asks the store whether somebody names the blob there, and goes on with `seen`. The orphan first:
+ * a blob that became a key's value meanwhile is found there, and one that became an orphan is by
+ * the commit that makes it one. */
 static void look(struct verify_stray *s, void (*seen)(struct verify_stray *s, bool is_unnamed))
 {
+    const struct suspect *suspect = &s->suspect;
     int rc;
 
     s->seen = seen;
     s->reading.data = s;
-    rc = objects_look_up(s->verify->job->objects, &s->reading, &s->suspect.key, &s->record, got_cb);
+    rc = store_get_orphan(s->verify->job->objects->store, &s->reading, suspect->key.bytes,
+                          suspect->key.len, suspect->generation, &s->orphan, got_orphan_cb);
     if (rc != STORE_LATER)
-        seen_key(s, rc);
+        seen_orphan(s, rc);
 }
 
 /* A move may have made it a copy meanwhile. */

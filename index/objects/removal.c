@@ -149,12 +149,14 @@ static void deleted_cb(struct transfer *transfer, int rc, int status)
         removed(m);
 }
 
-/* The volume of a place, if it can be asked now. */
+/* The volume of a place, if it can be asked now. An index that was suspended may have read that it
+ * is to remove a blob which another index has removed since, and a move has put there again. */
 static struct volume *askable(const struct reclaimer *r, const struct place *place)
 {
     struct volume *volume = place_live(r->objects->places, place);
 
-    if (volume == NULL || !volume_is_writable(volume) || is_down(r, place->volume))
+    if (volume == NULL || !store_holds(r->objects->store) || !volume_is_writable(volume) ||
+        is_down(r, place->volume))
         return NULL;
     return volume;
 }

@@ -284,6 +284,7 @@ struct store_engine {
     uint64_t (*last_generation)(const struct store *store);
     void (*stats)(const struct store *store, struct store_stats *stats);
     bool (*leads)(const struct store *store);
+    bool (*holds)(const struct store *store);
     bool (*lives)(const struct store *store, uint64_t instance);
     int (*get_note)(const struct store *store, const char *name, struct buf *value);
     int (*put_note)(struct store *store, struct store_reading *reading,
@@ -417,6 +418,14 @@ static inline bool store_is_away(const struct store *store)
 static inline bool store_leads(const struct store *store)
 {
     return store->engine->leads(store);
+}
+
+/* Whether what this index knows to be its own still is: false as soon as another index may have
+ * taken that over. To be asked right before a blob is removed: an index that slept has read that it
+ * may be in another time. */
+static inline bool store_holds(const struct store *store)
+{
+    return store->engine->holds(store);
 }
 
 /* Whether the index of that instance (store->instance) lived as of the last renewal. One that

@@ -67,6 +67,7 @@ struct late_engine {
     bool is_held;
     bool is_away;
     bool follows;
+    bool is_lapsed;
     uint64_t others[LATE_ENGINE_OTHERS]; /* instances that live */
     store_close_cb close_cb;
     void *close_arg;
@@ -445,6 +446,11 @@ static bool leads(const struct store *store)
     return !late_of(store)->follows && store_leads(late_of(store)->inner);
 }
 
+static bool holds(const struct store *store)
+{
+    return !late_of(store)->is_lapsed && store_holds(late_of(store)->inner);
+}
+
 static bool lives(const struct store *store, uint64_t instance)
 {
     bool lives = instance == store->instance;
@@ -493,6 +499,7 @@ static const struct store_engine calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .holds = holds,
     .lives = lives,
     .get_note = get_note,
     .put_note = put_note,
@@ -526,6 +533,11 @@ void late_engine_set_away(struct store *late, bool away)
 void late_engine_set_leads(struct store *late, bool leads)
 {
     late_of(late)->follows = !leads;
+}
+
+void late_engine_set_holds(struct store *late, bool holds)
+{
+    late_of(late)->is_lapsed = !holds;
 }
 
 void late_engine_share(struct store *late, uint64_t instance, unsigned settle_ms)

@@ -27,6 +27,9 @@ void late_engine_set_away(struct store *late, bool away);
 /* Whether this index leads: at first it does. */
 void late_engine_set_leads(struct store *late, bool leads);
 
+/* Whether what it knows to be its own still is: at first it is. */
+void late_engine_set_holds(struct store *late, bool holds);
+
 /* Has the store be one that several indexes share, and this index be that instance. */
 void late_engine_share(struct store *late, uint64_t instance, unsigned settle_ms);
 

@@ -115,6 +115,24 @@ static void test_move_that_others_have_forgotten(void **state)
     assert_value(f, KEY, "value");
 }
 
+/* What it has read may be old. */
+static void test_reclaimer_of_an_index_that_was_suspended(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(fixture_put(f, KEY, "value"), 0);
+    assert_int_equal(fixture_remove(f, KEY), 0);
+    late_engine_set_holds(f->objects.store, false);
+    fixture_start_reclaimer(f);
+    fixture_pass_time(f, 60000);
+    assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
+    assert_int_equal(fixture_count_orphans(f), 1);
+    late_engine_set_holds(f->objects.store, true);
+    fixture_reclaim(f);
+    assert_int_equal(fixture_count_orphans(f), 0);
+    assert_clean(f);
+}
+
 /* What the store knows all the same stays as it is. */
 static void test_write_that_nobody_has_forgotten(void **state)
 {
@@ -158,6 +176,7 @@ int main(int argc, char **argv)
         TEST(test_move_that_others_have_forgotten),
         TEST(test_write_that_nobody_has_forgotten),
         TEST(test_stop_while_away),
+        TEST(test_reclaimer_of_an_index_that_was_suspended),
     };
 
     if (argc > 1)

@@ -281,6 +281,47 @@ static void test_lease_that_ran_out_is_taken_anew(void **state)
     assert_int_equal(indexes_ask(x, "SELECT count(*) FROM mkv.orphans"), 1);
 }
 
+/* The new lease is taken in a renewal that fails after that. */
+static void test_lease_that_is_taken_anew_in_a_renewal_that_fails(void **state)
+{
+    struct indexes *x = *state;
+    long instance = indexes_ask(x, "SELECT instance FROM mkv.indexes WHERE number = 0");
+    char sql[128];
+
+    indexes_ask(x, "ALTER TABLE mkv.notes RENAME TO notes_away");
+    indexes_ask(x, "UPDATE mkv.indexes SET renewed = now() - interval '11 seconds' "
+                   "WHERE number = 0");
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM mkv.indexes WHERE instance = %ld", instance);
+    INDEXES_WAIT(x, indexes_ask(x, sql) == 0);
+    indexes_ask(x, "ALTER TABLE mkv.notes_away RENAME TO notes");
+    INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
+}
+
+/* What comes after a renewal may fail, and the lease holds. */
+static void test_take_over_that_fails(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t lapses;
+    unsigned n = 0;
+
+    indexes_ask(x, "CREATE FUNCTION mkv.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                   "$$BEGIN RAISE 'not now'; END$$");
+    indexes_ask(x, "CREATE TRIGGER refuse BEFORE UPDATE ON mkv.orphans FOR EACH ROW "
+                   "WHEN (NEW.held < 0) EXECUTE FUNCTION mkv.refuse()");
+    indexes_ask(x, "INSERT INTO mkv.orphans VALUES (1, 1, 0, 0, '/left', '')");
+    lapses = uv_hrtime() + 11 * 1000000000ULL; /* were nothing renewed */
+    while (uv_hrtime() < lapses) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "/still/%u", n++);
+        assert_int_equal(try_put(x, 0, key), 0);
+        assert_true(store_holds(x->stores[0]));
+        indexes_turn(x);
+    }
+    indexes_ask(x, "DROP TRIGGER refuse ON mkv.orphans");
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM mkv.orphans WHERE owner = 1") == 0);
+}
+
 static void test_another_leads_when_the_leader_stops(void **state)
 {
     struct indexes *x = *state;
@@ -761,6 +802,8 @@ int main(int argc, char **argv)
         ON_TWO(test_put_whose_orphan_was_taken_over_and_back_is_lost),
         ON_TWO(test_orphan_that_was_taken_over_and_changed),
         ON_TWO(test_lease_that_ran_out_is_taken_anew),
+        ON_TWO(test_lease_that_is_taken_anew_in_a_renewal_that_fails),
+        ON_TWO(test_take_over_that_fails),
         ON_TWO(test_another_leads_when_the_leader_stops),
         ON_TWO(test_indexes_have_different_numbers),
         ON_TWO(test_note_of_another_index),

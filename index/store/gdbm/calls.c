@@ -118,6 +118,12 @@ static bool leads(const struct store *store)
     return true;
 }
 
+static bool holds(const struct store *store)
+{
+    (void)store;
+    return true;
+}
+
 static bool lives(const struct store *store, uint64_t instance)
 {
     (void)store;
@@ -168,6 +174,7 @@ const struct store_engine engine_calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .holds = holds,
     .lives = lives,
     .get_note = get_note,
     .put_note = put_note,

@@ -373,7 +373,10 @@ void connection_start(struct connection *c)
     assert(c->state == CONNECTION_DOWN);
     c->state = CONNECTION_CONNECTING;
     c->wanted = c->engine->lease.instance;
-    control_add(&c->engine->connector, &c->job);
+    if (c->is_session) /* its fence may have to wait */
+        control_add(&c->engine->connector, &c->job);
+    else
+        control_add_first(&c->engine->connector, &c->job);
 }
 
 int connection_send(struct connection *c, const struct statement *statement,

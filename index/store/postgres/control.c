@@ -86,6 +86,14 @@ void control_add(struct control *c, struct control_job *job)
     uv_mutex_unlock(&c->mutex);
 }
 
+void control_add_first(struct control *c, struct control_job *job)
+{
+    uv_mutex_lock(&c->mutex);
+    STAILQ_INSERT_HEAD(&c->waiting, job, link);
+    uv_cond_signal(&c->wake);
+    uv_mutex_unlock(&c->mutex);
+}
+
 static void closed_cb(uv_handle_t *handle)
 {
     struct control *c = handle->data;

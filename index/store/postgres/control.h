@@ -38,6 +38,8 @@ struct control {
 int control_start(struct control *control, uv_loop_t *loop);
 
 void control_add(struct control *control, struct control_job *job);
+/* The same, before what waits already. */
+void control_add_first(struct control *control, struct control_job *job);
 
 /* Runs what waits, ends the thread, fires what `done`s are left, and then `cb`, from the loop. It
  * blocks as long as the job that runs. */

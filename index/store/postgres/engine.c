@@ -35,7 +35,8 @@ static void tick_cb(uv_timer_t *timer);
 void postgres_try_again_soon(struct postgres_engine *e)
 {
     postgres_send_soon(e);
-    if (!uv_is_closing((uv_handle_t *)&e->tick))
+    /* What comes more often than that must not keep it from firing. */
+    if (!uv_is_closing((uv_handle_t *)&e->tick) && uv_timer_get_due_in(&e->tick) > TRY_AGAIN_MS)
         uv_timer_start(&e->tick, tick_cb, TRY_AGAIN_MS, TICK_MS);
 }
 
@@ -80,7 +81,8 @@ static bool can_read(const struct postgres_engine *e)
     return false;
 }
 
-/* As long as one reader is connected, it is that connection which was lost. */
+/* As long as one reader is connected, it is that connection which was lost; and while none is,
+ * nothing can be read, whatever else is connected. */
 void postgres_note_away(struct postgres_engine *e, const char *why)
 {
     if (can_read(e))
@@ -92,6 +94,8 @@ void postgres_note_away(struct postgres_engine *e, const char *why)
 
 void postgres_note_here(struct postgres_engine *e)
 {
+    if (!can_read(e))
+        return;
     if (e->is_away && !e->is_closing)
         log_limited(LOG_LEVEL_INFO, "the database %s can be reached again", e->uri);
     e->is_away = false;
@@ -183,6 +187,7 @@ static void free_engine(struct postgres_engine *e)
     notes_deinit(&e->notes);
     PQfinish(e->pg);
     free(e->renewal);
+    free(e->upkeep);
     free(e->uri);
     free(e->name);
     free(e);
@@ -223,7 +228,8 @@ static int start(struct postgres_engine *e)
     uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
     e->renew_at = uv_now(e->loop) + RENEW_MS;
     init_connections(e);
-    return lease_start(e);
+    rc = upkeep_init(e);
+    return rc < 0 ? rc : lease_start(e);
 }
 
 static struct postgres_engine *engine_new(uv_loop_t *loop,
@@ -332,7 +338,7 @@ static void close_handles(struct postgres_engine *e)
 void postgres_close_if_idle(struct postgres_engine *e)
 {
     if (!e->is_closing || !reads_are_idle(e) || !commits_are_idle(e) || e->n_errands > 0 ||
-        lease_is_running(e))
+        lease_is_running(e) || upkeep_is_running(e))
         return;
     if (!e->is_released) {
         e->is_released = true;
@@ -340,7 +346,7 @@ void postgres_close_if_idle(struct postgres_engine *e)
         for (unsigned i = 0; i < CONNECTIONS; i++)
             connection_close(&e->connections[i]);
         lease_release(e);
-        if (lease_is_running(e))
+        if (lease_is_running(e) || upkeep_is_running(e))
             return;
     }
     if (!is_connecting(e) && !uv_is_closing((uv_handle_t *)&e->tick))
@@ -409,6 +415,11 @@ static bool leads(const struct store *store)
     return postgres_boot_ms() < postgres_of(store)->lease.leads_until;
 }
 
+static bool holds(const struct store *store)
+{
+    return lease_holds(postgres_of(store));
+}
+
 const struct store_engine postgres_engine_calls = {
     .name = "postgres",
     .close = close_store,
@@ -426,6 +437,7 @@ const struct store_engine postgres_engine_calls = {
     .last_generation = last_generation,
     .stats = stats,
     .leads = leads,
+    .holds = holds,
     .lives = notes_lives,
     .get_note = notes_get,
     .put_note = notes_put,

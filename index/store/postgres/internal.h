@@ -150,6 +150,7 @@ struct postgres_engine {
     bool is_away; /* and that was logged */
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
+    struct upkeep *upkeep;   /* upkeep.c */
     bool is_closing;
     bool is_aborted;       /* nothing waits for the database any more */
     atomic_bool is_ending; /* no connection is wanted any more: for the connector */
@@ -250,6 +251,12 @@ bool commits_are_idle(const struct postgres_engine *e);
 void commits_fenced(struct postgres_engine *e, struct connection *c);
 
 /* lease.c */
+/* In the thread, which blocks for up to so many ms: with numbers as parameters, and perhaps a text
+ * as the last one. NULL, and a line in `error`. */
+PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
+                    unsigned ms, char error[256]);
+/* Of its result's first row. */
+int64_t lease_number(const PGresult *result, int column);
 /* Blocks: takes a number and a lease by this connection, and reads what there is. */
 int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char error[256]);
 int lease_start(struct postgres_engine *e);
@@ -263,6 +270,15 @@ bool lease_holds(const struct postgres_engine *e);
  * can be carried out any more, and finds what became of a batch whose end isn't known. 0 or
  * negative, and c->error. */
 int lease_fence(struct connection *c, PGconn *pg);
+
+/* upkeep.c */
+int upkeep_init(struct postgres_engine *e);
+/* Begins it unless it runs. */
+void upkeep_run(struct postgres_engine *e);
+bool upkeep_is_running(const struct postgres_engine *e);
+/* In the thread: makes those sessions one row; `which` may name this instance as $1. 0 or negative,
+ * and a line in `error`. */
+int upkeep_fold(const struct postgres_engine *e, PGconn *pg, const char *which, char error[256]);
 
 /* schema.c */
 /* Blocks: makes the schema where there is none, else checks it. 0, or negative and a line in

@@ -4,8 +4,8 @@
  * has lost it takes a new one, as another instance: what the old one has announced is then somebody
  * else's to remove.
  *
- * Each renewal also takes over orphans of instances that live no more, a bite at a time, holds or
- * asks for the lead, and sums up what the sessions of others count. */
+ * Each renewal also reads the notes, and holds or asks for the lead; other work comes after it
+ * (upkeep.c). */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,13 +14,8 @@
 #include "index/base/log.h"
 #include "index/store/postgres/internal.h"
 
-#define BITE        500 /* orphans that are taken over at once, */
-#define BITES       20  /* and so often in a renewal */
-#define OWNERS      8   /* that are looked at in a renewal */
-#define TRIES       20
-#define SIZE_EVERY  20   /* renewals between looks at the tables' size, */
-#define RETRY_MS    300  /* from a renewal that has failed to the next */
-#define TOUCH_EVERY 1000 /* and between signs of life of the sessions */
+#define TRIES    20
+#define RETRY_MS 300 /* from a renewal that has failed to the next */
 
 uint64_t postgres_boot_ms(void)
 {
@@ -55,9 +50,8 @@ static bool is_passing(const PGresult *result)
     return state != NULL && connection_is_state(state, "40");
 }
 
-/* With numbers as parameters, and perhaps a text as the last one. NULL and a line in `error`. */
-static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
-                     char error[256])
+PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
+                    unsigned ms, char error[256])
 {
     char texts[6][ROOM];
     const char *values[7];
@@ -72,8 +66,9 @@ static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n
         if (i > 0)
             uv_sleep(1 + (unsigned)(random_number() % 20));
         PQclear(result);
-        result = connection_wait(
-            pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), error);
+        result = connection_wait_for(
+            pg, PQsendQueryParams(pg, sql, n + (text != NULL), NULL, values, NULL, NULL, 0), ms,
+            error);
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
@@ -83,7 +78,13 @@ static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n
     return NULL;
 }
 
-static int64_t number_at(const PGresult *result, int column)
+static PGresult *ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
+                     char error[256])
+{
+    return lease_ask(pg, sql, numbers, n, text, SILENCE_MS, error);
+}
+
+int64_t lease_number(const PGresult *result, int column)
 {
     return strtoll(PQgetvalue(result, 0, column), NULL, 10);
 }
@@ -123,7 +124,7 @@ static int read_last_generation(PGconn *pg, uint64_t *generation, char error[256
 
     if (result == NULL)
         return STORE_AWAY;
-    *generation = (uint64_t)number_at(result, 0);
+    *generation = (uint64_t)lease_number(result, 0);
     PQclear(result);
     return 0;
 }
@@ -136,7 +137,7 @@ int lease_take(struct postgres_engine *e, PGconn *pg, struct lease *lease, char 
 
     if (result == NULL)
         return STORE_AWAY;
-    taken.number = (unsigned)number_at(result, 0);
+    taken.number = (unsigned)lease_number(result, 0);
     PQclear(result);
     if (taken.number >= NUMBERS) {
         snprintf(error, 256, "%d indexes use it already, which is all that can", NUMBERS);
@@ -169,19 +170,17 @@ static int find_out(struct connection *c, PGconn *pg)
         connection_note(c->error, "no standby confirms changes");
         return STORE_AWAY;
     }
-    c->was_done = PQntuples(result) == 1 && (uint64_t)number_at(result, 0) == c->unknown_token;
+    c->was_done = PQntuples(result) == 1 && (uint64_t)lease_number(result, 0) == c->unknown_token;
     c->is_found_out = true;
     PQclear(result);
     return 0;
 }
 
-int lease_fence(struct connection *c, PGconn *pg)
+static int fence(struct connection *c, PGconn *pg)
 {
     const uint64_t numbers[] = {c->wanted, c->number, random_number()};
     PGresult *result;
 
-    c->is_warned = false;
-    PQsetNoticeReceiver(pg, connection_notice_cb, &c->is_warned);
     if (c->is_unknown && !c->is_found_out && find_out(c, pg) < 0)
         return STORE_AWAY;
     result = ask(pg,
@@ -193,7 +192,7 @@ int lease_fence(struct connection *c, PGconn *pg)
     if (result == NULL)
         return STORE_AWAY;
     for (int i = 0; i < 3; i++)
-        c->counts[i] = number_at(result, i);
+        c->counts[i] = lease_number(result, i);
     PQclear(result);
     if (c->is_warned) {
         connection_note(c->error, "no standby confirms changes");
@@ -204,23 +203,33 @@ int lease_fence(struct connection *c, PGconn *pg)
     return 0;
 }
 
+/* What still runs may have the session's row locked for long. Other connections wait for their turn
+ * meanwhile, so that it is better to ask again. */
+int lease_fence(struct connection *c, PGconn *pg)
+{
+    char ignored[256];
+    int rc;
+
+    c->is_warned = false;
+    PQsetNoticeReceiver(pg, connection_notice_cb, &c->is_warned);
+    connection_run(pg, "SET lock_timeout = 1000", ignored);
+    rc = fence(c, pg);
+    if (rc == 0)
+        connection_run(pg, "RESET lock_timeout", ignored);
+    return rc;
+}
+
 /* --- Renewals, in the thread ------------------------------------------------------------------ */
 
 struct renewal {
     struct control_job job;
     struct postgres_engine *engine;
     bool is_running;
-    unsigned turn;
     uint64_t last_generation; /* of this index, so far */
-    uint64_t after_owner;     /* where the walk through owners goes on */
     bool releases;            /* the last one: the lease is given back */
     /* What it has found. */
     int rc;
-    bool is_new; /* another lease */
     uint64_t leads_until;
-    struct counts others;
-    unsigned indexes;
-    uint64_t table_bytes;
     struct notes notes;
     char error[256];
 };
@@ -246,7 +255,6 @@ static int renew(struct renewal *r, PGconn *pg)
         e->thread_lease.valid_until = asked + LEASE_MS - LEASE_MARGIN;
         return 0;
     }
-    r->is_new = true;
     return lease_take(e, pg, &e->thread_lease, r->error);
 }
 
@@ -263,139 +271,6 @@ static int lead(struct renewal *r, PGconn *pg)
     if (result == NULL)
         return STORE_AWAY;
     r->leads_until = PQntuples(result) == 1 ? asked + LEASE_MS - LEASE_MARGIN : 0;
-    PQclear(result);
-    return 0;
-}
-
-static int count(struct renewal *r, PGconn *pg)
-{
-    PGresult *result = ask(pg,
-                           "SELECT coalesce(sum(keys), 0)::int8, coalesce(sum(unlinked), 0)::int8, "
-                           "coalesce(sum(orphans), 0)::int8, (SELECT count(*) FROM indexes "
-                           "WHERE " LIVES ") FROM sessions WHERE instance <> $1::int8",
-                           &r->engine->thread_lease.instance, 1, NULL, r->error);
-
-    if (result == NULL)
-        return STORE_AWAY;
-    r->others = (struct counts){number_at(result, 0), number_at(result, 1), number_at(result, 2)};
-    r->indexes = (unsigned)number_at(result, 3);
-    PQclear(result);
-    return 0;
-}
-
-/* What an owner that lives no more has left. They are left alone for a while: a request of its may
- * still be on its way to a volume. The number of them, or negative. */
-static int take_over(struct renewal *r, PGconn *pg, uint64_t owner)
-{
-    const struct postgres_engine *e = r->engine;
-    const uint64_t numbers[] = {e->thread_lease.instance, e->options.grace_ms, owner, BITE};
-    PGresult *result =
-        ask(pg,
-            "WITH b AS MATERIALIZED (SELECT key, gen FROM orphans WHERE owner = $3::int8 "
-            "AND owner > 0 "
-            "AND NOT EXISTS (SELECT 1 FROM indexes WHERE instance = $3::int8 AND " LIVES ") "
-            "ORDER BY key, gen LIMIT $4::int8 FOR UPDATE SKIP LOCKED) "
-            "UPDATE orphans o SET owner = $1::int8, "
-            "held = -(extract(epoch FROM now()) * 1000)::int8 - $2::int8 FROM b "
-            "WHERE o.key = b.key AND o.gen = b.gen AND o.owner = $3::int8",
-            numbers, 4, NULL, r->error);
-    int taken;
-
-    if (result == NULL)
-        return STORE_AWAY;
-    taken = (int)strtol(PQcmdTuples(result), NULL, 10);
-    PQclear(result);
-    return taken;
-}
-
-/* The owner after that one; 0: there is none. */
-static int next_owner(struct renewal *r, PGconn *pg, uint64_t *owner)
-{
-    PGresult *result =
-        ask(pg,
-            "SELECT owner FROM orphans WHERE owner > $1::int8 AND owner > 0 ORDER BY owner "
-            "LIMIT 1",
-            owner, 1, NULL, r->error);
-
-    if (result == NULL)
-        return STORE_AWAY;
-    *owner = PQntuples(result) == 1 ? (uint64_t)number_at(result, 0) : 0;
-    PQclear(result);
-    return 0;
-}
-
-static int take_over_some(struct renewal *r, PGconn *pg)
-{
-    unsigned bites = 0;
-
-    for (unsigned i = 0; i < OWNERS && bites < BITES; i++) {
-        uint64_t owner = r->after_owner;
-        int rc = next_owner(r, pg, &owner);
-        int taken = 0;
-
-        if (rc < 0)
-            return rc;
-        do {
-            if (owner != 0 && owner != r->engine->thread_lease.instance)
-                taken = take_over(r, pg, owner);
-        } while (taken == BITE && ++bites < BITES);
-        if (taken < 0)
-            return taken;
-        if (taken < BITE)
-            r->after_owner = owner;
-        if (owner == 0) /* the walk begins anew in the next renewal */
-            break;
-    }
-    return 0;
-}
-
-/* What PostgreSQL alone has is no failure where it isn't there. */
-static void measure(struct renewal *r, PGconn *pg)
-{
-    char ignored[256];
-    PGresult *result;
-
-    if (r->turn++ % SIZE_EVERY != 0)
-        return;
-    result = ask(pg,
-                 "SELECT pg_total_relation_size('keys') + pg_total_relation_size('orphans') + "
-                 "pg_total_relation_size('sessions')",
-                 NULL, 0, NULL, ignored);
-    if (result != NULL)
-        r->table_bytes = (uint64_t)number_at(result, 0);
-    PQclear(result);
-}
-
-/* That this instance's sessions are in use: fold() leaves alone what was seen of late, as their
- * index may still have to find out what became of a batch. */
-static int touch_sessions(struct renewal *r, PGconn *pg)
-{
-    PGresult *result = ask(pg, "UPDATE sessions SET seen = now() WHERE instance = $1::int8",
-                           &r->engine->thread_lease.instance, 1, NULL, r->error);
-
-    PQclear(result);
-    return result == NULL ? STORE_AWAY : 0;
-}
-
-/* Sessions of instances that are long gone become one row, and so do those of one that stops. */
-static int fold(struct renewal *r, PGconn *pg, const char *which)
-{
-    char sql[700];
-    PGresult *result;
-
-    snprintf(
-        sql, sizeof(sql),
-        "WITH d AS (DELETE FROM sessions WHERE %s RETURNING keys, unlinked, orphans) "
-        "INSERT INTO sessions (instance, idx, token, keys, unlinked, orphans, seen) "
-        "SELECT 0, 0, 0, sum(keys)::int8, sum(unlinked)::int8, sum(orphans)::int8, now() FROM d "
-        "HAVING count(*) > 0 ON CONFLICT (instance, idx) DO UPDATE "
-        "SET keys = sessions.keys + excluded.keys, "
-        "unlinked = sessions.unlinked + excluded.unlinked, "
-        "orphans = sessions.orphans + excluded.orphans",
-        which);
-    result = ask(pg, sql, &r->engine->thread_lease.instance, 1, NULL, r->error);
-    if (result == NULL)
-        return STORE_AWAY;
     PQclear(result);
     return 0;
 }
@@ -417,45 +292,21 @@ static int release(struct renewal *r, PGconn *pg)
             return STORE_AWAY;
         PQclear(result);
     }
-    return fold(r, pg, "instance = $1::int8");
+    return upkeep_fold(r->engine, pg, "instance = $1::int8", r->error);
 }
 
-static int run_all(struct renewal *r, PGconn *pg)
+static int run(struct renewal *r, PGconn *pg)
 {
-    int rc;
+    int rc = 0;
 
     if (r->releases)
         return release(r, pg);
-    rc = renew(r, pg);
-    if (rc ==
-        0) /* after the renewal: with this lease, this index knows them (store.h: settle_ms) */
+    if (!r->engine->options.only_reads) /* who only reads has no lease */
+        rc = renew(r, pg);
+    if (rc == 0) /* after it: with this lease, this index knows them (store.h: settle_ms) */
         rc = notes_read(r->engine, pg, &r->notes, r->error);
-    if (rc == 0)
+    if (rc == 0 && !r->engine->options.only_reads)
         rc = lead(r, pg);
-    if (rc == 0)
-        rc = count(r, pg);
-    if (rc == 0)
-        rc = take_over_some(r, pg);
-    if (rc == 0 && r->turn % TOUCH_EVERY == 0)
-        rc = touch_sessions(r, pg);
-    if (rc == 0 && r->leads_until != 0 && r->turn % SIZE_EVERY == 1)
-        rc = fold(r, pg,
-                  "instance <> 0 AND instance <> $1::int8 AND seen < now() - interval '1 day' AND "
-                  "instance NOT IN (SELECT instance FROM indexes WHERE " LIVES ")");
-    if (rc == 0)
-        measure(r, pg);
-    return rc;
-}
-
-/* One that only reads has no lease. */
-static int read_all(struct renewal *r, PGconn *pg)
-{
-    int rc = count(r, pg);
-
-    if (rc == 0)
-        rc = notes_read(r->engine, pg, &r->notes, r->error);
-    if (rc == 0)
-        measure(r, pg);
     return rc;
 }
 
@@ -464,12 +315,9 @@ static void run_cb(struct control_job *job)
     struct renewal *r = job->data;
     struct postgres_engine *e = r->engine;
 
-    r->is_new = false;
     if (e->pg == NULL)
         e->pg = volumes_connect(e, false, r->error);
-    r->rc = e->pg == NULL           ? STORE_AWAY
-            : e->options.only_reads ? read_all(r, e->pg)
-                                    : run_all(r, e->pg);
+    r->rc = e->pg == NULL ? STORE_AWAY : run(r, e->pg);
     if (r->rc < 0 && e->pg != NULL) {
         PQfinish(e->pg);
         e->pg = NULL;
@@ -499,6 +347,8 @@ static void become_another(struct postgres_engine *e)
 static void take_found(struct postgres_engine *e, struct renewal *r)
 {
     uint64_t last = e->lease.last_generation;
+    bool is_new = e->lease.instance != e->thread_lease.instance; /* since a renewal that failed
+                                                                    after it, perhaps */
 
     e->lease = e->thread_lease;
     if (e->lease.last_generation < last)
@@ -506,11 +356,7 @@ static void take_found(struct postgres_engine *e, struct renewal *r)
     e->lease.leads_until = r->leads_until;
     e->base.number = e->lease.number;
     e->base.instance = e->lease.instance;
-    e->others = r->others;
-    e->indexes = r->indexes;
-    if (r->table_bytes != 0)
-        e->table_bytes = r->table_bytes;
-    if (r->is_new)
+    if (is_new)
         become_another(e);
     notes_take(e, &r->notes);
     postgres_note_here(e);
@@ -534,6 +380,7 @@ static void done_cb(struct control_job *job)
         e->renew_at = uv_now(e->loop) + RETRY_MS;
     } else {
         take_found(e, r);
+        upkeep_run(e);
     }
 }
 

@@ -136,11 +136,18 @@ static int put(const struct store_note *note, PGconn *pg, char error[256])
     static const int formats[] = {1, 1, 1};
     const char *values[] = {note->name, note->value, note->was};
     const int lengths[] = {(int)strlen(note->name), (int)note->len, (int)note->was_len};
-    int sent = PQsendQueryParams(pg, statement_of(note), 3, types, values, lengths, formats, 1);
-    PGresult *result = connection_wait(pg, sent, error);
+    bool is_warned = false; /* a standby that takes over may know nothing of it */
+    PGresult *result;
     int rc = STORE_AWAY;
+    int sent;
 
-    if (PQresultStatus(result) == PGRES_COMMAND_OK)
+    PQsetNoticeReceiver(pg, connection_notice_cb, &is_warned);
+    sent = PQsendQueryParams(pg, statement_of(note), 3, types, values, lengths, formats, 1);
+    result = connection_wait(pg, sent, error);
+    PQsetNoticeReceiver(pg, connection_notice_cb, NULL);
+    if (PQresultStatus(result) == PGRES_COMMAND_OK && is_warned)
+        connection_note(error, "no standby confirms changes");
+    else if (PQresultStatus(result) == PGRES_COMMAND_OK)
         rc = strcmp(PQcmdTuples(result), "1") == 0 ? 0 : STORE_CONFLICT;
     else if (result != NULL)
         connection_note(error, PQerrorMessage(pg));

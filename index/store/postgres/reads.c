@@ -549,15 +549,17 @@ static void send_kind(struct postgres_engine *e, struct reader_state *r, enum re
         put_back(r);
 }
 
-/* The kind whose first one waits for the longest. */
-static int next_kind(const struct postgres_engine *e)
+/* The kind whose first one waits for the longest. A page takes as long as many keys do, and one
+ * reader is to have time for these. */
+static int next_kind(const struct postgres_engine *e, bool lists)
 {
     int found = -1;
 
     for (int kind = 0; kind < REQUEST_NAME; kind++) {
         const struct store_request *q = TAILQ_FIRST(&e->waiting[kind]);
 
-        if (q != NULL && (found < 0 || q->until < TAILQ_FIRST(&e->waiting[found])->until))
+        if (q != NULL && (lists || !is_listing(kind)) &&
+            (found < 0 || q->until < TAILQ_FIRST(&e->waiting[found])->until))
             found = kind;
     }
     return found;
@@ -576,11 +578,9 @@ void reads_send(struct postgres_engine *e)
         n_idle += is_idle(&e->readers[i]);
     for (unsigned i = 0; i < READERS; i++) {
         struct reader_state *r = &e->readers[i];
-        int kind = next_kind(e);
+        int kind = is_idle(r) ? next_kind(e, i > 0) : -1;
 
-        if (kind < 0)
-            return;
-        if (is_idle(r))
+        if (kind >= 0)
             send_kind(e, r, (enum request_kind)kind, postgres_share(e->n_waiting, n_idle--));
     }
 }
