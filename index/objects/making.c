@@ -150,6 +150,8 @@ static const char *text_of(int rc)
 
 /* --- The commit ------------------------------------------------------------------------------ */
 
+static const char lost_track[] = "the index has lost track of the value: send it again\n";
+
 static void fail(struct making *m, int rc, const char *text)
 {
     m->options.done(m, rc, text);
@@ -180,7 +182,7 @@ static void seen_again(struct making *m, int rc, const struct store_view *view)
     else if (m->is_superseded)
         m->options.done(m, 0, "");
     else if (is_lost)
-        fail(m, UV_EAGAIN, "the index has lost track of the value: send it again\n");
+        fail(m, UV_EAGAIN, lost_track);
     else
         making_commit(m);
 }
@@ -243,6 +245,13 @@ static int replace_old(struct making *m, struct orphan_change *replaced,
     return rc;
 }
 
+/* As another instance, this index knows no more that the announcement is its own: others may have
+ * taken it over, and begun to remove the blob. */
+static bool is_ours(const struct making *m)
+{
+    return m->objects->store->instance == m->instance;
+}
+
 static void commit_it(struct making *m)
 {
     bool replaces = m->view.exists;
@@ -260,6 +269,10 @@ static void commit_it(struct making *m)
     size_t n = 2;
     int rc = 0;
 
+    if (!is_ours(m)) {
+        fail(m, UV_EAGAIN, lost_track);
+        return;
+    }
     find_leftovers(m, true, &left);
     m->leaves = left.n_places > 0;
     changes[1] = leftovers_change(m, &left);
@@ -355,6 +368,7 @@ int making_announce(struct making *m, const struct upload_target *targets, size_
     m->targets = targets;
     m->n_targets = n;
     m->announced_at = uv_now(m->objects->loop);
+    m->instance = m->objects->store->instance;
     for (size_t i = 0; i < n; i++)
         orphan.places[orphan.n_places++] = targets[i].place;
     change = leftovers_change(m, &orphan);

@@ -71,7 +71,8 @@ struct making {
                                at, the rest is the operation's to fill in */
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
-    uint64_t announced_at;               /* loop time of its beginning */
+    uint64_t announced_at;               /* loop time of its beginning, */
+    uint64_t instance;                   /* and as which one of the store's */
     bool leaves;                         /* a blob where the record doesn't name it */
     struct store_view *removed;          /* what the commit removes; NULL: nothing */
     unsigned vain;      /* commits in a row that met something else though the key is as it was */

@@ -46,8 +46,10 @@ static void await_newer(struct fixture *f, uint64_t than)
 {
     uint64_t until = fixture_deadline();
 
-    while (look_up(f).n == 0 || look_up(f).newest <= than) {
-        fixture_pass_time(f, 200);
+    /* Once it must have begun, volumes have all the time that they need. */
+    for (unsigned i = 0; look_up(f).n == 0 || look_up(f).newest <= than; i++) {
+        if (i < 50)
+            fixture_pass_time(f, 200);
         fixture_turn(f, until, "a newer backup");
     }
 }

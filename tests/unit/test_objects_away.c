@@ -115,6 +115,23 @@ static void test_move_that_others_have_forgotten(void **state)
     assert_value(f, KEY, "value");
 }
 
+/* What it has announced may be another one's. */
+static void test_write_of_an_index_that_is_another_one_now(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    fixture_set_fates(f, VOLUME_SYNC, FATE_HOLD);
+    task_begin_write(f, &task, KEY, 5);
+    task_add(&task, "value");
+    task_end(&task);
+    wait_for_syncs(f, COPIES);
+    late_engine_share(f->objects.store, 2, 0);
+    release(f);
+    assert_int_equal(task_wait(&task), UV_EAGAIN);
+    assert_value(f, KEY, NULL);
+}
+
 /* What it has read may be old. */
 static void test_reclaimer_of_an_index_that_was_suspended(void **state)
 {
@@ -176,6 +193,7 @@ int main(int argc, char **argv)
         TEST(test_move_that_others_have_forgotten),
         TEST(test_write_that_nobody_has_forgotten),
         TEST(test_stop_while_away),
+        TEST(test_write_of_an_index_that_is_another_one_now),
         TEST(test_reclaimer_of_an_index_that_was_suspended),
     };
 
