@@ -63,9 +63,26 @@ void client_complain(struct client *c, const struct model_key *key, const char *
     complain(key, &c->wire.answer, "%s", what);
 }
 
+/* --- Requests -------------------------------------------------------------------------------- */
+
+void client_read_ports(char *text, struct indexes *indexes)
+{
+    for (char *port; (port = strsep(&text, ",")) != NULL && indexes->n < INDEXES_MAX;)
+        indexes->ports[indexes->n++] = atoi(port);
+}
+
+void client_init(struct client *c, const struct indexes *indexes, uint64_t seed)
+{
+    *c = (struct client){.indexes = indexes, .rng = {.state = seed}, .wire = {.fd = -1}};
+    c->wire.answer.body = malloc(MODEL_VALUE_MAX + WIRE_HEAD_MAX + 1);
+    c->value = malloc(MODEL_VALUE_MAX);
+    if (c->value == NULL || c->wire.answer.body == NULL)
+        abort();
+}
+
 static void choose_index(struct client *c)
 {
-    int port = c->n_ports > 0 ? c->ports[rng_below(&c->rng, c->n_ports)] : c->wire.port;
+    int port = c->indexes->ports[rng_below(&c->rng, c->indexes->n)];
 
     if (port != c->wire.port)
         wire_hang_up(&c->wire);
@@ -79,16 +96,22 @@ static bool has_no_answer(const struct client *c)
     return status == 0 || status == 502 || status == 504;
 }
 
-void client_ask(struct client *c, const char *method, const struct model_key *key,
-                const char *value, size_t n)
+void client_send(struct client *c, const char *method, const char *path, const char *value,
+                 size_t n, bool chunked)
 {
     tally.ops++;
     choose_index(c);
-    wire_ask(&c->wire, method, key->path, value, n, n % 2 == 0);
-    if (c->n_ports > 1 && has_no_answer(c))
+    wire_ask(&c->wire, method, path, value, n, chunked);
+    if (c->indexes->n > 1 && has_no_answer(c))
         client_pause(LATE_MS);
-    if (value != NULL && c->wire.answer.status != 201)
+    if (value != NULL && c->wire.answer.status / 100 != 2)
         wire_hang_up(&c->wire); /* nginx says keep-alive there, and may close nevertheless */
+}
+
+void client_ask(struct client *c, const char *method, const struct model_key *key,
+                const char *value, size_t n)
+{
+    client_send(c, method, key->path, value, n, n % 2 == 0);
 }
 
 bool client_is_refusal(const struct client *c)

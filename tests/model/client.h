@@ -4,17 +4,25 @@
 #define MKV_TESTS_MODEL_CLIENT_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "tests/model/model.h"
 #include "tests/model/wire.h"
 #include "tests/support/rng.h"
 
+#define INDEXES_MAX 16
+
+/* Each request goes to one of them at random. */
+struct indexes {
+    int ports[INDEXES_MAX];
+    unsigned n;
+};
+
 struct client {
     struct wire wire;
     struct rng rng;
+    const struct indexes *indexes;
     unsigned n_copies; /* that a value should have */
-    const int *ports;  /* of indexes of which each request goes to one at random; */
-    unsigned n_ports;  /* 0: all go to wire.port */
     char *value;       /* MODEL_VALUE_MAX bytes */
 };
 
@@ -26,6 +34,12 @@ struct tally {
 
 extern struct tally tally;
 
+/* Reads PORT[,PORT...], which is changed. */
+void client_read_ports(char *text, struct indexes *indexes);
+
+/* The indexes are not copied. */
+void client_init(struct client *client, const struct indexes *indexes, uint64_t seed);
+
 /* Does something to the key, at random. */
 void client_act(struct client *client, struct model_key *key);
 
@@ -35,9 +49,14 @@ void client_look_at(struct client *client, struct model_key *key);
 /* Prints "ops N" now and then, of all clients, until there is that file. */
 void client_watch(const char *stop_file);
 
-/* --- For what all clients share (shared.h) -------------------------------------------------- */
+/* --- For what all clients share (shared.h, s3_key.h) ---------------------------------------- */
 
-/* Asks the index; the answer is client->wire.answer. */
+/* Asks an index; the answer is client->wire.answer. What has no answer has happened by the return,
+ * or never does. */
+void client_send(struct client *client, const char *method, const char *path, const char *value,
+                 size_t n, bool chunked);
+
+/* The same for a key; a value is sent in a chunk or not as its size is even or odd. */
 void client_ask(struct client *client, const char *method, const struct model_key *key,
                 const char *value, size_t n);
 

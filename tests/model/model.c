@@ -47,14 +47,31 @@ void model_keep(struct model_key *key, bool present)
     key->n_states = kept;
 }
 
+static struct rng rng_of(const struct model_key *key, unsigned version)
+{
+    return (struct rng){.state = (uint64_t)key->number << 32 | version};
+}
+
+static size_t draw_size(struct rng *rng)
+{
+    size_t n = rng_below(rng, 10) < 6 ? 2000 : rng_below(rng, 4) != 0 ? 60000 : MODEL_VALUE_MAX;
+
+    return 1 + rng_below(rng, n);
+}
+
+size_t model_size(const struct model_key *key, unsigned version)
+{
+    struct rng rng = rng_of(key, version);
+
+    return draw_size(&rng);
+}
+
 size_t model_value(const struct model_key *key, unsigned version, char *bytes)
 {
-    struct rng rng = {.state = (uint64_t)key->number << 32 | version};
+    struct rng rng = rng_of(key, version);
+    size_t n = draw_size(&rng);
     uint64_t word = 0;
-    size_t n;
 
-    n = rng_below(&rng, 10) < 6 ? 2000 : rng_below(&rng, 4) != 0 ? 60000 : MODEL_VALUE_MAX;
-    n = 1 + rng_below(&rng, n);
     for (size_t i = 0; i < n; i++) {
         if (i % 8 == 0)
             word = rng_next(&rng);

@@ -36,7 +36,10 @@ void model_may_now_be(struct model_key *key, enum model_kind kind, unsigned vers
 /* Of what it may be only that stays which is present, or which is not. */
 void model_keep(struct model_key *key, bool present);
 
-/* Writes the value that a version of a key has, at most MODEL_VALUE_MAX bytes: how many. */
+/* How many bytes the value that a version of a key has is long. */
+size_t model_size(const struct model_key *key, unsigned version);
+
+/* Writes the value, at most MODEL_VALUE_MAX bytes: how many. */
 size_t model_value(const struct model_key *key, unsigned version, char *bytes);
 
 #endif

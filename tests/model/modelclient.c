@@ -18,13 +18,6 @@
 #include "tests/model/client.h"
 #include "tests/model/shared.h"
 
-#define INDEXES_MAX 16
-
-struct ports {
-    int ports[INDEXES_MAX];
-    unsigned n;
-};
-
 struct worker {
     pthread_t thread;
     struct client client;
@@ -57,27 +50,13 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
-static void read_ports(struct ports *ports, char *text)
-{
-    for (char *port; (port = strsep(&text, ",")) != NULL && ports->n < INDEXES_MAX;)
-        ports->ports[ports->n++] = atoi(port);
-}
-
-static void start_worker(struct worker *w, unsigned number, const struct ports *ports,
+static void start_worker(struct worker *w, unsigned number, const struct indexes *indexes,
                          uint64_t seed)
 {
-    struct client *c = &w->client;
-
-    c->ports = ports->ports;
-    c->n_ports = ports->n;
-    c->wire.port = ports->ports[0];
-    c->wire.fd = -1;
-    c->wire.answer.body = malloc(MODEL_VALUE_MAX + WIRE_HEAD_MAX + 1);
-    c->rng.state = seed + number;
-    c->n_copies = n_copies;
-    c->value = malloc(MODEL_VALUE_MAX);
+    client_init(&w->client, indexes, seed + number);
+    w->client.n_copies = n_copies;
     w->keys = calloc((size_t)n_keys, sizeof(*w->keys));
-    if (w->keys == NULL || c->value == NULL || c->wire.answer.body == NULL)
+    if (w->keys == NULL)
         abort();
     for (int i = 0; i < n_keys; i++) {
         struct model_key *key = &w->keys[i];
@@ -123,7 +102,7 @@ static void print_tally(void)
 int main(int argc, char **argv)
 {
     static struct worker workers[1024];
-    static struct ports ports[2];
+    static struct indexes indexes[2];
     unsigned n_workers;
 
     if (argc != 10) {
@@ -132,7 +111,7 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 0; i < 2; i++)
-        read_ports(&ports[i], argv[1 + i]);
+        client_read_ports(argv[1 + i], &indexes[i]);
     n_workers = (unsigned)atoi(argv[3]);
     n_keys = atoi(argv[4]);
     n_shared = (unsigned)atoi(argv[5]);
@@ -142,7 +121,7 @@ int main(int argc, char **argv)
     pthread_barrier_init(&barrier, NULL, n_workers + 1);
     start_shared();
     for (unsigned i = 0; i < n_workers; i++)
-        start_worker(&workers[i], i, &ports[i % 2], strtoull(argv[7], NULL, 10));
+        start_worker(&workers[i], i, &indexes[i % 2], strtoull(argv[7], NULL, 10));
     client_watch(argv[8]);
     stopping = true;
     pthread_barrier_wait(&barrier);

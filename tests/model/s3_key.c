@@ -1,5 +1,6 @@
 #include "tests/model/s3_key.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ enum condition { ALWAYS, CREATES, MATCHES };
 
 /* A change of a key by a client. */
 struct change {
+    const char *name;
     struct s3_client *s3;
     struct shared_key *key;
     const struct s3_seen *seen; /* what MATCHES is about */
@@ -27,7 +29,7 @@ void s3_key_init(struct shared_key *keys, unsigned number)
     struct shared_key *s = &keys[number];
 
     shared_init(s, number);
-    snprintf(s->key.path, sizeof(s->key.path), "/history/%u", number);
+    snprintf(s->key.path, sizeof(s->key.path), S3_BUCKET "/%u", number);
 }
 
 /* --- Versions -------------------------------------------------------------------------------- */
@@ -57,6 +59,22 @@ static void make_etag(unsigned version, const char *bytes, size_t n, char etag[S
     snprintf(etag, S3_ETAG_SIZE, "\"%s%s\"", hex, version % 2 == 1 ? "-1" : "");
 }
 
+unsigned s3_key_version(struct s3_client *s3, const struct shared_key *key, const char *etag,
+                        size_t size)
+{
+    char *value = s3->client.value;
+    char made[S3_ETAG_SIZE];
+
+    for (unsigned version = key->last; version > 0; version--) {
+        if (shared_size(key, version) != size)
+            continue;
+        make_etag(version, value, shared_value(key, version, value), made);
+        if (strcmp(made, etag) == 0)
+            return version;
+    }
+    return 0;
+}
+
 static bool has_header(const struct wire_answer *a, const char *name, const char *value)
 {
     const char *got = wire_header(a, name);
@@ -66,41 +84,52 @@ static bool has_header(const struct wire_answer *a, const char *name, const char
 
 /* --- Requests -------------------------------------------------------------------------------- */
 
-/* Asks for the key with this query; headers has the headers. */
+int s3_ask(struct s3_client *s3, const char *path, const char *method, const char *query,
+           const char *value, size_t n)
+{
+    char target[1024];
+
+    snprintf(target, sizeof(target), "%s%s", path, query);
+    s3->client.wire.headers = s3->headers;
+    client_send(&s3->client, method, target, value, n, false);
+    return s3->client.wire.answer.status;
+}
+
 static int ask(struct s3_client *s3, const struct shared_key *key, const char *method,
                const char *query, const char *value, size_t n)
 {
-    struct wire *wire = &s3->client.wire;
-    char path[256];
-
-    snprintf(path, sizeof(path), "%s%s", key->key.path, query);
-    wire->headers = s3->headers;
-    tally.ops++;
-    wire_ask(wire, method, path, value, n, false);
-    if (value != NULL && wire->answer.status != 200)
-        wire_hang_up(wire); /* nginx says keep-alive there, and may close nevertheless */
-    return wire->answer.status;
+    return s3_ask(s3, key->key.path, method, query, value, n);
 }
 
-static bool has_failed(int status)
+bool s3_has_failed(int status)
 {
     return status == 0 || status >= 500;
 }
 
-/* Writes the headers of a change: that of its condition, and of the version that it makes. */
-static void write_headers(const struct change *c, bool has_version)
+static void __attribute__((format(printf, 2, 3)))
+add_header(struct s3_client *s3, const char *format, ...)
 {
-    char *headers = c->s3->headers;
-    const size_t room = sizeof(c->s3->headers);
-    size_t n = 0;
+    size_t n = strlen(s3->headers);
+    va_list args;
 
-    headers[0] = '\0';
+    va_start(args, format);
+    vsnprintf(s3->headers + n, sizeof(s3->headers) - n, format, args);
+    va_end(args);
+}
+
+/* Has a request of a change no headers but that of its condition. */
+static void write_condition(const struct change *c)
+{
+    c->s3->headers[0] = '\0';
     if (c->condition == CREATES)
-        n = (size_t)snprintf(headers, room, "If-None-Match: *\r\n");
+        add_header(c->s3, "If-None-Match: *\r\n");
     else if (c->condition == MATCHES)
-        n = (size_t)snprintf(headers, room, "If-Match: %s\r\n", c->seen->etag);
-    if (has_version)
-        snprintf(headers + n, room - n, "x-amz-meta-version: %u\r\n", c->op.version);
+        add_header(c->s3, "If-Match: %s\r\n", c->seen->etag);
+}
+
+static void add_version(const struct change *c)
+{
+    add_header(c->s3, "x-amz-meta-version: %u\r\n", c->op.version);
 }
 
 /* --- What answers mean ----------------------------------------------------------------------- */
@@ -140,7 +169,6 @@ static void keep(struct change *c)
 static void judge(struct change *c, int yes)
 {
     struct client *client = &c->s3->client;
-    static const char *const effects[] = {"GET", "PUT", "DELETE", "Complete"};
     static const char *const conditions[] = {"always", "if absent", "if the same"};
     const struct wire_answer *a = &client->wire.answer;
     char text[128];
@@ -155,13 +183,13 @@ static void judge(struct change *c, int yes)
         condition_failed(c, HISTORY_ABSENT);
     } else if (a->status == 409) {
         s3_tally.conflicts++;
-    } else if (has_failed(a->status) || a->status == yes) {
+    } else if (s3_has_failed(a->status) || a->status == yes) {
         tally.lost++;
         c->op.maybe = true;
         history_add(&c->key->history, &c->op);
     } else {
-        snprintf(text, sizeof(text), "an answer that can't be to a %s, %s",
-                 effects[c->op.effect + 2 * (c->op.version % 2)], conditions[c->condition]);
+        snprintf(text, sizeof(text), "an answer that can't be to a %s, %s", c->name,
+                 conditions[c->condition]);
         client_complain(client, &c->key->key, text);
     }
 }
@@ -173,22 +201,66 @@ static void put(struct change *c)
     struct client *client = &c->s3->client;
     size_t n;
 
+    c->name = "PUT";
     c->op.effect = HISTORY_PUTS;
     c->op.version = new_version(c->key, false);
     n = shared_value(c->key, c->op.version, client->value);
     tally.puts++;
-    write_headers(c, true);
+    write_condition(c);
+    add_version(c);
     c->op.start = client_now();
     ask(c->s3, c->key, "PUT", "", client->value, n);
     c->op.end = client_now();
     judge(c, 200);
 }
 
+/* PUTs a version at a key that nobody else has. False when that fails. */
+static bool put_source(struct change *c, const char *path, char etag[S3_ETAG_SIZE])
+{
+    struct client *client = &c->s3->client;
+    size_t n = shared_value(c->key, c->op.version, client->value);
+    int status;
+
+    make_etag(c->op.version, client->value, n, etag);
+    c->s3->headers[0] = '\0';
+    add_version(c);
+    status = s3_ask(c->s3, path, "PUT", "", client->value, n);
+    if (status != 200 && !s3_has_failed(status))
+        client_complain(client, &c->key->key, "the source of a copy is refused");
+    return status == 200;
+}
+
+/* PUTs a version elsewhere, and copies it to the key. */
+static void put_by_copy(struct change *c)
+{
+    char etag[S3_ETAG_SIZE];
+    char path[64];
+
+    c->name = "copy";
+    c->op.effect = HISTORY_PUTS;
+    c->op.version = new_version(c->key, false);
+    s3_tally.copies++;
+    snprintf(path, sizeof(path), S3_SOURCES "/%u", c->s3->number);
+    if (!put_source(c, path, etag)) {
+        tally.aborted++;
+        return;
+    }
+    write_condition(c);
+    add_header(c->s3, "x-amz-copy-source: %s\r\n", path);
+    if (c->condition == ALWAYS) /* else it isn't clear which of the two fails */
+        add_header(c->s3, "x-amz-copy-source-if-match: %s\r\n", etag);
+    c->op.start = client_now();
+    ask(c->s3, c->key, "PUT", "", "", 0);
+    c->op.end = client_now();
+    judge(c, 200);
+}
+
 static void delete (struct change *c)
 {
+    c->name = "DELETE";
     c->op.effect = HISTORY_DELETES;
     tally.deletes++;
-    write_headers(c, false);
+    write_condition(c);
     c->op.start = client_now();
     ask(c->s3, c->key, "DELETE", "", NULL, 0);
     c->op.end = client_now();
@@ -201,8 +273,9 @@ static bool create(struct change *c, char id[UPLOAD_ID + 1])
     const struct wire_answer *a = &c->s3->client.wire.answer;
     const char *at;
 
-    snprintf(c->s3->headers, sizeof(c->s3->headers), "x-amz-meta-version: %u\r\n", c->op.version);
-    if (has_failed(ask(c->s3, c->key, "POST", "?uploads", "", 0)))
+    c->s3->headers[0] = '\0';
+    add_version(c);
+    if (s3_has_failed(ask(c->s3, c->key, "POST", "?uploads", "", 0)))
         return false;
     at = strstr(a->body, "<UploadId>");
     if (a->status != 200 || at == NULL) {
@@ -221,16 +294,16 @@ static bool upload(struct change *c, const char *id, size_t n)
 
     snprintf(query, sizeof(query), "?uploadId=%s&partNumber=1", id);
     c->s3->headers[0] = '\0';
-    for (int i = 0; i < PART_RETRIES && has_failed(status); i++)
+    for (int i = 0; i < PART_RETRIES && s3_has_failed(status); i++)
         status = ask(c->s3, c->key, "PUT", query, c->s3->client.value, n);
-    if (status != 200 && !has_failed(status))
+    if (status != 200 && !s3_has_failed(status))
         client_complain(&c->s3->client, &c->key->key, "a part is refused");
     return status == 200;
 }
 
 static bool is_answered(const struct wire_answer *a)
 {
-    return !has_failed(a->status) && (a->status != 200 || strstr(a->body, "<Error>") == NULL);
+    return !s3_has_failed(a->status) && (a->status != 200 || strstr(a->body, "<Error>") == NULL);
 }
 
 /* Nobody but its client knows the upload: when it is gone, an attempt before has completed it, and
@@ -249,7 +322,7 @@ static void complete(struct change *c, const char *id, const char *list)
     char query[128];
 
     snprintf(query, sizeof(query), "?uploadId=%s", id);
-    write_headers(c, false);
+    write_condition(c);
     c->op.start = client_now();
     for (;;) {
         attempts++;
@@ -279,6 +352,7 @@ static void put_by_upload(struct change *c)
     char list[256];
     size_t n;
 
+    c->name = "Complete";
     c->op.effect = HISTORY_PUTS;
     c->op.version = new_version(c->key, true);
     n = shared_value(c->key, c->op.version, client->value);
@@ -329,7 +403,7 @@ static bool get(struct s3_client *s3, struct shared_key *key, struct s3_seen *se
     op.start = client_now();
     status = ask(s3, key, "GET", "", NULL, 0);
     op.end = client_now();
-    if (has_failed(status)) {
+    if (s3_has_failed(status)) {
         tally.reread++;
         return false;
     }
@@ -371,8 +445,10 @@ void s3_key_act(struct s3_client *s3, struct shared_key *keys, unsigned number)
         return;
     }
     c.condition = choose_condition(s3, c.seen, dice < 85);
-    if (dice < 70)
+    if (dice < 65)
         put(&c);
+    else if (dice < 70)
+        put_by_copy(&c);
     else if (dice < 85)
         put_by_upload(&c);
     else

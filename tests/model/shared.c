@@ -14,14 +14,21 @@ void shared_init(struct shared_key *s, unsigned number)
     history_init(&s->history);
 }
 
+size_t shared_size(const struct shared_key *s, unsigned version)
+{
+    size_t n = model_size(&s->key, version);
+
+    return n > VERSION_DIGITS ? n : VERSION_DIGITS;
+}
+
 size_t shared_value(const struct shared_key *s, unsigned version, char *bytes)
 {
     char digits[VERSION_DIGITS + 1];
-    size_t n = model_value(&s->key, version, bytes);
 
+    model_value(&s->key, version, bytes);
     snprintf(digits, sizeof(digits), "%0*u", VERSION_DIGITS, version);
     memcpy(bytes, digits, VERSION_DIGITS);
-    return n > VERSION_DIGITS ? n : VERSION_DIGITS;
+    return shared_size(s, version);
 }
 
 unsigned shared_version(struct client *c, const struct shared_key *s)

@@ -14,7 +14,10 @@ struct shared_key {
 
 void shared_init(struct shared_key *shared, unsigned number);
 
-/* Writes the value that a version has, at most MODEL_VALUE_MAX bytes: how many. */
+/* How many bytes the value that a version has is long. */
+size_t shared_size(const struct shared_key *shared, unsigned version);
+
+/* Writes the value, at most MODEL_VALUE_MAX bytes: how many. */
 size_t shared_value(const struct shared_key *shared, unsigned version, char *bytes);
 
 /* The version whose value the answer's body is, all of it; 0 for none. */

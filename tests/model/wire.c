@@ -74,8 +74,27 @@ static bool receive(int fd, struct wire_answer *a, size_t most)
     return true;
 }
 
-/* Reads what is missing of a body in chunks, and leaves their sizes in it: this is for texts that
- * are searched. */
+/* Takes the sizes of a body's chunks out of it. False when they can't be. */
+static bool join_chunks(struct wire_answer *a)
+{
+    const char *end = a->body + a->n_body;
+    char *from = a->body;
+    char *to = a->body;
+    size_t n;
+
+    while ((n = strtoul(from, &from, 16)) > 0) {
+        if (end - from < 4 || n > (size_t)(end - from) - 4)
+            return false;
+        memmove(to, from + 2, n);
+        to += n;
+        from += n + 4;
+    }
+    *to = '\0';
+    a->n_body = (size_t)(to - a->body);
+    return true;
+}
+
+/* Reads what is missing of a body in chunks, which is a text. */
 static bool read_chunked(int fd, struct wire_answer *a)
 {
     static const char last[] = "0\r\n\r\n";
@@ -85,7 +104,7 @@ static bool read_chunked(int fd, struct wire_answer *a)
         if (a->n_body >= MODEL_VALUE_MAX || !receive(fd, a, MODEL_VALUE_MAX - a->n_body))
             return false;
     }
-    return true;
+    return join_chunks(a);
 }
 
 static bool read_body(int fd, struct wire_answer *a)
