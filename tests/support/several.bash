@@ -30,10 +30,13 @@ db() { # STATEMENT
     sql ~db mkv "SET search_path = mkv; $1"
 }
 
-# Starts an index, or starts it again.
+# Starts an index, or starts it again; where S3 is set, it speaks that at the port of NAME-s3.
 one_index() { # NAME [OPTIONS...]
     local name=$1
     shift
+    if [[ -n ${S3:-} ]]; then
+        set -- --s3 "$(at "$name-s3")" "$@"
+    fi
     index "$name" "$VOLUMES" --replicas $COPIES --grace $GRACE --store "${URI:-$(postgres_uri ~db mkv)}" "$@"
 }
 
@@ -70,9 +73,17 @@ ports() { # SUFFIX: of all indexes, with commas between
 }
 
 clients_begin() { # starts clients (../model/modelclient.c) on random indexes
+    load_begin "$SUPPORT/modelclient" "$(ports -direct)" "$(ports '')" "$CLIENTS" 8 8 $COPIES "$SEED" "$T/stop" "$T/go"
+}
+
+s3_clients_begin() { # KEYS: starts clients of S3 (../model/s3client.c) on random indexes
+    load_begin "$SUPPORT/s3client" "$(ports -s3)" "$CLIENTS" "$1" "$SEED" "$T/stop"
+}
+
+load_begin() { # COMMAND...: starts the clients
     echo "seed $SEED, $CLIENTS clients, $LOAD_SECONDS s"
     RANDOM=$((SEED % 32768))
-    hatch model "$SUPPORT/modelclient" "$(ports -direct)" "$(ports '')" "$CLIENTS" 8 8 $COPIES "$SEED" "$T/stop" "$T/go"
+    hatch model "$@"
     let_pass 300
     load_until=$(($(now_ms) + LOAD_SECONDS * 1000))
 }
@@ -111,6 +122,12 @@ every_index_is_well() {
     done
 }
 
+no_answer_was_wrong() {
+    await_end model 60
+    grep -v '^ops [0-9]*$' "$(log_of model)" || true
+    same 0 "$RC" 'exit status of the clients'
+}
+
 # Ends the load: no answer was wrong, no key is lost, and nothing is left of what failed.
 clients_end() {
     local end present unlinked each
@@ -118,9 +135,7 @@ clients_end() {
     within 70 clients_wait
     within 20 every_index_is_well
     touch "$T/go"
-    await_end model 60
-    grep -v '^ops [0-9]*$' "$(log_of model)" || true
-    same 0 "$RC" 'exit status of the clients'
+    no_answer_was_wrong
     all_is_tidy
     end=$(grep '^end:' "$(log_of model)")
     read -r _ _ present _ unlinked _ <<<"$end"
@@ -129,6 +144,28 @@ clients_end() {
         same "$unlinked" "$(pages "$(url "$each")/?unlinked" 1000 | wc -l)" "unlinked keys listed by $each"
     done
     ((present > 0)) || fail 'no key at the end'
+}
+
+# The same of clients of S3. Uploads that they gave up are aborted first.
+s3_clients_end() {
+    local present each
+    touch "$T/stop"
+    within 20 every_index_is_well
+    no_answer_was_wrong
+    abort_uploads history
+    all_is_tidy
+    present=$(sed -n 's/^end: present \([0-9]*\) .*/\1/p' "$(log_of model)")
+    for each in $INDEXES; do
+        same "$present" "$(pages "$(url "$each")/history/?list" 1000 | wc -l)" "keys listed by $each"
+    done
+}
+
+abort_uploads() { # BUCKET
+    local key id
+    want 200 GET "$(url i-s3)/$1?uploads"
+    while read -r key id; do
+        want 204 DELETE "$(url "$(any_index)-s3")/$1/$key?uploadId=$id"
+    done < <(sed 's|</Upload>|\n|g' "$T/body" | sed -n 's|.*<Key>\(.*\)</Key>.*<UploadId>\(.*\)</UploadId>.*|\1 \2|p')
 }
 
 # Prints what an index marks its orphans with.
