@@ -23,12 +23,14 @@ static const struct statement orphans_of = {STATEMENT_LIST_ORPHANS_OF,
                                             "SELECT key, gen, orphan FROM orphans "
                                             "WHERE key = $1::bytea AND gen >= $3::int8 "
                                             "ORDER BY key, gen LIMIT $2::int8"};
+/* By the index of owners alone there is such an order. Of "owner = $4" the primary key would give
+ * one, too, and where all orphans were others' when that was planned, all of them would be read. */
 static const struct statement orphans_mine = {
     STATEMENT_LIST_MINE,
-    "SELECT key, gen, orphan FROM orphans WHERE owner = $4::int8 AND owner > 0 "
-    "AND (key, gen) >= ($1::bytea, $3::int8) "
+    "SELECT key, gen, orphan FROM orphans WHERE (owner, key, gen) >= ($4::int8, $1::bytea, "
+    "$3::int8) AND owner <= $4::int8 AND owner > 0 "
     "AND abs(held) < (extract(epoch FROM now()) * 1000)::int8 "
-    "ORDER BY key, gen LIMIT $2::int8"};
+    "ORDER BY owner, key, gen LIMIT $2::int8"};
 
 struct listing {
     bool of_orphans;
