@@ -329,7 +329,9 @@ static int open_database(struct index_server *s, const struct index_server_optio
                    .protect = options->protect,
                    .md5 = options->md5},
     };
-    int rc = lockfile_take_index(s->directory, lockfile_acquire, &s->lock);
+    bool only_looks = options->only_reads && options->n_listeners == 0; /* offline_index.h */
+    lockfile_fn lock = only_looks ? lockfile_acquire_read_only : lockfile_acquire;
+    int rc = lockfile_take_index(s->directory, lock, &s->lock);
 
     if (rc < 0)
         return rc;

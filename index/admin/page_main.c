@@ -137,10 +137,34 @@ static void add_last(struct html *html, const struct page_view *view, const char
     end_total(html);
 }
 
-static void add_totals(struct html *html, const struct page_view *view)
+static void add_sync(struct html *html, const json_t *journal)
 {
+    html_add(html, "%s",
+             json_is_object(journal) && !json_is_true_in(journal, "sync") ? " not synced" : "");
+}
+
+static void add_store(struct html *html, const struct page_view *view)
+{
+    const json_t *store = json_object_get(view->status, "store");
     const json_t *journal = json_object_get(view->status, "journal");
 
+    if (strcmp(json_text_in(store, "engine"), "postgres") == 0) {
+        add_count(html, "Indexes", json_number_in(store, "indexes"));
+        begin_total(html, "Database");
+        page_add_size(html, json_number_in(json_object_get(view->status, "table"), "bytes"));
+        add_sync(html, journal);
+        end_total(html);
+        return;
+    }
+    begin_total(html, "Journal");
+    page_add_size(html, json_number_in(journal, "bytes"));
+    add_sync(html, journal);
+    end_total(html);
+    add_last(html, view, "Checkpoint", "checkpoint");
+}
+
+static void add_totals(struct html *html, const struct page_view *view)
+{
     html_add(html, "<section aria-labelledby=\"totals\"><h2 id=\"totals\">Totals</h2>"
                    "<dl class=\"totals\">");
     add_count(html, "Keys", json_number_in(view->status, "keys"));
@@ -148,12 +172,7 @@ static void add_totals(struct html *html, const struct page_view *view)
     add_count(html, "Copies per key", json_number_in(view->status, "replicas"));
     add_count(html, "Unlinked keys", json_number_in(view->status, "unlinked"));
     add_count(html, "Orphans", json_number_in(view->status, "orphans"));
-    begin_total(html, "Journal");
-    page_add_size(html, json_number_in(journal, "bytes"));
-    html_add(html, "%s",
-             json_is_object(journal) && !json_is_true_in(journal, "sync") ? " not synced" : "");
-    end_total(html);
-    add_last(html, view, "Checkpoint", "checkpoint");
+    add_store(html, view);
     add_last(html, view, "Backup", "backup");
     html_add(html, "</dl></section>");
 }

@@ -1,5 +1,5 @@
 /* `mkv dump`: what the index holds, as lines of JSON; from the index that runs, else from its
- * files. */
+ * files or its database. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "launcher/commands.h"
 #include "launcher/commands/admin_client.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/settings.h"
 #include "launcher/commands/watch.h"
 #include "launcher/store_option.h"
 
@@ -185,7 +186,47 @@ static int dump_database_on(uv_loop_t *loop, const char *uri, struct output *out
     offline_close(loop, dump.store);
     return rc;
 }
+
+static int dump_database(const char *uri, struct output *out)
+{
+    uv_loop_t loop;
+    int rc = uv_loop_init(&loop);
+
+    if (rc < 0) {
+        log_error("cannot dump the database: %s", uv_strerror(rc));
+        return rc;
+    }
+    rc = dump_database_on(&loop, uri, out);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return rc;
+}
+#else
+static int dump_database(const char *uri, struct output *out)
+{
+    (void)out;
+    log_error("cannot dump the database %s: this mkv was built without PostgreSQL", uri);
+    return UV_ENOTSUP;
+}
 #endif
+
+/* Of an index that doesn't run: its keys are in its directory, or where it was last run with. */
+static int dump_stopped(const char *directory, struct output *out)
+{
+    char *uri = settings_last_store(directory);
+    int rc = uri != NULL ? dump_database(uri, out) : dump_files(directory, out);
+
+    free(uri);
+    return rc;
+}
+
+/* A bar only where the dump itself doesn't go to the terminal. */
+static void begin(struct output *out)
+{
+    watch_begin(&out->watch, true);
+    if (isatty(STDOUT_FILENO))
+        out->watch.view.is_quiet = true;
+}
 
 /* The last line says that all are there. */
 static int end(struct output *out, int rc)
@@ -194,30 +235,6 @@ static int end(struct output *out, int rc)
     if (rc == 0 && is_whole(out) && close(STDOUT_FILENO) < 0)
         output_failed(out, -errno);
     return rc == 0 && out->error == 0 && is_whole(out) ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int dump_database(const char *uri)
-{
-#ifdef MKV_POSTGRES
-    struct output out = {.error = 0};
-    uv_loop_t loop;
-    int rc = uv_loop_init(&loop);
-
-    if (rc < 0) {
-        log_error("cannot dump the database: %s", uv_strerror(rc));
-        return EXIT_FAILURE;
-    }
-    watch_begin(&out.watch, true);
-    if (isatty(STDOUT_FILENO))
-        out.watch.view.is_quiet = true;
-    rc = dump_database_on(&loop, uri, &out);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
-    return end(&out, rc);
-#else
-    (void)uri;
-    return EXIT_FAILURE;
-#endif
 }
 
 /* How many lines a running index's dump will have, about; 0 where it doesn't say. */
@@ -241,30 +258,30 @@ static uint64_t ask_for_total(int fd)
     return total;
 }
 
-/* A bar only where the dump itself doesn't go to the terminal. */
-static void begin(struct output *out, int fd)
-{
-    watch_begin(&out->watch, true);
-    if (isatty(STDOUT_FILENO))
-        out->watch.view.is_quiet = true;
-    if (!out->watch.view.is_quiet)
-        out->total = ask_for_total(fd);
-}
-
 /* Some systems only say so when a file is closed that it could not be written. */
 static int dump(const char *directory, int fd)
 {
     struct output out = {.error = 0};
     int rc;
 
-    begin(&out, fd);
+    begin(&out);
+    if (!out.watch.view.is_quiet)
+        out.total = ask_for_total(fd);
     rc = admin_client_get(fd, "/dump", write_cb, &out);
     if (rc == -ENOENT || rc == -ECONNREFUSED)
-        rc = dump_files(directory, &out);
+        rc = dump_stopped(directory, &out);
     else if (out.error == 0 && (rc < 0 || !is_whole(&out)))
         log_error("the dump broke off: %s; what was written is no whole dump, run it again",
                   rc < 0 ? strerror(-rc) : "the index stopped, or failed");
     return end(&out, rc);
+}
+
+static int dump_store(const char *uri)
+{
+    struct output out = {.error = 0};
+
+    begin(&out);
+    return end(&out, dump_database(uri, &out));
 }
 
 int dump_main(int argc, char **argv)
@@ -285,7 +302,7 @@ int dump_main(int argc, char **argv)
     log_set_level(LOG_LEVEL_WARN);
     signal(SIGPIPE, SIG_IGN);
     if (options.store != NULL)
-        return dump_database(options.store);
+        return dump_store(options.store);
     if (index_dir_find(options.directory, &fd) < 0)
         return EXIT_FAILURE;
     exit_code = index_dir_become_owner(fd) == 0 ? dump(options.directory, fd) : EXIT_FAILURE;

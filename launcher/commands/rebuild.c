@@ -10,6 +10,7 @@
 #include "index/maintenance/rebuild.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/settings.h"
 #include "launcher/commands/volume_list.h"
 #include "launcher/commands/watch.h"
 #include "launcher/store_option.h"
@@ -204,7 +205,8 @@ static int rebuild_from(const struct options *options, const struct volume_list 
     if (read_secret(options, &signer) < 0 || read_tls(options, &tls) < 0)
         goto out;
     if (index_dir_prepare(options->directory, &directory) == 0) {
-        exit_code = rebuild(options, directory, volumes, &signer, &tls);
+        if (options->store != NULL || settings_refuse_last_store(directory) == 0)
+            exit_code = rebuild(options, directory, volumes, &signer, &tls);
         free(directory);
     }
     tls_files_deinit(&tls);

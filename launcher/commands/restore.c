@@ -11,6 +11,7 @@
 #include "index/maintenance/restore.h"
 #include "launcher/commands.h"
 #include "launcher/commands/index_dir.h"
+#include "launcher/commands/settings.h"
 #include "launcher/commands/watch.h"
 #include "launcher/store_option.h"
 
@@ -112,7 +113,9 @@ static int restore_from(const struct options *options, const char *name, int inp
         return restore(options, NULL, name, input);
     if (index_dir_prepare(options->directory, &directory) < 0)
         return EXIT_FAILURE;
-    exit_code = restore(options, directory, name, input);
+    exit_code = settings_refuse_last_store(directory) == 0
+                    ? restore(options, directory, name, input)
+                    : EXIT_FAILURE;
     free(directory);
     return exit_code;
 }

@@ -323,3 +323,29 @@ int settings_read_last(const char *directory, struct settings *settings)
     buf_deinit(&text);
     return rc;
 }
+
+char *settings_last_store(const char *directory)
+{
+    struct settings last = {.store_uri = NULL};
+    char *uri = NULL;
+
+    if (settings_read_last(directory, &last) == 0 && last.store_uri != NULL) {
+        uri = (char *)last.store_uri;
+        last.store_uri = NULL;
+    }
+    settings_deinit(&last);
+    return uri;
+}
+
+int settings_refuse_last_store(const char *directory)
+{
+    char *uri = settings_last_store(directory);
+
+    if (uri == NULL)
+        return 0;
+    log_error("the index in %s keeps its keys in the database %s: name that with --store, or give "
+              "another --index",
+              directory, uri);
+    free(uri);
+    return -EINVAL;
+}

@@ -53,6 +53,14 @@ int settings_read(const char *directory, struct settings *settings);
 /* The same without a word, of a file that may be missing. */
 int settings_read_last(const char *directory, struct settings *settings);
 
+/* The URI of the database that the index was last run with, the caller's to free; NULL where its
+ * keys are in `directory`, also where nothing says so. */
+char *settings_last_store(const char *directory);
+
+/* 0; or -EINVAL after a log line where a database has the keys: what is made in the directory
+ * would be no index's. */
+int settings_refuse_last_store(const char *directory);
+
 /* The two for bytes. NULL, or what is wrong, in `problem`. */
 int settings_append(struct buf *out, const struct index_server_options *options,
                     const struct volume_entry *volumes, size_t n_volumes);

@@ -71,17 +71,30 @@ static void print_process(const struct painter *p, const json_t *status)
 
 static void print_counts(const struct painter *p, const json_t *status)
 {
-    char table[QUANTITY_TEXT_MAX];
-    char memtable[QUANTITY_TEXT_MAX];
-
     fprintf(p->out, "keys        %" PRId64 "\n", number(status, NULL, "keys"));
     fprintf(p->out, "unlinked    %" PRId64 "\n", number(status, NULL, "unlinked"));
     fprintf(p->out, "orphans     %" PRId64 "\n", number(status, NULL, "orphans"));
     fprintf(p->out, "replicas    %" PRId64 "\n", number(status, NULL, "replicas"));
-    fprintf(p->out, "table       %s\n",
-            quantity_size((double)number(status, "table", "bytes"), table));
-    fprintf(p->out, "memtable    %s\n",
-            quantity_size((double)number(status, "memtable", "bytes"), memtable));
+}
+
+static void print_size(const struct painter *p, const json_t *status, const char *title,
+                       const char *object)
+{
+    char text[QUANTITY_TEXT_MAX];
+
+    fprintf(p->out, "%s%s", title, quantity_size((double)number(status, object, "bytes"), text));
+}
+
+static const char *sync_of(const json_t *status)
+{
+    return is_true(status, "journal", "sync") ? "synced" : "not synced (--no-sync)";
+}
+
+static void print_write_error(const struct painter *p, const json_t *status)
+{
+    if (error(status, "journal") != NULL)
+        fprintf(p->out, "            %swriting fails: %s%s\n", in(p, HUE_BAD),
+                error(status, "journal"), in(p, HUE_NONE));
 }
 
 static void print_journal(const struct painter *p, const json_t *status)
@@ -94,10 +107,8 @@ static void print_journal(const struct painter *p, const json_t *status)
             quantity_size((double)number(status, "journal", "bytes"), all), segments,
             segments == 1 ? "" : "s",
             quantity_size((double)number(status, "journal", "pending_bytes"), pending),
-            is_true(status, "journal", "sync") ? "synced" : "not synced (--no-sync)");
-    if (error(status, "journal") != NULL)
-        fprintf(p->out, "            %swriting fails: %s%s\n", in(p, HUE_BAD),
-                error(status, "journal"), in(p, HUE_NONE));
+            sync_of(status));
+    print_write_error(p, status);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -146,6 +157,33 @@ static void print_checkpoint(const struct painter *p, const json_t *status)
     if (error(status, "checkpoint") != NULL)
         fprintf(p->out, "            %sthe last try failed: %s%s\n", in(p, HUE_BAD),
                 error(status, "checkpoint"), in(p, HUE_NONE));
+}
+
+static void print_database(const struct painter *p, const json_t *status)
+{
+    int64_t indexes = number(status, "store", "indexes");
+
+    print_size(p, status, "database    ", "table");
+    fprintf(p->out, " in PostgreSQL, %" PRId64 " %s alive, %s", indexes,
+            indexes == 1 ? "index is" : "indexes are", sync_of(status));
+    if (is_true(status, "store", "away"))
+        fprintf(p->out, "; %sit can't be reached%s", in(p, HUE_BAD), in(p, HUE_NONE));
+    fputc('\n', p->out);
+    print_write_error(p, status);
+}
+
+/* Where the keys are. */
+static void print_store(const struct painter *p, const json_t *status)
+{
+    if (strcmp(text_of(json_object_get(status, "store"), "engine"), "postgres") == 0) {
+        print_database(p, status);
+        return;
+    }
+    print_size(p, status, "table       ", "table");
+    print_size(p, status, "\nmemtable    ", "memtable");
+    fputc('\n', p->out);
+    print_journal(p, status);
+    print_checkpoint(p, status);
 }
 
 static void print_backup(const struct painter *p, const json_t *status)
@@ -426,8 +464,7 @@ int status_text_write(FILE *out, bool colour, const char *answer, size_t len)
         print_process(p, status);
         print_advice(p, status);
         print_counts(p, status);
-        print_journal(p, status);
-        print_checkpoint(p, status);
+        print_store(p, status);
         print_backup(p, status);
         print_zones(p, status);
         print_healing(p, status);

@@ -104,11 +104,28 @@ knows_it_is_away() { # INDEX
     crash ~db
     within 10 knows_it_is_away i
     want 503 GET "$(url i)/?list"
-    "$MKV" status --index "$(lookup data i)" | grep -qF "The database can't be reached"
+    "$MKV" status --index "$(lookup data i)" >"$T/status"
+    grep -qF "The database can't be reached" "$T/status"
+    grep -Eqx "database .* in PostgreSQL, 1 index is alive, synced; it can't be reached" "$T/status"
     start_postgres
     within 20 refute knows_it_is_away i
     want 200 GET "$(url i)/?list"
     grep -qF '"/key"' "$T/body"
+}
+
+@test "an index that doesn't run is dumped from its database, and nothing is restored or rebuilt beside that" {
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    put "$(url i)/key" value
+    stop i
+    "$MKV" dump --index "$T/data/i" >"$T/dump"
+    "$MKV" dump --store "$(postgres_uri ~db mkv)" | cmp - "$T/dump"
+    same /key "$(jq -r 'select(.key) | .key' "$T/dump")"
+    refused 1 'keeps its keys in the database .*: name that with --store' restore --replace --index "$T/data/i" "$T/dump"
+    refused 1 'keeps its keys in the database .*: name that with --store' rebuild --replace --index "$T/data/i" "$(at v1)"
+    "$MKV" restore --index "$T/data/gdbm" "$T/dump"
+    "$MKV" dump --index "$T/data/gdbm" | cmp - "$T/dump"
 }
 
 @test "an index that only reads answers like the others, and changes nothing" {
