@@ -143,11 +143,11 @@ sees_drained() { # VOLUME
     start_with 'v1 v2 v3'
     volume v4
     stop i
-    at v4 >"$T/data/i/drained"
+    put_note i drained "$(at v4)"
     index_of_list 'v1 v2 v3'
     run_job "$(drain v3)"
     ended_as 'done true'
-    same "$(printf '%s\n' "$(at v4)" "$(at v3)" | sort)" "$(sort "$T/data/i/drained")" 'the list'
+    same "$(printf '%s\n' "$(at v4)" "$(at v3)" | sort)" "$(note i drained | sort)" 'the list'
     relist 'v1 v2 v3 v4'
     sees_drained v4
     sees_drained v3
@@ -155,7 +155,7 @@ sees_drained() { # VOLUME
     all_lack v3 v4
     run_job "$(drain v4 undo=1)"
     ended_as 'done true'
-    same "$(at v3)" "$(cat "$T/data/i/drained")" 'the list'
+    same "$(at v3)" "$(note i drained)" 'the list'
     put_keys /undone 20
     refute all_lack v4
     all_lack v3

@@ -157,25 +157,29 @@ rot() { # FILE
     "$MKV" status --index "$T/data/i" | grep -q '^scrub .*3 s'
 }
 
+has_begun() {
+    note i scrub | grep -q '^begun [1-9]'
+}
+
 @test "how far the reading is survives a restart, and a scrub that is cancelled stays so" {
     healing_cluster --verify-every 1d
     fill 300
     within 20 job_is scrub running
     "$MKV" cancel --index "$T/data/i" "$(last_job scrub .job)"
     within 10 job_is scrub canceled
-    grep -q '^begun [1-9]' "$T/data/i/scrub"
-    grep -q '^next /' "$T/data/i/scrub"
-    cp "$T/data/i/scrub" "$T/before"
+    note i scrub >"$T/before"
+    grep -q '^begun [1-9]' "$T/before"
+    grep -q '^next /' "$T/before"
     stop i
     index i "$VOLUMES" --replicas $COPIES --backup-every 0 --verify-every 1d
     all_up
     within 20 job_is scrub running
-    same "$(head -n 1 "$T/before")" "$(head -n 1 "$T/data/i/scrub")"
-    # A file that isn't right begins a round anew.
+    same "$(head -n 1 "$T/before")" "$(note i scrub | head -n 1)"
+    # One that isn't right begins a round anew.
     stop i
-    echo nonsense >"$T/data/i/scrub"
+    put_note i scrub nonsense
     index i "$VOLUMES" --replicas $COPIES --backup-every 0 --verify-every 1d
-    within 20 grep -q '^begun [1-9]' "$T/data/i/scrub"
+    within 20 has_begun
 }
 
 @test "REBALANCE notices a copy that is missing, and one that was cut short" {

@@ -209,9 +209,7 @@ stopped_cluster() {
     stopped_cluster
     wants 0 "drain $(at v3) is done.*: $(at v3) holds nothing any more: it can be unplugged" drain "$(at v3)"
     same '' "$(blobs v3)" 'blobs on it'
-    if [[ $STORE != postgres ]]; then
-        same "$(at v3)" "$(cat "$T/data/i/drained")"
-    fi
+    same "$(at v3)" "$(note i drained)"
     wants 0 "drain $(at v3) is done.*takes new values again.*" drain --undo "$(at v3)"
     wants 1 '' forget "$(at v1)"
     grep -q 'cannot forget: its disk is there' "$T/err"
@@ -303,7 +301,7 @@ subvolumes 2
 grace_ms 3000
 sync 1
 md5 0
-volume $(at v1) zone=here weight=7" "$(cat "$T/data/i/settings")"
+volume $(at v1) zone=here weight=7" "$(grep -v '^store ' "$T/data/i/settings")"
     at v2 >>"$T/volumes"
     signal i HUP
     within 5 grep -qx "volume $(at v2) weight=100" "$T/data/i/settings"

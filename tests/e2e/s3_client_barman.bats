@@ -37,7 +37,7 @@ barman() { # PROGRAM ARGUMENTS...
 }
 
 # Starts PostgreSQL, and waits until it takes changes.
-postgres() { # NAME OPTIONS...
+postgres_at() { # NAME OPTIONS...
     local name=$1
     shift
     hatch "$name" "${AS[@]}" "$PG/postgres" -D "$T/data/$name" -k "$T/socket" -c listen_addresses= -c fsync=off \
@@ -45,21 +45,21 @@ postgres() { # NAME OPTIONS...
     within 90 logged "$name" 'database system is ready to accept connections'
 }
 
-sql() { # STATEMENT
+psql_of_cluster() { # STATEMENT
     "$PG/psql" -h "$T/socket" -U postgres -d postgres -XAtq -v ON_ERROR_STOP=1 -c "$1"
 }
 
 archived() { # WAL
-    [[ $(sql "SELECT last_archived_wal >= '$1' FROM pg_stat_archiver") == t ]]
+    [[ $(psql_of_cluster "SELECT last_archived_wal >= '$1' FROM pg_stat_archiver") == t ]]
 }
 
 @test "a cluster is archived, backed up, and restored as it was later" {
     mkdir "$T/data/first" "$T/data/second"
     as_postgres "$T/data/first"
     "${AS[@]}" "$PG/initdb" -D "$T/data/first" -U postgres -A trust -E UTF8 --no-locale --no-sync >/dev/null
-    postgres first -c archive_mode=on \
+    postgres_at first -c archive_mode=on \
         -c "archive_command=barman-cloud-wal-archive --endpoint-url $ENDPOINT --gzip s3://backups/of/this main %p"
-    sql "CREATE TABLE t AS SELECT n, md5(n::text) || repeat('x', 100) AS v FROM generate_series(1, 50000) n"
+    psql_of_cluster "CREATE TABLE t AS SELECT n, md5(n::text) || repeat('x', 100) AS v FROM generate_series(1, 50000) n"
 
     barman backup -h "$T/socket" -U postgres --immediate-checkpoint s3://backups/of/this main
     barman backup-list --format json s3://backups/of/this main >"$T/backups"
@@ -67,11 +67,11 @@ archived() { # WAL
     ID=$(jq -r '.backups_list[0].backup_id' "$T/backups")
     barman backup-show --format json s3://backups/of/this main "$ID" >"$T/backup"
 
-    sql "UPDATE t SET v = 'changed' WHERE n % 3 = 0; DELETE FROM t WHERE n % 5 = 0"
-    sql 'SELECT n, v FROM t ORDER BY n' >"$T/wanted"
-    sql "SELECT pg_create_restore_point('here')" >/dev/null
-    sql 'DROP TABLE t'
-    WAL=$(sql 'SELECT pg_walfile_name(pg_switch_wal())')
+    psql_of_cluster "UPDATE t SET v = 'changed' WHERE n % 3 = 0; DELETE FROM t WHERE n % 5 = 0"
+    psql_of_cluster 'SELECT n, v FROM t ORDER BY n' >"$T/wanted"
+    psql_of_cluster "SELECT pg_create_restore_point('here')" >/dev/null
+    psql_of_cluster 'DROP TABLE t'
+    WAL=$(psql_of_cluster 'SELECT pg_walfile_name(pg_switch_wal())')
     within 60 archived "$WAL"
     stop first INT
 
@@ -79,9 +79,9 @@ archived() { # WAL
     touch "$T/data/second/recovery.signal"
     as_postgres "$T/data/second"
     chmod 700 "$T/data/second"
-    postgres second -c recovery_target_name=here -c recovery_target_action=promote -c recovery_target_timeline=current \
+    postgres_at second -c recovery_target_name=here -c recovery_target_action=promote -c recovery_target_timeline=current \
         -c "restore_command=barman-cloud-wal-restore --endpoint-url $ENDPOINT s3://backups/of/this main %f %p"
-    sql 'SELECT n, v FROM t ORDER BY n' | cmp "$T/wanted"
+    psql_of_cluster 'SELECT n, v FROM t ORDER BY n' | cmp "$T/wanted"
     stop second INT
     verified
 

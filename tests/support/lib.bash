@@ -22,7 +22,7 @@
 SUPPORT=${MKV_E2E_SUPPORT:?must be the directory of the programs in tests/support}
 LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
 ASAN=${MKV_E2E_ASAN:-}
-STORE=${MKV_E2E_STORE:-} # postgres: each index directory has a database of its own (support/postgres.bash)
+STORE=${MKV_E2E_STORE:-} # postgres: each index directory has a database of its own (support/mkv_on_postgres.sh)
 LONG=${MKV_TEST_LONG:-} # tests of many keys and rounds run at full length
 SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
 export LC_ALL=C        # a key is bytes
@@ -30,6 +30,8 @@ export LC_ALL=C        # a key is bytes
 if [[ $STORE ]]; then
     # shellcheck source=tests/support/postgres.bash
     . "${BASH_SOURCE[0]%/*}/postgres.bash"
+    export MKV_PROGRAM=${MKV_PROGRAM:-$MKV}
+    MKV=$(realpath "${BASH_SOURCE[0]%/*}/mkv_on_postgres.sh")
 fi
 
 # --- Failing and waiting --------------------------------------------------------------------------
@@ -65,6 +67,11 @@ within() { # SECONDS COMMAND...
         (($(now_ms) < deadline)) || fail "still not true at the deadline: $*" || return 1
         sleep 0.05
     done
+}
+
+# Leaves a test out where indexes have a database.
+of_gdbm_alone() { # WHY
+    [[ ! $STORE ]] || skip "of GDBM alone: $1"
 }
 
 need_root() {
@@ -135,9 +142,6 @@ hatch() { # NAME COMMAND...
 mkv_start() { # NAME MKV-ARGUMENTS...
     local name=$1
     shift
-    if [[ $STORE && $1 == index && " $* " != *' --store '* ]]; then
-        set -- "$@" --store "$(store_of "$@")"
-    fi
     touch "$RUN/proc/$name.must-exit-0"
     hatch "$name" ${AS:+"${AS[@]}"} "$MKV" "$@"
 }
@@ -391,6 +395,34 @@ state_of() { # INDEX VOLUME
 
 sees() { # INDEX VOLUME STATE-REGEX
     [[ $(state_of "$1" "$2") =~ ^($3)$ ]]
+}
+
+# Prints a note of the index: what it has to know when it starts again.
+note() { # INDEX NAME
+    if [[ $STORE ]]; then
+        store_sql "$(lookup data "$1")" "SELECT convert_from(value, 'UTF8') FROM mkv.notes WHERE name = '$2'"
+    else
+        cat "$(lookup data "$1")/$2"
+    fi
+}
+
+# Puts one, of an index that doesn't run.
+put_note() { # INDEX NAME LINE
+    if [[ $STORE ]]; then
+        store_sql "$(lookup data "$1")" "INSERT INTO mkv.notes VALUES ('$2', convert_to(E'$3\\n', 'UTF8'))
+            ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
+    else
+        echo "$3" >"$(lookup data "$1")/$2"
+    fi
+}
+
+# What is to replace the index's table is being made.
+replacing() { # INDEX-DIR
+    if [[ $STORE ]]; then
+        [[ $(store_sql "$1" 'SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()') -gt 1 ]]
+    else
+        [[ -d $1/restore.tmp ]]
+    fi
 }
 
 # The index remembers so many blobs that are to be removed.

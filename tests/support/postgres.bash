@@ -36,22 +36,11 @@ postgres_database() { # ~NAME DATABASE
     sql "$1" postgres "DROP DATABASE IF EXISTS \"$2\"" 2>/dev/null && sql "$1" postgres "CREATE DATABASE \"$2\""
 }
 
-# Prints the URI of the database of an index, whose arguments these are: one that is new where its
-# directory is, and the same one after a restart.
-store_of() { # MKV-ARGUMENTS...
-    local before='' each dir='' database
-    for each; do
-        if [[ $before == --index ]]; then
-            dir=$each
-        fi
-        before=$each
-    done
-    database=$(md5sum <<<"${dir:-no directory}")
-    database=${database%% *}
-    if [[ ! -e $dir/lock ]]; then
-        postgres_database ~store "$database"
-    fi
-    postgres_uri ~store "$database"
+# Runs a statement in the database of the index in a directory (mkv_on_postgres.sh).
+store_sql() { # INDEX-DIR STATEMENT
+    local database
+    database=$(md5sum <<<"$1")
+    sql ~store "${database%% *}" "$2"
 }
 
 # Whether the indexes that had a database here made use of them: at least one did.

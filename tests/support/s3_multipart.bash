@@ -71,7 +71,7 @@ unquoted() { # ETAG
 
 # Files of parts, whose names begin with the base64 of "/_mkv/s3/part/".
 files_of_parts() {
-    find "${F:-$T}"/data/v? -type f -path '*/L19ta3YvczMvcGFydC*'
+    find "$T/data" ${F:+"$F/data"} -type f -path '*/data/v?/*/L19ta3YvczMvcGFydC*'
 }
 
 sha256() { # FILE
