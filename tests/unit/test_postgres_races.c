@@ -441,24 +441,6 @@ static void test_who_lives(void **state)
     assert_false(store_lives(x->stores[0], instance));
 }
 
-/* One that an mkv has made which knows no notes. */
-static void test_schema_without_notes(void **state)
-{
-    struct indexes *x = *state;
-    struct postgres_engine_options options = {.uri = x->uri, .only_reads = true};
-    struct buf found = {0};
-
-    indexes_close(x, 0);
-    indexes_close(x, 1);
-    indexes_ask(x, "DROP TABLE mkv.notes");
-    assert_int_equal(postgres_engine_open(&x->loop, &options, &x->stores[0]), 0);
-    assert_int_equal(store_get_note(x->stores[0], "note", &found), 0);
-    assert_int_equal(buf_size(&found), 0);
-    indexes_open(x, 1);
-    assert_int_equal(put_note(x, 1, "", "first"), 0);
-    INDEXES_WAIT(x, has_note(x, 0, "first"));
-}
-
 /* --- What is lost ---------------------------------------------------------------------------- */
 
 // NOLINTNEXTLINE(readability-function-size): the macro counts
@@ -809,7 +791,6 @@ int main(int argc, char **argv)
         ON_TWO(test_note_of_another_index),
         ON_TWO(test_index_that_cannot_read_notes_stops),
         ON_TWO(test_who_lives),
-        ON_TWO(test_schema_without_notes),
         ON_TWO(test_killed_sessions_under_load),
         ON_TWO(test_crash_under_load),
         cmocka_unit_test(test_cut_connections_under_load),

@@ -166,7 +166,7 @@ static int open_store(struct postgres_engine *e)
     if (rc == 0)
         rc = volumes_load(e, e->pg, error);
     if (rc == 0)
-        rc = notes_read(e, e->pg, &e->notes, error);
+        rc = notes_read(e->pg, &e->notes, error);
     if (rc < 0)
         return cannot_open(e, rc, error);
     e->lease = e->thread_lease;

@@ -306,7 +306,7 @@ int notes_put(struct store *store, struct store_reading *reading, const struct s
 bool notes_lives(const struct store *store, uint64_t instance);
 /* Blocks: reads all notes, and then who lives. An owner that a note names has lived before. 0, or
  * STORE_AWAY and a line in `error`. */
-int notes_read(const struct postgres_engine *e, PGconn *pg, struct notes *notes, char error[256]);
+int notes_read(PGconn *pg, struct notes *notes, char error[256]);
 /* Takes what was read, and tells who wants to hear of a change. */
 void notes_take(struct postgres_engine *e, struct notes *read);
 void notes_deinit(struct notes *notes);

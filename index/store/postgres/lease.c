@@ -304,7 +304,7 @@ static int run(struct renewal *r, PGconn *pg)
     if (!r->engine->options.only_reads) /* who only reads has no lease */
         rc = renew(r, pg);
     if (rc == 0) /* after it: with this lease, this index knows them (store.h: settle_ms) */
-        rc = notes_read(r->engine, pg, &r->notes, r->error);
+        rc = notes_read(pg, &r->notes, r->error);
     if (rc == 0 && !r->engine->options.only_reads)
         rc = lead(r, pg);
     return rc;

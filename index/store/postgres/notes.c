@@ -80,29 +80,26 @@ void notes_take(struct postgres_engine *e, struct notes *read)
 
 /* --- In the thread ---------------------------------------------------------------------------- */
 
-/* NULL and a line in `error`, or rows. An index that only reads takes the database as it is: one
- * that no mkv has used that knows notes has none. */
-static PGresult *list(const struct postgres_engine *e, PGconn *pg, const char *sql, char error[256])
+/* NULL and a line in `error`, or rows. */
+static PGresult *list(PGconn *pg, const char *sql, char error[256])
 {
     PGresult *result =
         connection_wait(pg, PQsendQueryParams(pg, sql, 0, NULL, NULL, NULL, NULL, 1), error);
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    bool is_missing = state != NULL && connection_is_state(state, "42P01");
 
     if (PQresultStatus(result) == PGRES_TUPLES_OK)
         return result;
     if (result != NULL)
         connection_note(error, PQerrorMessage(pg));
     PQclear(result);
-    return is_missing && e->options.only_reads ? PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK) : NULL;
+    return NULL;
 }
 
-int notes_read(const struct postgres_engine *e, PGconn *pg, struct notes *notes, char error[256])
+int notes_read(PGconn *pg, struct notes *notes, char error[256])
 {
     notes_deinit(notes);
-    notes->rows = list(e, pg, "SELECT name, value FROM notes ORDER BY name", error);
+    notes->rows = list(pg, "SELECT name, value FROM notes ORDER BY name", error);
     if (notes->rows != NULL)
-        notes->living = list(e, pg, "SELECT instance FROM indexes WHERE " LIVES, error);
+        notes->living = list(pg, "SELECT instance FROM indexes WHERE " LIVES, error);
     if (notes->living != NULL)
         return 0;
     notes_deinit(notes);
@@ -166,7 +163,7 @@ static void run_cb(struct control_job *job)
     if (e->pg == NULL)
         return;
     n->rc = put(&n->note, e->pg, n->error);
-    if (n->rc != STORE_AWAY && notes_read(e, e->pg, &n->read, n->error) < 0)
+    if (n->rc != STORE_AWAY && notes_read(e->pg, &n->read, n->error) < 0)
         n->rc = STORE_AWAY;
     if (n->rc == STORE_AWAY) {
         PQfinish(e->pg);
