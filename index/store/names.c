@@ -54,20 +54,26 @@ int names_add(struct names *names, const void *text, size_t len)
     return 0;
 }
 
-int names_id(struct names *names, const char *text, uint32_t *id)
+bool names_find(const struct names *names, const char *text, uint32_t *id)
 {
-    size_t len = strlen(text);
-    uint32_t h = hash(text, len);
+    uint32_t h = hash(text, strlen(text));
     size_t at;
     const struct name *name = slots_find(&names->by_text, h, &at);
-    int rc;
 
     while (name != NULL && strcmp(name->text, text) != 0)
         name = slots_find_next(&names->by_text, h, &at);
-    if (name != NULL) {
+    if (name != NULL)
         *id = name->id;
+    return name != NULL;
+}
+
+int names_id(struct names *names, const char *text, uint32_t *id)
+{
+    size_t len = strlen(text);
+    int rc;
+
+    if (names_find(names, text, id))
         return 0;
-    }
     if (len < 1 || len > NAMES_TEXT_MAX)
         return UV_ENAMETOOLONG;
     rc = names_add(names, text, len);

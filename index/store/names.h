@@ -2,6 +2,7 @@
 #ifndef MKV_STORE_NAMES_H
 #define MKV_STORE_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ void names_deinit(struct names *names);
 
 /* Gives the next id to a name of `len` bytes that has none. 0 or UV_ENOMEM. */
 int names_add(struct names *names, const void *text, size_t len);
+
+/* Whether a name has an id, and that. */
+bool names_find(const struct names *names, const char *text, uint32_t *id);
 
 /* The id of a name, which is added if it has none. 0 and *id, UV_ENOMEM, or UV_ENAMETOOLONG unless
  * it has 1 to NAMES_TEXT_MAX bytes. */

@@ -83,16 +83,15 @@ static const char *known_name(struct postgres_engine *e, uint64_t id)
     return name;
 }
 
-/* The id that this index knows the name by; UINT64_MAX: none. */
-static uint64_t known_id(struct postgres_engine *e, const char *name)
+static bool knows_name(struct postgres_engine *e, const char *name)
 {
-    const char *known;
+    uint32_t ignored;
+    bool found;
 
-    for (uint64_t id = 0; (known = known_name(e, id)) != NULL; id++) {
-        if (strcmp(known, name) == 0)
-            return id;
-    }
-    return UINT64_MAX;
+    uv_mutex_lock(&e->volumes_mutex);
+    found = names_find(&e->volumes, name, &ignored);
+    uv_mutex_unlock(&e->volumes_mutex);
+    return found;
 }
 
 /* 0; UV_ENOENT: names that this index knows are missing; or STORE_CONFLICT, and a line in `error`:
@@ -106,7 +105,7 @@ static int compare(struct postgres_engine *e, const PGresult *result, char error
         const char *name = PQgetvalue(result, i, 1);
         const char *known = known_name(e, id);
 
-        if (known != NULL ? strcmp(known, name) == 0 : known_id(e, name) == UINT64_MAX) {
+        if (known != NULL ? strcmp(known, name) == 0 : !knows_name(e, name)) {
             n_common += known != NULL;
             continue;
         }
@@ -250,8 +249,8 @@ static void done_cb(struct control_job *job)
     uint32_t id = 0;
     int rc = n->result != NULL ? volumes_take(e, n->result) : STORE_AWAY;
 
-    if (rc == 0)
-        rc = names_id(&e->volumes, n->name, &id);
+    if (rc == 0 && !names_find(&e->volumes, n->name, &id))
+        rc = UV_EIO;
     PQclear(n->result);
     free(n);
     e->n_errands--;
@@ -266,17 +265,6 @@ static void done_cb(struct control_job *job)
     postgres_close_if_idle(e);
 }
 
-static bool is_known(const struct postgres_engine *e, const char *name, uint32_t *id)
-{
-    for (uint32_t i = 0; i < e->volumes.count; i++) {
-        if (strcmp(names_text(&e->volumes, i), name) == 0) {
-            *id = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 int volumes_id(struct store *store, struct store_reading *reading, const char *name, uint32_t *id,
                store_identified_cb done)
 {
@@ -286,7 +274,7 @@ int volumes_id(struct store *store, struct store_reading *reading, const char *n
 
     if (name[0] == '\0' || strlen(name) > NAMES_TEXT_MAX)
         return UV_ENAMETOOLONG;
-    if (is_known(e, name, id))
+    if (names_find(&e->volumes, name, id))
         return 0;
     if (e->options.only_reads)
         return UV_EROFS;
