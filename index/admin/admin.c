@@ -17,6 +17,7 @@
 #include "index/maintenance/dump.h"
 
 #define METHODS "GET, HEAD, POST, DELETE"
+#define LOOK_MS 2000 /* what a database says of backups is older by no more */
 
 /* Who reads a dump may have to wait for his own disk or network. */
 static const struct http_limits limits = {
@@ -139,6 +140,17 @@ static void handle_cb(struct http_request *request, void *arg)
 
 /* --- Start and stop -------------------------------------------------------------------------- */
 
+/* Status is told at once, of what was read last; so there is something from the start on. */
+static void look_cb(uv_timer_t *timer)
+{
+    const struct admin *a = timer->data;
+    uint64_t hidden;
+
+    backups_watch(a->backups, a->objects->store);
+    if (!a->objects->hidden_counted)
+        objects_hidden(a->objects, &hidden);
+}
+
 void admin_free(struct admin *a)
 {
     if (a->fd >= 0)
@@ -188,6 +200,9 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
     if (a != NULL && a->directory != NULL && a->backups != NULL)
         rc = listen_in(a);
     if (rc == 0) {
+        uv_timer_init(loop, &a->look);
+        a->look.data = a;
+        uv_timer_start(&a->look, look_cb, 0, LOOK_MS);
         *admin = a;
         return 0;
     }
@@ -197,12 +212,19 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
     return rc;
 }
 
+static void look_closed_cb(uv_handle_t *timer)
+{
+    struct admin *a = timer->data;
+
+    a->stop_cb(a->stop_arg);
+}
+
 static void http_stopped_cb(void *arg)
 {
     struct admin *a = arg;
 
     a->http = NULL;
-    a->stop_cb(a->stop_arg);
+    uv_close((uv_handle_t *)&a->look, look_closed_cb);
 }
 
 void admin_stop(struct admin *a, void (*cb)(void *arg), void *arg)
@@ -215,5 +237,6 @@ void admin_stop(struct admin *a, void (*cb)(void *arg), void *arg)
 
 void admin_abort(struct admin *a)
 {
-    http_server_abort(a->http);
+    if (a->http != NULL)
+        http_server_abort(a->http);
 }

@@ -156,7 +156,7 @@ before_all() {
     index i plain --no-sync
     got "$(url i)/unsynced" new
     want 204 DELETE "$(url i)/unsynced"
-    within 10 all_lack plain
+    within $((10 + LEASED)) all_lack plain
     logged i 'info .*everybody who can connect may do everything'
     refute logged i 'warn|error'
 }
@@ -171,7 +171,7 @@ before_all() {
         want 404 GET "$u/synced/${u##*:}"
     done
     logged i 'error .*POST /_mkv/sync.*--no-sync'
-    within 10 all_lack plain
+    within $((10 + LEASED)) all_lack plain
     list "$(url i)/?list"
     same 0 ${#LISTED[@]}
 }

@@ -284,7 +284,7 @@ picture() {
     await_end worker
     within 10 gone worker
     index i 'v1 v2 v3'
-    wants 0 'rebalance is done: .*' rebalance
+    wants 0 'rebalance is done.*' rebalance
     same 0 "$(unbalanced 60)"
     all_there 60
 }

@@ -201,7 +201,7 @@ put_value() { # KEY VALUE
     replace() {
         put_value k newer
         is_alone() { (($(paths_of v "/$B/k" | wc -l) == 1)); }
-        within 10 is_alone
+        within $((10 + LEASED)) is_alone
     }
     copy_while k replace
     [[ $STATUS == @(200|503) ]] # the first once it has taken some seconds

@@ -25,7 +25,7 @@ asked() { # KIND[?PARAMETERS]
 
 # Starts a job, and sets JOB to its id. An index that has just begun isn't ready to.
 begin_job() { # KIND[?PARAMETERS]
-    within 10 asked "$1" || return 1
+    within $((10 + LEASED)) asked "$1" || return 1
     same 202 "$STATUS" "$1: $(cat "$T/begun"): status" || return 1
     JOB=$(jq .job "$T/begun")
 }

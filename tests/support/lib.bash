@@ -24,6 +24,7 @@ LEASES=${MKV_E2E_LEASES:-/tmp/mkv-e2e-ports.$UID}
 ASAN=${MKV_E2E_ASAN:-}
 STORE=${MKV_E2E_STORE:-} # postgres: each index directory has a database of its own (support/mkv_on_postgres.sh)
 LONG=${MKV_TEST_LONG:-} # tests of many keys and rounds run at full length
+LEASED=$((${#STORE} ? 10 : 0)) # seconds for which an index that was killed counts as alive
 SLOW=$((ASAN ? 5 : 1)) # all deadlines are multiplied by this
 export LC_ALL=C        # a key is bytes
 

@@ -23,9 +23,13 @@ value_of() { # OPTION DEFAULT
     echo "$value"
 }
 
+has_database() {
+    [[ -d $DIRECTORY && $(sql postgres "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'") == 1 ]]
+}
+
 # Makes the database where the index's directory is new, with nothing in it.
 prepare_database() {
-    if [[ -d $DIRECTORY && $(sql postgres "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'") == 1 ]]; then
+    if has_database; then
         return
     fi
     sql postgres "DROP DATABASE IF EXISTS \"$DATABASE\"" 2>/dev/null
@@ -52,8 +56,7 @@ DATABASE=${DATABASE%% *}
 case "${1-} $* " in
     *' --store '*) ;;
     'dump '*) # of an index that has run mkv knows where its keys are
-        if [[ -d $DIRECTORY && ! -e $DIRECTORY/settings ]]; then
-            prepare_database
+        if [[ ! -e $DIRECTORY/settings ]] && has_database; then
             set -- "$@" --store "postgresql://postgres@/$DATABASE?host=$STORE"
         fi
         ;;

@@ -112,7 +112,7 @@ only_copies() {
 
 # The same, once what failures have left is gone. All volumes must be up.
 settled() {
-    within 20 only_copies 2>"$T/unsettled" || { tail -n 2 "$T/unsettled" >&2 && return 1; }
+    within $((20 + LEASED)) only_copies 2>"$T/unsettled" || { tail -n 2 "$T/unsettled" >&2 && return 1; }
 }
 
 # Makes $T/NAME, a value of so many bytes.
