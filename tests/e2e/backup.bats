@@ -14,7 +14,25 @@ before_each() {
 
 # Prints when the last backup of index i began, in ms since 1970; null without one.
 last_backup() {
-    "$MKV" status --json --index "$I" | jq .backup.last_ms
+    local key
+    key=$("$MKV" dump --index "$I" | jq -r 'select(.key) | .key | strings | select(startswith("/_mkv/index/"))' | tail -n 1)
+    if [[ $key ]]; then
+        echo $((16#${key##*/}))
+    else
+        echo null
+    fi
+}
+
+# Whether the status counts so many keys and backups, and has the time of the last one.
+tells() { # KEYS BACKUPS
+    [[ $("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count) \(.backup.last_ms)"') == "$1 $2 $(last_backup)" ]]
+}
+
+# Starts index i again, without more backups. (On a database there is one each time: other indexes may have
+# changed something.)
+make_no_more() { # "VOLUME..." [INDEX-OPTIONS...]
+    stop i
+    index i "$@" --backup-every 0
 }
 
 newer_backup_than() { # MS
@@ -102,6 +120,7 @@ newest_has_all() { # COUNT
 }
 
 @test "nothing is backed up while nothing changes" {
+    of_gdbm_alone 'in a database another index may have changed something'
     local last
     cluster i v1 --backup-every 1s
     put "$(url i)/key" value
@@ -167,7 +186,7 @@ newest_has_all() { # COUNT
     crash v1
     within 20 logged i "the index can't be backed up on its volumes: .*; this is tried again"
     stop i
-    same 1 "$(grep -c "can't be backed up" "$(log_of i)")" 'lines that tell'
+    [[ $STORE ]] || same 1 "$(grep -c "can't be backed up" "$(log_of i)")" 'lines that tell'
 }
 
 # --- Hiding them ----------------------------------------------------------------------------------
@@ -194,8 +213,9 @@ newest_has_all() { # COUNT
     same 0 ${#LISTED[@]}
     list "$(url i)/_?list"
     same 0 ${#LISTED[@]}
+    make_no_more v1
     # There may have been one before the second value.
-    same "2 $(backup_files v1 | wc -l)" "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
+    within 10 tells 2 "$(backup_files v1 | wc -l)"
     "$MKV" status --index "$I" | grep -Eqx 'backup +[-0-9]{10} [:0-9]{8} [+0-9]{5}, [0-9]+ B'
 }
 
@@ -346,6 +366,7 @@ damage() { # FILE
         want 204 UNLINK "$(url i)/key-$n"
         await_backup
     done
+    make_no_more "$ALL" --replicas 2
     within 15 has_orphans i 0
     stop i
     mapfile -t files < <(backup_files v1 v2 v3)
@@ -393,5 +414,6 @@ damage() { # FILE
     put "$(url i)/key-4" value
     await_backup
     within 15 count_backup_files 3 v1
-    same '4 3' "$("$MKV" status --json --index "$I" | jq -r '"\(.keys) \(.backup.count)"')"
+    make_no_more v1
+    within 10 tells 4 "$(backup_files v1 | wc -l)"
 }

@@ -57,7 +57,7 @@ run_with_kills() { # KIND[?PARAMETERS] VOLUME...
         begin_job "$job"
         get_into_it
         kill_index
-        begin_job "$job"
+        begin_job_again "$job"
         get_into_it
         kill_volume "$each"
         cancel_job # there is to be something left for the next one

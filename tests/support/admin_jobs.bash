@@ -30,6 +30,13 @@ begin_job() { # KIND[?PARAMETERS]
     JOB=$(jq .job "$T/begun")
 }
 
+# The same for one that the index was killed in. On a database it goes on by itself, and may do so already.
+begin_job_again() { # KIND[?PARAMETERS]
+    within $((10 + LEASED)) asked "$1" || return 1
+    [[ $STATUS == 202 || ($STORE && $STATUS == 409) ]] || fail "$1: $(cat "$T/begun"): status $STATUS" || return 1
+    JOB=$(jq .job "$T/begun")
+}
+
 # It is refused, with a line that matches.
 refuse_job() { # STATUS REGEX KIND[?PARAMETERS]
     admin POST "/jobs/$3" begun

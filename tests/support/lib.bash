@@ -401,7 +401,7 @@ sees() { # INDEX VOLUME STATE-REGEX
 # Prints a note of the index: what it has to know when it starts again.
 note() { # INDEX NAME
     if [[ $STORE ]]; then
-        store_sql "$(lookup data "$1")" "SELECT convert_from(value, 'UTF8') FROM mkv.notes WHERE name = '$2'"
+        store_sql "$(lookup data "$1")" "SELECT convert_from(value, 'UTF8') FROM mkv.notes WHERE name = '$2'" | sed '/^$/d'
     else
         cat "$(lookup data "$1")/$2"
     fi
