@@ -41,6 +41,7 @@ void indexes_open(struct indexes *x, unsigned number)
     const struct postgres_engine_options options = {.uri = x->via != NULL ? x->via : x->uri,
                                                     .name = "test",
                                                     .sync = true,
+                                                    .grace_ms = x->grace_ms,
                                                     .shared = {.copies = 1, .subvolumes = 1}};
     int rc = postgres_engine_open(&x->loop, &options, &x->stores[number]);
 

@@ -18,6 +18,7 @@ struct indexes {
     uv_loop_t loop;
     char uri[POSTGRES_URI_MAX]; /* of the database itself */
     const char *via;            /* NULL, or the URI that the stores take in its place */
+    uint64_t grace_ms;          /* of the stores that are opened from now on */
     struct store *stores[INDEXES_MAX];
     uint32_t volume;
     uint64_t generation; /* the last one that was made */

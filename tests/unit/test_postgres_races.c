@@ -1,5 +1,7 @@
 /* Several indexes on one database: what races, and what is lost (index/store/postgres/README.md
  * tells why each ends well). Each test has a database of its own. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "index/store/postgres/postgres_engine.h"
@@ -260,6 +262,60 @@ static void test_orphan_that_was_taken_over_and_changed(void **state)
     assert_int_equal(indexes_commit(x, 0, &change, 1), 0);
 }
 
+static int mine_cb(const void *key, size_t len, uint64_t generation, const struct orphan *orphan,
+                   void *arg)
+{
+    (void)key;
+    (void)len;
+    (void)generation;
+    (void)orphan;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static void listed_cb(struct store_reading *reading, int rc)
+{
+    *(int *)reading->data = rc;
+}
+
+/* Orphans that are an index's to remove. */
+static unsigned count_mine(struct indexes *x, unsigned number)
+{
+    const struct store_orphan_range range = {.mine = true};
+    unsigned n = 0;
+    int rc = STORE_LATER;
+    struct store_reading reading = {.data = &rc};
+
+    assert_int_equal(
+        store_list_orphans(x->stores[number], &reading, &range, mine_cb, &n, listed_cb),
+        STORE_LATER);
+    INDEXES_WAIT(x, rc != STORE_LATER);
+    assert_int_equal(rc, 0);
+    return n;
+}
+
+/* A request of who announced it may still be on its way to a volume. */
+static void test_orphan_that_was_taken_over_is_left_alone_for_a_while(void **state)
+{
+    struct indexes *x = *state;
+    char owned[128];
+
+    indexes_close(x, 1);
+    x->grace_ms = 60000;
+    indexes_open(x, 1);
+    announce(x, 0, "/left", indexes_generation(x));
+    assert_int_equal(count_mine(x, 0), 1);
+    indexes_close(x, 0);
+    snprintf(owned, sizeof(owned), "SELECT count(*) FROM mkv.orphans WHERE owner = %llu",
+             (unsigned long long)x->stores[1]->instance);
+    INDEXES_WAIT(x, indexes_ask(x, owned) == 1);
+    assert_int_equal(count_mine(x, 1), 0);
+    indexes_ask(x, "UPDATE mkv.orphans SET held = held + 40000"); /* time passes */
+    assert_int_equal(count_mine(x, 1), 0);
+    indexes_ask(x, "UPDATE mkv.orphans SET held = held + 20000");
+    assert_int_equal(count_mine(x, 1), 1);
+}
+
 static void test_lease_that_ran_out_is_taken_anew(void **state)
 {
     struct indexes *x = *state;
@@ -325,11 +381,26 @@ static void test_take_over_that_fails(void **state)
     INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM mkv.orphans WHERE owner = 1") == 0);
 }
 
+/* Two of each index: the loop has learnt what the first one found. */
+static void wait_for_renewals(struct indexes *x)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        char sql[128];
+        char *now = postgres_sql(x->uri, "SELECT now()");
+
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM mkv.indexes WHERE renewed > '%s'", now);
+        free(now);
+        INDEXES_WAIT(x, indexes_ask(x, sql) == 2);
+    }
+}
+
 static void test_another_leads_when_the_leader_stops(void **state)
 {
     struct indexes *x = *state;
+    char led[128];
+    uint64_t was;
 
-    INDEXES_WAIT(x, store_leads(x->stores[0]) || store_leads(x->stores[1]));
+    wait_for_renewals(x);
     assert_true(store_leads(x->stores[0]) != store_leads(x->stores[1]));
     if (store_leads(x->stores[1])) {
         struct store *store = x->stores[0];
@@ -338,7 +409,12 @@ static void test_another_leads_when_the_leader_stops(void **state)
         x->stores[1] = store;
     }
     announce(x, 0, "/left", indexes_generation(x));
+    was = x->stores[0]->instance;
     indexes_close(x, 0);
+    snprintf(led, sizeof(led),
+             "SELECT count(*) FROM mkv.leader WHERE instance = %llu AND until > now()",
+             (unsigned long long)was);
+    assert_int_equal(indexes_ask(x, led), 0); /* it was given back */
     INDEXES_WAIT(x, store_leads(x->stores[1]));
     INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM mkv.orphans o JOIN mkv.indexes i "
                                    "ON i.instance = o.owner WHERE i.renewed > "
@@ -416,7 +492,8 @@ static void test_note_of_another_index(void **state)
     INDEXES_WAIT(x, has_note(x, 0, ""));
 }
 
-/* As long as an index can't read notes, its lease isn't renewed in its own eyes: it stops. */
+/* As long as an index can't read notes, its lease isn't renewed in its own eyes: it stops, and no
+ * longer leads. */
 static void test_index_that_cannot_read_notes_stops(void **state)
 {
     struct indexes *x = *state;
@@ -425,6 +502,7 @@ static void test_index_that_cannot_read_notes_stops(void **state)
     announce(x, 0, "/key", generation);
     indexes_ask(x, "ALTER TABLE mkv.notes RENAME TO away");
     INDEXES_WAIT(x, try_put(x, 0, "/other") == STORE_AWAY);
+    INDEXES_WAIT(x, !store_leads(x->stores[0]) && !store_leads(x->stores[1]));
     indexes_ask(x, "ALTER TABLE mkv.away RENAME TO notes");
     INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
 }
@@ -789,6 +867,7 @@ int main(int argc, char **argv)
         ON_TWO(test_lease_that_ran_out_is_taken_anew),
         ON_TWO(test_lease_that_is_taken_anew_in_a_renewal_that_fails),
         ON_TWO(test_take_over_that_fails),
+        ON_TWO(test_orphan_that_was_taken_over_is_left_alone_for_a_while),
         ON_TWO(test_another_leads_when_the_leader_stops),
         ON_TWO(test_indexes_have_different_numbers),
         ON_TWO(test_note_of_another_index),
