@@ -30,12 +30,13 @@ db() { # STATEMENT
     sql ~db mkv "SET search_path = mkv; $1"
 }
 
-# Starts an index, or starts it again; where S3 is set, it speaks that at the port of NAME-s3.
+# Starts an index, or starts it again; where S3 is set, it speaks that at the port of NAME-s3. (Parts whose
+# upload is gone, as one that was killed leaves them, are looked for eight times in the expiry.)
 one_index() { # NAME [OPTIONS...]
     local name=$1
     shift
     if [[ -n ${S3:-} ]]; then
-        set -- --s3 "$(at "$name-s3")" "$@"
+        set -- --s3 "$(at "$name-s3")" --s3-upload-expiry 40s "$@"
     fi
     index "$name" "$VOLUMES" --replicas $COPIES --grace $GRACE --store "${URI:-$(postgres_uri ~db mkv)}" "$@"
 }
