@@ -53,16 +53,17 @@ GIVEN=("$@")
 DIRECTORY=$(value_of --index '')
 DATABASE=$(md5sum <<<"${DIRECTORY:-no directory}")
 DATABASE=${DATABASE%% *}
+URI=postgresql://postgres@/$DATABASE?host=$STORE
 case "${1-} $* " in
     *' --store '*) ;;
     'dump '*) # of an index that has run mkv knows where its keys are
         if [[ ! -e $DIRECTORY/settings ]] && has_database; then
-            set -- "$@" --store "postgresql://postgres@/$DATABASE?host=$STORE"
+            set -- "$1" --store "$URI" "${@:2}"
         fi
         ;;
     'index '* | 'restore '* | 'rebuild '*)
         prepare_database
-        set -- "$@" --store "postgresql://postgres@/$DATABASE?host=$STORE"
+        set -- "$1" --store "$URI" "${@:2}"
         ;;
 esac
 if [[ ${1-} == index && -e $DIRECTORY/settings && " $* " != *' --config '* ]]; then
