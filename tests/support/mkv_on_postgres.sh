@@ -53,7 +53,7 @@ GIVEN=("$@")
 DIRECTORY=$(value_of --index '')
 DATABASE=$(md5sum <<<"${DIRECTORY:-no directory}")
 DATABASE=${DATABASE%% *}
-URI=postgresql://postgres@/$DATABASE?host=$STORE
+URI="postgresql://postgres@/$DATABASE?host=$STORE"
 case "${1-} $* " in
     *' --store '*) ;;
     'dump '*) # of an index that has run mkv knows where its keys are
