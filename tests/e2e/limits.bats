@@ -93,6 +93,7 @@ limited() { # KIB: an index with so much memory; fails when it doesn't start
 
 @test "an index with little memory doesn't start, or answers every request and loses nothing" {
     local kib least=0
+    of_gdbm_alone 'how much memory that is depends on libpq'
     [[ -z $ASAN ]] || skip 'a sanitizer takes terabytes of address space'
     head -c 30000 /dev/urandom >"$T/small"
     head -c 200000 /dev/urandom >"$T/large"
@@ -119,6 +120,7 @@ limited() { # KIB: an index with so much memory; fails when it doesn't start
 }
 
 @test "a restore with little memory is refused with one line, and a dump takes little" {
+    of_gdbm_alone 'a restore into a database starts no threads'
     [[ -z $ASAN ]] || skip 'a sanitizer takes terabytes of address space'
     printf '%s\n' '{"format":"mkv-dump","version":2}' '{"end":true,"keys":0,"unlinked":0,"orphans":0}' >"$T/dump"
     "$MKV" restore --index "$T/data/i" "$T/dump"

@@ -24,7 +24,7 @@ value_of() { # OPTION DEFAULT
 }
 
 has_database() {
-    [[ -d $DIRECTORY && $(sql postgres "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'") == 1 ]]
+    [[ (-z $DIRECTORY || -d $DIRECTORY) && $(sql postgres "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'") == 1 ]]
 }
 
 # Makes the database where the index's directory is new, with nothing in it.
@@ -49,24 +49,23 @@ share_settings() {
         WHERE settings.name = new.name AND settings.value <> new.value"
 }
 
+case ${1-} in
+    dump | index | rebuild | restore) ;;
+    *) exec "$MKV_PROGRAM" "$@" ;;
+esac
+if [[ " $* " == *' --store '* ]]; then
+    exec "$MKV_PROGRAM" "$@"
+fi
 GIVEN=("$@")
 DIRECTORY=$(value_of --index '')
-DATABASE=$(md5sum <<<"${DIRECTORY:-no directory}")
+DATABASE=$(md5sum <<<"${DIRECTORY:-$*}")
 DATABASE=${DATABASE%% *}
-URI="postgresql://postgres@/$DATABASE?host=$STORE"
-case "${1-} $* " in
-    *' --store '*) ;;
-    'dump '*) # of an index that has run mkv knows where its keys are
-        if [[ ! -e $DIRECTORY/settings ]] && has_database; then
-            set -- "$1" --store "$URI" "${@:2}"
-        fi
-        ;;
-    'index '* | 'restore '* | 'rebuild '*)
-        prepare_database
-        set -- "$1" --store "$URI" "${@:2}"
-        ;;
-esac
-if [[ ${1-} == index && -e $DIRECTORY/settings && " $* " != *' --config '* ]]; then
+if [[ $1 != dump ]]; then
+    prepare_database
+elif [[ -e $DIRECTORY/settings ]] || ! has_database; then
+    exec "$MKV_PROGRAM" "$@" # of an index that has run it knows where the keys are
+fi
+if [[ $1 == index && -e $DIRECTORY/settings && " $* " != *' --config '* ]]; then
     share_settings
 fi
-exec "$MKV_PROGRAM" "$@"
+exec "$MKV_PROGRAM" "$1" --store "postgresql://postgres@/$DATABASE?host=$STORE" "${@:2}"
