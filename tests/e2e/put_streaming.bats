@@ -13,7 +13,7 @@ before_each() {
 
 after_each() {
     # Gigabytes: gone as early as can be.
-    find "$F/data/v" -path '*/.mkv' -prune -o -type f -size +1M -exec rm {} +
+    find "$F/data/v" -ignore_readdir_race -path '*/.mkv' -prune -o -type f -size +1M -exec rm -f {} +
 }
 
 # Opens descriptor 7 with a PUT that lacks its last 5 bytes, and waits until the volume has a part.
