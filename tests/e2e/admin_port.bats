@@ -26,6 +26,12 @@ ready() { # STATUS
     want 200 GET "$(url a)/"
     same 'text/html; charset=utf-8' "$(header Content-Type)"
     grep -q '</html>' "$T/body"
+    if [[ $STORE ]]; then
+        grep -q '<dt>Indexes</dt>.*<dt>Database</dt>' "$T/body"
+        refute grep -Eq '<dt>(Journal|Checkpoint)</dt>' "$T/body"
+    else
+        grep -q '<dt>Journal</dt>.*<dt>Checkpoint</dt>' "$T/body"
+    fi
     want 200 GET "$(url a)/healthz"
     within 10 ready 200
     for target in /dump /jobs /jobs/1 /jobs/verify /a /_mkv/health /status/ '/status%2f'; do

@@ -214,8 +214,8 @@ newest_has_all() { # COUNT
     list "$(url i)/_?list"
     same 0 ${#LISTED[@]}
     make_no_more v1
-    # There may have been one before the second value.
-    within 10 tells 2 "$(backup_files v1 | wc -l)"
+    # There may have been one before the second value. The first request is told so.
+    tells 2 "$(backup_files v1 | wc -l)"
     "$MKV" status --index "$I" | grep -Eqx 'backup +[-0-9]{10} [:0-9]{8} [+0-9]{5}, [0-9]+ B'
 }
 
