@@ -281,8 +281,11 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
         return UV_ESHUTDOWN;
     }
     if (jobs->only_look && !job_only_looks(type, options)) {
-        strcpy(text, "another command reads the index's files: wait for its end");
-        return UV_EAGAIN;
+        bool is_alone = jobs->objects->store->is_prompt;
+
+        strcpy(text, is_alone ? "another command reads the index's files: wait for its end"
+                              : "this index runs with --read-only: begin the job at another one");
+        return is_alone ? UV_EAGAIN : UV_EROFS;
     }
     if (!jobs->is_open) {
         strcpy(text, "the index has just begun to ask its volumes how they are");

@@ -111,8 +111,9 @@ void jobs_stop(struct jobs *jobs, void (*cb)(void *arg), void *arg);
 
 /* Starts a job. 0 and *job, which stays until JOBS_KEPT later ones have ended; or, with a line in
  * `text`: UV_EALREADY when one of that kind, and of that volume, runs (then it is *job); UV_EINVAL;
- * UV_EAGAIN before jobs_open(), where jobs only look, or when another index that shares the store
- * runs it, as far as is known; UV_ESHUTDOWN after jobs_close(); or another negative UV_E*. */
+ * UV_EAGAIN before jobs_open(), while jobs only look, or when another index that shares the store
+ * runs it, as far as is known; UV_EROFS at an index that only reads; UV_ESHUTDOWN after
+ * jobs_close(); or another negative UV_E*. */
 #define JOBS_KEPT 16
 int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_options *options,
                struct job **job, char text[JOB_TEXT_MAX]);

@@ -294,8 +294,10 @@ static void say_if_open(const struct backend *b, const struct listeners *listene
 static int backend_start(struct children *children, void *arg)
 {
     struct backend *b = arg;
-    int rc = index_server_start(children->loop, &b->options, &b->server);
+    int rc = b->options.store_uri == NULL ? settings_refuse_last_store(b->options.directory) : 0;
 
+    if (rc == 0)
+        rc = index_server_start(children->loop, &b->options, &b->server);
     if (rc < 0)
         return rc;
     forget_sockets(b);

@@ -124,6 +124,7 @@ knows_it_is_away() { # INDEX
     same /key "$(jq -r 'select(.key) | .key' "$T/dump")"
     refused 1 'keeps its keys in the database .*: name that with --store' restore --replace --index "$T/data/i" "$T/dump"
     refused 1 'keeps its keys in the database .*: name that with --store' rebuild --replace --index "$T/data/i" "$(at v1)"
+    refused 1 'keeps its keys in the database .*: name that with --store' index "$(at v1)" --port "$(at other)" --index "$T/data/i"
     "$MKV" restore --index "$T/data/gdbm" "$T/dump"
     "$MKV" dump --index "$T/data/gdbm" | cmp - "$T/dump"
 }
@@ -142,4 +143,5 @@ knows_it_is_away() { # INDEX
     want 405 UNLINK "$(url r)/key"
     got "$(url i)/key" value
     want 404 GET "$(url i)/other"
+    refused 1 'runs with --read-only: begin the job at another one' verify --repair --index "$T/data/r"
 }
