@@ -27,8 +27,9 @@ struct postgres_engine_options {
 
 /* Opens the store: makes the schema or checks it, checks that the database is durable, and takes a
  * lease. 0 and *store, to be closed by store_close(); or a negative UV_E* after one log line that
- * names what is wrong and the mend: STORE_AWAY when the database can't be reached in time, UV_EINVAL for a URI that libpq doesn't take or that has a password, UV_ENOTSUP for a
- * database that isn't fit, or was made by another version or with other settings. */
+ * names what is wrong and the mend: STORE_AWAY when the database can't be reached in time,
+ * UV_EINVAL for a URI that libpq doesn't take or that has a password, UV_ENOTSUP for a database
+ * that isn't fit, or was made by another version or with other settings. */
 int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *options,
                          struct store **store);
 
