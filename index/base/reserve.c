@@ -39,21 +39,26 @@ static void wait_for_end(void *arg)
     uv_sem_wait(&trial->end);
 }
 
+int reserve_check(size_t bytes)
+{
+    void *memory = malloc(MEMORY + bytes);
+
+    free(memory);
+    return memory != NULL ? 0 : UV_ENOMEM;
+}
+
 /* The threads and the memory, at the same time. */
 static int try_all(struct trial *trial)
 {
     size_t wanted = pool_size();
-    void *memory;
     int rc = 0;
 
     while (rc == 0 && trial->n < wanted) {
         rc = uv_thread_create(&trial->threads[trial->n], wait_for_end, trial);
         trial->n += rc == 0;
     }
-    memory = malloc(MEMORY);
-    if (rc == 0 && memory == NULL)
-        rc = UV_ENOMEM;
-    free(memory);
+    if (rc == 0)
+        rc = reserve_check(0);
     for (size_t i = 0; i < trial->n; i++)
         uv_sem_post(&trial->end);
     for (size_t i = 0; i < trial->n; i++)

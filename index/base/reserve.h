@@ -9,4 +9,8 @@
  * left besides. Before anything else is done with the loop. 0, or a UV_E* after one log line. */
 int reserve_take(uv_loop_t *loop);
 
+/* For what takes memory of its own once that is done: whether as much is left beside so many bytes.
+ * 0 or UV_ENOMEM. */
+int reserve_check(size_t bytes);
+
 #endif

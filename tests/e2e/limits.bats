@@ -93,7 +93,6 @@ limited() { # KIB: an index with so much memory; fails when it doesn't start
 
 @test "an index with little memory doesn't start, or answers every request and loses nothing" {
     local kib least=0
-    of_gdbm_alone 'how much memory that is depends on libpq'
     [[ -z $ASAN ]] || skip 'a sanitizer takes terabytes of address space'
     head -c 30000 /dev/urandom >"$T/small"
     head -c 200000 /dev/urandom >"$T/large"

@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include "index/base/log.h"
+#include "index/base/reserve.h"
 #include "index/store/postgres/internal.h"
 #include "index/store/postgres/uri.h"
 
 #define TICK_MS      250
 #define TRY_AGAIN_MS 5
 #define DEADLINE_MS  10000 /* of the opening */
+
+#define THREAD_BYTES     (8UL << 20) /* of a stack */
+#define CONNECTION_BYTES (2UL << 20) /* that libpq may take for one, with a batch */
 
 /* --- What is sent when ------------------------------------------------------------------------ */
 
@@ -211,16 +215,29 @@ static void init_connections(struct postgres_engine *e)
     }
 }
 
+/* Its thread has ended. */
+static void unopened_cb(void *arg)
+{
+    free_engine(arg);
+}
+
 static int start(struct postgres_engine *e)
 {
-    int rc = control_start(&e->control, e->loop);
+    int rc = reserve_check(2 * THREAD_BYTES + CONNECTIONS * CONNECTION_BYTES);
 
+    if (rc == 0)
+        rc = upkeep_init(e);
+    if (rc == 0)
+        rc = control_start(&e->control, e->loop);
     if (rc < 0)
         return cannot_open(e, rc, uv_strerror(rc));
     e->control_runs = true;
     rc = control_start(&e->connector, e->loop);
-    if (rc < 0)
-        return cannot_open(e, rc, uv_strerror(rc));
+    if (rc < 0) {
+        cannot_open(e, rc, uv_strerror(rc));
+        control_stop(&e->control, unopened_cb, e);
+        return rc;
+    }
     uv_prepare_init(e->loop, &e->prepare);
     uv_timer_init(e->loop, &e->tick);
     e->prepare.data = e->tick.data = e;
@@ -228,8 +245,7 @@ static int start(struct postgres_engine *e)
     uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
     e->renew_at = uv_now(e->loop) + RENEW_MS;
     init_connections(e);
-    rc = upkeep_init(e);
-    return rc < 0 ? rc : lease_start(e);
+    return lease_start(e);
 }
 
 static struct postgres_engine *engine_new(uv_loop_t *loop,
