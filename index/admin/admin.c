@@ -140,7 +140,7 @@ static void handle_cb(struct http_request *request, void *arg)
 
 /* --- Start and stop -------------------------------------------------------------------------- */
 
-/* Status is told at once, of what was read last; so there is something from the start on. */
+/* A status doesn't wait for a database: it tells what was read last, so that is read beforehand. */
 static void look_cb(uv_timer_t *timer)
 {
     const struct admin *a = timer->data;
@@ -202,7 +202,8 @@ int admin_start(uv_loop_t *loop, struct objects *objects, struct jobs *jobs, con
     if (rc == 0) {
         uv_timer_init(loop, &a->look);
         a->look.data = a;
-        uv_timer_start(&a->look, look_cb, 0, LOOK_MS);
+        if (!objects->store->is_prompt)
+            uv_timer_start(&a->look, look_cb, 0, LOOK_MS);
         *admin = a;
         return 0;
     }

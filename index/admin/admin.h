@@ -30,7 +30,7 @@ struct admin {
     uint64_t started; /* uv_hrtime() */
     int fd;           /* of the directory */
     struct http_server *http;
-    uv_timer_t look; /* has `backups` known */
+    uv_timer_t look; /* reads what a status tells of a database; see look_cb() */
     void (*stop_cb)(void *arg);
     void *stop_arg;
     /* Whoever has started it says so: */

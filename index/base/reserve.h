@@ -9,8 +9,8 @@
  * left besides. Before anything else is done with the loop. 0, or a UV_E* after one log line. */
 int reserve_take(uv_loop_t *loop);
 
-/* For what takes memory of its own once that is done: whether as much is left beside so many bytes.
- * 0 or UV_ENOMEM. */
+/* Whether there are `bytes` for a module that will take them later, and still as much memory as
+ * reserve_take() wants. 0 or UV_ENOMEM. */
 int reserve_check(size_t bytes);
 
 #endif

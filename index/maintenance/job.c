@@ -281,11 +281,11 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
         return UV_ESHUTDOWN;
     }
     if (jobs->only_look && !job_only_looks(type, options)) {
-        bool is_alone = jobs->objects->store->is_prompt;
+        bool is_shared = jobs->objects->store->numbers > 1;
 
-        strcpy(text, is_alone ? "another command reads the index's files: wait for its end"
-                              : "this index runs with --read-only: begin the job at another one");
-        return is_alone ? UV_EAGAIN : UV_EROFS;
+        strcpy(text, is_shared ? "this index runs with --read-only: begin the job at another one"
+                               : "another command reads the index's files: wait for its end");
+        return is_shared ? UV_EROFS : UV_EAGAIN;
     }
     if (!jobs->is_open) {
         strcpy(text, "the index has just begun to ask its volumes how they are");

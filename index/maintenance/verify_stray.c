@@ -143,9 +143,9 @@ static void got_orphan_cb(struct store_reading *reading, int rc, const struct or
     seen_orphan(s, rc);
 }
 
-/* Asks the store whether somebody names the blob there, and goes on with `seen`. The orphan first:
- * a blob that became a key's value meanwhile is found there, and one that became an orphan is by
- * the commit that makes it one. */
+/* Asks the store whether somebody names the blob there, and goes on with `seen`. The orphan is
+ * looked for first: a blob that becomes a key's value meanwhile is then found at the key. One that
+ * becomes an orphan meanwhile is found by the commit, which expects that there is none. */
 static void look(struct verify_stray *s, void (*seen)(struct verify_stray *s, bool is_unnamed))
 {
     const struct suspect *suspect = &s->suspect;

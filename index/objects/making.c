@@ -245,8 +245,8 @@ static int replace_old(struct making *m, struct orphan_change *replaced,
     return rc;
 }
 
-/* As another instance, this index knows no more that the announcement is its own: others may have
- * taken it over, and begun to remove the blob. */
+/* Where this index has become another instance since the announcement, another index may have taken
+ * that over, and begun to remove the blob. */
 static bool is_ours(const struct making *m)
 {
     return m->objects->store->instance == m->instance;

@@ -149,8 +149,8 @@ static void deleted_cb(struct transfer *transfer, int rc, int status)
         removed(m);
 }
 
-/* The volume of a place, if it can be asked now. An index that was suspended may have read that it
- * is to remove a blob which another index has removed since, and a move has put there again. */
+/* The volume of a place, if it can be asked now. An index that was suspended acts on what it read
+ * long ago: another one may have removed the blob since, and a move may have put it there again. */
 static struct volume *askable(const struct reclaimer *r, const struct place *place)
 {
     struct volume *volume = place_live(r->objects->places, place);

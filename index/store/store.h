@@ -420,9 +420,9 @@ static inline bool store_leads(const struct store *store)
     return store->engine->leads(store);
 }
 
-/* Whether what this index knows to be its own still is: false as soon as another index may have
- * taken that over. To be asked right before a blob is removed: an index that slept has read that it
- * may be in another time. */
+/* Whether the orphans that this index has read are still its own: false as soon as another index
+ * may have taken them over. To be asked right before a blob is removed, for an index that was
+ * suspended acts on what it read long ago. */
 static inline bool store_holds(const struct store *store)
 {
     return store->engine->holds(store);

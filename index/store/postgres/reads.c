@@ -419,7 +419,7 @@ static void give_out_page(struct reader_state *r, const PGresult *result)
 
 static void ask_for_names(struct reader_state *r);
 
-/* The answer to all that was asked; of what has places without names, once there are these. */
+/* Answers what was asked. What has a place without a name waits until the names have been read. */
 static void give_out(struct reader_state *r)
 {
     if (is_listing(r->kind))

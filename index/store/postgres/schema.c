@@ -14,8 +14,9 @@
  * database's clock, before which its owner leaves it alone; negative where that has taken it over,
  * and announced nothing of it since.
  *
- * No owner is 0 or less. The condition keeps the index from statements that look for keys, and
- * don't repeat it: one that was planned while the table was small would read all of the index. */
+ * Each owner is greater than 0, so that orphans_owner has all orphans. PostgreSQL uses it only for
+ * a statement that repeats its condition. One that looks for keys doesn't: if it was planned while
+ * the table was small, it might else use this index, and read all of it. */
 static const char tables[] =
     "CREATE SCHEMA IF NOT EXISTS mkv;"
     "CREATE TABLE IF NOT EXISTS mkv.settings (name text PRIMARY KEY, value text NOT NULL);"
