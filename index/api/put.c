@@ -172,19 +172,16 @@ static int condition_cb(void *arg, const struct record *record)
 }
 
 /* The key can have a value. */
-static void take_body(struct put *put)
+static void started_cb(void *arg)
 {
+    struct put *put = arg;
+
     if (http_request_content_length(put->request) != 0) {
         http_read_body(put->request, &reader);
         return;
     }
     write_forget(put->write);
     answer(put, 411, "an empty value can't be stored\n");
-}
-
-static void started_cb(void *arg)
-{
-    take_body(arg);
 }
 
 /* As write_start(). */
@@ -239,8 +236,5 @@ void api_put(struct api *api, struct http_request *request, const struct key *ke
         return;
     }
     http_request_set_data(request, put);
-    if (rc == STORE_LATER)
-        http_request_wait(request, closed_cb);
-    else
-        take_body(put);
+    http_request_wait(request, closed_cb);
 }

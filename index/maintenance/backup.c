@@ -368,8 +368,6 @@ static void begin(struct backup *b)
                          &b->write, text);
     if (rc < 0)
         fail(b, text);
-    else if (rc != STORE_LATER)
-        started_cb(b);
 }
 
 /* What other indexes have changed isn't known here. */

@@ -283,8 +283,8 @@ static int begin_write(struct compose *c, char text[UPLOAD_TEXT_MAX])
                          },
                          &c->write, text);
 
-    c->is_starting = rc == STORE_LATER;
-    return rc < 0 ? rc : 0;
+    c->is_starting = rc == 0;
+    return rc;
 }
 
 static void retry(struct compose *c)

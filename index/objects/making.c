@@ -2,6 +2,10 @@
  * should mkv die from now on, it knows what to reclaim. When enough of them hold the blob durably,
  * one commit makes it the key's and no orphan, and the blob that it replaces one.
  *
+ * A prompt store is asked first what the key has, and refuses what it can at once. One that isn't
+ * tells it with the announcement, which saves a round trip: so the blob's generation and time are
+ * chosen before, and where they turn out not to be the key's latest, other ones take their place.
+ *
  * Failures: the blob is given up, the commit fails, or the key has got another record. That is
  * looked at as the first one was: it was a DELETE or UNLINK perhaps, and the blob can have its
  * place all the same. A later value than ours isn't replaced. Where values may replace each other,
@@ -81,6 +85,10 @@ void making_settle(struct making *m)
     struct orphan left;
     struct store_change change;
 
+    if (!m->is_announced) {
+        end(m);
+        return;
+    }
     find_leftovers(m, false, &left);
     change = leftovers_change(m, &left);
     if (store_commit(m->objects->store, &m->commit, &change, 1, settled_cb) < 0)
@@ -143,7 +151,9 @@ static const char *text_of(int rc)
         return "the key has got another value meanwhile\n";
     if (rc == UV_ENOENT)
         return "what the value takes the place of is gone\n";
-    if (rc == UV_EIO || rc == UV_ENOMEM || rc == STORE_AWAY)
+    if (rc == UV_ENOMEM)
+        return "out of memory\n";
+    if (rc == UV_EIO || rc == UV_EBUSY || rc == STORE_AWAY)
         return "the index can't be read\n";
     return "a condition does not hold\n";
 }
@@ -333,49 +343,6 @@ void making_commit(struct making *m)
 
 /* --- The start ------------------------------------------------------------------------------- */
 
-/* Of several indexes, another one may have drained one of the volumes since they were chosen. It
- * waits for a while for what is announced (drain.h), and then no more. */
-static bool is_too_late(const struct making *m)
-{
-    const struct objects *o = m->objects;
-    bool drained = false;
-
-    for (size_t i = 0; i < m->n_targets; i++)
-        drained |= m->targets[i].volume->is_drained;
-    return drained && o->store->settle_ms > 0 && uv_now(o->loop) - m->announced_at > MAKING_LATE;
-}
-
-static void announced_cb(struct store_commit *commit, int rc)
-{
-    struct making *m = commit->data;
-
-    if (rc == 0 && is_too_late(m)) {
-        reclaimer_add(m->objects->reclaimer, &m->key, m->record.generation);
-        rc = UV_EAGAIN;
-    }
-    m->options.announced(m, rc);
-}
-
-/* The blob at any of the chosen volumes is an orphan until the key names it. */
-int making_announce(struct making *m, const struct upload_target *targets, size_t n)
-{
-    struct orphan orphan = {
-        .until = clock_now_ms() + m->objects->grace,
-        .time = m->record.time,
-    };
-    struct store_change change;
-
-    m->targets = targets;
-    m->n_targets = n;
-    m->announced_at = uv_now(m->objects->loop);
-    m->instance = m->objects->store->instance;
-    for (size_t i = 0; i < n; i++)
-        orphan.places[orphan.n_places++] = targets[i].place;
-    change = leftovers_change(m, &orphan);
-    change.expect = STORE_NOTHING;
-    return store_announce(m->objects->store, &m->commit, &change, announced_cb);
-}
-
 /* One that is greater than what is replaced has, which an index may have made whose clock is ahead:
  * who rebuilds the index takes a key's greatest. The number is another one with another lease. */
 static uint64_t make_generation(struct objects *o, const struct store_view *view)
@@ -389,55 +356,165 @@ static uint64_t make_generation(struct objects *o, const struct store_view *view
     return made;
 }
 
-/* Gives the blob its generation. Blobs of one key that are made at once have different seconds
- * too: one may replace the other. */
-static int take(struct making *m, int rc, const char **text)
+/* Gives the blob a generation and a time, by what is known of the key. Blobs of one key that are
+ * made at once have different seconds too: one may replace the other. */
+static int take(struct making *m)
 {
     struct objects *o = m->objects;
 
-    if (rc == 0)
-        rc = judge(m);
-    if (rc < 0) {
-        *text = text_of(rc);
-        return rc;
-    }
     m->record.generation = make_generation(o, &m->view);
     m->record.time =
         blob_time_make(m->record.generation, orphans_latest_time(o, &m->key, &m->view));
-    rc = objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
-    if (rc < 0)
-        *text = rc == UV_ENOMEM ? "out of memory\n" : "the index can't be read\n";
-    return rc;
+    return objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
 }
 
-static void viewed_cb(struct store_reading *reading, int rc, const struct store_view *view)
+/* Of several indexes, another one may have drained one of the volumes since they were chosen. It
+ * waits for a while for what is announced (drain.h), and then no more. */
+static bool is_too_late(const struct making *m)
 {
-    struct making *m = reading->data;
-    const char *text = "";
+    const struct objects *o = m->objects;
+    bool drained = false;
 
+    for (size_t i = 0; i < m->n_targets; i++)
+        drained |= m->targets[i].volume->is_drained;
+    return drained && o->store->settle_ms > 0 && uv_now(o->loop) - m->announced_at > MAKING_LATE;
+}
+
+static void announced(struct making *m, int rc, const char *text)
+{
+    if (rc == 0 && is_too_late(m)) {
+        rc = UV_EAGAIN;
+        text = "volumes were drained meanwhile\n";
+    }
+    m->options.announced(m, rc, text);
+}
+
+static void renamed_cb(struct store_commit *commit, int rc)
+{
+    struct making *m = commit->data;
+
+    m->is_announced = rc == 0;
+    if (rc == STORE_CONFLICT)
+        announced(m, UV_EAGAIN, lost_track);
+    else
+        announced(m, rc, rc < 0 ? "the index can't be changed\n" : "");
+}
+
+/* The blob at any of the chosen volumes is an orphan until the key names it. */
+static struct store_change announcement(const struct making *m, struct orphan *orphan)
+{
+    struct store_change change;
+
+    orphan->until = clock_now_ms() + m->objects->grace;
+    orphan->time = m->record.time;
+    orphan->n_places = 0;
+    for (size_t i = 0; i < m->n_targets; i++)
+        orphan->places[orphan->n_places++] = m->targets[i].place;
+    change = leftovers_change(m, orphan);
+    change.expect = STORE_NOTHING;
+    return change;
+}
+
+/* Announces the blob by another name in place of the first, which no volume has heard of. Should
+ * that fail, the reclaimer finds the first. */
+static void rename_blob(struct making *m)
+{
+    struct orphan none = {.n_places = 0};
+    struct orphan orphan;
+    struct store_change changes[2] = {leftovers_change(m, &none)};
+    int rc;
+
+    changes[0].expect = STORE_OWN;
+    reclaimer_add(m->objects->reclaimer, &m->key, m->record.generation);
+    m->is_announced = false;
+    objects_release(m->objects, &m->hold);
+    rc = take(m);
+    changes[1] = announcement(m, &orphan);
     if (rc == 0)
+        rc = store_commit(m->objects->store, &m->commit, changes, 2, renamed_cb);
+    if (rc < 0)
+        announced(m, rc, "the index can't be changed\n");
+}
+
+/* Whether the blob is later than all that the key is known to have had. */
+static bool is_latest(const struct making *m)
+{
+    const struct store_view *view = &m->view;
+
+    return !(view->exists && is_later(&view->record, &m->record)) &&
+           view->latest / 1000 < m->record.time / 1000;
+}
+
+static void looked(struct making *m, int rc, const struct store_view *view)
+{
+    if (rc == 0) {
         store_view_copy(&m->view, view);
-    rc = take(m, rc, &text);
-    m->options.looked(m, rc, text);
+        rc = judge(m);
+    }
+    if (rc == 0 && !is_latest(m))
+        rename_blob(m);
+    else
+        announced(m, rc, rc < 0 ? text_of(rc) : "");
+}
+
+static void looked_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    looked(reading->data, rc, view);
+}
+
+/* Looks at the key, if the announcement didn't. */
+static void announced_cb(struct store_commit *commit, int rc)
+{
+    struct making *m = commit->data;
+    struct store_view view;
+
+    m->is_announced = rc == 0;
+    if (rc < 0) {
+        announced(m, rc, "the index can't be changed\n");
+    } else if (m->objects->store->is_prompt) {
+        announced(m, 0, "");
+    } else if (commit->view != NULL) {
+        looked(m, 0, commit->view);
+    } else {
+        rc = objects_view(m->objects, &m->reading, &m->key, &view, looked_cb);
+        if (rc != STORE_LATER)
+            looked(m, rc, &view);
+    }
+}
+
+int making_announce(struct making *m, const struct upload_target *targets, size_t n)
+{
+    struct orphan orphan;
+    struct store_change change;
+
+    m->targets = targets;
+    m->n_targets = n;
+    m->announced_at = uv_now(m->objects->loop);
+    m->instance = m->objects->store->instance;
+    change = announcement(m, &orphan);
+    return store_announce(m->objects->store, &m->commit, &change, announced_cb);
 }
 
 int making_init(struct making *m, struct objects *o, const struct key *key,
                 const struct making_options *options, const char **text)
 {
-    int rc;
+    int rc = 0;
 
     m->objects = o;
     m->options = *options;
     m->has_condition = options->condition != NULL;
     m->key = *key;
     m->commit.data = m->reading.data = m;
-    rc = objects_view(o, &m->reading, &m->key, &m->view, viewed_cb);
-    return rc == STORE_LATER ? rc : take(m, rc, text);
-}
-
-void making_cancel(struct making *m)
-{
-    store_cancel(m->objects->store, &m->reading);
+    store_view_begin(&m->view, false);
+    if (o->store->is_prompt)
+        rc = objects_view(o, &m->reading, &m->key, &m->view, looked_cb);
+    if (o->store->is_prompt && rc == 0)
+        rc = judge(m);
+    if (rc == 0)
+        rc = take(m);
+    if (rc < 0)
+        *text = text_of(rc);
+    return rc;
 }
 
 void making_deinit(struct making *m)

@@ -38,11 +38,10 @@ typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
 /* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
 typedef void (*making_ended_cb)(struct making *making);
 
-/* The key was looked at, as making_init() has it. Fires once, from the loop. */
-typedef void (*making_looked_cb)(struct making *making, int rc, const char *text);
-
-/* The blob is announced, or, with a negative error, can't be. Fires once, from the loop. */
-typedef void (*making_announced_cb)(struct making *making, int rc);
+/* The key was looked at and can have the value, and the blob is announced: its generation and its
+ * time are what they will be. Or, with `text`, a negative error, as making_init() has it or of
+ * store_announce(), and making_settle() is what may follow. Fires once, from the loop. */
+typedef void (*making_announced_cb)(struct making *making, int rc, const char *text);
 
 struct making_options {
     bool replaces;                 /* it may take the place of another value */
@@ -51,7 +50,6 @@ struct making_options {
     const struct key *removes;     /* a key that the commit removes, and that is there until then;
                                       borrowed until `done`; NULL: none */
     void *arg;                     /* of the condition */
-    making_looked_cb looked;
     making_announced_cb announced;
     making_done_cb done;
     making_ended_cb ended;
@@ -67,12 +65,13 @@ struct making {
     struct hold hold;
     struct store_reading reading;
     struct store_view view; /* of the key: what it replaces, if there is anything */
-    struct record record;   /* what it makes: generation and time are set once the key was looked
-                               at, the rest is the operation's to fill in */
+    struct record record;   /* what it makes: generation and time are the making's, and may change
+                               until the blob is announced; the rest is the operation's */
     const struct upload_target *targets; /* that may get the blob, borrowed, */
     size_t n_targets;                    /* from the announcement on; at most PLACES_MAX */
     uint64_t announced_at;               /* loop time of its beginning, */
     uint64_t instance;                   /* and as which one of the store's */
+    bool is_announced;                   /* the store knows of the blob */
     bool leaves;                         /* a blob where the record doesn't name it */
     struct store_view *removed;          /* what the commit removes; NULL: nothing */
     unsigned vain;      /* commits in a row that met something else though the key is as it was */
@@ -80,20 +79,17 @@ struct making {
     struct store_commit commit;
 };
 
-/* Looks at the key, and gives the blob its generation. 0; STORE_LATER, and `looked` will fire with
- * what it would have been; or, with `text`, a negative error as making_done_cb has it, UV_EIO,
- * UV_ENOMEM or STORE_AWAY, and nothing is to be undone. */
+/* Gives the blob its generation. 0; or, with `text`, a negative error as making_done_cb has it,
+ * UV_EIO or UV_ENOMEM, and nothing is to be undone. */
 int making_init(struct making *making, struct objects *objects, const struct key *key,
                 const struct making_options *options, const char **text);
 
-/* Doesn't look at the key any more, and `looked` doesn't fire: in place of making_deinit(). */
-void making_cancel(struct making *making);
-
-/* Lets go of a blob that no volume has heard of. Not after making_commit() or making_settle(). */
+/* Lets go of a blob that wasn't announced. Not after making_announce(), unless that has failed at
+ * once. */
 void making_deinit(struct making *making);
 
-/* Tells the store that the blob may come to be at these targets. 0, and `announced` will fire; or
- * negative. */
+/* Tells the store that the blob may come to be at these targets, of which no volume may hear before
+ * `announced`. 0, and that will fire; or negative. */
 int making_announce(struct making *making, const struct upload_target *targets, size_t n);
 
 /* Makes the blob the key's value, by `record`. `done` will fire, from the loop or inside this call,
@@ -101,8 +97,8 @@ int making_announce(struct making *making, const struct upload_target *targets, 
  * stays where it is. */
 void making_commit(struct making *making);
 
-/* Gives the blob up. `ended` will fire, from the loop or inside this call. Where the store can't be
- * told, leftovers.h goes on with that. */
+/* Gives the blob up, also one that couldn't be announced. `ended` will fire, from the loop or
+ * inside this call. Where the store can't be told, leftovers.h goes on with that. */
 void making_settle(struct making *making);
 
 /* `arg` is about to be gone: the condition isn't asked any more. Should the key turn out to have

@@ -138,17 +138,22 @@ int objects_hold(struct objects *o, struct hold *hold, const struct key *key, ui
 
     *hold = (struct hold){.key = key, .generation = generation, .time = time};
     found = tsearch(hold, &o->held, compare);
-    if (found == NULL)
-        return UV_ENOMEM;
-    return *found == hold ? 0 : UV_EBUSY;
+    if (found != NULL && *found == hold)
+        return 0;
+    hold->key = NULL;
+    return found == NULL ? UV_ENOMEM : UV_EBUSY;
 }
 
 void objects_release(struct objects *o, struct hold *hold)
 {
-    void *parent = tdelete(hold, &o->held, compare);
+    void *parent;
 
+    if (hold->key == NULL)
+        return;
+    parent = tdelete(hold, &o->held, compare);
     assert(parent != NULL);
     (void)parent;
+    hold->key = NULL;
 }
 
 bool objects_is_making(const struct objects *o, const struct key *key, uint64_t generation)

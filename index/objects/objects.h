@@ -99,7 +99,7 @@ void objects_add_to_recipe(struct objects *objects, struct recipe *recipe, const
 /* A blob in the making, which is not to be reclaimed though the store calls it an orphan; or one
  * that is being reclaimed. */
 struct hold {
-    const struct key *key; /* borrowed */
+    const struct key *key; /* borrowed; NULL: nothing is held */
     uint64_t generation;
     uint64_t time;    /* of the blob, ms since 1970 */
     bool is_removing; /* false at first; the holder may set it */

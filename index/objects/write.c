@@ -1,7 +1,7 @@
-/* Happy path: the volumes that may take the value are chosen, and with its first bytes, or the end
- * of an empty one, the store is told of the blob (making.h). Once that is written the upload starts
- * (upload.h); it tells when the caller is to pause. At the end the MD5 is checked. When enough
- * volumes hold the blob durably, it is made the key's value.
+/* Happy path: the volumes that may take the value are chosen, and the store is told of the blob
+ * (making.h). Once that is written the value can come. The upload (upload.h) starts as soon as
+ * there is more than one piece of it, or all; it tells when the caller is to pause. At the end the
+ * MD5 is checked. When enough volumes hold the blob durably, it is made the key's value.
  *
  * Where one that began later and ended sooner has replaced the key's value, this one is made anew
  * at the volumes, of itself: it needs a generation later than that.
@@ -28,9 +28,8 @@ static_assert(NOTE_MAX <= FLUSH_NOTE_MAX, "a volume takes it");
 
 /* Where a write waits, and for whom. */
 enum write_state {
-    WRITE_LOOKING,    /* the store, which is to say what the key has */
-    WRITE_RECEIVING,  /* the caller: no byte yet, nothing at the volumes */
-    WRITE_ANNOUNCING, /* the store, which is to know the orphan-to-be; the caller goes on */
+    WRITE_ANNOUNCING, /* the store, which is to know the orphan-to-be */
+    WRITE_RECEIVING,  /* the caller: nothing at the volumes, and at most one piece here */
     WRITE_UPLOADING,  /* the caller and the volumes */
     WRITE_COMMITTING, /* the store; and then perhaps the store again, as the last but one */
     WRITE_RENEWING,   /* another write, of the same value by a later generation */
@@ -41,14 +40,14 @@ enum write_state {
 };
 
 static const bool legal_moves[WRITE_STATES][WRITE_STATES] = {
-    [WRITE_LOOKING] = {[WRITE_RECEIVING] = true, [WRITE_ENDED] = true},
-    [WRITE_RECEIVING] = {[WRITE_ANNOUNCING] = true, [WRITE_ENDED] = true},
-    [WRITE_ANNOUNCING] = {[WRITE_UPLOADING] = true, [WRITE_ABORTING] = true, [WRITE_ENDED] = true},
+    [WRITE_ANNOUNCING] =
+        {[WRITE_RECEIVING] = true, [WRITE_ABORTING] = true, [WRITE_SETTLING] = true},
+    [WRITE_RECEIVING] = {[WRITE_UPLOADING] = true, [WRITE_SETTLING] = true},
     [WRITE_UPLOADING] =
         {[WRITE_COMMITTING] = true, [WRITE_ABORTING] = true, [WRITE_SETTLING] = true},
     [WRITE_COMMITTING] = {[WRITE_RENEWING] = true, [WRITE_ENDED] = true},
     [WRITE_RENEWING] = {[WRITE_SETTLING] = true},
-    [WRITE_ABORTING] = {[WRITE_SETTLING] = true, [WRITE_ENDED] = true},
+    [WRITE_ABORTING] = {[WRITE_SETTLING] = true},
     [WRITE_SETTLING] = {[WRITE_ENDED] = true},
 };
 
@@ -112,13 +111,6 @@ static void settle(struct write *w)
     making_settle(&w->making);
 }
 
-/* Of one that no volume has heard of. */
-static void write_drop(struct write *w)
-{
-    making_deinit(&w->making);
-    write_free(w);
-}
-
 static void renew(struct write *w);
 
 static void done_cb(struct making *making, int rc, const char *text)
@@ -133,13 +125,8 @@ static void done_cb(struct making *making, int rc, const char *text)
 static void write_abort(struct write *w)
 {
     w->options.done = NULL;
-    if (w->state == WRITE_LOOKING) {
-        making_cancel(&w->making);
-        write_free(w);
-        return;
-    }
     if (w->state == WRITE_RECEIVING) {
-        write_drop(w);
+        settle(w);
         return;
     }
     if (w->state == WRITE_UPLOADING)
@@ -185,74 +172,67 @@ static void drained_cb(struct upload *upload)
         w->options.drained(w->options.arg);
 }
 
-static void announced_cb(struct making *making, int rc)
+static void take_name(struct write *w)
+{
+    const struct record *record = &w->making.record;
+
+    placement_path(w->making.key.bytes, w->making.key.len, record->generation, w->path);
+    w->upload.options.time = record->time;
+}
+
+static void announced_cb(struct making *making, int rc, const char *text)
 {
     struct write *w = making->data;
 
-    if (rc < 0) {
-        tell(w, rc, "the index can't be changed\n");
-        write_drop(w);
-        return;
-    }
-    if (w->state == WRITE_ABORTING) {
+    if (rc < 0)
+        tell(w, rc, text);
+    if (rc < 0 || w->state == WRITE_ABORTING) {
         settle(w);
         return;
     }
-    set_state(w, WRITE_UPLOADING);
-    rc = upload_start(&w->upload);
-    if (rc < 0) {
-        tell(w, rc, w->upload.text);
-        settle(w);
-    }
+    take_name(w);
+    set_state(w, WRITE_RECEIVING);
+    w->options.started(w->options.arg);
 }
 
 /* --- The caller's side ----------------------------------------------------------------------- */
 
-static int choose_volumes(struct write *w);
-
-/* The first bytes may come long after the head. A volume that is drained since then is not to get
- * the value: a drain waits for the blobs that the store knows of. */
-static int choose_volumes_again(struct write *w)
+static int start_upload(struct write *w, char text[UPLOAD_TEXT_MAX])
 {
-    if (w->making.record.placed_by >> 1 == places_mark(w->objects->places, false) >> 1)
-        return 0;
-    upload_deinit(&w->upload);
-    w->upload = (struct upload){.n_targets = 0};
-    return choose_volumes(w);
-}
+    int rc = upload_start(&w->upload);
 
-static int begin(struct write *w, char text[UPLOAD_TEXT_MAX])
-{
-    int rc = choose_volumes_again(w);
-
-    if (rc < 0) {
-        strcpy(text, w->upload.text);
-        return rc;
-    }
-    rc = making_announce(&w->making, w->upload.targets, w->upload.n_targets);
     if (rc == 0)
-        set_state(w, WRITE_ANNOUNCING);
+        set_state(w, WRITE_UPLOADING);
     else
-        strcpy(text, "the index can't be changed\n");
+        strcpy(text, w->upload.text);
     return rc;
 }
 
-int write_data(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
+static int add(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
 {
-    int rc = w->state == WRITE_RECEIVING ? begin(w, text) : 0;
+    bool is_first = w->making.record.size == 0;
+    int rc = upload_write(&w->upload, bytes, n);
+    int started = 0;
 
     if (rc < 0) {
-        write_abort(w);
+        strcpy(text, "out of memory\n");
         return rc;
     }
     w->making.record.size += n;
     if (w->md5.is_begun)
         md5_add(&w->md5, bytes, n);
-    rc = upload_write(&w->upload, bytes, n);
-    if (rc >= 0)
-        return rc;
-    strcpy(text, "out of memory\n");
-    write_abort(w);
+    if (w->state == WRITE_RECEIVING && (!is_first || rc == 0))
+        started = start_upload(w, text);
+    return started < 0 ? started : rc;
+}
+
+/* A value that comes in one piece is whole before it goes to volumes, which are told its size. */
+int write_data(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
+{
+    int rc = add(w, bytes, n, text);
+
+    if (rc < 0)
+        write_abort(w);
     return rc;
 }
 
@@ -300,10 +280,9 @@ static void set_meta(struct write *w, const char *meta, size_t meta_len)
 
 int write_end_with(struct write *w, const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX])
 {
-    bool is_empty = w->state == WRITE_RECEIVING;
     int rc = 0;
 
-    if (is_empty && !w->options.allows_empty) {
+    if (w->making.record.size == 0 && !w->options.allows_empty) {
         strcpy(text, "an empty value can't be stored\n");
         rc = -ENODATA;
     } else {
@@ -311,15 +290,15 @@ int write_end_with(struct write *w, const char *meta, size_t meta_len, char text
     }
     if (rc == 0)
         rc = check_meta(meta, meta_len, text);
-    if (rc == 0 && is_empty)
-        rc = begin(w, text);
-    if (rc < 0) {
-        write_abort(w);
-        return rc;
+    if (rc == 0) {
+        set_meta(w, meta, meta_len);
+        upload_end(&w->upload, w->note, note_of_record(&w->making.record, w->note));
     }
-    set_meta(w, meta, meta_len);
-    upload_end(&w->upload, w->note, note_of_record(&w->making.record, w->note));
-    return 0;
+    if (rc == 0 && w->state == WRITE_RECEIVING)
+        rc = start_upload(w, text);
+    if (rc < 0)
+        write_abort(w);
+    return rc;
 }
 
 int write_end(struct write *w, char text[UPLOAD_TEXT_MAX])
@@ -349,8 +328,6 @@ int write_make(struct write *w, struct recipe *recipe, const unsigned char *md5,
         return UV_ENOTSUP;
     if (rc == 0 && md5 != NULL)
         rc = take_md5(w, md5, text);
-    if (rc == 0)
-        rc = begin(w, text);
     if (rc < 0) {
         write_abort(w);
         return rc;
@@ -361,7 +338,10 @@ int write_make(struct write *w, struct recipe *recipe, const unsigned char *md5,
     w->recipe.wants_md5 = md5 == NULL && (w->check_md5 || w->options.needs_md5);
     *recipe = (struct recipe){.n = 0};
     upload_make(&w->upload, &w->recipe, w->note, note_of_record(&w->making.record, w->note));
-    return 0;
+    rc = start_upload(w, text);
+    if (rc < 0)
+        write_abort(w);
+    return rc;
 }
 
 void write_forget(struct write *w)
@@ -440,7 +420,7 @@ static int begin_again(struct write *w)
         return rc;
     again->renewals = w->renewals + 1;
     w->again = again;
-    return rc == STORE_LATER ? 0 : make_again(w, again, text);
+    return 0;
 }
 
 static void renew(struct write *w)
@@ -491,36 +471,23 @@ static int choose_volumes(struct write *w)
     return rc;
 }
 
-/* The key was looked at. 0; or negative with `text`, and nothing is held any more. */
-static int get_ready(struct write *w, int rc, const char *why, char text[UPLOAD_TEXT_MAX])
+/* Chooses the volumes, and announces the blob at them. */
+static int begin(struct write *w, char text[UPLOAD_TEXT_MAX])
 {
-    if (rc < 0) {
-        strcpy(text, why);
-        return rc;
-    }
+    int rc;
+
     start_md5(w);
     rc = choose_volumes(w);
     if (rc < 0) {
         strcpy(text, w->upload.text);
-        making_deinit(&w->making);
-        return rc;
-    }
-    set_state(w, WRITE_RECEIVING);
-    return 0;
-}
-
-static void looked_cb(struct making *making, int rc, const char *why)
-{
-    struct write *w = making->data;
-    char text[UPLOAD_TEXT_MAX];
-
-    rc = get_ready(w, rc, why, text);
-    if (rc == 0) {
-        w->options.started(w->options.arg);
     } else {
-        tell(w, rc, text);
-        write_free(w);
+        rc = making_announce(&w->making, w->upload.targets, w->upload.n_targets);
+        if (rc < 0)
+            strcpy(text, "the index can't be changed\n");
     }
+    if (rc < 0)
+        making_deinit(&w->making);
+    return rc;
 }
 
 static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT_MAX])
@@ -530,7 +497,6 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
         .condition = w->options.condition,
         .arg = w->options.arg,
         .removes = w->options.removes,
-        .looked = looked_cb,
         .announced = announced_cb,
         .done = done_cb,
         .ended = ended_cb,
@@ -540,7 +506,9 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
 
     w->making.data = w;
     rc = making_init(&w->making, w->objects, key, &options, &why);
-    return rc == STORE_LATER ? rc : get_ready(w, rc, why, text);
+    if (rc < 0)
+        strcpy(text, why);
+    return rc < 0 ? rc : begin(w, text);
 }
 
 int write_start(struct objects *o, const struct key *key, const struct write_options *options,
@@ -561,7 +529,7 @@ int write_start(struct objects *o, const struct key *key, const struct write_opt
     w->check_md5 = options->md5 != NULL;
     if (w->check_md5)
         memcpy(w->wanted_md5, options->md5, MD5_SIZE);
-    w->options.md5 = NULL; /* the caller's may go while the store is asked */
+    w->options.md5 = NULL; /* the caller's may go while the store is told */
     rc = prepare(w, key, text);
     if (rc < 0) {
         upload_deinit(&w->upload);

@@ -30,7 +30,8 @@ typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct 
  * module. */
 typedef void (*write_drained_cb)(void *arg);
 
-/* The key was looked at, as write_start() has it: the value can come. Fires once, from the loop. */
+/* The key can have the value, as write_start() has it, and that can come. Fires once, from the
+ * loop. */
 typedef void (*write_started_cb)(void *arg);
 
 struct write_options {
@@ -53,8 +54,8 @@ struct write_options {
 };
 
 /* Begins to write the key's value, which is missing or unlinked, unless it may be replaced. 0 and
- * *write; STORE_LATER and *write, and then no call but write_forget() may follow until `started`
- * has fired (or `done`, where the write couldn't start); or, with `text`, as write_done_cb. */
+ * *write, and then no call but write_forget() may follow until `started` has fired, or `done`,
+ * where the write couldn't start; or, with `text`, as write_done_cb. */
 int write_start(struct objects *objects, const struct key *key, const struct write_options *options,
                 struct write **write, char text[UPLOAD_TEXT_MAX]);
 

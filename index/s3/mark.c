@@ -24,16 +24,11 @@ static void written_cb(void *arg, int rc, const char *text, const struct record 
     free(m);
 }
 
-static int end(struct mark *m, char text[UPLOAD_TEXT_MAX])
-{
-    return write_end_with(m->write, m->meta, m->meta_len, text);
-}
-
 static void started_cb(void *arg)
 {
     struct mark *m = arg;
     char text[UPLOAD_TEXT_MAX];
-    int rc = end(m, text);
+    int rc = write_end_with(m->write, m->meta, m->meta_len, text);
 
     if (rc < 0)
         written_cb(m, rc, text, NULL);
@@ -73,10 +68,6 @@ int mark_write(struct objects *objects, const struct key *key, const struct mark
     if (m == NULL)
         return UV_ENOMEM;
     rc = write_start(objects, key, &write_options, &m->write, text);
-    if (rc == STORE_LATER)
-        return 0;
-    if (rc == 0)
-        rc = end(m, text);
     if (rc < 0)
         free(m);
     return rc;

@@ -259,9 +259,7 @@ void receive(const struct call *call, const struct receive_options *options)
         error = error_of(rc);
     if (error != S3_OK) {
         fail(op, error, message);
-    } else if (rc == STORE_LATER) {
-        call_wait(&op->call, &op->waiter);
     } else {
-        started_cb(op);
+        call_wait(&op->call, &op->waiter);
     }
 }

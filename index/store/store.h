@@ -172,6 +172,9 @@ typedef void (*store_commit_cb)(struct store_commit *commit, int rc);
 struct store_commit {
     void *data; /* the caller's */
     store_commit_cb done;
+    /* Of an announcement, in `done`: the key as it was right before, valid during the call; NULL:
+     * the engine hasn't looked, and store_view() tells. */
+    const struct store_view *view;
     int rc;                          /* STORE_CONFLICT or 0 */
     STAILQ_ENTRY(store_commit) link; /* in its batch */
 };
@@ -366,10 +369,12 @@ static inline int store_commit(struct store *store, struct store_commit *commit,
 }
 
 /* Makes one change, and fires `done` as soon as it is written: the end of this process can't undo
- * it then, but a power cut may until the next commit has ended. It is visible a moment later. */
+ * it then, but a power cut may until the next commit has ended. It is visible a moment later. Where
+ * to look at the change's key costs a round trip, an engine may do so along with it. */
 static inline int store_announce(struct store *store, struct store_commit *commit,
                                  const struct store_change *change, store_commit_cb done)
 {
+    commit->view = NULL;
     return store->engine->announce(store, commit, change, done);
 }
 

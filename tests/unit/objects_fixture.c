@@ -341,10 +341,14 @@ static void started_cb(void *arg)
     struct task *task = arg;
 
     task->started = true;
+    if (task->value[0] != '\0')
+        task_add(task, task->value);
+    if (task->is_whole)
+        task_end(task);
 }
 
-int task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
-                                     const struct write_options *options)
+void task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
+                                      const struct write_options *options)
 {
     const struct key k = key_of(key);
     struct write_options all = *options;
@@ -354,18 +358,14 @@ int task_begin_write_without_waiting(struct fixture *f, struct task *task, const
     all.drained = drained_cb;
     all.done = written_cb;
     all.arg = task;
-    return write_start(&f->objects, &k, &all, &task->write, task->text);
+    check_start(task, write_start(&f->objects, &k, &all, &task->write, task->text));
 }
 
 void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
                          const struct write_options *options)
 {
-    int rc = task_begin_write_without_waiting(f, task, key, options);
-
-    if (rc == STORE_LATER)
-        WAIT_UNTIL(f, task->started || task->ended);
-    else
-        check_start(task, rc);
+    task_begin_write_without_waiting(f, task, key, options);
+    WAIT_UNTIL(f, task->started || task->ended || slow_disk_waits());
 }
 
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size)
@@ -379,13 +379,19 @@ void task_add(struct task *task, const char *bytes)
 
     if (task->ended)
         return;
+    if (!task->started) {
+        assert_true(strlen(task->value) + strlen(bytes) < sizeof(task->value));
+        strcat(task->value, bytes);
+        return;
+    }
     rc = write_data(task->write, bytes, strlen(bytes), task->text);
     check_start(task, rc < 0 ? rc : 0);
 }
 
 void task_end(struct task *task)
 {
-    if (!task->ended)
+    task->is_whole = true;
+    if (task->started && !task->ended)
         check_start(task, write_end(task->write, task->text));
 }
 

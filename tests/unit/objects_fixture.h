@@ -35,7 +35,9 @@ struct fixture {
 struct task {
     struct fixture *f;
     struct write *write; /* NULL once it is over */
-    bool started;        /* of a write whose store answers later */
+    bool started;        /* of a write, and what it gets then: */
+    char value[32];
+    bool is_whole;
     bool ended;
     int rc;
     struct record record;       /* of a write */
@@ -99,8 +101,8 @@ void task_write(struct fixture *f, struct task *task, const char *key, const cha
 void task_begin_write(struct fixture *f, struct task *task, const char *key, int64_t size);
 void task_begin_write_as(struct fixture *f, struct task *task, const char *key,
                          const struct write_options *options);
-int task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
-                                     const struct write_options *options);
+void task_begin_write_without_waiting(struct fixture *f, struct task *task, const char *key,
+                                      const struct write_options *options);
 void task_add(struct task *task, const char *bytes);
 void task_end(struct task *task);
 void task_remove(struct fixture *f, struct task *task, const char *key);

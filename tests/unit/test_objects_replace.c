@@ -25,7 +25,7 @@ static void release_all(struct fixture *f)
 static void begin_all(struct fixture *f, struct task *task, const char *value,
                       const struct write_options *options)
 {
-    task_begin_write_as(f, task, KEY, options);
+    task_begin_write_without_waiting(f, task, KEY, options);
     task_add(task, value);
     task_end(task);
 }

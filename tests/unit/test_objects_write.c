@@ -66,21 +66,21 @@ static void test_write_of_nothing(void **state)
 static void test_write_of_another_md5_than_was_announced(void **state)
 {
     static const unsigned char md5[RECORD_MD5_SIZE] = {1};
-    static const struct key key = {.bytes = KEY, .len = sizeof(KEY) - 1};
     struct fixture *f = *state;
-    struct write *write;
-    char text[UPLOAD_TEXT_MAX];
+    struct task task;
 
     for (unsigned known = 0; known < 2; known++) {
         const struct write_options options = {.size = known == 1 ? 5 : -1, .md5 = md5};
 
-        assert_int_equal(write_start(&f->objects, &key, &options, &write, text), 0);
-        assert_int_equal(write_data(write, "value", 5, text), 1);
+        task_begin_write_as(f, &task, KEY, &options);
+        task_add(&task, "val");
+        task_add(&task, "ue");
         WAIT_UNTIL(f, fixture_server(f, KEY, 0)->begun[VOLUME_PUT] == 1 + known &&
                           fixture_server(f, KEY, 1)->begun[VOLUME_PUT] == 1 + known);
         if (known == 1)
             WAIT_UNTIL(f, fixture_count(f, VOLUME_PUT) == COPIES);
-        assert_int_equal(write_end(write, text), UV_EILSEQ);
+        task_end(&task);
+        assert_int_equal(task_wait(&task), UV_EILSEQ);
         assert_named(f);
         assert_value(f, KEY, NULL);
         assert_int_equal(fixture_count(f, VOLUME_PUT), known * COPIES);
@@ -206,7 +206,9 @@ static void test_write_forget_while_it_is_uploaded(void **state)
 
         slow_disk_set(held == 1, false);
         task_begin_write(f, &task, KEY, 5);
-        task_add(&task, "val");
+        WAIT_UNTIL(f, task.started);
+        task_add(&task, "v");
+        task_add(&task, "al");
         WAIT_UNTIL(f, fixture_server(f, KEY, 0)->begun[VOLUME_PUT] == 1 + held &&
                           fixture_server(f, KEY, 1)->begun[VOLUME_PUT] == 1 + held);
         forget(&task);

@@ -10,7 +10,9 @@
 
 static_assert(STATEMENT_CHANGE + SQL_MAX <= STATEMENTS_MAX, "each has a number");
 
-static struct statement *sqls[SQL_MAX]; /* made when first needed, kept for good */
+/* Made when first needed, kept for good. */
+static struct statement *sqls[SQL_MAX];
+static struct statement *announcement;
 
 /* --- Which commits --------------------------------------------------------------------------- */
 
@@ -110,22 +112,29 @@ void batch_deinit(struct batch *b)
 
 /* --- The statement ---------------------------------------------------------------------------- */
 
+bool batch_looks(const struct batch *b)
+{
+    return b->kinds == 1U << ORPHAN_INSERT && STAILQ_FIRST(&b->commits)->is_announcement;
+}
+
 const struct statement *batch_statement(const struct batch *b)
 {
-    struct statement *s = sqls[b->kinds];
+    bool looks = batch_looks(b);
+    struct statement **known = looks ? &announcement : &sqls[b->kinds];
+    struct statement *s = *known;
 
     if (s != NULL)
         return s;
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
-    s->number = STATEMENT_CHANGE + b->kinds;
-    s->sql = commit_sql_make(b->kinds);
+    s->number = looks ? STATEMENT_ANNOUNCE : STATEMENT_CHANGE + b->kinds;
+    s->sql = looks ? commit_sql_make_announcement() : commit_sql_make(b->kinds);
     if (s->sql == NULL) {
         free(s);
         return NULL;
     }
-    sqls[b->kinds] = s;
+    *known = s;
     return s;
 }
 
@@ -206,7 +215,7 @@ static int compare_rows(const void *a, const void *b)
  * and don't end in a deadlock, which the database takes a second to see. */
 static void add_changes(struct batch *b)
 {
-    const struct pending *p;
+    struct pending *p;
     size_t n = 0;
 
     STAILQ_FOREACH(p, &b->commits, link)
@@ -232,4 +241,22 @@ int batch_encode(struct batch *b, const struct connection *c)
     begin_arrays(b);
     add_changes(b);
     return end_arrays(b);
+}
+
+/* --- The result ------------------------------------------------------------------------------- */
+
+void batch_find_rows(struct batch *b, const PGresult *result)
+{
+    struct pending *p;
+
+    STAILQ_FOREACH(p, &b->commits, link)
+    {
+        p->row = -1;
+    }
+    for (int i = 0; i < PQntuples(result); i++) {
+        uint64_t number = rows_number(result, i, COMMIT_RESULT);
+
+        if (number >= 1 && number <= b->n)
+            b->sorted[number - 1].pending->row = i;
+    }
 }

@@ -7,7 +7,7 @@
 #define BATCH_COMMITS 256
 
 struct row {
-    const struct pending *pending;
+    struct pending *pending;
     const struct pending_change *change;
 };
 
@@ -25,6 +25,11 @@ struct batch {
     struct parameters parameters;
     uint64_t token; /* that it leaves */
 };
+
+/* Whether its statement looks at the keys, too: commit_sql_make_announcement(). */
+bool batch_looks(const struct batch *b);
+/* Gives each of its commits its row of the result. */
+void batch_find_rows(struct batch *b, const PGresult *result);
 
 void batch_clear(struct batch *b);
 void batch_deinit(struct batch *b);

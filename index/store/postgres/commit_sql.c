@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "index/base/buf.h"
+#include "index/store/postgres/internal.h"
 
 /* @A stands for the arrays of the kind, unnest($n::bytea[], ...), and @K for that of its keys. */
 static const struct kind {
@@ -228,12 +229,20 @@ static int add_end(struct buf *out, unsigned mask, const unsigned *firsts)
     if (rc == 0)
         rc = buf_append_string(out, ")::int - 1), ln(((SELECT count(*) FROM s) * "
                                     "(SELECT count(*) FROM indexes WHERE instance = $4::int8 "
-                                    "AND renewed > now() - interval '10 seconds'))::float8) "
-                                    "FROM (SELECT 1) one LEFT JOIN s ON true");
+                                    "AND renewed > now() - interval '10 seconds'))::float8)");
     return rc;
 }
 
-char *commit_sql_make(unsigned mask)
+#define TABLES " FROM (SELECT 1) one LEFT JOIN s ON true"
+
+/* $8 has the keys. */
+static_assert(COMMIT_HEAD == 7, "the first array is the next parameter");
+static const char looks[] =
+    ", v.i, v.rec, v.gen, v.orphan, v.latest" TABLES " LEFT JOIN (SELECT u.i, " VIEW_COLUMNS
+    " FROM unnest($8::bytea[]) WITH ORDINALITY u(key, i) " VIEW_TABLES(
+        "$8::bytea[]") ") v ON v.rec IS NOT NULL OR v.latest IS NOT NULL";
+
+static char *make(unsigned mask, const char *tail)
 {
     struct buf out = {0};
     unsigned firsts[CHANGE_KINDS];
@@ -252,10 +261,20 @@ char *commit_sql_make(unsigned mask)
     if (rc == 0)
         rc = add_end(&out, mask, firsts);
     if (rc == 0)
-        rc = buf_append(&out, "", 1);
+        rc = buf_append(&out, tail, strlen(tail) + 1);
     if (rc < 0) {
         buf_deinit(&out);
         return NULL;
     }
     return out.data;
+}
+
+char *commit_sql_make(unsigned mask)
+{
+    return make(mask, TABLES);
+}
+
+char *commit_sql_make_announcement(void)
+{
+    return make(1U << ORPHAN_INSERT, looks);
 }

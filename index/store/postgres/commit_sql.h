@@ -48,11 +48,19 @@ static inline bool change_column_is_number(unsigned column)
 /* Which columns a kind has, as bits, in the order of their parameters. */
 unsigned change_columns(enum change_kind kind);
 
+/* Columns of the result that tell what has become of the changes: counts of the session, first. */
+#define COMMIT_RESULT 6
+
 /* Writes the statement for these kinds, a bit each, NULL without memory; to be freed. Its result is
- * one row; or the error of SQLSTATE COMMIT_CONFLICT or COMMIT_TAKEN where a change has met
- * something else than it expects, COMMIT_LAPSED where the lease or the session isn't this index's
- * any more, COMMIT_RACE where it is to be tried again. */
+ * one row of COMMIT_RESULT columns; or the error of SQLSTATE COMMIT_CONFLICT or COMMIT_TAKEN where
+ * a change has met something else than it expects, COMMIT_LAPSED where the lease or the session
+ * isn't this index's any more, COMMIT_RACE where it is to be tried again. */
 char *commit_sql_make(unsigned mask);
+
+/* The same of ORPHAN_INSERT alone, and it looks at the keys as they were before: there are more
+ * rows, and in each more columns, which are a key's number in the arrays, from 1 on, and
+ * VIEW_COLUMNS. Where there is nothing of a key no row has its number. */
+char *commit_sql_make_announcement(void);
 
 #define COMMIT_CONFLICT "22012" /* division by zero */
 #define COMMIT_TAKEN    "23505" /* a row with that key exists */

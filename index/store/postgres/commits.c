@@ -29,10 +29,26 @@ static void note_generations(struct postgres_engine *e, const struct pending *p)
     }
 }
 
-static void end(struct postgres_engine *e, struct pending *p, int rc)
+/* False when that doesn't say what the key had: then it is looked at by itself. */
+static bool read_view(const struct postgres_engine *e, const struct pending *p,
+                      const PGresult *result, struct store_view *view)
+{
+    const struct rows rows = {.engine = e, .result = result};
+    struct span key = p->changes[0].columns[COLUMN_KEY];
+
+    store_view_begin(view, false);
+    return p->row < 0 ||
+           rows_view(&rows, p->row, COMMIT_RESULT + 1, pending_bytes(p, key), key.len, view) == 0;
+}
+
+/* `looked`: the result of an announcement that has looked at its keys; NULL: it hasn't. */
+static void end(struct postgres_engine *e, struct pending *p, int rc, const PGresult *looked)
 {
     struct store_commit *commit = p->commit;
+    struct store_view view;
 
+    if (looked != NULL && read_view(e, p, looked, &view))
+        commit->view = &view;
     if (rc == 0)
         note_generations(e, p);
     if (rc == 0)
@@ -46,7 +62,7 @@ static void end(struct postgres_engine *e, struct pending *p, int rc)
     commit->done(commit, rc);
 }
 
-static void end_all(struct postgres_engine *e, struct batch *b, int rc)
+static void end_all_as(struct postgres_engine *e, struct batch *b, int rc, const PGresult *looked)
 {
     struct pending_queue ended = STAILQ_HEAD_INITIALIZER(ended);
     struct pending *p;
@@ -55,8 +71,13 @@ static void end_all(struct postgres_engine *e, struct batch *b, int rc)
     batch_clear(b);
     while ((p = STAILQ_FIRST(&ended)) != NULL) {
         STAILQ_REMOVE_HEAD(&ended, link);
-        end(e, p, rc);
+        end(e, p, rc, looked);
     }
+}
+
+static void end_all(struct postgres_engine *e, struct batch *b, int rc)
+{
+    end_all_as(e, b, rc, NULL);
 }
 
 static struct backlog *backlog_of(struct postgres_engine *e, const struct pending *p)
@@ -163,11 +184,26 @@ static void take_counts(struct connection *c, const PGresult *result)
 
     for (int i = 0; i < 3; i++) {
         size_t n = 0;
-        const char *value = reads_value(result, 0, i, &n);
+        const char *value = rows_value(result, 0, i, &n);
 
         if (value != NULL && n == 8)
             *to[i] = (int64_t)load_be64(value);
     }
+}
+
+static void carried_out(struct connection *c, const PGresult *result)
+{
+    struct postgres_engine *e = c->engine;
+    struct batch *b = batch_of(c);
+    bool looks = batch_looks(b);
+
+    c->token = b->token;
+    take_counts(c, result);
+    e->stats.journal_error = 0;
+    e->stats.flushes += !c->is_lazy;
+    if (looks)
+        batch_find_rows(b, result);
+    end_all_as(e, b, 0, looks ? result : NULL);
 }
 
 static void done_cb(struct connection *c, PGresult *result)
@@ -177,11 +213,7 @@ static void done_cb(struct connection *c, PGresult *result)
     if (result == NULL) {
         lose(c);
     } else if (PQresultStatus(result) == PGRES_TUPLES_OK && !c->is_warned) {
-        c->token = batch_of(c)->token;
-        take_counts(c, result);
-        e->stats.journal_error = 0;
-        e->stats.flushes += !c->is_lazy;
-        end_all(e, batch_of(c), 0);
+        carried_out(c, result);
     } else if (PQresultStatus(result) == PGRES_TUPLES_OK || connection_is_last_word(result)) {
         lose(c);
         connection_lose(c, PQresultStatus(result) == PGRES_TUPLES_OK
@@ -275,7 +307,7 @@ static void give_up(struct postgres_engine *e, struct backlog *waiting, bool all
         STAILQ_REMOVE_HEAD(&looked_at, link);
         if (all || p->until <= now) {
             waiting->n--;
-            end(e, p, STORE_AWAY);
+            end(e, p, STORE_AWAY, NULL);
         } else {
             STAILQ_INSERT_TAIL(&left, p, link);
         }

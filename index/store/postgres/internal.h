@@ -37,6 +37,7 @@ enum statement_number {
     STATEMENT_LIST_ORPHANS_OF,
     STATEMENT_LIST_MINE,
     STATEMENT_NAMES,
+    STATEMENT_ANNOUNCE,
     STATEMENT_CHANGE /* the first of those of commit_sql.c */
 };
 
@@ -61,7 +62,7 @@ struct store_request {
     uint64_t generation;
     uint64_t until; /* loop time at which it is given up */
     int row;        /* of the result: its own, negative where there is none; the listing's next */
-    bool is_named;  /* the volumes' names were read after the result */
+    bool is_named;  /* as struct rows has it */
     union {
         store_got_cb got;
         store_got_orphan_cb got_orphan;
@@ -212,14 +213,33 @@ void reads_send(struct postgres_engine *e);
 void reads_give_up(struct postgres_engine *e, bool all);
 /* Whether none waits or is in flight. */
 bool reads_are_idle(const struct postgres_engine *e);
-/* The value of a row's column, in binary. */
-const char *reads_value(const PGresult *result, int row, int column, size_t *n);
-/* Decode a column, of a record with its generation in the next one. 0; UV_ENOENT: it is NULL;
- * UV_EIO, and a line in the log; or STORE_LATER: names of volumes are to be read first. */
-int reads_record(const struct store_request *q, const PGresult *result, int row, int column,
-                 const void *key, size_t len, struct record *record);
-int reads_orphan(const struct store_request *q, const PGresult *result, int row, int column,
-                 const void *key, size_t len, struct orphan *orphan);
+
+/* rows.c */
+struct rows {
+    const struct postgres_engine *engine;
+    const PGresult *result;
+    bool is_named; /* the volumes' names were read after the result */
+};
+/* The value of a row's column, in binary; NULL where it is NULL. */
+const char *rows_value(const PGresult *result, int row, int column, size_t *n);
+/* The same of an int8; 0 where it is NULL. */
+uint64_t rows_number(const PGresult *result, int row, int column);
+/* Decode a key's columns, of a record with its generation in the next one. 0; UV_ENOENT: it is
+ * NULL; UV_EIO, and a line in the log; or STORE_LATER: names of volumes are to be read first. */
+int rows_record(const struct rows *rows, int row, int column, const void *key, size_t len,
+                struct record *record);
+int rows_orphan(const struct rows *rows, int row, int column, const void *key, size_t len,
+                struct orphan *orphan);
+/* The same of VIEW_COLUMNS. 0 also of a key that has no record. */
+int rows_view(const struct rows *rows, int row, int column, const void *key, size_t len,
+              struct store_view *view);
+/* What a key has, by u.key of u, whose keys are the array KEYS. */
+#define VIEW_COLUMNS                                                                               \
+    "k.rec, k.gen, o.orphan, (SELECT max(x.time) FROM orphans x WHERE x.key = u.key "              \
+    "AND x.gen >= coalesce(k.gen, 0)) AS latest"
+#define VIEW_TABLES(KEYS)                                                                          \
+    "LEFT JOIN keys k ON k.key = ANY(" KEYS ") AND k.key = u.key "                                 \
+    "LEFT JOIN orphans o ON o.key = ANY(" KEYS ") AND o.key = u.key AND o.gen = k.gen"
 
 /* lists.c */
 int lists_list(struct store *store, struct store_reading *reading, const struct store_range *range,

@@ -168,17 +168,17 @@ const struct statement *listing_statement(struct store_request *q, struct reader
     return &orphans_mine;
 }
 
-static int give_key(struct store_request *q, const PGresult *result)
+static int give_key(struct store_request *q, const struct rows *rows)
 {
     struct listing *l = q->listing;
     struct record record;
     size_t len = 0;
-    const char *key = reads_value(result, q->row, 0, &len);
+    const char *key = rows_value(rows->result, q->row, 0, &len);
     int rc;
 
     if (key == NULL || len > STORE_KEY_MAX)
         return UV_EIO;
-    rc = reads_record(q, result, q->row, 1, key, len, &record);
+    rc = rows_record(rows, q->row, 1, key, len, &record);
     if (rc != 0)
         return rc == UV_ENOENT ? UV_EIO : rc;
     memcpy(l->start, key, len); /* the next one is over this */
@@ -200,19 +200,19 @@ static void go_on_after(struct listing *l, const char *key, size_t len, uint64_t
     }
 }
 
-static int give_orphan(struct store_request *q, const PGresult *result)
+static int give_orphan(struct store_request *q, const struct rows *rows)
 {
     struct listing *l = q->listing;
     struct orphan orphan;
     size_t len = 0;
     size_t n = 0;
-    const char *key = reads_value(result, q->row, 0, &len);
-    const char *generation = reads_value(result, q->row, 1, &n);
+    const char *key = rows_value(rows->result, q->row, 0, &len);
+    const char *generation = rows_value(rows->result, q->row, 1, &n);
     int rc;
 
     if (key == NULL || len > STORE_KEY_MAX || generation == NULL || n != 8)
         return UV_EIO;
-    rc = reads_orphan(q, result, q->row, 2, key, len, &orphan);
+    rc = rows_orphan(rows, q->row, 2, key, len, &orphan);
     if (rc != 0)
         return rc == UV_ENOENT ? UV_EIO : rc;
     go_on_after(l, key, len, load_be64(generation));
@@ -221,19 +221,20 @@ static int give_orphan(struct store_request *q, const PGresult *result)
 
 enum listing_state listing_take(struct store_request *q, const PGresult *result)
 {
+    const struct rows rows = {q->engine, result, q->is_named};
     struct listing *l = q->listing;
-    int rows = PQntuples(result);
+    int n = PQntuples(result);
     int rc = 0;
 
-    while (q->row < rows && rc == 0 && q->reading != NULL) {
-        rc = l->of_orphans ? give_orphan(q, result) : give_key(q, result);
+    while (q->row < n && rc == 0 && q->reading != NULL) {
+        rc = l->of_orphans ? give_orphan(q, &rows) : give_key(q, &rows);
         q->row += rc == 0;
     }
     if (q->reading == NULL)
         return LISTING_IS_OVER;
     if (rc == STORE_LATER)
         return LISTING_IS_UNNAMED;
-    if (rc == 0 && (size_t)rows == l->want) {
+    if (rc == 0 && (size_t)n == l->want) {
         q->until = uv_now(q->engine->loop) + PATIENCE_MS;
         return LISTING_GOES_ON;
     }

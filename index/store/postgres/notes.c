@@ -20,7 +20,7 @@ void notes_deinit(struct notes *notes)
 static bool has(const PGresult *rows, int row, int column, const void *bytes, size_t n)
 {
     size_t len;
-    const char *value = reads_value(rows, row, column, &len);
+    const char *value = rows_value(rows, row, column, &len);
 
     return value != NULL && len == n && memcmp(value, bytes, n) == 0;
 }
@@ -31,7 +31,7 @@ int notes_get(const struct store *store, const char *name, struct buf *value)
 
     for (int i = 0; i < PQntuples(rows); i++) {
         size_t n;
-        const char *bytes = reads_value(rows, i, VALUE, &n);
+        const char *bytes = rows_value(rows, i, VALUE, &n);
 
         if (bytes != NULL && has(rows, i, NAME, name, strlen(name)))
             return buf_append(value, bytes, n);
@@ -58,7 +58,7 @@ static bool is_same(const PGresult *a, const PGresult *b)
     for (int i = 0; i < PQntuples(a) && same; i++) {
         for (int column = NAME; column <= VALUE && same; column++) {
             size_t n;
-            const char *value = reads_value(b, i, column, &n);
+            const char *value = rows_value(b, i, column, &n);
 
             same = value != NULL && has(a, i, column, value, n);
         }

@@ -24,6 +24,7 @@ struct pending {
     STAILQ_ENTRY(pending) link;
     struct store_commit *commit;
     bool is_announcement;
+    int row;       /* of the batch's result, with what its key had; negative: there is none */
     unsigned most; /* commits that its batch may have; 0: it doesn't matter */
     unsigned tries;
     uint64_t not_before; /* loop time */

@@ -25,79 +25,10 @@ static const struct statement statements[] = {
                             "WITH ORDINALITY u(key, gen, i) JOIN orphans o "
                             "ON o.key = ANY($1::bytea[]) AND o.key = u.key AND o.gen = u.gen"},
     [REQUEST_VIEW] = {STATEMENT_VIEW,
-                      "SELECT u.i, k.rec, k.gen, o.orphan, (SELECT max(x.time) FROM orphans x "
-                      "WHERE x.key = u.key AND x.gen >= coalesce(k.gen, 0)) "
-                      "FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) "
-                      "LEFT JOIN keys k ON k.key = ANY($1::bytea[]) AND k.key = u.key "
-                      "LEFT JOIN orphans o ON o.key = ANY($1::bytea[]) AND o.key = u.key "
-                      "AND o.gen = k.gen"},
+                      "SELECT u.i, " VIEW_COLUMNS
+                      " FROM unnest($1::bytea[]) WITH ORDINALITY u(key, i) " VIEW_TABLES(
+                          "$1::bytea[]")},
 };
-
-/* --- Values ----------------------------------------------------------------------------------- */
-
-const char *reads_value(const PGresult *result, int row, int column, size_t *n)
-{
-    if (PQgetisnull(result, row, column))
-        return NULL;
-    *n = (size_t)PQgetlength(result, row, column);
-    return PQgetvalue(result, row, column);
-}
-
-static uint64_t number_at(const PGresult *result, int row, int column)
-{
-    size_t n;
-    const char *value = reads_value(result, row, column, &n);
-
-    return value != NULL && n == 8 ? load_be64(value) : 0;
-}
-
-static int damaged(const char *what, int rc, const void *key, size_t len)
-{
-    log_limited(LOG_LEVEL_ERROR, "the database holds %s %s: key \"%.*s\"", what,
-                rc == -ENOTSUP ? "of a newer mkv" : "that is damaged", (int)len, (const char *)key);
-    return UV_EIO;
-}
-
-/* What another index has given an id since the names were read last has no name here yet. */
-static bool has_names(const struct store_request *q, const struct place *places, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (places[i].volume >= q->engine->volumes.count && !q->is_named)
-            return false;
-    }
-    return true;
-}
-
-int reads_record(const struct store_request *q, const PGresult *result, int row, int column,
-                 const void *key, size_t len, struct record *record)
-{
-    size_t n;
-    const char *value = reads_value(result, row, column, &n);
-    int rc;
-
-    if (value == NULL)
-        return UV_ENOENT;
-    rc = record_decode_beside((const unsigned char *)value, n, number_at(result, row, column + 1),
-                              record);
-    if (rc < 0)
-        return damaged("a record", rc, key, len);
-    return has_names(q, record->places, record->n_places) ? 0 : STORE_LATER;
-}
-
-int reads_orphan(const struct store_request *q, const PGresult *result, int row, int column,
-                 const void *key, size_t len, struct orphan *orphan)
-{
-    size_t n;
-    const char *value = reads_value(result, row, column, &n);
-    int rc;
-
-    if (value == NULL)
-        return UV_ENOENT;
-    rc = orphan_decode((const unsigned char *)value, n, orphan);
-    if (rc < 0)
-        return damaged("an orphan", rc, key, len);
-    return has_names(q, orphan->places, orphan->n_places) ? 0 : STORE_LATER;
-}
 
 /* --- Requests --------------------------------------------------------------------------------- */
 
@@ -231,11 +162,11 @@ int reads_view(struct store *store, struct store_reading *reading, const void *k
 
 /* Each of these: false, and nothing has happened, where a name is to be read first. */
 
-static bool answer_get(struct store_request *q, const PGresult *result)
+static bool answer_get(struct store_request *q, const struct rows *rows)
 {
     struct store_reading *reading = q->reading;
     struct record record;
-    int rc = q->row < 0 ? UV_ENOENT : reads_record(q, result, q->row, 1, q->key, q->len, &record);
+    int rc = q->row < 0 ? UV_ENOENT : rows_record(rows, q->row, 1, q->key, q->len, &record);
 
     if (rc == STORE_LATER)
         return false;
@@ -244,11 +175,11 @@ static bool answer_get(struct store_request *q, const PGresult *result)
     return true;
 }
 
-static bool answer_orphan(struct store_request *q, const PGresult *result)
+static bool answer_orphan(struct store_request *q, const struct rows *rows)
 {
     struct store_reading *reading = q->reading;
     struct orphan orphan;
-    int rc = q->row < 0 ? UV_ENOENT : reads_orphan(q, result, q->row, 1, q->key, q->len, &orphan);
+    int rc = q->row < 0 ? UV_ENOENT : rows_orphan(rows, q->row, 1, q->key, q->len, &orphan);
 
     if (rc == STORE_LATER)
         return false;
@@ -257,25 +188,11 @@ static bool answer_orphan(struct store_request *q, const PGresult *result)
     return true;
 }
 
-static int read_view(const struct store_request *q, const PGresult *result, struct store_view *view)
-{
-    int rc = reads_record(q, result, q->row, 1, q->key, q->len, &view->record);
-
-    if (rc != 0 && rc != UV_ENOENT)
-        return rc;
-    store_view_begin(view, rc == 0);
-    rc = reads_orphan(q, result, q->row, 3, q->key, q->len, &view->orphan);
-    if (rc == UV_ENOENT)
-        view->orphan.n_places = 0;
-    view->latest = number_at(result, q->row, 4);
-    return rc == UV_ENOENT ? 0 : rc;
-}
-
-static bool answer_view(struct store_request *q, const PGresult *result)
+static bool answer_view(struct store_request *q, const struct rows *rows)
 {
     struct store_reading *reading = q->reading;
     struct store_view view;
-    int rc = q->row < 0 ? UV_EIO : read_view(q, result, &view);
+    int rc = q->row < 0 ? UV_EIO : rows_view(rows, q->row, 1, q->key, q->len, &view);
 
     if (rc == STORE_LATER)
         return false;
@@ -286,11 +203,13 @@ static bool answer_view(struct store_request *q, const PGresult *result)
 
 static bool answer_one(struct store_request *q, const PGresult *result)
 {
+    const struct rows rows = {q->engine, result, q->is_named};
+
     if (q->reading == NULL)
         return true;
     if (q->kind == REQUEST_GET)
-        return answer_get(q, result);
-    return q->kind == REQUEST_GET_ORPHAN ? answer_orphan(q, result) : answer_view(q, result);
+        return answer_get(q, &rows);
+    return q->kind == REQUEST_GET_ORPHAN ? answer_orphan(q, &rows) : answer_view(q, &rows);
 }
 
 /* Rows come in any order, with their number in the arrays, from 1 on; of what there is nothing
@@ -305,7 +224,7 @@ static int find_rows(struct reader_state *r, const PGresult *result)
     if (rows == NULL)
         return UV_ENOMEM;
     for (int i = 0; i < PQntuples(result); i++) {
-        uint64_t number = number_at(result, i, 0);
+        uint64_t number = rows_number(result, i, 0);
 
         if (number <= n)
             rows[number] = i + 1;

@@ -32,8 +32,8 @@ int volumes_take(struct postgres_engine *e, const PGresult *result)
     for (int i = 0; i < PQntuples(result) && rc == 0; i++) {
         size_t n = 0;
         size_t len = 0;
-        const char *id = reads_value(result, i, 0, &n);
-        const char *name = reads_value(result, i, 1, &len);
+        const char *id = rows_value(result, i, 0, &n);
+        const char *name = rows_value(result, i, 1, &len);
 
         if (id == NULL || n != 8 || name == NULL || len > NAMES_TEXT_MAX)
             return UV_EIO;
