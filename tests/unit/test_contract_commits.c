@@ -231,6 +231,70 @@ static void test_announcement_stays(void **state)
     assert_has(c, STORE_KEYS, NONE);
 }
 
+/* What an announcement has seen of its key. */
+struct look {
+    struct store_commit commit;
+    bool has_ended;
+    bool has_looked;
+    struct store_view view;
+};
+
+static void looked_cb(struct store_commit *commit, int rc)
+{
+    struct look *look = commit->data;
+
+    assert_int_equal(rc, 0);
+    look->has_ended = true;
+    look->has_looked = commit->view != NULL;
+    if (look->has_looked)
+        store_view_copy(&look->view, commit->view);
+}
+
+/* Two at once, of two keys. */
+static void announce_both(struct contract *c, struct look looks[2], uint64_t generation)
+{
+    static const char *const keys[2] = {"/b", "/a"};
+    const struct orphan orphan = contract_orphan(c, B);
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct store_change change = contract_orphan_of(keys[i], generation, &orphan);
+
+        change.expect = STORE_NOTHING;
+        looks[i] = (struct look){.commit.data = &looks[i]};
+        assert_int_equal(store_announce(c->box.store, &looks[i].commit, &change, looked_cb), 0);
+    }
+    while (!looks[0].has_ended || !looks[1].has_ended)
+        engine_box_turn(&c->box);
+    assert_true(looks[0].has_looked == !c->box.store->is_prompt);
+    assert_true(looks[1].has_looked == !c->box.store->is_prompt);
+}
+
+/* An engine that looks sees what was there before, and nothing of the announcement itself. */
+static void test_announcement_looks_at_its_key(void **state)
+{
+    struct contract *c = *state;
+    const struct record record = contract_record(c, A);
+    const struct orphan orphan = contract_orphan(c, A);
+    struct look looks[2];
+
+    announce_both(c, looks, record.generation + 1);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!looks[i].has_looked)
+            return;
+        assert_false(looks[i].view.exists);
+        assert_int_equal(looks[i].view.latest, 0);
+    }
+    contract_put(c, "/a", &record);
+    contract_put_orphan(c, "/a", record.generation, &orphan);
+    announce_both(c, looks, record.generation + 2);
+    assert_false(looks[0].view.exists);
+    assert_true(looks[0].view.latest > 0); /* the first announcement */
+    assert_true(looks[1].view.exists);
+    assert_true(record_equal(&looks[1].view.record, &record));
+    assert_int_equal(looks[1].view.orphan.n_places, orphan.n_places);
+    assert_true(looks[1].view.latest > 0);
+}
+
 /* --- Several at once ------------------------------------------------------------------------- */
 
 #define CROWD 64
@@ -442,6 +506,7 @@ int main(int argc, char **argv)
         CONTRACT_TEST(test_commit_copies_its_changes),
         CONTRACT_TEST(test_put_that_was_announced),
         CONTRACT_TEST(test_announcement_stays),
+        CONTRACT_TEST(test_announcement_looks_at_its_key),
         CONTRACT_TEST(test_commits_that_expect_the_same_have_one_winner),
         CONTRACT_TEST(test_commits_that_replace_the_same_have_one_winner),
         CONTRACT_TEST(test_commits_of_one_turn_that_follow_each_other),

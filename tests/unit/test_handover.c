@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/base/clock.h"
 #include "index/maintenance/drain.h"
 #include "index/maintenance/handover.h"
 #include "index/maintenance/rebalance.h"
@@ -366,6 +367,68 @@ static void test_write_that_is_announced_soon_to_a_drained_volume(void **state)
     assert_int_equal(write_to_drained(f, MAKING_LATE / 2), 0);
 }
 
+static int replace(struct fixture *f, const char *value, struct record *record)
+{
+    const struct write_options replacing = {.size = -1, .replaces = true};
+    struct task task;
+    int rc;
+
+    task_begin_write_as(f, &task, "/key", &replacing);
+    task_add(&task, value);
+    task_end(&task);
+    rc = task_wait(&task);
+    if (rc == 0)
+        record_copy(record, &task.record);
+    return rc;
+}
+
+/* An index whose clock is ahead has made the value. The blob that is announced first isn't later
+ * than that, and nothing is left of it. */
+static void test_write_over_a_later_value(void **state)
+{
+    struct fixture *f = *state;
+    struct generations *generations = &f->objects.generations;
+    struct record old;
+    struct record record;
+
+    fixture_start_reclaimer(f);
+    generations->next = (clock_now_ms() + 60000) << 16;
+    assert_int_equal(replace(f, "old", &old), 0);
+    generations_init(generations, 0, 0, 1);
+    assert_int_equal(replace(f, "new", &record), 0);
+    assert_true(record.generation > old.generation);
+    assert_true(record.time / 1000 > old.time / 1000);
+    assert_value(f, "/key", "new");
+    fixture_pass_time(f, 3 * GRACE);
+    fixture_reclaim(f);
+    assert_int_equal(fixture_count_orphans(f), 0);
+    assert_int_equal(fixture_count(f, VOLUME_PUT), 2 * COPIES);
+}
+
+/* The name that it gets instead can't be announced: the first one is given up all the same. */
+static void test_write_over_a_later_value_that_cannot_be_announced(void **state)
+{
+    struct fixture *f = *state;
+    struct record old;
+    struct task task;
+
+    fixture_start_reclaimer(f);
+    assert_int_equal(replace(f, "old", &old), 0);
+    late_engine_hold(f->objects.store, true);
+    task_begin_write_without_waiting(f, &task, "/key",
+                                     &(struct write_options){.size = -1, .replaces = true});
+    WAIT_UNTIL(f, late_engine_waiting(f->objects.store) == 1); /* it is announced, and looks */
+    late_engine_set_away(f->objects.store, true);
+    late_engine_hold(f->objects.store, false);
+    assert_true(task_wait(&task) < 0);
+    late_engine_set_away(f->objects.store, false);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+    fixture_pass_time(f, 3 * GRACE);
+    fixture_reclaim(f);
+    assert_int_equal(fixture_count_orphans(f), 0);
+    assert_value(f, "/key", "old");
+}
+
 static void test_move_to_a_volume_that_is_drained_meanwhile(void **state)
 {
     struct fixture *f = *state;
@@ -408,6 +471,8 @@ int main(void)
         HANDOVER_TEST(test_lines_that_are_not_known_stay),
         HANDOVER_TEST(test_write_that_is_announced_late_to_a_drained_volume),
         HANDOVER_TEST(test_write_that_is_announced_soon_to_a_drained_volume),
+        HANDOVER_TEST(test_write_over_a_later_value),
+        HANDOVER_TEST(test_write_over_a_later_value_that_cannot_be_announced),
         HANDOVER_TEST(test_move_to_a_volume_that_is_drained_meanwhile),
     };
 

@@ -711,9 +711,9 @@ static void named_cb(struct store_reading *reading, int rc, uint32_t id)
     *(int64_t *)reading->data = id;
 }
 
-static void test_volume_that_another_index_named(void **state)
+/* The first index does it. */
+static struct record put_at_new_volume(struct indexes *x)
 {
-    struct indexes *x = *state;
     int64_t id = -1;
     struct store_reading reading = {.data = &id};
     uint32_t at_once;
@@ -726,8 +726,43 @@ static void test_volume_that_another_index_named(void **state)
     record.places[0].volume = (uint32_t)id;
     assert_int_equal(indexes_commit(x, 0, &change, 1), 0);
     assert_null(store_volume_name(x->stores[1], (uint32_t)id));
+    return record;
+}
+
+static void test_volume_that_another_index_named(void **state)
+{
+    struct indexes *x = *state;
+    const struct record record = put_at_new_volume(x);
+
     assert_int_equal(indexes_get(x, 1, "/new"), record.generation);
-    assert_string_equal(store_volume_name(x->stores[1], (uint32_t)id), "localhost:3009");
+    assert_string_equal(store_volume_name(x->stores[1], record.places[0].volume), "localhost:3009");
+}
+
+static void announced_blindly_cb(struct store_commit *commit, int rc)
+{
+    assert_int_equal(rc, 0);
+    assert_null(commit->view);
+    *(int64_t *)commit->data = 1;
+}
+
+/* An announcement doesn't read the names: its key is to be looked at by itself. */
+static void test_announcement_at_a_volume_that_another_index_named(void **state)
+{
+    struct indexes *x = *state;
+    int64_t ended = 0;
+    struct store_commit commit = {.data = &ended};
+    const uint64_t generation = indexes_generation(x);
+    const struct orphan orphan = indexes_orphan(x, generation);
+    struct store_change announcement = {.space = STORE_ORPHANS,
+                                        .key = "/new",
+                                        .len = 4,
+                                        .generation = generation,
+                                        .orphan = &orphan,
+                                        .expect = STORE_NOTHING};
+
+    put_at_new_volume(x);
+    assert_int_equal(store_announce(x->stores[1], &commit, &announcement, announced_blindly_cb), 0);
+    INDEXES_WAIT(x, ended);
 }
 
 /* As if a server had taken over that lacks the last changes of the old one. */
@@ -881,6 +916,7 @@ int main(int argc, char **argv)
         ON_TWO(test_reading_that_is_cancelled_in_flight),
         ON_TWO(test_reading_whose_statement_was_ended),
         ON_TWO(test_volume_that_another_index_named),
+        ON_TWO(test_announcement_at_a_volume_that_another_index_named),
         ON_TWO(test_volumes_that_the_database_lost_are_told_again),
         ON_TWO(test_volume_whose_id_is_another_ones),
         ON_TWO(test_volume_that_has_another_id),
