@@ -51,7 +51,7 @@ put_until() { # FILE
     is_clean
 }
 
-@test "a PUT whose head came before a drain, and whose value comes after it, goes elsewhere" {
+@test "a drain waits for a PUT whose head came before it, and takes its value away" {
     local drained
     start_with "$VOLUMES"
     put_keys /late 1
@@ -62,12 +62,13 @@ put_until() { # FILE
     printf 'PUT /late/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n' >&7
     answer 7
     same 100 "$STATUS"
-    run_job "$(drain "$drained")"
-    ended_as 'done true'
+    begin_job "$(drain "$drained")"
+    within 10 job_is '.state == "running"'
     printf value >&7
     answer 7
     same 201 "$STATUS"
     exec 7>&-
+    within 60 job_is '.state == "done"'
     names_none_of "$drained"
     same '' "$(blobs "$drained")" 'blobs on it'
     got "$(url i)/late/1" value

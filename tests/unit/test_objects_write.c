@@ -57,6 +57,7 @@ static void test_write_of_nothing(void **state)
     task_begin_write(f, &task, KEY, -1);
     task_end(&task);
     assert_int_equal(task_wait(&task), -ENODATA);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
     assert_value(f, KEY, NULL);
     assert_int_equal(fixture_count_orphans(f), 0);
     assert_clean(f);
