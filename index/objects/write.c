@@ -1,7 +1,8 @@
 /* Happy path: the volumes that may take the value are chosen, and the store is told of the blob
- * (making.h). Once that is written the value can come. The upload (upload.h) starts as soon as
- * there is more than one piece of it, or all; it tells when the caller is to pause. At the end the
- * MD5 is checked. When enough volumes hold the blob durably, it is made the key's value.
+ * (making.h). Once that is written the value can come. The upload (upload.h) starts with its first
+ * piece, or, where that may be all, with what comes next; it tells when the caller is to pause. At
+ * the end the MD5 is checked. When enough volumes hold the blob durably, it is made the key's
+ * value.
  *
  * Where one that began later and ended sooner has replaced the key's value, this one is made anew
  * at the volumes, of itself: it needs a generation later than that.
@@ -210,7 +211,7 @@ static int start_upload(struct write *w, char text[UPLOAD_TEXT_MAX])
 
 static int add(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
 {
-    bool is_first = w->making.record.size == 0;
+    bool may_be_all = w->making.record.size == 0 && w->options.size <= (int64_t)n;
     int rc = upload_write(&w->upload, bytes, n);
     int started = 0;
 
@@ -221,12 +222,13 @@ static int add(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TE
     w->making.record.size += n;
     if (w->md5.is_begun)
         md5_add(&w->md5, bytes, n);
-    if (w->state == WRITE_RECEIVING && (!is_first || rc == 0))
+    if (w->state == WRITE_RECEIVING && (!may_be_all || rc == 0))
         started = start_upload(w, text);
     return started < 0 ? started : rc;
 }
 
-/* A value that comes in one piece is whole before it goes to volumes, which are told its size. */
+/* A value that comes in one piece is whole before it goes to volumes, so that they are told its
+ * size where the client didn't say it. */
 int write_data(struct write *w, const char *bytes, size_t n, char text[UPLOAD_TEXT_MAX])
 {
     int rc = add(w, bytes, n, text);
