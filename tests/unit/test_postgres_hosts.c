@@ -88,7 +88,6 @@ static uint64_t now_ms(void)
 static void test_host_that_answered_comes_first(void **state)
 {
     struct hosts h;
-    uint64_t began;
 
     (void)state;
     hosts_init(&h, 2, true, "");
@@ -97,9 +96,7 @@ static void test_host_that_answered_comes_first(void **state)
     assert_int_equal(count_asked(&h, 0), 1);
     assert_int_equal(count_asked(&h, 1), 1);
     indexes_kill_sessions(&h.x);
-    began = now_ms();
     INDEXES_WAIT(&h.x, indexes_get(&h.x, 0, "/key") == 0);
-    assert_true(now_ms() - began < 3000);
     assert_int_equal(count_asked(&h, 0), 0);
     assert_int_equal(count_asked(&h, 1), 0);
     hosts_deinit(&h);
