@@ -356,6 +356,11 @@ static void test_lease_that_is_taken_anew_in_a_renewal_that_fails(void **state)
     INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
 }
 
+/* A function for triggers. */
+#define REFUSING                                                                                   \
+    "CREATE FUNCTION mkv.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; "   \
+    "END$$"
+
 /* What comes after a renewal may fail, and the lease holds. */
 static void test_take_over_that_fails(void **state)
 {
@@ -363,8 +368,7 @@ static void test_take_over_that_fails(void **state)
     uint64_t lapses;
     unsigned n = 0;
 
-    indexes_ask(x, "CREATE FUNCTION mkv.refuse() RETURNS trigger LANGUAGE plpgsql AS "
-                   "$$BEGIN RAISE 'not now'; END$$");
+    indexes_ask(x, REFUSING);
     indexes_ask(x, "CREATE TRIGGER refuse BEFORE UPDATE ON mkv.orphans FOR EACH ROW "
                    "WHEN (NEW.held < 0) EXECUTE FUNCTION mkv.refuse()");
     indexes_ask(x, "INSERT INTO mkv.orphans VALUES (1, 1, 0, 0, '/left', '')");
@@ -393,6 +397,41 @@ static void wait_for_renewals(struct indexes *x)
         free(now);
         INDEXES_WAIT(x, indexes_ask(x, sql) == 2);
     }
+}
+
+static uint64_t count_keys(const struct indexes *x, unsigned number)
+{
+    struct store_stats stats;
+
+    store_stats(x->stores[number], &stats);
+    return stats.keys;
+}
+
+/* Its sessions are still those of its last lease, which isn't its own any more: what they have
+ * counted is not counted twice. */
+static void test_counts_while_a_lease_is_taken_anew(void **state)
+{
+    struct indexes *x = *state;
+    uint64_t was = x->stores[0]->instance;
+
+    for (unsigned i = 0; i < 5; i++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "/%u", i);
+        assert_int_equal(try_put(x, 0, key), 0);
+    }
+    INDEXES_WAIT(x, count_keys(x, 0) == 5 && count_keys(x, 1) == 5);
+    indexes_ask(x, REFUSING);
+    indexes_ask(x, "CREATE TRIGGER refuse BEFORE INSERT ON mkv.sessions FOR EACH ROW "
+                   "WHEN (NEW.instance <> 0) EXECUTE FUNCTION mkv.refuse()");
+    indexes_ask(x, "UPDATE mkv.indexes SET renewed = now() - interval '11 seconds' "
+                   "WHERE number = 0");
+    INDEXES_WAIT(x, x->stores[0]->instance != was);
+    wait_for_renewals(x);
+    assert_int_equal(count_keys(x, 0), 5);
+    indexes_ask(x, "DROP TRIGGER refuse ON mkv.sessions");
+    INDEXES_WAIT(x, try_put(x, 0, "/again") == 0);
+    INDEXES_WAIT(x, count_keys(x, 0) == 6);
 }
 
 static void test_another_leads_when_the_leader_stops(void **state)
@@ -901,6 +940,7 @@ int main(int argc, char **argv)
         ON_TWO(test_put_whose_orphan_was_taken_over_and_back_is_lost),
         ON_TWO(test_orphan_that_was_taken_over_and_changed),
         ON_TWO(test_lease_that_ran_out_is_taken_anew),
+        ON_TWO(test_counts_while_a_lease_is_taken_anew),
         ON_TWO(test_lease_that_is_taken_anew_in_a_renewal_that_fails),
         ON_TWO(test_take_over_that_fails),
         ON_TWO(test_orphan_that_was_taken_over_is_left_alone_for_a_while),

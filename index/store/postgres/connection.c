@@ -348,7 +348,7 @@ static void connected_cb(struct control_job *job)
     c->state = CONNECTION_IDLE;
     postgres_note_here(e);
     if (c->is_session) {
-        e->sessions[c->number] = (struct counts){c->counts[0], c->counts[1], c->counts[2]};
+        postgres_take_session(e, c);
         commits_fenced(e, c);
         if (c->instance != e->lease.instance) {
             drop(c); /* another lease was taken meanwhile */

@@ -174,6 +174,7 @@ static int open_store(struct postgres_engine *e)
     if (rc < 0)
         return cannot_open(e, rc, error);
     e->lease = e->thread_lease;
+    e->others_than = e->lease.instance;
     e->base.number = e->lease.number;
     e->base.instance = e->lease.instance;
     return 0;
@@ -401,6 +402,25 @@ static uint64_t last_generation(const struct store *store)
     return postgres_of(store)->lease.last_generation;
 }
 
+static void add_counts(struct counts *to, const struct counts *counts)
+{
+    to->keys += counts->keys;
+    to->unlinked += counts->unlinked;
+    to->orphans += counts->orphans;
+}
+
+/* The row that it had before, with what that has counted, is one of the others' from now on. */
+void postgres_take_session(struct postgres_engine *e, const struct connection *c)
+{
+    uint64_t *counted_as = &e->counted_as[c->number];
+    struct counts *counts = &e->sessions[c->number];
+
+    if (*counted_as != c->instance && *counted_as == e->others_than)
+        add_counts(&e->others, counts);
+    *counted_as = c->instance;
+    *counts = (struct counts){c->counts[0], c->counts[1], c->counts[2]};
+}
+
 static uint64_t sum(int64_t own, int64_t others)
 {
     return own + others > 0 ? (uint64_t)(own + others) : 0;
@@ -412,9 +432,8 @@ static void stats(const struct store *store, struct store_stats *stats)
     struct counts own = {0};
 
     for (unsigned i = READERS; i < CONNECTIONS; i++) {
-        own.keys += e->sessions[i].keys;
-        own.unlinked += e->sessions[i].unlinked;
-        own.orphans += e->sessions[i].orphans;
+        if (e->counted_as[i] == e->others_than) /* else it is among the others already */
+            add_counts(&own, &e->sessions[i]);
     }
     *stats = e->stats;
     stats->keys = sum(own.keys, e->others.keys);

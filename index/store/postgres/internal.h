@@ -144,8 +144,10 @@ struct postgres_engine {
     uv_mutex_t volumes_mutex; /* of them, between the loop and the threads */
     struct lease lease;
     struct lease thread_lease;           /* the same, as the thread knows it */
-    struct counts sessions[CONNECTIONS]; /* ours: what they have added */
-    struct counts others;                /* what all other sessions have, as of the last renewal */
+    struct counts sessions[CONNECTIONS]; /* ours: what they have added, */
+    uint64_t counted_as[CONNECTIONS];    /* each as a session of that instance */
+    struct counts others;                /* what all sessions of other instances have than */
+    uint64_t others_than;                /* this one, as of the last renewal */
     unsigned indexes;
     uint64_t table_bytes;
     bool is_away; /* and that was logged */
@@ -189,6 +191,8 @@ static inline unsigned postgres_share(unsigned n_waiting, unsigned n_idle)
 void postgres_note_away(struct postgres_engine *e, const char *why);
 void postgres_note_here(struct postgres_engine *e);
 void postgres_close_if_idle(struct postgres_engine *e);
+/* The connection is a session, perhaps of another instance than before. */
+void postgres_take_session(struct postgres_engine *e, const struct connection *c);
 /* CLOCK_BOOTTIME in ms: it counts what a machine sleeps. */
 uint64_t postgres_boot_ms(void);
 

@@ -24,6 +24,7 @@ struct upkeep {
     int rc;
     /* What it has found. */
     struct counts others;
+    uint64_t others_than;
     unsigned indexes;
     uint64_t table_bytes;
     char error[256];
@@ -46,6 +47,7 @@ static int count(struct upkeep *u, PGconn *pg)
 
     if (result == NULL)
         return STORE_AWAY;
+    u->others_than = u->engine->thread_lease.instance;
     u->others =
         (struct counts){lease_number(result, 0), lease_number(result, 1), lease_number(result, 2)};
     u->indexes = (unsigned)lease_number(result, 3);
@@ -217,6 +219,7 @@ static void done_cb(struct control_job *job)
         log_limited(LOG_LEVEL_WARN, "cannot look after what other indexes have left: %s", u->error);
     } else {
         e->others = u->others;
+        e->others_than = u->others_than;
         e->indexes = u->indexes;
         if (u->table_bytes != 0)
             e->table_bytes = u->table_bytes;
