@@ -2,7 +2,9 @@
 
 #include "index/base/clock.h"
 
-#define TIME_MAX ((1ULL << 48) - 1)
+#define TIME_MAX  ((1ULL << 48) - 1)
+#define CLOCK_END 95617584000000ULL /* ms since 1970, the year 5000: see below */
+#define STEP_MAX  60000             /* ms: by more at once, a clock was set */
 
 static uint64_t next_second(uint64_t time)
 {
@@ -18,12 +20,18 @@ void generations_init(struct generations *g, uint64_t last, unsigned number, uns
     g->seen = UINT64_MAX; /* nothing: whatever comes has gone back from there */
 }
 
+/* A clock that is set forward while generations are ahead of it must not take them further: one
+ * that goes to and fro would take them to the end of their bits. And what it shows of a far year,
+ * by which they would be beyond the 63 bits that a database has for them for good, is as good as
+ * nothing. */
 uint64_t generations_now(struct generations *g, uint64_t now)
 {
     uint64_t passed;
     uint64_t time;
 
-    if (now < g->seen)
+    if (now >= CLOCK_END)
+        now = 0;
+    if (now < g->seen || now - g->seen > STEP_MAX)
         g->seen = now;
     passed = (now - g->seen) / 2;
     g->seen += 2 * passed; /* an odd ms is left for the next time */

@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 /* A clock that never goes back: where the machine's does, this one goes on from where it was, at
- * half the pace, until the machine's has caught up. */
+ * half the pace, until the machine's has caught up. It stands still while that is set forward, and
+ * goes by no clock that shows the year 5000 or later. */
 struct generations {
     uint64_t next; /* the least that may be made */
     uint64_t seen; /* of the machine's clock, ms */

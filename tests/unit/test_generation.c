@@ -102,16 +102,49 @@ static void test_generation_after_a_restart(void **state)
     }
 }
 
-/* At the end of the time that fits it still counts on. */
-static void test_generation_at_the_end_of_time(void **state)
+/* As of a machine that is told the time a while after its start, or again and again. */
+static void test_generation_while_the_clock_is_set_to_and_fro(void **state)
 {
-    const uint64_t end = ((1ULL << 48) - 1) << 16;
+    const uint64_t years = 20ULL * 365 * 86400 * 1000;
+    struct generations g;
+    uint64_t made = 0;
+
+    (void)state;
+    generations_init(&g, (uint64_t)NOW << 16, 0, 1);
+    generation_make(&g, NOW - years);
+    assert_int_equal(generation_time(generation_make(&g, NOW + 2000)), NOW + 2000);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_true(generation_make(&g, NOW - years) > made);
+        made = generation_make(&g, NOW + 2000);
+    }
+    assert_int_equal(generation_time(made), NOW + 2000);
+}
+
+/* They fit in 63 bits, whatever the clock shows. */
+static void test_generation_of_a_far_year(void **state)
+{
+    const uint64_t end = 95617584000000; /* the year 5000 */
     struct generations g;
 
     (void)state;
     generations_init(&g, 0, 0, 1);
-    assert_int_equal(generation_make(&g, UINT64_MAX >> 8), end);
-    assert_int_equal(generation_make(&g, 0), end + 1);
+    assert_int_equal(generation_make(&g, NOW), (uint64_t)NOW << 16);
+    assert_int_equal(generation_make(&g, end), ((uint64_t)NOW << 16) + 1);
+    assert_int_equal(generation_make(&g, CLOCK_MS_MAX), ((uint64_t)NOW << 16) + 2);
+    assert_int_equal(generation_make(&g, NOW + 5), (uint64_t)(NOW + 5) << 16);
+    assert_int_equal(generation_make(&g, end - 1), (end - 1) << 16);
+    assert_true(generation_make(&g, end - 1) < INT64_MAX);
+}
+
+/* At the end of the time that fits, which a dump may have brought, it still counts on. */
+static void test_generation_at_the_end_of_time(void **state)
+{
+    const uint64_t end = ((1ULL << 48) - 1) << 16;
+    struct generations g = {.next = end, .numbers = 1};
+
+    (void)state;
+    assert_int_equal(generation_make(&g, 0), end);
+    assert_int_equal(generation_make(&g, 2000), end + 1);
     assert_int_equal(generation_make(&g, NOW), end + 2);
 }
 
@@ -190,6 +223,8 @@ int main(void)
         cmocka_unit_test(test_generation_of_a_clock_at_its_beginning),
         cmocka_unit_test(test_generation_while_the_clock_goes_back),
         cmocka_unit_test(test_generation_after_a_restart),
+        cmocka_unit_test(test_generation_while_the_clock_is_set_to_and_fro),
+        cmocka_unit_test(test_generation_of_a_far_year),
         cmocka_unit_test(test_generation_at_the_end_of_time),
         cmocka_unit_test(test_generation_is_never_made_twice),
         cmocka_unit_test(test_blob_time_is_of_a_later_second),
