@@ -83,6 +83,11 @@ static void advise_on_database(struct advice *a, bool is_away, const char *error
         write_text(a->mend, "Look at the database, and at the way there: the index's log says what "
                             "fails.");
         add(a, CRITICAL, UNKNOWN);
+    } else if (strcmp(error, uv_strerror(UV_ENOTCONN)) == 0) {
+        write_text(a->text, "The database can only be read: all changes are refused.");
+        write_text(a->mend, "Look at the index's log, which says why: the database has too few "
+                            "connections, perhaps, or no standby.");
+        add(a, CRITICAL, UNKNOWN);
     } else if (*error != '\0') {
         write_text(a->text, "The database refuses changes: %s.", error);
         write_text(a->mend, "Look at the log of the database and at its disk.");

@@ -186,6 +186,24 @@ no_orphan_of() { # KEY
 
 # --- What the database refuses --------------------------------------------------------------------
 
+@test "an index that the database has too few connections for says so, reads, and takes PUTs once there are more" {
+    database -c max_connections=12 -c superuser_reserved_connections=0
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    put "$(url i)/key" value
+    index j v1 --store "$(postgres_uri ~db mkv)" --admin "$(at admin)" # eight connections want more than four
+    within 20 logged j 'error mkv: the database .* can only be read: .*too many clients already'
+    "$MKV" status --index "$T/data/j" >"$T/status"
+    grep -qF 'The database can only be read: all changes are refused.' "$T/status"
+    got "$(url j)/key" value
+    want 200 GET "$(url admin)/readyz"
+    stop i
+    within 20 takes_puts j
+    within 5 logged j 'the database .* can be changed again'
+    "$MKV" status --index "$T/data/j" >"$T/status"
+    refute grep -qF 'The database can' "$T/status"
+}
+
 many_were_undone() {
     (($(db "SELECT xact_rollback FROM pg_stat_database WHERE datname = 'mkv'") > 200))
 }

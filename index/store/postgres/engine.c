@@ -58,12 +58,57 @@ static void check_silence(struct postgres_engine *e)
     }
 }
 
+static bool is_up(const struct connection *c)
+{
+    return c->state == CONNECTION_IDLE || c->state == CONNECTION_BUSY;
+}
+
+static bool has_any(const struct postgres_engine *e, unsigned first, unsigned n)
+{
+    for (unsigned i = first; i < first + n; i++) {
+        if (is_up(&e->connections[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool can_read(const struct postgres_engine *e)
+{
+    return has_any(e, 0, READERS);
+}
+
+static bool can_change(const struct postgres_engine *e)
+{
+    return lease_holds(e) && has_any(e, READERS, ANNOUNCERS) &&
+           has_any(e, READERS + ANNOUNCERS, COMMITTERS);
+}
+
+/* What can't be changed for long though it can be read has a reason that somebody must mend: the
+ * database has no connection left for this index, say, or no standby. */
+static void check_changes(struct postgres_engine *e)
+{
+    uint64_t now = uv_now(e->loop);
+
+    if (e->options.only_reads || e->is_closing || e->is_aborted)
+        return;
+    if (e->is_away || can_change(e))
+        e->changed_at = now;
+    if (e->is_cut && can_change(e)) {
+        log_limited(LOG_LEVEL_INFO, "the database %s can be changed again", e->uri);
+        e->is_cut = false;
+    } else if (!e->is_cut && now > e->changed_at + PATIENCE_MS) {
+        log_limited(LOG_LEVEL_ERROR, "the database %s can only be read: %s", e->uri, e->trouble);
+        e->is_cut = true;
+    }
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
     struct postgres_engine *e = timer->data;
     uint64_t now = uv_now(e->loop);
 
     check_silence(e);
+    check_changes(e);
     reads_give_up(e, e->is_aborted);
     commits_give_up(e, e->is_aborted);
     if (!e->is_closing && now >= e->renew_at) {
@@ -74,24 +119,15 @@ static void tick_cb(uv_timer_t *timer)
     postgres_close_if_idle(e);
 }
 
-static bool can_read(const struct postgres_engine *e)
-{
-    for (unsigned i = 0; i < READERS; i++) {
-        enum connection_state state = e->connections[i].state;
-
-        if (state == CONNECTION_IDLE || state == CONNECTION_BUSY)
-            return true;
-    }
-    return false;
-}
-
 /* As long as one reader is connected, it is that connection which was lost; and while none is,
- * nothing can be read, whatever else is connected. */
+ * nothing can be read, whatever else is connected. Each new reason is told: the first one is often
+ * that it was stopped, and a later one that it takes no password any more. */
 void postgres_note_away(struct postgres_engine *e, const char *why)
 {
+    snprintf(e->trouble, sizeof(e->trouble), "%s", why);
     if (can_read(e))
         return;
-    if (!e->is_away && !e->is_closing && !e->is_aborted)
+    if (!e->is_closing && !e->is_aborted)
         log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
     e->is_away = true;
 }
@@ -245,6 +281,7 @@ static int start(struct postgres_engine *e)
     e->n_handles = 2 + CONNECTIONS;
     uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
     e->renew_at = uv_now(e->loop) + RENEW_MS;
+    e->changed_at = uv_now(e->loop);
     init_connections(e);
     return lease_start(e);
 }
@@ -442,6 +479,8 @@ static void stats(const struct store *store, struct store_stats *stats)
     stats->table_bytes = e->table_bytes;
     stats->sync = e->options.sync;
     stats->is_away = e->is_away;
+    if (e->is_cut)
+        stats->journal_error = UV_ENOTCONN;
     stats->indexes = e->indexes;
 }
 

@@ -150,7 +150,10 @@ struct postgres_engine {
     uint64_t others_than;                /* this one, as of the last renewal */
     unsigned indexes;
     uint64_t table_bytes;
-    bool is_away; /* and that was logged */
+    bool is_away;        /* and that was logged */
+    char trouble[256];   /* why a connection was lost, or not made, the last time */
+    uint64_t changed_at; /* loop time at which changes could be made, the last time */
+    bool is_cut;         /* none can be made for long, though it can be read; that was logged */
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
     struct upkeep *upkeep;   /* upkeep.c */
