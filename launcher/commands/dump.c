@@ -142,7 +142,9 @@ static int fill(struct dump *dump, struct buf *text, uv_loop_t *loop)
     return filling.rc;
 }
 
-static int write_all(struct dump *dump, struct output *out, uv_loop_t *loop)
+/* `check`: whether what was read is one table; before the last line is written. */
+static int write_all(struct dump *dump, struct output *out, uv_loop_t *loop,
+                     int (*check)(const void *arg), const void *arg)
 {
     struct store_stats stats;
     struct buf text = {0};
@@ -153,6 +155,8 @@ static int write_all(struct dump *dump, struct output *out, uv_loop_t *loop)
     while (rc > 0) {
         buf_clear(&text);
         rc = fill(dump, &text, loop);
+        if (rc == 0 && check != NULL)
+            rc = check(arg);
         if (rc >= 0 && write_cb(buf_bytes(&text), buf_size(&text), out) < 0)
             rc = out->error;
     }
@@ -166,20 +170,43 @@ static int dump_files(const char *directory, struct output *out)
     int rc = gdbm_engine_open_reader(directory, &dump.store);
 
     if (rc == 0)
-        rc = write_all(&dump, out, NULL);
+        rc = write_all(&dump, out, NULL, NULL, NULL);
     gdbm_engine_close_reader(dump.store);
     return rc;
 }
 
 #ifdef MKV_POSTGRES
+struct table {
+    const char *uri;
+    uint64_t is; /* as of the beginning */
+};
+
+/* Pages are read one after the other, and a restore may have put others there meanwhile. */
+static int check_table(const void *arg)
+{
+    const struct table *table = arg;
+    uint64_t is = 0;
+    int rc = postgres_engine_table(table->uri, &is);
+
+    if (rc < 0 || is == table->is)
+        return rc;
+    log_error(
+        "the dump broke off: the database was restored or rebuilt meanwhile; what was written "
+        "is no whole dump, run it again");
+    return UV_ECANCELED;
+}
+
 static int dump_database_on(uv_loop_t *loop, const char *uri, struct output *out)
 {
     const struct postgres_engine_options options = {.uri = uri, .only_reads = true};
+    struct table table = {.uri = uri};
     struct dump dump = {.store = NULL};
     int rc = postgres_engine_open(loop, &options, &dump.store);
 
     if (rc == 0)
-        rc = write_all(&dump, out, loop);
+        rc = postgres_engine_table(uri, &table.is);
+    if (rc == 0)
+        rc = write_all(&dump, out, loop, check_table, &table);
     if (rc == STORE_AWAY && out->n > 0)
         log_error("the dump broke off: the database can't be reached; what was written is no whole "
                   "dump, run it again");

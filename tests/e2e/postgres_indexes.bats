@@ -129,6 +129,48 @@ knows_it_is_away() { # INDEX
     "$MKV" dump --index "$T/data/gdbm" | cmp - "$T/dump"
 }
 
+# A dump of so many keys.
+dump_of() { # KEYS
+    echo '{"format":"mkv-dump","version":2}'
+    seq -f '{"key":"/%05g","size":1,"time":1000,"generation":"0000000000000007","volumes":["127.0.0.1:1"]}' "$1"
+    echo "{\"end\":true,\"keys\":$1,\"unlinked\":0,\"orphans\":0}"
+}
+
+@test "a dump of a database that is restored meanwhile breaks off, and what it has of both doesn't pass for whole" {
+    local first uri
+    database
+    uri=$(postgres_uri ~db mkv)
+    dump_of 4000 | "$MKV" restore --store "$uri"
+    exec 7< <("$MKV" dump --store "$uri" 2>"$T/error" || echo "exit $?")
+    read -r -t 20 first <&7 # the rest waits for who reads it
+    dump_of 1 | "$MKV" restore --replace --store "$uri"
+    timeout 20 cat <&7 >"$T/rest"
+    exec 7<&-
+    same 'exit 1' "$(tail -n 1 "$T/rest")"
+    refute grep -F '"end"' "$T/rest"
+    grep -F 'the database was restored or rebuilt meanwhile' "$T/error"
+    "$MKV" dump --store "$uri" | cmp - <(dump_of 1)
+}
+
+restores() {
+    [[ $(sql ~db mkv "SELECT count(*) FROM pg_locks WHERE mode = 'ShareRowExclusiveLock'") == 1 ]]
+}
+
+@test "a restore beside another one waits, and says what for when that takes long" {
+    local uri
+    database
+    uri=$(postgres_uri ~db mkv)
+    exec 7> >("$MKV" restore --store "$uri" >"$T/restored" 2>&1)
+    dump_of 2 | head -n 2 >&7 # and the rest later
+    within 10 restores
+    dump_of 1 | refute "$MKV" restore --store "$uri" >"$T/refused" 2>&1
+    grep -F 'another restore or rebuild is at work there' "$T/refused"
+    dump_of 2 | tail -n +3 >&7
+    exec 7>&-
+    within 10 grep -q '^restored 2 keys' "$T/restored"
+    "$MKV" dump --store "$uri" | cmp - <(dump_of 2)
+}
+
 @test "an index that only reads answers like the others, and changes nothing" {
     database
     volume v1

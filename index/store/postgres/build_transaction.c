@@ -119,11 +119,35 @@ static int connect_to(struct build_transaction *t, const char *uri)
     return rc;
 }
 
-int transaction_begin(struct build_transaction *t, const char *uri)
+/* A lock wasn't there in time, or only by a deadlock. */
+static bool is_passing(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state != NULL &&
+           (connection_is_state(state, "55P03") || connection_is_state(state, "40P01"));
+}
+
+static int lock_indexes(struct build_transaction *t)
 {
     /* A lease is a row of `indexes` that changes: none is taken, or renewed, until the end. */
     static const char lock[] = "SET statement_timeout = 0; BEGIN; SET LOCAL lock_timeout = 10000; "
                                "LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE";
+    char error[256] = "";
+    PGresult *result =
+        connection_wait_for(t->pg, PQsendQuery(t->pg, lock), TRANSACTION_WAIT_MS, error);
+    bool is_locked = PQresultStatus(result) == PGRES_COMMAND_OK;
+
+    if (result != NULL && is_passing(result))
+        snprintf(error, sizeof(error), "another restore or rebuild is at work there");
+    else if (result != NULL)
+        connection_note(error, PQerrorMessage(t->pg));
+    PQclear(result);
+    return is_locked ? 0 : build_failed(error);
+}
+
+int transaction_begin(struct build_transaction *t, const char *uri)
+{
     int rc;
 
     if (getrandom(&t->token, sizeof(t->token), 0) != (ssize_t)sizeof(t->token))
@@ -133,7 +157,7 @@ int transaction_begin(struct build_transaction *t, const char *uri)
     if (rc < 0)
         return rc;
     set_keepalives(t);
-    return transaction_run(t, lock, PGRES_COMMAND_OK);
+    return lock_indexes(t);
 }
 
 void transaction_deinit(struct build_transaction *t)
@@ -145,15 +169,6 @@ void transaction_deinit(struct build_transaction *t)
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
-
-/* A lock wasn't there in time, or only by a deadlock. */
-static bool is_passing(const PGresult *result)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state != NULL &&
-           (connection_is_state(state, "55P03") || connection_is_state(state, "40P01"));
-}
 
 /* Who reads the old tables is waited for, a second at a time: while a lock is waited for, others
  * wait behind it. */

@@ -337,6 +337,25 @@ int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *
     return 0;
 }
 
+int postgres_engine_table(const char *uri, uint64_t *table)
+{
+    const struct postgres_engine_options options = {.uri = uri, .only_reads = true};
+    struct postgres_engine e = {.options = options, .uri = (char *)uri};
+    char error[256] = "";
+    PGresult *result = NULL;
+
+    e.pg = connection_make(&e, false, 0, error);
+    if (e.pg != NULL)
+        result = lease_ask(e.pg, "SELECT 'keys'::regclass::oid", NULL, 0, NULL, SILENCE_MS, error);
+    if (result != NULL)
+        *table = (uint64_t)lease_number(result, 0);
+    else
+        log_error("cannot use the database %s: %s", uri, error);
+    PQclear(result);
+    PQfinish(e.pg);
+    return result != NULL ? 0 : STORE_AWAY;
+}
+
 /* --- Closing ---------------------------------------------------------------------------------- */
 
 static void thread_ended_cb(void *arg)

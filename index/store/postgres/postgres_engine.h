@@ -33,4 +33,8 @@ struct postgres_engine_options {
 int postgres_engine_open(uv_loop_t *loop, const struct postgres_engine_options *options,
                          struct store **store);
 
+/* Blocks: sets *table to what tells the table of keys from one that takes its place, when somebody
+ * restores or rebuilds the database. 0; or STORE_AWAY, after a line in the log. */
+int postgres_engine_table(const char *uri, uint64_t *table);
+
 #endif
