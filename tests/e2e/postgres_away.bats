@@ -186,6 +186,19 @@ no_orphan_of() { # KEY
 
 # --- What the database refuses --------------------------------------------------------------------
 
+@test "an index whose sessions and lease somebody has removed makes new ones" {
+    local what
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    put "$(url i)/key" value
+    for what in 'DELETE FROM sessions' 'UPDATE sessions SET token = token + 1000' 'DELETE FROM indexes'; do
+        db "$what"
+        within 10 takes_puts i
+    done
+    got "$(url i)/key" value
+}
+
 @test "an index that the database has too few connections for says so, reads, and takes PUTs once there are more" {
     database -c max_connections=12 -c superuser_reserved_connections=0
     volume v1
@@ -222,7 +235,8 @@ many_were_undone() {
     clients_begin
     within $((LOAD_SECONDS + 10)) is_over
     clients_end
-    grep -E '^ops .* refused 0 lost 0 ' "$(log_of model)" || fail 'clients have seen it'
+    # (A REBALANCE is refused once in a while, where another index still removes what one has left.)
+    grep -E '^ops .* refused [0-3] lost 0 ' "$(log_of model)" || fail 'clients have seen it'
     within 10 many_were_undone
 }
 

@@ -150,6 +150,14 @@ static void fail(struct connection *c, const PGresult *result, const char *state
     end_all(c->engine, batch_of(c), c->engine->stats.journal_error);
 }
 
+/* The lease has run out by the database's clock, or the session's row isn't what this index thinks:
+ * then nothing would be taken by this connection any more. A new one makes the row its own. */
+static void lapsed(struct connection *c)
+{
+    end_all(c->engine, batch_of(c), STORE_AWAY);
+    connection_lose(c, "the database doesn't know its session, or its lease");
+}
+
 /* The session has changed nothing: an error undoes the whole statement. */
 static void refused(struct connection *c, const PGresult *result)
 {
@@ -160,7 +168,7 @@ static void refused(struct connection *c, const PGresult *result)
     if (connection_is_state(state, COMMIT_CONFLICT) || connection_is_state(state, COMMIT_TAKEN))
         conflict(c);
     else if (connection_is_state(state, COMMIT_LAPSED))
-        end_all(c->engine, batch_of(c), STORE_AWAY);
+        lapsed(c);
     else if (connection_is_state(state, COMMIT_RACE) || connection_is_state(state, "40") ||
              connection_is_state(state, "55P03") || connection_is_state(state, "57014"))
         try_again(c);
