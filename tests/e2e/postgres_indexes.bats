@@ -171,6 +171,10 @@ restores() {
     "$MKV" dump --store "$uri" | cmp - <(dump_of 2)
 }
 
+counts() { # INDEX KEYS
+    [[ $("$MKV" status --json --index "$(lookup data "$1")" | jq .keys) == "$2" ]]
+}
+
 @test "an index that only reads answers like the others, and changes nothing" {
     database
     volume v1
@@ -186,4 +190,8 @@ restores() {
     got "$(url i)/key" value
     want 404 GET "$(url i)/other"
     refused 1 'runs with --read-only: begin the job at another one' verify --repair --index "$T/data/r"
+    stop i # its sessions become one row with those of all that have ended
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    put "$(url i)/second" value
+    within 10 counts r 2
 }

@@ -42,7 +42,8 @@ static int count(struct upkeep *u, PGconn *pg)
     PGresult *result = ask(pg,
                            "SELECT coalesce(sum(keys), 0)::int8, coalesce(sum(unlinked), 0)::int8, "
                            "coalesce(sum(orphans), 0)::int8, (SELECT count(*) FROM indexes "
-                           "WHERE " LIVES ") FROM sessions WHERE instance <> $1::int8",
+                           "WHERE " LIVES ") FROM sessions WHERE instance <> $1::int8 "
+                           "OR $1::int8 = 0", /* who only reads has no sessions */
                            &u->engine->thread_lease.instance, 1, u->error);
 
     if (result == NULL)
