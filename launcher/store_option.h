@@ -6,7 +6,7 @@
 
 #define STORE_OPTION(type, field)                                                                  \
     {                                                                                              \
-        "store", "URI", NULL, "keep the keys in this database, which several indexes may share",   \
+        "store", "URI", NULL, "the database that has the keys, which several indexes may share",   \
             option_set_string, offsetof(type, field)                                               \
     }
 

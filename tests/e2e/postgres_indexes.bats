@@ -175,6 +175,25 @@ counts() { # INDEX KEYS
     [[ $("$MKV" status --json --index "$(lookup data "$1")" | jq .keys) == "$2" ]]
 }
 
+@test "a database that asks for a password is refused at once where there is none" {
+    local start uri
+    postgres ~locked
+    postgres_database ~locked mkv
+    uri=$(postgres_uri ~locked mkv)
+    sql ~locked postgres "ALTER ROLE postgres PASSWORD 'hush'"
+    sed -i 's/trust$/scram-sha-256/' "$(lookup data ~locked)/data/pg_hba.conf"
+    sql ~locked postgres 'SELECT pg_reload_conf()'
+    volume v1
+    start=$(now_ms)
+    refused 1 'asks for a password: put that into ~/.pgpass' index "$(at v1)" --port "$(at i)" --index "$T/data/i" --store "$uri"
+    (($(now_ms) - start < 5000 * SLOW)) || fail "it took $(($(now_ms) - start)) ms"
+    echo '*:*:*:*:hush' >"$T/pgpass"
+    chmod 600 "$T/pgpass"
+    chown --reference "$(lookup data v1)" "$T/pgpass" # whose files mkv's are
+    PGPASSFILE=$T/pgpass index i v1 --store "$uri"
+    put "$(url i)/key" value
+}
+
 @test "an index that only reads answers like the others, and changes nothing" {
     database
     volume v1

@@ -147,7 +147,20 @@ static PGconn *connect_to(const struct postgres_engine *e, const struct host *ho
     return PQconnectdbParams(keywords, values, 1);
 }
 
-static PGconn *try_host(const struct postgres_engine *e, bool is_lazy, const struct host *host,
+static void note_failure(struct postgres_engine *e, PGconn *pg, char error[256])
+{
+    if (PQconnectionNeedsPassword(pg)) {
+        atomic_store(&e->lacks_password, true);
+        snprintf(
+            error, 256,
+            "it asks for a password: put that into ~/.pgpass, or into the file that PGPASSFILE "
+            "names, for the user that mkv runs as to read, and nobody else");
+    } else {
+        connection_note(error, PQerrorMessage(pg));
+    }
+}
+
+static PGconn *try_host(struct postgres_engine *e, bool is_lazy, const struct host *host,
                         unsigned seconds, char error[256])
 {
     static const char settings[] = "SET search_path = mkv; SET statement_timeout = 12000; "
@@ -159,7 +172,7 @@ static PGconn *try_host(const struct postgres_engine *e, bool is_lazy, const str
 
     PQsetNoticeReceiver(pg, connection_notice_cb, NULL);
     if (PQstatus(pg) != CONNECTION_OK) {
-        connection_note(error, PQerrorMessage(pg));
+        note_failure(e, pg, error);
         PQfinish(pg);
         return NULL;
     }

@@ -186,7 +186,8 @@ static int connect_first(struct postgres_engine *e)
         e->pg = connection_make(e, false, until, error);
         if (e->pg != NULL)
             return 0;
-        if (!connection_has_time(until, uv_hrtime() / 1000000 - began + 200))
+        if (atomic_load(&e->lacks_password) ||
+            !connection_has_time(until, uv_hrtime() / 1000000 - began + 200))
             return cannot_open(e, STORE_AWAY, error);
         uv_sleep(200);
     }

@@ -126,10 +126,11 @@ struct postgres_engine {
     char *uri;
     char *name;
     struct postgres_engine_options options;
-    struct control control;   /* leases and names of volumes: jobs that share `pg` */
-    struct control connector; /* connects: each attempt may take seconds, which a lease hasn't */
-    atomic_uint host;         /* of the URI's, the one that answered last */
-    PGconn *pg;               /* the thread's own; NULL: it is to connect */
+    struct control control;     /* leases and names of volumes: jobs that share `pg` */
+    struct control connector;   /* connects: each attempt may take seconds, which a lease hasn't */
+    atomic_uint host;           /* of the URI's, the one that answered last */
+    atomic_bool lacks_password; /* that a server has asked for */
+    PGconn *pg;                 /* the thread's own; NULL: it is to connect */
     struct connection connections[CONNECTIONS]; /* readers, announcers, committers */
     struct reader_state readers[READERS];
     struct request_queue waiting[REQUEST_KINDS];
