@@ -186,6 +186,14 @@ no_orphan_of() { # KEY
 
 # --- What the database refuses --------------------------------------------------------------------
 
+@test "an index whose database stays away says why it does, and not only how that began" {
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)"
+    sql ~db postgres 'DROP DATABASE mkv WITH (FORCE)'
+    within 25 logged i 'error mkv: the database .* can.t be reached: .*database "mkv" does not exist'
+}
+
 @test "an index whose sessions and lease somebody has removed makes new ones" {
     local what
     database

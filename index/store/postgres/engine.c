@@ -120,14 +120,18 @@ static void tick_cb(uv_timer_t *timer)
 }
 
 /* As long as one reader is connected, it is that connection which was lost; and while none is,
- * nothing can be read, whatever else is connected. Each new reason is told: the first one is often
- * that it was stopped, and a later one that it takes no password any more. */
+ * nothing can be read, whatever else is connected. What is told first is often that the database
+ * was stopped; where it stays away, it may take no password any more. */
 void postgres_note_away(struct postgres_engine *e, const char *why)
 {
+    uint64_t now = uv_now(e->loop);
+
     snprintf(e->trouble, sizeof(e->trouble), "%s", why);
     if (can_read(e))
         return;
-    if (!e->is_closing && !e->is_aborted)
+    if (!e->is_away)
+        e->away_at = now;
+    if ((!e->is_away || now > e->away_at + PATIENCE_MS) && !e->is_closing && !e->is_aborted)
         log_limited(LOG_LEVEL_ERROR, "the database %s can't be reached: %s", e->uri, why);
     e->is_away = true;
 }

@@ -152,6 +152,7 @@ struct postgres_engine {
     unsigned indexes;
     uint64_t table_bytes;
     bool is_away;        /* and that was logged */
+    uint64_t away_at;    /* loop time since which it is */
     char trouble[256];   /* why a connection was lost, or not made, the last time */
     uint64_t changed_at; /* loop time at which changes could be made, the last time */
     bool is_cut;         /* none can be made for long, though it can be read; that was logged */
