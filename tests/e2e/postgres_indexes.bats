@@ -156,7 +156,7 @@ restores() {
     [[ $(sql ~db mkv "SELECT count(*) FROM pg_locks WHERE mode = 'ShareRowExclusiveLock'") == 1 ]]
 }
 
-@test "a restore beside another one waits, and says what for when that takes long" {
+@test "beside a restore another one and an index wait, and say what for when that takes long" {
     local uri
     database
     uri=$(postgres_uri ~db mkv)
@@ -165,6 +165,10 @@ restores() {
     within 10 restores
     dump_of 1 | refute "$MKV" restore --store "$uri" >"$T/refused" 2>&1
     grep -F 'another restore or rebuild is at work there' "$T/refused"
+    hatch late "$MKV" index "$(at v1)" --port "$(at i)" --index "$T/data/i" --store "$uri"
+    await_end late 30
+    same 1 "$RC"
+    logged late 'a table is locked there: by a restore'
     dump_of 2 | tail -n +3 >&7
     exec 7>&-
     within 10 grep -q '^restored 2 keys' "$T/restored"

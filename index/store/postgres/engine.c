@@ -284,9 +284,10 @@ static int start(struct postgres_engine *e)
     uv_timer_init(e->loop, &e->tick);
     e->prepare.data = e->tick.data = e;
     e->n_handles = 2 + CONNECTIONS;
+    uv_update_time(e->loop); /* the opening may have taken seconds */
+    e->changed_at = uv_now(e->loop);
     uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
     e->renew_at = uv_now(e->loop) + RENEW_MS;
-    e->changed_at = uv_now(e->loop);
     init_connections(e);
     return lease_start(e);
 }

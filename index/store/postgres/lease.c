@@ -50,6 +50,14 @@ static bool is_passing(const PGresult *result)
     return state != NULL && connection_is_state(state, "40");
 }
 
+/* It was ended after the time that a statement may take: these wait for nothing but locks. */
+static bool is_timeout(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state != NULL && connection_is_state(state, "57014");
+}
+
 PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
                     unsigned ms, char error[256])
 {
@@ -72,7 +80,11 @@ PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n,
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
-    if (result != NULL)
+    if (is_timeout(result))
+        snprintf(error, 256,
+                 "a table is locked there: by a restore or a rebuild, perhaps, that is "
+                 "at work");
+    else if (result != NULL)
         connection_note(error, PQerrorMessage(pg));
     PQclear(result);
     return NULL;
