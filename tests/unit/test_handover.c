@@ -388,8 +388,8 @@ static void test_write_over_a_later_value(void **state)
 {
     struct fixture *f = *state;
     struct generations *generations = &f->objects.generations;
-    struct record old;
-    struct record record;
+    struct record old = {.generation = 0};
+    struct record record = {.generation = 0};
 
     fixture_start_reclaimer(f);
     generations->next = (clock_now_ms() + 60000) << 16;
