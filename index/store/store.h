@@ -370,8 +370,9 @@ static inline int store_commit(struct store *store, struct store_commit *commit,
 }
 
 /* Makes one change, and fires `done` as soon as it is written: the end of this process can't undo
- * it then, but a power cut may until the next commit has ended. It is visible a moment later. Where
- * to look at the change's key costs a round trip, an engine may do so along with it. */
+ * it then, but a power cut may until the next commit has ended. It is visible a moment later. With
+ * STORE_AWAY it may have been made all the same, or be made yet: nobody waits to know. Where to
+ * look at the change's key costs a round trip, an engine may do so along with it. */
 static inline int store_announce(struct store *store, struct store_commit *commit,
                                  const struct store_change *change, store_commit_cb done)
 {

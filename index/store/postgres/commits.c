@@ -9,7 +9,7 @@
  * and the like are tried again, after a while that differs. Where the end of a statement isn't
  * known (its connection was lost, or a standby hasn't confirmed it), the session is fenced by a new
  * connection, which also tells whether the statement was carried out (lease_fence()); until then
- * the commits haven't ended. */
+ * the commits haven't ended, but announcements end after a while. */
 #include <stdlib.h>
 
 #include "index/base/log.h"
@@ -324,10 +324,25 @@ static void give_up(struct postgres_engine *e, struct backlog *waiting, bool all
     STAILQ_CONCAT(&waiting->queue, &left);
 }
 
+/* An announcement needn't be known to have failed: nobody has acted on it, and where it was made
+ * the reclaimer finds it. So a PUT doesn't wait for a database that is away. */
+static void give_up_announced(struct postgres_engine *e)
+{
+    uint64_t now = uv_now(e->loop);
+
+    for (unsigned i = READERS; i < READERS + ANNOUNCERS; i++) {
+        struct connection *c = &e->connections[i];
+
+        if (batch_of(c)->n > 0 && now >= c->sent_at + PATIENCE_MS)
+            end_all(e, batch_of(c), STORE_AWAY);
+    }
+}
+
 void commits_give_up(struct postgres_engine *e, bool all)
 {
     give_up(e, &e->announcements, all);
     give_up(e, &e->commits, all);
+    give_up_announced(e);
     for (unsigned i = READERS; all && i < CONNECTIONS; i++) {
         struct connection *c = &e->connections[i];
 
