@@ -312,6 +312,20 @@ err_spread:
     return rc;
 }
 
+/* Whether the index is there for a command that looks: offline_index.h. Another one that only reads
+ * runs with --read-only. */
+static bool is_for_a_look(const struct index_server_options *options)
+{
+    return options->only_reads && options->n_listeners == 0;
+}
+
+static int refusal_of_jobs(const struct index_server_options *options)
+{
+    if (!options->only_reads)
+        return 0;
+    return is_for_a_look(options) ? UV_EAGAIN : UV_EROFS;
+}
+
 #ifdef MKV_POSTGRES
 /* The directory is still where the admin socket is, and this index alone. */
 static int open_database(struct index_server *s, const struct index_server_options *options)
@@ -329,8 +343,7 @@ static int open_database(struct index_server *s, const struct index_server_optio
                    .protect = options->protect,
                    .md5 = options->md5},
     };
-    bool only_looks = options->only_reads && options->n_listeners == 0; /* offline_index.h */
-    lockfile_fn lock = only_looks ? lockfile_acquire_read_only : lockfile_acquire;
+    lockfile_fn lock = is_for_a_look(options) ? lockfile_acquire_read_only : lockfile_acquire;
     int rc = lockfile_take_index(s->directory, lock, &s->lock);
 
     if (rc < 0)
@@ -381,7 +394,7 @@ int index_server_start(uv_loop_t *loop, const struct index_server_options *optio
     rc = start_http(s, options);
     if (rc < 0)
         goto err_places;
-    rc = jobs_new(&s->objects, options->only_reads, &s->jobs);
+    rc = jobs_new(&s->objects, refusal_of_jobs(options), &s->jobs);
     if (rc < 0)
         goto err_http;
     rc = start_admin(s, options);

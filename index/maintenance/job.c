@@ -20,7 +20,7 @@ struct jobs {
     struct job_total totals[JOB_TYPES]; /* of those that have ended */
     uint64_t last_id;
     unsigned n_running;
-    bool only_look;
+    int refusal; /* of jobs that change something; 0: none */
     bool is_open;
     bool is_closed;
     bool stopping;
@@ -30,14 +30,14 @@ struct jobs {
     void *stop_arg;
 };
 
-int jobs_new(struct objects *objects, bool only_look, struct jobs **jobs)
+int jobs_new(struct objects *objects, int refusal, struct jobs **jobs)
 {
     struct jobs *j = calloc(1, sizeof(*j));
 
     if (j == NULL)
         return UV_ENOMEM;
     j->objects = objects;
-    j->only_look = only_look;
+    j->refusal = refusal;
     TAILQ_INIT(&j->list);
     handover_init(&j->handover, j, objects);
     uv_timer_init(objects->loop, &j->timer);
@@ -64,7 +64,7 @@ static void look_cb(uv_timer_t *timer)
 /* What runs has changed: others are to know. */
 static void look_soon(struct jobs *jobs)
 {
-    if (jobs->is_open && !jobs->is_closed && !jobs->only_look &&
+    if (jobs->is_open && !jobs->is_closed && jobs->refusal == 0 &&
         jobs->objects->store->instance != 0)
         uv_timer_start(&jobs->timer, look_cb, 0, HANDOVER_LOOK_MS);
 }
@@ -280,12 +280,11 @@ int jobs_start(struct jobs *jobs, const struct job_type *type, const struct job_
         strcpy(text, "the index is about to stop");
         return UV_ESHUTDOWN;
     }
-    if (jobs->only_look && !job_only_looks(type, options)) {
-        bool is_shared = jobs->objects->store->numbers > 1;
-
-        strcpy(text, is_shared ? "this index runs with --read-only: begin the job at another one"
-                               : "another command reads the index's files: wait for its end");
-        return is_shared ? UV_EROFS : UV_EAGAIN;
+    if (jobs->refusal != 0 && !job_only_looks(type, options)) {
+        strcpy(text, jobs->refusal == UV_EROFS
+                         ? "this index runs with --read-only: begin the job at another one"
+                         : "another command reads the index's files: wait for its end");
+        return jobs->refusal;
     }
     if (!jobs->is_open) {
         strcpy(text, "the index has just begun to ask its volumes how they are");

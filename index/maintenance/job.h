@@ -96,8 +96,10 @@ struct job {
 
 /* --- For whoever starts and watches jobs ------------------------------------------------------ */
 
-/* 0 and *jobs, or UV_ENOMEM. With `only_look` jobs that change something are refused. */
-int jobs_new(struct objects *objects, bool only_look, struct jobs **jobs);
+/* 0 and *jobs, or UV_ENOMEM. Jobs that change something are refused with `refusal`: UV_EROFS, of an
+ * index that runs with --read-only; UV_EAGAIN, of one that is there for a command that looks; 0:
+ * they aren't. */
+int jobs_new(struct objects *objects, int refusal, struct jobs **jobs);
 
 /* Jobs can be started from now on: what volumes there are, and how each is, is known. */
 void jobs_open(struct jobs *jobs);

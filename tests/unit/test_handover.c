@@ -32,7 +32,7 @@ static int setup(void **state)
     f->objects.directory = f->box.dir; /* where a verify sorts */
     f->objects.store = late_engine_new(&f->box.loop, f->box.store);
     late_engine_share(f->objects.store, ME, SETTLE);
-    assert_int_equal(jobs_new(&f->objects, false, &jobs), 0);
+    assert_int_equal(jobs_new(&f->objects, 0, &jobs), 0);
     jobs_open(jobs);
     return 0;
 }

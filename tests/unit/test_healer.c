@@ -27,7 +27,7 @@ static int setup(void **state)
 
     assert_int_equal(fixture_setup(state), 0);
     f = *state;
-    assert_int_equal(jobs_new(&f->objects, false, &jobs), 0);
+    assert_int_equal(jobs_new(&f->objects, 0, &jobs), 0);
     jobs_open(jobs);
     for (unsigned i = 0; i < KEYS; i++) {
         snprintf(key, sizeof(key), "/key/%u", i);

@@ -36,7 +36,7 @@ static int setup(void **state)
 
     assert_int_equal(fixture_setup(state), 0);
     f = *state;
-    assert_int_equal(jobs_new(&f->objects, false, &jobs), 0);
+    assert_int_equal(jobs_new(&f->objects, 0, &jobs), 0);
     n_canceled = 0;
     is_stopped = false;
     return 0;
@@ -142,7 +142,7 @@ static void test_jobs_that_only_look(void **state)
     struct job *job;
 
     assert_false(job_only_looks(&type, &deep));
-    assert_int_equal(jobs_new(&f->objects, true, &other), 0);
+    assert_int_equal(jobs_new(&f->objects, UV_EAGAIN, &other), 0);
     jobs_open(other);
     assert_int_equal(jobs_start(other, &type, &deep, &job, text), UV_EAGAIN);
     assert_string_equal(text, "another command reads the index's files: wait for its end");
