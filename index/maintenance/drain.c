@@ -1,7 +1,7 @@
 /* Happy path: the volume is marked (drained.h); keys with a copy there get one elsewhere, in passes
  * until one finds none; what lay there are orphans then, and the reclaimer removes them when their
  * last readers have had their time. A PUT that had chosen the volume before has an orphan there
- * from its first bytes until it has ended, too. So when no orphan is there, one more pass finds
+ * from its head on until it has ended, too. So when no orphan is there, one more pass finds
  * what came meanwhile, and with nothing found the volume is empty.
  *
  * Where several indexes share the store, another one may choose the volume until it has heard of

@@ -3,8 +3,9 @@
  * one commit makes it the key's and no orphan, and the blob that it replaces one.
  *
  * A prompt store is asked first what the key has, and refuses what it can at once. One that isn't
- * tells it with the announcement, which saves a round trip: so the blob's generation and time are
- * chosen before, and where they turn out not to be the key's latest, other ones take their place.
+ * tells it with the announcement, which saves a round trip: so the blob's generation is chosen
+ * before. Where that, or its second, turns out not to be the key's latest, the blob gets another.
+ * Only who may have the key holds a second of it: those that are refused must not use them up.
  *
  * Failures: the blob is given up, the commit fails, or the key has got another record. That is
  * looked at as the first one was: it was a DELETE or UNLINK perhaps, and the blob can have its
@@ -160,7 +161,7 @@ static const char *text_of(int rc)
 
 /* --- The commit ------------------------------------------------------------------------------ */
 
-static const char lost_track[] = "the index has lost track of the value: send it again\n";
+const char making_lost_track[] = "the index has lost track of the value: send it again\n";
 
 static void fail(struct making *m, int rc, const char *text)
 {
@@ -192,7 +193,7 @@ static void seen_again(struct making *m, int rc, const struct store_view *view)
     else if (m->is_superseded)
         m->options.done(m, 0, "");
     else if (is_lost)
-        fail(m, UV_EAGAIN, lost_track);
+        fail(m, UV_EAGAIN, making_lost_track);
     else
         making_commit(m);
 }
@@ -257,7 +258,7 @@ static int replace_old(struct making *m, struct orphan_change *replaced,
 
 /* Where this index has become another instance since the announcement, another index may have taken
  * that over, and begun to remove the blob. */
-static bool is_ours(const struct making *m)
+bool making_is_ours(const struct making *m)
 {
     return m->objects->store->instance == m->instance;
 }
@@ -279,8 +280,8 @@ static void commit_it(struct making *m)
     size_t n = 2;
     int rc = 0;
 
-    if (!is_ours(m)) {
-        fail(m, UV_EAGAIN, lost_track);
+    if (!making_is_ours(m)) {
+        fail(m, UV_EAGAIN, making_lost_track);
         return;
     }
     find_leftovers(m, true, &left);
@@ -356,6 +357,11 @@ static uint64_t make_generation(struct objects *o, const struct store_view *view
     return made;
 }
 
+static int hold(struct making *m)
+{
+    return objects_hold(m->objects, &m->hold, &m->key, m->record.generation, m->record.time);
+}
+
 /* Gives the blob a generation and a time, by what is known of the key. Blobs of one key that are
  * made at once have different seconds too: one may replace the other. */
 static int take(struct making *m)
@@ -365,7 +371,14 @@ static int take(struct making *m)
     m->record.generation = make_generation(o, &m->view);
     m->record.time =
         blob_time_make(m->record.generation, orphans_latest_time(o, &m->key, &m->view));
-    return objects_hold(o, &m->hold, &m->key, m->record.generation, m->record.time);
+    return hold(m);
+}
+
+/* The same where nothing is known yet. */
+static void take_blindly(struct making *m)
+{
+    m->record.generation = make_generation(m->objects, &m->view);
+    m->record.time = blob_time_make(m->record.generation, 0);
 }
 
 /* Of several indexes, another one may have drained one of the volumes since they were chosen. It
@@ -395,7 +408,7 @@ static void renamed_cb(struct store_commit *commit, int rc)
 
     m->is_announced = rc == 0;
     if (rc == STORE_CONFLICT)
-        announced(m, UV_EAGAIN, lost_track);
+        announced(m, UV_EAGAIN, making_lost_track);
     else
         announced(m, rc, rc < 0 ? "the index can't be changed\n" : "");
 }
@@ -416,7 +429,7 @@ static struct store_change announcement(const struct making *m, struct orphan *o
 }
 
 /* Announces the blob by another name in place of the first, which no volume has heard of. Should
- * that fail, the reclaimer finds the first. */
+ * that fail, a round of the reclaimer finds the first. */
 static void rename_blob(struct making *m)
 {
     struct orphan none = {.n_places = 0};
@@ -425,9 +438,7 @@ static void rename_blob(struct making *m)
     int rc;
 
     changes[0].expect = STORE_OWN;
-    reclaimer_add(m->objects->reclaimer, &m->key, m->record.generation);
     m->is_announced = false;
-    objects_release(m->objects, &m->hold);
     rc = take(m);
     changes[1] = announcement(m, &orphan);
     if (rc == 0)
@@ -436,13 +447,14 @@ static void rename_blob(struct making *m)
         announced(m, rc, "the index can't be changed\n");
 }
 
-/* Whether the blob is later than all that the key is known to have had. */
+/* Whether the blob is later than all that the key is known to have had. It isn't where a reading
+ * has seen the blob's own announcement: then it gets another name in vain. */
 static bool is_latest(const struct making *m)
 {
     const struct store_view *view = &m->view;
 
     return !(view->exists && is_later(&view->record, &m->record)) &&
-           view->latest / 1000 < m->record.time / 1000;
+           orphans_latest_time(m->objects, &m->key, view) / 1000 < m->record.time / 1000;
 }
 
 static void looked(struct making *m, int rc, const struct store_view *view)
@@ -451,10 +463,13 @@ static void looked(struct making *m, int rc, const struct store_view *view)
         store_view_copy(&m->view, view);
         rc = judge(m);
     }
-    if (rc == 0 && !is_latest(m))
+    if (rc == 0 && !is_latest(m)) {
         rename_blob(m);
-    else
-        announced(m, rc, rc < 0 ? text_of(rc) : "");
+        return;
+    }
+    if (rc == 0)
+        rc = hold(m);
+    announced(m, rc, rc < 0 ? text_of(rc) : "");
 }
 
 static void looked_cb(struct store_reading *reading, int rc, const struct store_view *view)
@@ -498,7 +513,7 @@ int making_announce(struct making *m, const struct upload_target *targets, size_
 int making_init(struct making *m, struct objects *o, const struct key *key,
                 const struct making_options *options, const char **text)
 {
-    int rc = 0;
+    int rc;
 
     m->objects = o;
     m->options = *options;
@@ -506,9 +521,12 @@ int making_init(struct making *m, struct objects *o, const struct key *key,
     m->key = *key;
     m->commit.data = m->reading.data = m;
     store_view_begin(&m->view, false);
-    if (o->store->is_prompt)
-        rc = objects_view(o, &m->reading, &m->key, &m->view, looked_cb);
-    if (o->store->is_prompt && rc == 0)
+    if (!o->store->is_prompt) {
+        take_blindly(m);
+        return 0;
+    }
+    rc = objects_view(o, &m->reading, &m->key, &m->view, looked_cb);
+    if (rc == 0)
         rc = judge(m);
     if (rc == 0)
         rc = take(m);

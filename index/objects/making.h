@@ -92,6 +92,11 @@ void making_deinit(struct making *making);
  * `announced`. 0, and that will fire; or negative. */
 int making_announce(struct making *making, const struct upload_target *targets, size_t n);
 
+/* Whether the announcement is still this index's, as far as it knows: else the blob can't become
+ * the key's value, and making_lost_track says so. */
+bool making_is_ours(const struct making *making);
+extern const char making_lost_track[];
+
 /* Makes the blob the key's value, by `record`. `done` will fire, from the loop or inside this call,
  * and then `ended`; but of a blob that is superseded only after making_settle(), until when it
  * stays where it is. */

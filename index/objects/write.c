@@ -1,8 +1,8 @@
 /* Happy path: the volumes that may take the value are chosen, and the store is told of the blob
- * (making.h). Once that is written the value can come. The upload (upload.h) starts with its first
- * piece, or, where that may be all, with what comes next; it tells when the caller is to pause. At
- * the end the MD5 is checked. When enough volumes hold the blob durably, it is made the key's
- * value.
+ * (making.h). Once that is written the value can come. The upload (upload.h) starts with the second
+ * piece or with the end, and with the first piece where more is known to come; it tells when the
+ * caller is to pause. At the end the MD5 is checked. When enough volumes hold the blob durably, it
+ * is made the key's value.
  *
  * Where one that began later and ended sooner has replaced the key's value, this one is made anew
  * at the volumes, of itself: it needs a generation later than that.
@@ -109,6 +109,7 @@ static void ended_cb(struct making *making)
 static void settle(struct write *w)
 {
     set_state(w, WRITE_SETTLING);
+    upload_deinit(&w->upload); /* its share of what all uploads have, too */
     making_settle(&w->making);
 }
 
@@ -200,8 +201,13 @@ static void announced_cb(struct making *making, int rc, const char *text)
 
 static int start_upload(struct write *w, char text[UPLOAD_TEXT_MAX])
 {
-    int rc = upload_start(&w->upload);
+    int rc;
 
+    if (!making_is_ours(&w->making)) { /* the value has come long after its head */
+        strcpy(text, making_lost_track);
+        return UV_EAGAIN;
+    }
+    rc = upload_start(&w->upload);
     if (rc == 0)
         set_state(w, WRITE_UPLOADING);
     else

@@ -185,7 +185,7 @@ only() { # VOLUME [KEY]
 @test "PUTs cut off anywhere leave nothing" {
     local n length
     for n in {1..60}; do
-        # From the first byte on, while the index announces the blob, in the middle, before the last.
+        # After the first byte, in the middle, before the last.
         length=$((n % 3 == 0 ? 1 : n % 3 == 1 ? n * 400 : 29999))
         exec 7<>"/dev/tcp/127.0.0.1/$(port "$( ((n % 2)) && echo i || echo i-direct)")"
         printf 'PUT /cut/%d HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n%0*d' "$n" "$length" 0 >&7

@@ -189,8 +189,8 @@ static void test_write_forget_while_it_is_announced(void **state)
     struct fixture *f = *state;
     struct task task;
 
-    task_begin_write(f, &task, KEY, 5);
-    task_add(&task, "val");
+    task_begin_write_without_waiting(f, &task, KEY, &(struct write_options){.size = 5});
+    assert_false(task.started);
     forget(&task);
     assert_named(f);
     assert_value(f, KEY, NULL);

@@ -11,6 +11,7 @@
 #include "index/store/postgres/uri.h"
 
 #define TICK_MS      250
+#define PAUSE_MS     2000 /* between two ticks: this process was suspended */
 #define TRY_AGAIN_MS 5
 #define DEADLINE_MS  10000 /* of the opening */
 
@@ -91,8 +92,9 @@ static void check_changes(struct postgres_engine *e)
 
     if (e->options.only_reads || e->is_closing || e->is_aborted)
         return;
-    if (e->is_away || can_change(e))
+    if (e->is_away || can_change(e) || now > e->checked_at + PAUSE_MS)
         e->changed_at = now;
+    e->checked_at = now;
     if (e->is_cut && can_change(e)) {
         log_limited(LOG_LEVEL_INFO, "the database %s can be changed again", e->uri);
         e->is_cut = false;
@@ -285,7 +287,7 @@ static int start(struct postgres_engine *e)
     e->prepare.data = e->tick.data = e;
     e->n_handles = 2 + CONNECTIONS;
     uv_update_time(e->loop); /* the opening may have taken seconds */
-    e->changed_at = uv_now(e->loop);
+    e->changed_at = e->checked_at = uv_now(e->loop);
     uv_timer_start(&e->tick, tick_cb, TICK_MS, TICK_MS);
     e->renew_at = uv_now(e->loop) + RENEW_MS;
     init_connections(e);

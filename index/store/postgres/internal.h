@@ -154,7 +154,8 @@ struct postgres_engine {
     bool is_away;        /* and that was logged */
     uint64_t away_at;    /* loop time since which it is */
     char trouble[256];   /* why a connection was lost, or not made, the last time */
-    uint64_t changed_at; /* loop time at which changes could be made, the last time */
+    uint64_t changed_at; /* loop time at which changes could be made, the last time, */
+    uint64_t checked_at; /* and at which that was looked at */
     bool is_cut;         /* none can be made for long, though it can be read; that was logged */
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
