@@ -97,7 +97,8 @@ put_until() { # FILE
     for n in {1..20}; do
         lacks v4 "/again/$n"
     done
-    run_job "$(drain v4)"
+    begin_job_again "$(drain v4)"
+    await_job
     same 'done true' "$(job '"\(.state) \(.clean)"')"
     same '' "$(blobs v4)" 'blobs on it'
     unwatch_keys
