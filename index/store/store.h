@@ -246,8 +246,8 @@ struct store_stats {
     uint64_t checkpoint_time; /* when index.gdbm was made, ms since 1970; 0: there is none */
     bool checkpoint_running;
     int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
-    int journal_error;    /* of the last write: 0 or a negative UV_E*; UV_ENOTCONN: the database can
-                           * be read, and not changed, for a while now */
+    int journal_error;    /* of the last write: 0 or a negative UV_E*; UV_ENOTCONN: for a while now
+                             the database can be read and not changed */
     uint64_t commits;     /* that have made all of their changes, since the store was opened */
     uint64_t conflicts;   /* that met something else than they expected, likewise */
     uint64_t failures;    /* that the disk failed, likewise */

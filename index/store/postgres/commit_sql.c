@@ -229,7 +229,7 @@ static int add_end(struct buf *out, unsigned mask, const unsigned *firsts)
     if (rc == 0)
         rc = buf_append_string(out, ")::int - 1), ln(((SELECT count(*) FROM s) * "
                                     "(SELECT count(*) FROM indexes WHERE instance = $4::int8 "
-                                    "AND renewed > now() - interval '10 seconds'))::float8)");
+                                    "AND " LIVES "))::float8)");
     return rc;
 }
 
