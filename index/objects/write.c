@@ -286,16 +286,21 @@ static void set_meta(struct write *w, const char *meta, size_t meta_len)
         memcpy(record->meta, meta, meta_len);
 }
 
+/* 0, or -ENODATA for an empty value that isn't allowed. */
+static int check_size(const struct write_options *options, int64_t size, char text[UPLOAD_TEXT_MAX])
+{
+    if (size != 0 || options->allows_empty)
+        return 0;
+    strcpy(text, "an empty value can't be stored\n");
+    return -ENODATA;
+}
+
 int write_end_with(struct write *w, const char *meta, size_t meta_len, char text[UPLOAD_TEXT_MAX])
 {
-    int rc = 0;
+    int rc = check_size(&w->options, (int64_t)w->making.record.size, text);
 
-    if (w->making.record.size == 0 && !w->options.allows_empty) {
-        strcpy(text, "an empty value can't be stored\n");
-        rc = -ENODATA;
-    } else {
+    if (rc == 0)
         rc = finish_md5(w, text);
-    }
     if (rc == 0)
         rc = check_meta(meta, meta_len, text);
     if (rc == 0) {
@@ -522,12 +527,16 @@ static int prepare(struct write *w, const struct key *key, char text[UPLOAD_TEXT
 int write_start(struct objects *o, const struct key *key, const struct write_options *options,
                 struct write **write, char text[UPLOAD_TEXT_MAX])
 {
-    struct write *w = calloc(1, sizeof(*w));
-    int rc = UV_ENOMEM;
+    int rc = check_size(options, options->size, text);
+    struct write *w;
 
-    strcpy(text, "out of memory\n");
-    if (w == NULL)
+    if (rc < 0)
         return rc;
+    w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        strcpy(text, "out of memory\n");
+        return UV_ENOMEM;
+    }
     w->objects = o;
     w->options = *options;
     if (options->request_id != NULL) {

@@ -23,7 +23,8 @@ struct write;
  *   UV_ENOSPC     they are full, or the index's own disk is;
  *   UV_ENAMETOOLONG  too few of them have names that are long enough for the key;
  *   UV_EILSEQ     volumes have made it, and it hasn't the MD5 that was announced;
- *   UV_EIO, UV_ENOBUFS, UV_ENOMEM  the index can't be changed. */
+ *   STORE_AWAY, UV_EROFS  the index can't be changed now, or never is (store.h);
+ *   UV_EIO, UV_ETIMEDOUT, UV_ENOBUFS, UV_ENOMEM  its disk or its memory fails. */
 typedef void (*write_done_cb)(void *arg, int rc, const char *text, const struct record *record);
 
 /* There is room again, after write_data() has said 0. May fire within libcurl: must not call this
@@ -55,7 +56,8 @@ struct write_options {
 
 /* Begins to write the key's value, which is missing or unlinked, unless it may be replaced. 0 and
  * *write, and then no call but write_forget() may follow until `started` has fired, or `done`,
- * where the write couldn't start; or, with `text`, as write_done_cb. */
+ * where the write couldn't start; or, with `text`, as write_done_cb, and -ENODATA where the size is
+ * known to be 0 and an empty value isn't allowed. */
 int write_start(struct objects *objects, const struct key *key, const struct write_options *options,
                 struct write **write, char text[UPLOAD_TEXT_MAX]);
 

@@ -63,6 +63,20 @@ static void test_write_of_nothing(void **state)
     assert_clean(f);
 }
 
+/* Of a size that is known, the store doesn't hear either. */
+static void test_write_of_no_bytes_is_refused_at_once(void **state)
+{
+    const struct write_options options = {.size = 0};
+    struct fixture *f = *state;
+    char text[UPLOAD_TEXT_MAX];
+    struct write *write;
+    struct key key;
+
+    assert_null(key_decode(KEY, strlen(KEY), &key));
+    assert_int_equal(write_start(&f->objects, &key, &options, &write, text), -ENODATA);
+    assert_int_equal(f->objects.n_running, 0);
+}
+
 /* Of a value whose size isn't known, no volume sees the end; of another one, each of them does. */
 static void test_write_of_another_md5_than_was_announced(void **state)
 {
@@ -668,6 +682,7 @@ int main(void)
         WRITE_TEST(test_write_stores_a_value),
         WRITE_TEST(test_write_of_a_key_that_exists),
         WRITE_TEST(test_write_of_nothing),
+        WRITE_TEST(test_write_of_no_bytes_is_refused_at_once),
         WRITE_TEST(test_write_of_another_md5_than_was_announced),
         WRITE_TEST(test_write_of_an_announced_md5_on_a_store_that_answers_later),
         WRITE_TEST(test_write_announces_before_a_volume_hears_of_it),
