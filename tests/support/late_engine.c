@@ -58,14 +58,31 @@ struct store_request {
 
 TAILQ_HEAD(requests, store_request);
 
+/* An announcement on its way, and what its key had before. */
+struct announcement {
+    TAILQ_ENTRY(announcement) link;
+    struct late_engine *late;
+    struct store_commit *commit;
+    store_commit_cb done;
+    struct store_view view;
+    int rc;
+};
+
+TAILQ_HEAD(announcements, announcement);
+
+static struct announcements announcements =
+    TAILQ_HEAD_INITIALIZER(announcements); /* of all these engines: a commit names none */
+
 struct late_engine {
     struct store base;
     struct store *inner;
     uv_idle_t turn; /* runs while requests wait, unless held */
     struct requests requests;
-    unsigned n_waiting; /* readings without an answer, those being answered included */
+    struct announcements announced; /* they have ended, and nobody has heard of it while held */
+    unsigned n_waiting;             /* readings without an answer, those being answered included */
     bool is_held;
     bool is_away;
+    bool is_blind;
     bool follows;
     bool is_lapsed;
     uint64_t others[LATE_ENGINE_OTHERS]; /* instances that live */
@@ -123,7 +140,7 @@ static void turn_cb(uv_idle_t *turn);
 
 static void watch(struct late_engine *late)
 {
-    if (late->is_held || TAILQ_EMPTY(&late->requests))
+    if (late->is_held || (TAILQ_EMPTY(&late->requests) && TAILQ_EMPTY(&late->announced)))
         uv_idle_stop(&late->turn);
     else
         uv_idle_start(&late->turn, turn_cb);
@@ -392,6 +409,25 @@ static void answer(struct store_request *r)
 
 /* A callback may cancel what else waits, so each is taken from the queue's head; what it begins
  * joins the queue after `last`, which marks the turn's end. */
+static void tell(struct announcement *a)
+{
+    if (a->rc == 0)
+        a->commit->view = &a->view;
+    a->done(a->commit, a->rc);
+    free(a);
+}
+
+static void tell_all(struct late_engine *late)
+{
+    struct announcement *a;
+
+    while ((a = TAILQ_FIRST(&late->announced)) != NULL && !late->is_held) {
+        TAILQ_REMOVE(&late->announced, a, link);
+        late->n_waiting--;
+        tell(a);
+    }
+}
+
 static void turn_cb(uv_idle_t *turn)
 {
     struct late_engine *late = turn->data;
@@ -404,6 +440,7 @@ static void turn_cb(uv_idle_t *turn)
         answer(r);
     }
     TAILQ_REMOVE(&late->requests, &last, link);
+    tell_all(late);
     watch(late);
 }
 
@@ -417,12 +454,58 @@ static int commit(struct store *store, struct store_commit *commit,
     return late->is_away ? STORE_AWAY : store_commit(late->inner, commit, changes, n, done);
 }
 
+static void announced_cb(struct store_commit *commit, int rc)
+{
+    struct announcement *a;
+
+    TAILQ_FOREACH(a, &announcements, link)
+    {
+        if (a->commit == commit)
+            break;
+    }
+    STOREBOX_CHECK(a != NULL, "nobody announced this");
+    TAILQ_REMOVE(&announcements, a, link);
+    a->rc = rc;
+    if (a->late->is_held) {
+        a->late->n_waiting++;
+        TAILQ_INSERT_TAIL(&a->late->announced, a, link);
+    } else {
+        tell(a);
+    }
+}
+
+static void unseen_cb(struct store_reading *reading, int rc, const struct store_view *view)
+{
+    (void)reading, (void)rc, (void)view;
+    STOREBOX_CHECK(false, "the engine within answers at once");
+}
+
+/* With a look at the key, as it was before. */
 static int announce(struct store *store, struct store_commit *commit,
                     const struct store_change *change, store_commit_cb done)
 {
     struct late_engine *late = late_of(store);
+    struct store_reading reading = {.request = NULL};
+    struct store_view view;
+    struct announcement *a;
+    int rc;
 
-    return late->is_away ? STORE_AWAY : store_announce(late->inner, commit, change, done);
+    if (late->is_away)
+        return STORE_AWAY;
+    if (late->is_blind)
+        return store_announce(late->inner, commit, change, done);
+    rc = store_view(late->inner, &reading, change->key, change->len, &view, unseen_cb);
+    STOREBOX_CHECK(rc == 0, "no view of a key: %d", rc);
+    a = calloc(1, sizeof(*a));
+    STOREBOX_CHECK(a != NULL, "out of memory");
+    *a = (struct announcement){.late = late, .commit = commit, .done = done};
+    store_view_copy(&a->view, &view);
+    rc = store_announce(late->inner, commit, change, announced_cb);
+    if (rc < 0)
+        free(a);
+    else
+        TAILQ_INSERT_HEAD(&announcements, a, link);
+    return rc;
 }
 
 static const char *volume_name(const struct store *store, uint32_t id)
@@ -516,6 +599,7 @@ struct store *late_engine_new(uv_loop_t *loop, struct store *inner)
     late->inner = inner;
     late->turn.data = late;
     TAILQ_INIT(&late->requests);
+    TAILQ_INIT(&late->announced);
     return &late->base;
 }
 
@@ -528,6 +612,11 @@ void late_engine_hold(struct store *late, bool held)
 void late_engine_set_away(struct store *late, bool away)
 {
     late_of(late)->is_away = away;
+}
+
+void late_engine_set_blind(struct store *late, bool blind)
+{
+    late_of(late)->is_blind = blind;
 }
 
 void late_engine_set_leads(struct store *late, bool leads)

@@ -1,7 +1,8 @@
 /* An engine that wraps another, and whose readings all come later (STORE_LATER): what is read is
  * what the other engine had at the call, and the callback fires in the loop's next turn. So a
  * commit may have ended in between, as with a database. Listings come in pages of what is wanted,
- * one a turn. Commits go to the other engine as they are.
+ * one a turn. Commits go to the other engine as they are; an announcement looks at its key, as it
+ * was before.
  *
  * It holds its caller to the contract of store.h: a key has to stay as it was until the callback, a
  * record is gone after it, and nothing may wait when the store is closed. */
@@ -17,12 +18,15 @@
  * no memory. */
 struct store *late_engine_new(uv_loop_t *loop, struct store *inner);
 
-/* While it is held, no callback of a reading fires. */
+/* While it is held, no callback of a reading or of an announcement fires. */
 void late_engine_hold(struct store *late, bool held);
 
 /* While it is away, each call that reads or commits has STORE_AWAY: a reading later, a commit at
  * once. What was begun before goes on. */
 void late_engine_set_away(struct store *late, bool away);
+
+/* A blind one doesn't look along with an announcement. */
+void late_engine_set_blind(struct store *late, bool blind);
 
 /* Whether this index leads: at first it does. */
 void late_engine_set_leads(struct store *late, bool leads);
@@ -37,7 +41,7 @@ void late_engine_share(struct store *late, uint64_t instance, unsigned settle_ms
 #define LATE_ENGINE_OTHERS 2
 void late_engine_set_lives(struct store *late, unsigned number, uint64_t instance);
 
-/* How many readings wait. */
+/* How many readings wait, and announcements that are held. */
 unsigned late_engine_waiting(const struct store *late);
 
 #endif

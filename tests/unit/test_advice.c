@@ -143,8 +143,8 @@ static void test_advice_of_a_database_is_about_that(void **state)
           "'journal':{'error':'no space left on device'}}");
     assert_int_equal(json_array_size(advice), 1);
     expect(0, "critical", "The database refuses changes: no space left on device.", "its disk");
-    judge("{'store':{'engine':'postgres','away':false},"
-          "'journal':{'error':'socket is not connected'}}");
+    judge("{'store':{'engine':'postgres','away':false,'refuses_changes':true},"
+          "'journal':{'error':null}}");
     assert_int_equal(json_array_size(advice), 1);
     expect(0, "critical", "The database can only be read: all changes are refused.", "log");
     judge("{'store':{'engine':'postgres','away':false},'journal':{'error':null}}");
