@@ -122,10 +122,7 @@ static int connect_to(struct build_transaction *t, const char *uri)
 /* A lock wasn't there in time, or only by a deadlock. */
 static bool is_passing(const PGresult *result)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state != NULL &&
-           (connection_is_state(state, "55P03") || connection_is_state(state, "40P01"));
+    return connection_failed_with(result, "55P03") || connection_failed_with(result, "40P01");
 }
 
 static int lock_indexes(struct build_transaction *t)

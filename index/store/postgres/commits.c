@@ -142,11 +142,11 @@ static void try_again(struct connection *c)
         put_back(c->engine, b, b->n > 1, true);
 }
 
-static void fail(struct connection *c, const PGresult *result, const char *state)
+static void fail(struct connection *c, const PGresult *result)
 {
     log_limited(LOG_LEVEL_ERROR, "the database refuses a change: %s (%s)",
-                connection_text_of(result), state);
-    c->engine->stats.journal_error = connection_is_state(state, "53100") ? UV_ENOSPC : UV_EIO;
+                connection_text_of(result), PQresultErrorField(result, PG_DIAG_SQLSTATE));
+    c->engine->stats.journal_error = connection_failed_with(result, "53100") ? UV_ENOSPC : UV_EIO;
     end_all(c->engine, batch_of(c), c->engine->stats.journal_error);
 }
 
@@ -161,19 +161,16 @@ static void lapsed(struct connection *c)
 /* The session has changed nothing: an error undoes the whole statement. */
 static void refused(struct connection *c, const PGresult *result)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    if (state == NULL)
-        state = "";
-    if (connection_is_state(state, COMMIT_CONFLICT) || connection_is_state(state, COMMIT_TAKEN))
+    if (connection_failed_with(result, COMMIT_CONFLICT) ||
+        connection_failed_with(result, COMMIT_TAKEN))
         conflict(c);
-    else if (connection_is_state(state, COMMIT_LAPSED))
+    else if (connection_failed_with(result, COMMIT_LAPSED))
         lapsed(c);
-    else if (connection_is_state(state, COMMIT_RACE) || connection_is_state(state, "40") ||
-             connection_is_state(state, "55P03") || connection_is_state(state, "57014"))
+    else if (connection_failed_with(result, COMMIT_RACE) || connection_failed_with(result, "40") ||
+             connection_failed_with(result, "55P03") || connection_failed_with(result, "57014"))
         try_again(c);
     else
-        fail(c, result, state);
+        fail(c, result);
 }
 
 /* Nobody knows whether it was done, until the session is fenced. */

@@ -23,16 +23,23 @@ const char *connection_text_of(const PGresult *result)
     return text != NULL ? text : "nobody knows why";
 }
 
+bool connection_failed_with(const PGresult *result, const char *state)
+{
+    const char *found = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return found != NULL && strncmp(found, state, strlen(state)) == 0;
+}
+
 bool connection_is_last_word(const PGresult *result)
 {
     static const char *const states[] = {"08", "57P", "25006", "40003"};
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    if (severity == NULL || strcmp(severity, "ERROR") != 0 || state == NULL)
+    if (severity == NULL || strcmp(severity, "ERROR") != 0 ||
+        PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL)
         return true;
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        if (connection_is_state(state, states[i]))
+        if (connection_failed_with(result, states[i]))
             return true;
     }
     return false;

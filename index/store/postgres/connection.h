@@ -115,11 +115,8 @@ bool connection_run(PGconn *pg, const char *sql, char error[256]);
 /* A notice receiver: sets the bool that `arg` points to when there is a warning; NULL: none is. */
 void connection_notice_cb(void *arg, const PGresult *result);
 
-/* Whether a SQLSTATE is this one, or of this class. */
-static inline bool connection_is_state(const char *state, const char *wanted)
-{
-    return strncmp(state, wanted, strlen(wanted)) == 0;
-}
+/* Whether a result is an error of this SQLSTATE, or of the class that its first letters are. */
+bool connection_failed_with(const PGresult *result, const char *state);
 
 /* What an error says. */
 const char *connection_text_of(const PGresult *result);

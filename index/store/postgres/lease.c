@@ -42,22 +42,6 @@ static uint64_t random_number(void)
 
 #define ROOM 24 /* of a number as text */
 
-/* Whether it may go better the next time: a failure of serialization, or a deadlock. */
-static bool is_passing(const PGresult *result)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state != NULL && connection_is_state(state, "40");
-}
-
-/* It was ended after the time that a statement may take: these wait for nothing but locks. */
-static bool is_timeout(const PGresult *result)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state != NULL && connection_is_state(state, "57014");
-}
-
 PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n, const char *text,
                     unsigned ms, char error[256])
 {
@@ -70,7 +54,7 @@ PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n,
         values[i] = texts[i];
     }
     values[n] = text;
-    for (unsigned i = 0; i < TRIES && (i == 0 || is_passing(result)); i++) {
+    for (unsigned i = 0; i < TRIES && (i == 0 || connection_failed_with(result, "40")); i++) {
         if (i > 0)
             uv_sleep(1 + (unsigned)(random_number() % 20));
         PQclear(result);
@@ -80,7 +64,7 @@ PGresult *lease_ask(PGconn *pg, const char *sql, const uint64_t *numbers, int n,
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
-    if (is_timeout(result))
+    if (connection_failed_with(result, "57014")) /* it took too long: it waits for nothing else */
         snprintf(error, 256,
                  "a table is locked there: by a restore or a rebuild, perhaps, that is "
                  "at work");

@@ -297,10 +297,7 @@ static void fail_all(struct reader_state *r, int rc)
  * primary has removed, or a statement that took too long. */
 static bool may_try_again(const PGresult *result)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state != NULL &&
-           (connection_is_state(state, "40") || connection_is_state(state, "57014"));
+    return connection_failed_with(result, "40") || connection_failed_with(result, "57014");
 }
 
 static void refused(struct reader_state *r, const PGresult *result)
