@@ -76,14 +76,14 @@ static void mend_disk(struct advice *a, const char *error)
         write_text(a->mend, "Look at the disk of %s (dmesg, smartctl).", index);
 }
 
-static void advise_on_database(struct advice *a, bool is_away, const char *error)
+static void advise_on_database(struct advice *a, const json_t *store, const char *error)
 {
-    if (is_away) {
+    if (json_is_true_in(store, "away")) {
         write_text(a->text, "The database can't be reached: all requests are refused.");
         write_text(a->mend, "Look at the database, and at the way there: the index's log says what "
                             "fails.");
         add(a, CRITICAL, UNKNOWN);
-    } else if (strcmp(error, uv_strerror(UV_ENOTCONN)) == 0) {
+    } else if (json_is_true_in(store, "refuses_changes")) {
         write_text(a->text, "The database can only be read: all changes are refused.");
         write_text(a->mend, "Look at the index's log, which says why: the database has too few "
                             "connections, perhaps, or no standby.");
@@ -102,7 +102,7 @@ static void advise_on_store(struct advice *a)
     const char *checkpoint = json_text_in(json_object_get(a->status, "checkpoint"), "error");
 
     if (strcmp(json_text_in(store, "engine"), "postgres") == 0) {
-        advise_on_database(a, json_is_true_in(store, "away"), journal);
+        advise_on_database(a, store, journal);
         return;
     }
     if (*journal != '\0') {

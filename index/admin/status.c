@@ -33,8 +33,9 @@ static json_t *journal_of(const struct store_stats *s)
 
 static json_t *sharing_of(const struct store *store, const struct store_stats *s)
 {
-    return json_pack("{s:s, s:b, s:i, s:b}", "engine", store->engine->name, "away", (int)s->is_away,
-                     "indexes", (int)s->indexes, "leads", (int)store_leads(store));
+    return json_pack("{s:s, s:b, s:b, s:i, s:b}", "engine", store->engine->name, "away",
+                     (int)s->is_away, "refuses_changes", (int)s->refuses_changes, "indexes",
+                     (int)s->indexes, "leads", (int)store_leads(store));
 }
 
 static json_t *backup_of(const struct backups *b)

@@ -246,8 +246,7 @@ struct store_stats {
     uint64_t checkpoint_time; /* when index.gdbm was made, ms since 1970; 0: there is none */
     bool checkpoint_running;
     int checkpoint_error; /* of the last one: 0 or a negative UV_E* */
-    int journal_error;    /* of the last write: 0 or a negative UV_E*; UV_ENOTCONN: for a while now
-                             the database can be read and not changed */
+    int journal_error;    /* of the last write: 0 or a negative UV_E* */
     uint64_t commits;     /* that have made all of their changes, since the store was opened */
     uint64_t conflicts;   /* that met something else than they expected, likewise */
     uint64_t failures;    /* that the disk failed, likewise */
@@ -255,6 +254,7 @@ struct store_stats {
     bool is_short;        /* of room on the disk: only commits that delete something are taken */
     bool sync;            /* as it was opened */
     bool is_away;         /* the database can't be reached now */
+    bool refuses_changes; /* for a while now it can be read, and not changed */
     unsigned indexes;     /* that share the table and are alive; 1 where nobody else can */
 };
 

@@ -168,6 +168,8 @@ static void print_database(const struct painter *p, const json_t *status)
             indexes == 1 ? "index is" : "indexes are", sync_of(status));
     if (is_true(status, "store", "away"))
         fprintf(p->out, "; %sit can't be reached%s", in(p, HUE_BAD), in(p, HUE_NONE));
+    else if (is_true(status, "store", "refuses_changes"))
+        fprintf(p->out, "; %sit refuses changes%s", in(p, HUE_BAD), in(p, HUE_NONE));
     fputc('\n', p->out);
     print_write_error(p, status);
 }

@@ -95,12 +95,15 @@ static void check_changes(struct postgres_engine *e)
     if (e->is_away || can_change(e) || now > e->checked_at + PAUSE_MS)
         e->changed_at = now;
     e->checked_at = now;
-    if (e->is_cut && can_change(e)) {
-        log_limited(LOG_LEVEL_INFO, "the database %s can be changed again", e->uri);
-        e->is_cut = false;
-    } else if (!e->is_cut && now > e->changed_at + PATIENCE_MS) {
-        log_limited(LOG_LEVEL_ERROR, "the database %s can only be read: %s", e->uri, e->trouble);
-        e->is_cut = true;
+    if (can_change(e)) {
+        if (e->refuses_changes)
+            log_limited(LOG_LEVEL_INFO, "the database %s can be changed again", e->uri);
+        e->refuses_changes = false;
+        e->trouble[0] = '\0';
+    } else if (!e->refuses_changes && now > e->changed_at + PATIENCE_MS) {
+        log_limited(LOG_LEVEL_ERROR, "the database %s can only be read%s%s", e->uri,
+                    e->trouble[0] != '\0' ? ": " : "", e->trouble);
+        e->refuses_changes = true;
     }
 }
 
@@ -506,8 +509,7 @@ static void stats(const struct store *store, struct store_stats *stats)
     stats->table_bytes = e->table_bytes;
     stats->sync = e->options.sync;
     stats->is_away = e->is_away;
-    if (e->is_cut)
-        stats->journal_error = UV_ENOTCONN;
+    stats->refuses_changes = e->refuses_changes;
     stats->indexes = e->indexes;
 }
 
