@@ -1,7 +1,8 @@
 /* The removal of one orphan: its volumes are asked all at once, and what is left of it is
- * committed, if that is less. When nothing is left, it waits in `gone` for two seconds at least,
- * until any new blob of the key will have a later second, and so another ETag (generation.h): the
- * clock has passed the orphan's, or the key has a value of a later one. Then the store forgets it.
+ * committed, if that is less. When nothing is left, the store forgets it at once where the key has
+ * this very blob, of which a move has left a copy. Else it waits in `gone` for two seconds at
+ * least, until any new blob of the key will have a later second, and so another ETag
+ * (generation.h): the clock has passed the orphan's, or the key has a value of a later one.
  *
  * Volumes that could not be asked are in `down` to the round's end, so that a thousand orphans on a
  * dead volume cost one timeout. */
@@ -100,7 +101,10 @@ static void removed(struct removal *m)
 
     free(m->transfers);
     m->transfers = NULL;
-    if (m->left.n_places == 0 && r->n_gone < GONE_MAX && !r->stopping) {
+    if (m->left.n_places == 0 && m->is_value) {
+        r->removed++;
+        commit_left(m);
+    } else if (m->left.n_places == 0 && r->n_gone < GONE_MAX && !r->stopping) {
         r->removed++;
         r->n_removals--;
         r->n_gone++;
@@ -249,6 +253,7 @@ static void begin(struct removal *m, int rc, const struct record *named)
 {
     struct reclaimer *r = m->reclaimer;
 
+    m->is_value = rc == 0 && named->generation == m->generation;
     if ((rc < 0 && rc != UV_ENOENT) || r->stopping || !ask_all(m, rc == UV_ENOENT ? NULL : named)) {
         r->n_removals--;
         removal_free(m);

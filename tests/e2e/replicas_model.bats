@@ -157,7 +157,7 @@ all_files_are_named() {
     grep -v '^ops [0-9]*$' "$(log_of model)" || true
     same 0 "$RC" 'exit status of the clients'
     within 10 all_files_are_named || fail "$(head "$T/unnamed")"
-    within $((GRACE + LEASED + 80)) only_copies
+    within $((GRACE + LEASED + 20)) only_copies
     end=$(grep '^end:' "$(log_of model)")
     read -r _ _ present _ unlinked _ <<<"$end"
     same "$present" "$(pages "$(url i)/?list" 1000 | wc -l)" 'keys listed'

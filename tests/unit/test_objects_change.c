@@ -149,6 +149,13 @@ static bool has_blob(struct fixture *f, const char *key, unsigned rank, uint64_t
     return volume_server_find(fixture_server(f, key, rank), path) != NULL;
 }
 
+static bool has_orphan(struct fixture *f, const char *key, uint64_t generation)
+{
+    struct orphan orphan;
+
+    return gdbm_engine_get_orphan(f->box.store, key, strlen(key), generation, &orphan) == 0;
+}
+
 /* What moved away stays for readers who were sent there. */
 static void test_move_to_the_best_volumes(void **state)
 {
@@ -290,6 +297,31 @@ static void test_move_back_before_the_old_copy_is_gone(void **state)
     assert_clean(f);
     assert_value(f, KEY, "value");
     fixture_list_all(f);
+}
+
+/* What a move has left of a key's value is forgotten once it is removed, though the value's time is
+ * ahead, as that of a key is which is replaced often: the value has that time. Else nothing more of
+ * the blob could be removed, or moved, until the clock gets there. */
+static void test_move_of_a_value_whose_time_is_ahead(void **state)
+{
+    struct fixture *f = *state;
+    struct record record;
+
+    fixture_start_reclaimer(f);
+    for (unsigned i = 0; i < 60; i++) {
+        assert_int_equal(fixture_put(f, KEY, "old"), 0);
+        assert_int_equal(fixture_remove(f, KEY), 0);
+    }
+    put_unbalanced(f, KEY);
+    assert_int_equal(fixture_look_up(f, KEY, &record), 0);
+    assert_int_equal(fixture_move(f, KEY), 0);
+    fixture_pass_time(f, GRACE + 6000);
+    WAIT_UNTIL(f, !has_orphan(f, KEY, record.generation));
+    assert_int_equal(fixture_remove(f, KEY), 0);
+    for (unsigned rank = 0; rank < VOLUMES; rank++)
+        WAIT_UNTIL(f, !has_blob(f, KEY, rank, record.generation));
+    assert_true(has_orphan(f, KEY, record.generation)); /* whose time a next value is to pass */
+    assert_true(record.time > clock_now_ms() + 10000);
 }
 
 /* --- Moves that meet others ------------------------------------------------------------------ */
@@ -692,6 +724,7 @@ int main(void)
         CHANGE_TEST(test_move_from_a_damaged_copy),
         CHANGE_TEST(test_moves_at_once),
         CHANGE_TEST(test_move_back_before_the_old_copy_is_gone),
+        CHANGE_TEST(test_move_of_a_value_whose_time_is_ahead),
         CHANGE_TEST(test_move_meets_a_remove),
         CHANGE_TEST(test_move_meets_a_remove_and_the_reclaimer),
         CHANGE_TEST(test_move_meets_an_unlink_and_a_write),
