@@ -504,13 +504,15 @@ leaves_files() {
     touch "$RUN/port/.leaves-files"
 }
 
+# A server of PostgreSQL ends without a checkpoint: nobody needs its data, which may take long to write.
 run_end() { # RUN
-    local RUN=$1 bad=0 pid orphan name path
+    local RUN=$1 bad=0 pid orphan name path how
     for pid in "$RUN"/proc/*.pid; do
         [[ -e $pid ]] || continue
         name=${pid##*/} name=${name%.pid}
         if [[ ! -e ${pid%.pid}.rc ]]; then
-            kill -TERM "$(cat "$pid")" || true
+            [[ $name == '~'* ]] && how=QUIT || how=TERM
+            kill -$how "$(cat "$pid")" || true
             if ! within 15 ended "$name"; then
                 kill -KILL "$(cat "$pid")" || true
                 bad=1

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # PostgreSQL for tests: servers of one run, which end after all that uses them.
 #
-# A server's name begins with a ~, so that run_end() ends it last: it waits for its clients to leave.
+# A server's name begins with a ~, so that run_end() ends it last, after its clients.
 
 PSQL=$(compgen -G '/usr/lib/postgresql/*/bin/psql' | sort -V | tail -n 1)
 
