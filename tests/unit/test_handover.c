@@ -462,6 +462,26 @@ static void test_refused_writes_take_no_times(void **state)
     assert_true(last.record.time < clock_now_ms() + 5000);
 }
 
+/* Nor do they keep others from uploading while the store hears what is left of them. */
+static void test_refused_write_gives_its_connections_back(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    assert_int_equal(fixture_put(f, "/key", "old"), 0);
+    late_engine_hold(f->objects.store, true);
+    task_begin_write_without_waiting(f, &task, "/key", &(struct write_options){.size = 5});
+    WAIT_UNTIL(f, late_engine_waiting(f->objects.store) > 0);
+    assert_int_equal(f->objects.budget.connections, COPIES);
+    slow_disk_set(true, false);
+    late_engine_hold(f->objects.store, false);
+    assert_int_equal(task_wait(&task), UV_EEXIST);
+    assert_int_equal(f->objects.n_running, 1);
+    assert_int_equal(f->objects.budget.connections, 0);
+    slow_disk_set(false, false);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+}
+
 /* A value whose body comes after another lease was taken goes to no volume. */
 static void test_write_whose_lease_was_lost_before_its_value_came(void **state)
 {
@@ -526,6 +546,7 @@ int main(void)
         BLIND_TEST(test_write_over_a_later_value),
         HANDOVER_TEST(test_refused_writes_take_no_times),
         BLIND_TEST(test_refused_writes_take_no_times),
+        HANDOVER_TEST(test_refused_write_gives_its_connections_back),
         HANDOVER_TEST(test_write_whose_lease_was_lost_before_its_value_came),
         HANDOVER_TEST(test_write_over_a_later_value_that_cannot_be_announced),
         BLIND_TEST(test_write_over_a_later_value_that_cannot_be_announced),
