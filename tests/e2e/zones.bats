@@ -156,10 +156,10 @@ has_list() {
 @test "more copies than zones are spread evenly, and a value is never refused for its zones" {
     COPIES=3
     cluster i "$VOLUMES" --replicas $COPIES
-    put_some /key 20
+    put_some /key 60 # by chance: of 20, one of the four is missing once in 80 runs
     same 4 "$(spread /key | wc -l)" 'threes of volumes that are used'
     within 10 sharing 0 # it can't be helped
-    rebalance_some /key 20
+    rebalance_some /key 60
     same 0 $UNBALANCED 'unbalanced keys'
     crash b2
     put_some /away 20
