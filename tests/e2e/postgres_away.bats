@@ -243,8 +243,7 @@ many_were_undone() {
     clients_begin
     within $((LOAD_SECONDS + 10)) is_over
     clients_end
-    # (A REBALANCE is refused once in a while, where another index still removes what one has left.)
-    grep -E '^ops .* refused [0-3] lost 0 ' "$(log_of model)" || fail 'clients have seen it'
+    grep -E '^ops .* refused 0 lost 0 ' "$(log_of model)" || fail 'clients have seen it'
     within 10 many_were_undone
 }
 
