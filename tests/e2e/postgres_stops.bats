@@ -60,6 +60,7 @@ is_right() { # STATUS PATH FILE
     is_right "$status" /rest/after "$T/large"
     # The rest is there when it goes on, and another index has put the key meanwhile.
     within 10 takes_puts i
+    refute logged i 'can only be read' # nothing is wrong with the database
     put_begin i-direct /rest/before "$T/large" 200000
     within 5 received_by "$COPIES"
     signal i STOP
