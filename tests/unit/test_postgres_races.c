@@ -479,8 +479,14 @@ static void noted_cb(struct store_reading *reading, int rc)
     *(int *)reading->data = rc;
 }
 
+static void nothing_meanwhile(struct indexes *x)
+{
+    (void)x;
+}
+
 // NOLINTNEXTLINE(readability-function-size): the macro counts
-static int put_note(struct indexes *x, unsigned number, const char *was, const char *value)
+static int put_note_while(struct indexes *x, unsigned number, const char *was, const char *value,
+                          void (*meanwhile)(struct indexes *x))
 {
     const struct store_note note = {
         .name = "note", .was = was, .was_len = strlen(was), .value = value, .len = strlen(value)};
@@ -488,8 +494,13 @@ static int put_note(struct indexes *x, unsigned number, const char *was, const c
     struct store_reading reading = {.data = &rc};
 
     assert_int_equal(store_put_note(x->stores[number], &reading, &note, noted_cb), STORE_LATER);
-    INDEXES_WAIT(x, rc != STORE_LATER);
+    INDEXES_WAIT(x, rc != STORE_LATER || (meanwhile(x), false));
     return rc;
+}
+
+static int put_note(struct indexes *x, unsigned number, const char *was, const char *value)
+{
+    return put_note_while(x, number, was, value, nothing_meanwhile);
 }
 
 static bool has_note(struct indexes *x, unsigned number, const char *value)
@@ -530,6 +541,29 @@ static void test_note_of_another_index(void **state)
     assert_true(uv_hrtime() - since < x->stores[1]->settle_ms * 1000000ULL);
     assert_int_equal(put_note(x, 1, "second", ""), 0);
     INDEXES_WAIT(x, has_note(x, 0, ""));
+}
+
+/* Of those who wait for the standby that there isn't: what they did stays done. */
+static void end_waits(struct indexes *x)
+{
+    indexes_ask(x, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
+                   "WHERE wait_event = 'SyncRep' AND query LIKE '%notes%'");
+}
+
+/* A server that takes over may lack a note that no standby has: it isn't put, as far as is known.
+ */
+static void test_note_that_no_standby_confirms(void **state)
+{
+    struct indexes *x = *state;
+
+    indexes_ask(x, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    indexes_ask(x, "SELECT pg_reload_conf()");
+    INDEXES_WAIT(x, indexes_ask(x, "SELECT count(*) FROM pg_settings WHERE setting = 'nobody'"));
+    assert_int_equal(put_note_while(x, 0, "", "first", end_waits), STORE_AWAY);
+    indexes_ask(x, "ALTER SYSTEM RESET synchronous_standby_names");
+    indexes_ask(x, "SELECT pg_reload_conf()");
+    INDEXES_WAIT(x, has_note(x, 0, "first")); /* it was */
+    INDEXES_WAIT(x, try_put(x, 0, "/key") == 0);
 }
 
 /* As long as an index can't read notes, its lease isn't renewed in its own eyes: it stops, and no
@@ -712,6 +746,7 @@ int main(int argc, char **argv)
         ON_TWO(test_another_leads_when_the_leader_stops),
         ON_TWO(test_indexes_have_different_numbers),
         ON_TWO(test_note_of_another_index),
+        ON_TWO(test_note_that_no_standby_confirms),
         ON_TWO(test_index_that_cannot_read_notes_stops),
         ON_TWO(test_who_lives),
         ON_TWO(test_killed_sessions_under_load),
