@@ -141,14 +141,27 @@ static void note_failure(struct removal *m, const struct transfer *transfer, uns
         m->left.until = clock_now_ms() + o->grace;
 }
 
+/* It is gone; but where libcurl had to send the DELETE twice, the first one may still be carried
+ * out, and the blob may be wanted there again. */
+static void note_success(struct removal *m, const struct transfer *transfer, unsigned i)
+{
+    if (!m->is_value || transfer->tries <= 1)
+        return;
+    keep(m, i);
+    m->left.until = clock_now_ms() + m->reclaimer->objects->grace;
+}
+
 static void deleted_cb(struct transfer *transfer, int rc, int status)
 {
     struct removal *m = transfer->data;
+    unsigned i = (unsigned)(transfer - m->transfers);
 
     volume_report(transfer->volume, rc, status);
-    if (!volume_has_answered(transfer->volume, transfer) ||
-        (!transfer_succeeded(rc, status) && status != 404))
-        note_failure(m, transfer, (unsigned)(transfer - m->transfers), rc, status);
+    if (volume_has_answered(transfer->volume, transfer) &&
+        (transfer_succeeded(rc, status) || status == 404))
+        note_success(m, transfer, i);
+    else
+        note_failure(m, transfer, i, rc, status);
     if (--m->n_pending == 0)
         removed(m);
 }

@@ -1,6 +1,7 @@
 #include "tests/support/volume_server.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "tests/support/storebox.h"
 
 #define BODY_MAX 65536 /* bytes of a request but a PUT */
+#define FDS_MAX  1024
 
 struct volume_exchange {
     struct volume_server *server;
@@ -287,6 +289,26 @@ void volume_server_release(struct volume_server *server, enum volume_request kin
         if (e->held && e->kind == kind)
             finish(e, FATE_DO);
         e = next;
+    }
+}
+
+static unsigned port_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+    struct sockaddr_in address = {.sin_port = 0};
+    socklen_t size = sizeof(address);
+
+    return get(fd, (struct sockaddr *)&address, &size) == 0 && address.sin_family == AF_INET
+               ? ntohs(address.sin_port)
+               : 0;
+}
+
+void volume_server_cut(struct volume_server *server)
+{
+    unsigned port = (unsigned)atoi(strrchr(server->name, ':') + 1);
+
+    for (int fd = 3; fd < FDS_MAX; fd++) {
+        if (port_of(fd, getsockname) == port && port_of(fd, getpeername) > 0)
+            shutdown(fd, SHUT_RDWR);
     }
 }
 

@@ -69,6 +69,9 @@ void volume_server_stop(struct volume_server *server, void (*cb)(void *arg), voi
 /* Does what was held back, of this kind, and answers; the kind is done from now on. */
 void volume_server_release(struct volume_server *server, enum volume_request kind);
 
+/* Breaks its connections before any answer, with nothing done of what is held. */
+void volume_server_cut(struct volume_server *server);
+
 /* Whether anything is held back. */
 bool volume_server_holds(const struct volume_server *server);
 

@@ -575,6 +575,32 @@ static void test_move_back_after_a_delete_without_an_answer(void **state)
     assert_value(f, KEY, "value");
 }
 
+/* The same of one that libcurl has sent twice, since the connection broke that it had kept. */
+static void test_move_back_after_a_delete_that_was_sent_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct volume_server *left = fixture_server(f, KEY, 2);
+    struct orphan orphan;
+
+    put_unbalanced(f, KEY);
+    assert_int_equal(fixture_move(f, KEY), 0);
+    left->fates[VOLUME_DELETE] = FATE_HOLD;
+    fixture_pass_time(f, GRACE);
+    fixture_start_reclaimer(f);
+    WAIT_UNTIL(f, left->whole[VOLUME_DELETE] == 1);
+    left->fates[VOLUME_DELETE] = FATE_DO;
+    volume_server_cut(left);
+    WAIT_UNTIL(f, left->whole[VOLUME_DELETE] == 2);
+    WAIT_UNTIL(f, gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY),
+                                         store_last_generation(f->box.store), &orphan) < 0 ||
+                      orphan.until > clock_now_ms() + GRACE / 2);
+    fixture_list_without(f, KEY, 0);
+    assert_int_equal(fixture_move(f, KEY), UV_EAGAIN);
+    fixture_list_all(f);
+    assert_clean(f);
+    assert_value(f, KEY, "value");
+}
+
 /* A copy that had no answer may still be stored: its orphan stays for a grace after the failure,
  * however long ago it was announced. */
 static void test_move_whose_copy_has_no_answer(void **state)
@@ -733,6 +759,7 @@ int main(void)
         CHANGE_TEST(test_reclaimer_asks_again),
         CHANGE_TEST(test_reclaimer_asks_for_each_of_many),
         CHANGE_TEST(test_move_back_after_a_delete_without_an_answer),
+        CHANGE_TEST(test_move_back_after_a_delete_that_was_sent_twice),
         CHANGE_TEST(test_move_whose_copy_has_no_answer),
         CHANGE_TEST(test_reclaimer_finds_all_orphans_at_its_start),
         CHANGE_TEST(test_reclaimer_spares_what_a_key_has),
