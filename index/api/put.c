@@ -176,12 +176,7 @@ static void started_cb(void *arg)
 {
     struct put *put = arg;
 
-    if (http_request_content_length(put->request) != 0) {
-        http_read_body(put->request, &reader);
-        return;
-    }
-    write_forget(put->write);
-    answer(put, 411, "an empty value can't be stored\n");
+    http_read_body(put->request, &reader);
 }
 
 /* As write_start(). */

@@ -113,6 +113,7 @@ statuses() {
         want 411 PUT "$u/$K/empty"
         want 404 GET "$u/$K/empty"
         put "$u/$K/empty/${u##*:}" 'now with a value'
+        want 411 PUT "$u/$K/empty/${u##*:}" --data-binary '' # not 409: the store isn't asked
     done
 }
 
