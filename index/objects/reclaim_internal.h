@@ -15,7 +15,7 @@ struct removal {
     struct hold hold;
     struct orphan orphan; /* as the store has it */
     struct orphan left;   /* as it is then; without places: it is gone */
-    bool is_value;        /* the key's, which has copies elsewhere */
+    bool is_value;        /* the key's record named this blob when it was looked up */
     struct store_commit commit;
     struct store_reading reading; /* of the key */
     unsigned n_pending;           /* transfers whose end is to come */

@@ -1,8 +1,9 @@
 /* The removal of one orphan: its volumes are asked all at once, and what is left of it is
- * committed, if that is less. When nothing is left, the store forgets it at once where the key has
- * this very blob, of which a move has left a copy. Else it waits in `gone` for two seconds at
- * least, until any new blob of the key will have a later second, and so another ETag
- * (generation.h): the clock has passed the orphan's, or the key has a value of a later one.
+ * committed, if that is less. When nothing is left and the key's record names this very blob (a
+ * move has left copies of it), the store forgets the orphan at once: the record has its time. Else
+ * the orphan waits in `gone` for two seconds at least, until any new blob of the key will have a
+ * later second, and so another ETag (generation.h): the clock has passed the orphan's, or the key
+ * has a value of a later one.
  *
  * Volumes that could not be asked are in `down` to the round's end, so that a thousand orphans on a
  * dead volume cost one timeout. */
@@ -198,13 +199,12 @@ static int ask(struct removal *m, unsigned i, const char *path)
  * or a dump of a running index that was restored called it one after it had listed the key. */
 static bool is_named(const struct removal *m, const struct record *named, unsigned i)
 {
-    return named != NULL && named->generation == m->generation &&
-           places_have(m->reclaimer->objects->places, named->places, named->n_places,
-                       &m->orphan.places[i]);
+    return m->is_value && places_have(m->reclaimer->objects->places, named->places, named->n_places,
+                                      &m->orphan.places[i]);
 }
 
-/* Asks all volumes that can be asked. `named`: the key's record, NULL where it has none. Whether
- * there is anything to wait for, or to commit. */
+/* Asks all volumes that can be asked. `named`: the key's record, if it is_value. Whether there is
+ * anything to wait for, or to commit. */
 static bool ask_all(struct removal *m, const struct record *named)
 {
     char path[PLACEMENT_PATH_MAX];
@@ -267,7 +267,7 @@ static void begin(struct removal *m, int rc, const struct record *named)
     struct reclaimer *r = m->reclaimer;
 
     m->is_value = rc == 0 && named->generation == m->generation;
-    if ((rc < 0 && rc != UV_ENOENT) || r->stopping || !ask_all(m, rc == UV_ENOENT ? NULL : named)) {
+    if ((rc < 0 && rc != UV_ENOENT) || r->stopping || !ask_all(m, named)) {
         r->n_removals--;
         removal_free(m);
     } else if (m->n_pending == 0) {
