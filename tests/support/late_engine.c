@@ -1,7 +1,10 @@
 /* A reading is done at the call, on the engine within, and its result kept with the request, which
  * joins a queue. An idle handle runs while somebody waits: its callback takes the whole queue and
  * answers it, and what is asked meanwhile waits for the next turn. A listing keeps a page at a
- * time; a page that its callback hasn't had enough of is followed by the next one, a turn later. */
+ * time; a page that its callback hasn't had enough of is followed by the next one, a turn later.
+ *
+ * An announcement views its key, goes to the engine within, and is told of with that view when it
+ * has ended there; or after the readings of the next turn that isn't held. */
 #include "tests/support/late_engine.h"
 
 #include <string.h>
@@ -76,10 +79,10 @@ static struct announcements announcements =
 struct late_engine {
     struct store base;
     struct store *inner;
-    uv_idle_t turn; /* runs while requests wait, unless held */
+    uv_idle_t turn; /* runs while anything waits, unless held */
     struct requests requests;
-    struct announcements announced; /* they have ended, and nobody has heard of it while held */
-    unsigned n_waiting;             /* readings without an answer, those being answered included */
+    struct announcements announced; /* that ended while it was held, and are still to be told */
+    unsigned n_waiting; /* these, and readings without an answer, those being answered included */
     bool is_held;
     bool is_away;
     bool is_blind;
@@ -407,8 +410,6 @@ static void answer(struct store_request *r)
         answer_one(r);
 }
 
-/* A callback may cancel what else waits, so each is taken from the queue's head; what it begins
- * joins the queue after `last`, which marks the turn's end. */
 static void tell(struct announcement *a)
 {
     if (a->rc == 0)
@@ -428,6 +429,8 @@ static void tell_all(struct late_engine *late)
     }
 }
 
+/* A callback may cancel what else waits, so each is taken from the queue's head; what it begins
+ * joins the queue after `last`, which marks the turn's end. */
 static void turn_cb(uv_idle_t *turn)
 {
     struct late_engine *late = turn->data;

@@ -543,15 +543,14 @@ static void test_note_of_another_index(void **state)
     INDEXES_WAIT(x, has_note(x, 0, ""));
 }
 
-/* Of those who wait for the standby that there isn't: what they did stays done. */
+/* Ends the wait for a standby that isn't there: what was done stays done. */
 static void end_waits(struct indexes *x)
 {
     indexes_ask(x, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
                    "WHERE wait_event = 'SyncRep' AND query LIKE '%notes%'");
 }
 
-/* A server that takes over may lack a note that no standby has: it isn't put, as far as is known.
- */
+/* A server that takes over may lack a note that no standby has: nobody knows whether it is put. */
 static void test_note_that_no_standby_confirms(void **state)
 {
     struct indexes *x = *state;
