@@ -105,7 +105,7 @@ static void add_store(const struct store_stats *s, struct exposition *e)
     exposition_gauge(e, "mkv_store_journal_pending_bytes",
                      "Bytes of the journal that no checkpoint has yet.", s->pending_bytes);
     exposition_gauge(e, "mkv_store_journal_failed",
-                     "1 when the last write to the journal failed, else 0.",
+                     "1 when the last write failed or the database refuses changes, else 0.",
                      s->journal_error != 0 || s->refuses_changes);
     exposition_gauge(e, "mkv_store_disk_short",
                      "1 when the index's disk is nearly full and only deletes are taken, else 0.",

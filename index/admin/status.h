@@ -28,18 +28,18 @@
  *      "certificate":{"file":"/etc/mkv/index.crt","expires_ms":1795277908000},
  *      "advice":[...]}
  *
- * keys: without the unlinked ones, and backups. store: whether its database can't be reached now,
- * or for a while could be read and not changed; how many indexes share it, and whether this is the
- * one that backs it up and repairs. checkpoint: count, took_ms and error since the start, last_ms
- * since 1970 or null, of whichever run made the table. journal.pending_bytes: what no checkpoint
- * has yet. backup: of the index on its volumes; the last one's time and size are null without one.
- * Errors are text, and null once it went well again. state: as volume_state_name() has it, and
- * reason why. total_bytes, free_bytes: null when unknown. used: new values go there; the others may
- * hold old ones. zones.count: of the used volumes; keys_sharing: keys with copies in one zone that
- * could be in two, counted age_ms ago; both are null before the first count has ended. jobs: those
- * that run and the last ones that have ended, as admin_jobs.h has them. healing: as healer.h has
- * it, null for none. certificate: the front's, null without TLS. advice: what is wrong, as advice.h
- * has it. 0 or -ENOMEM. */
+ * keys: without the unlinked ones, and backups. store: away, its database can't be reached now;
+ * refuses_changes, for a while now it can be read and not changed; how many indexes share it, and
+ * whether this is the one that backs it up and repairs. checkpoint: count, took_ms and error since
+ * the start, last_ms since 1970 or null, of whichever run made the table. journal.pending_bytes:
+ * what no checkpoint has yet. backup: of the index on its volumes; the last one's time and size are
+ * null without one. Errors are text, and null once it went well again. state: as
+ * volume_state_name() has it, and reason why. total_bytes, free_bytes: null when unknown. used: new
+ * values go there; the others may hold old ones. zones.count: of the used volumes; keys_sharing:
+ * keys with copies in one zone that could be in two, counted age_ms ago; both are null before the
+ * first count has ended. jobs: those that run and the last ones that have ended, as admin_jobs.h
+ * has them. healing: as healer.h has it, null for none. certificate: the front's, null without TLS.
+ * advice: what is wrong, as advice.h has it. 0 or -ENOMEM. */
 int status_append(struct buf *out, const struct admin *admin);
 
 /* The same as a value, the caller's; NULL for want of memory. */
