@@ -32,15 +32,18 @@ typedef int (*making_condition_cb)(void *arg, const struct record *record);
  * generation has replaced, which is there now (only with `replaces`). Negative, and the key is as
  * it was: UV_EEXIST when it has a value that can't be replaced, what the condition said,
  * STORE_CONFLICT when a later value came and there is a condition, UV_ENOENT when there is nothing
- * that it `removes`, or as store_commit_cb. */
+ * that it `removes`, UV_EAGAIN when the announcement isn't this index's any more, or as
+ * store_commit_cb. */
 typedef void (*making_done_cb)(struct making *making, int rc, const char *text);
 
 /* Fires once, from the loop: nothing runs any more, and the making is over; it can be freed. */
 typedef void (*making_ended_cb)(struct making *making);
 
 /* The key was looked at and can have the value, and the blob is announced: its generation and its
- * time are what they will be. Or, with `text`, a negative error, as making_init() has it or of
- * store_announce(), and making_settle() is what may follow. Fires once, from the loop. */
+ * time are what they will be. Or, with `text`, a negative error, as making_init() or
+ * store_announce() has it, UV_EBUSY while the reclaimer removes the blob already, or UV_EAGAIN when
+ * the announcement took too long or another index has taken it over; and making_settle() is what
+ * may follow. Fires once, from the loop. */
 typedef void (*making_announced_cb)(struct making *making, int rc, const char *text);
 
 struct making_options {

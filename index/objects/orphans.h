@@ -33,10 +33,9 @@ int orphan_changes_of_removal(const struct objects *objects, const struct key *k
                               struct store_change changes[2]);
 
 /* The latest time that counts (generation.h) of a key's blobs: of the one that its record names, of
- * its orphans, and of those in the making. Of blobs that one key has had, a
- * later one has a later time: so orphans that are older than the record's blob, of which a value
- * that is replaced all the time has very many, aren't looked at. 0: none
- * is known. */
+ * its orphans, and of those in the making. Of blobs that one key has had, a later one has a later
+ * time: so orphans that are older than the record's blob, of which a value that is replaced all the
+ * time has very many, aren't looked at. 0: none is known. */
 uint64_t orphans_latest_time(const struct objects *objects, const struct key *key,
                              const struct store_view *view);
 

@@ -32,7 +32,7 @@ enum write_state {
     WRITE_ANNOUNCING, /* the store, which is to know the orphan-to-be */
     WRITE_RECEIVING,  /* the caller: nothing at the volumes, and at most one piece here */
     WRITE_UPLOADING,  /* the caller and the volumes */
-    WRITE_COMMITTING, /* the store; and then perhaps the store again, as the last but one */
+    WRITE_COMMITTING, /* the store; where that refuses, the making goes on to settle by itself */
     WRITE_RENEWING,   /* another write, of the same value by a later generation */
     WRITE_ABORTING,   /* the end of an announcement or of an aborted upload */
     WRITE_SETTLING,   /* the store, which is to know what is left */

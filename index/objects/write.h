@@ -19,7 +19,7 @@ struct write;
  *   UV_ENOENT     the key that it was to remove is gone;
  *   UV_EAGAIN     too few volumes take it now;
  *   UV_EREMOTEIO  volumes refuse it;
- *   UV_EBUSY      they have too much else to make, or the index to tell them;
+ *   UV_EBUSY      they have too much else to make, or the index has too much to tell them;
  *   UV_ENOSPC     they are full, or the index's own disk is;
  *   UV_ENAMETOOLONG  too few of them have names that are long enough for the key;
  *   UV_EILSEQ     volumes have made it, and it hasn't the MD5 that was announced;
