@@ -78,7 +78,10 @@ static void settled_cb(struct store_commit *commit, int rc)
     find_leftovers(m, false, &left);
     if (rc < 0)
         leftovers_tell(m->objects, &m->key, m->record.generation, &left);
-    end_with_orphan(m);
+    if (rc < 0 || left.n_places > 0)
+        end_with_orphan(m);
+    else
+        end(m);
 }
 
 void making_settle(struct making *m)

@@ -482,6 +482,24 @@ static void test_refused_write_gives_its_connections_back(void **state)
     WAIT_UNTIL(f, f->objects.n_running == 0);
 }
 
+/* Nor is the store asked for an orphan of theirs, which is none any more. */
+static void test_refused_write_leaves_nothing_to_reclaim(void **state)
+{
+    struct fixture *f = *state;
+    struct task task;
+
+    fixture_start_reclaimer(f);
+    assert_int_equal(fixture_put(f, "/key", "old"), 0);
+    task_begin_write_without_waiting(f, &task, "/key", &(struct write_options){.size = 5});
+    assert_int_equal(task_wait(&task), UV_EEXIST);
+    late_engine_hold(f->objects.store, true);
+    WAIT_UNTIL(f, f->objects.n_running == 0);
+    for (unsigned i = 0; i < 10; i++)
+        fixture_turn(f, fixture_deadline(), "a turn");
+    assert_int_equal(late_engine_waiting(f->objects.store), 0);
+    late_engine_hold(f->objects.store, false);
+}
+
 /* A value whose body comes after another lease was taken goes to no volume. */
 static void test_write_whose_lease_was_lost_before_its_value_came(void **state)
 {
@@ -547,6 +565,7 @@ int main(void)
         HANDOVER_TEST(test_refused_writes_take_no_times),
         BLIND_TEST(test_refused_writes_take_no_times),
         HANDOVER_TEST(test_refused_write_gives_its_connections_back),
+        HANDOVER_TEST(test_refused_write_leaves_nothing_to_reclaim),
         HANDOVER_TEST(test_write_whose_lease_was_lost_before_its_value_came),
         HANDOVER_TEST(test_write_over_a_later_value_that_cannot_be_announced),
         BLIND_TEST(test_write_over_a_later_value_that_cannot_be_announced),
