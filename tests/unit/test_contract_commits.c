@@ -265,8 +265,8 @@ static void announce_both(struct contract *c, struct look looks[2], uint64_t gen
     }
     while (!looks[0].has_ended || !looks[1].has_ended)
         engine_box_turn(&c->box);
-    assert_true(looks[0].has_looked == c->box.kind->is_shared);
-    assert_true(looks[1].has_looked == c->box.kind->is_shared);
+    assert_true(looks[0].has_looked == !c->box.store->is_prompt);
+    assert_true(looks[1].has_looked == !c->box.store->is_prompt);
 }
 
 /* An engine that looks sees what was there before, and nothing of the announcement itself. */
