@@ -11,7 +11,6 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 #include <uv.h>
 
 #include "index/store/postgres/control.h"
