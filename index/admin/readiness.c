@@ -26,7 +26,8 @@ bool readiness_check(const struct admin *admin, char why[READINESS_TEXT_MAX])
         problem = "it starts: its volumes haven't answered yet";
     } else if (stats.is_away) {
         problem = "its database can't be reached";
-    } else if (stats.journal_error != 0 && stats.journal_error != UV_ENOSPC) {
+    } else if (admin->objects->store->is_prompt && stats.journal_error != 0 &&
+               stats.journal_error != UV_ENOSPC) {
         problem = "its journal can't be written: ";
         detail = uv_strerror(stats.journal_error);
     } else if (stats.is_short) {

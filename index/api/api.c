@@ -33,6 +33,8 @@ int api_status(int rc)
     case UV_EREMOTEIO:
         return 502;
     case UV_EAGAIN:
+    case UV_EBUSY:
+    case STORE_CONFLICT:
     case UV_EIO:
     case UV_ENOBUFS:
     case UV_ENOMEM:

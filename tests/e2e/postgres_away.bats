@@ -225,6 +225,25 @@ no_orphan_of() { # KEY
     refute grep -qF 'The database can' "$T/status"
 }
 
+@test "an index stays ready where the database refuses one change, and tells of it until it takes another" {
+    database
+    volume v1
+    index i v1 --store "$(postgres_uri ~db mkv)" --admin "$(at admin)"
+    db "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \$\$
+        BEGIN
+            IF NEW.key = '/odd'::bytea THEN RAISE EXCEPTION 'not this one'; END IF;
+            RETURN NEW;
+        END \$\$;
+        CREATE TRIGGER refuse BEFORE INSERT ON orphans FOR EACH ROW EXECUTE FUNCTION refuse()"
+    want 503 PUT "$(url i)/odd" -d value
+    within 5 logged i 'the database refuses a change: not this one'
+    want 200 GET "$(url admin)/readyz"
+    "$MKV" status --index "$T/data/i" | grep -F 'The database refuses changes: i/o error.'
+    put "$(url i)/other" value
+    "$MKV" status --index "$T/data/i" >"$T/status"
+    refute grep -qF 'The database refuses' "$T/status"
+}
+
 many_were_undone() {
     (($(db "SELECT xact_rollback FROM pg_stat_database WHERE datname = 'mkv'") > 200))
 }

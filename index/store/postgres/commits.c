@@ -147,6 +147,7 @@ static void fail(struct connection *c, const PGresult *result)
     log_limited(LOG_LEVEL_ERROR, "the database refuses a change: %s (%s)",
                 connection_text_of(result), PQresultErrorField(result, PG_DIAG_SQLSTATE));
     c->engine->stats.journal_error = connection_failed_with(result, "53100") ? UV_ENOSPC : UV_EIO;
+    c->engine->failed_at = uv_now(c->engine->loop);
     end_all(c->engine, batch_of(c), c->engine->stats.journal_error);
 }
 

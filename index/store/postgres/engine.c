@@ -13,6 +13,7 @@
 #define TICK_MS      250
 #define PAUSE_MS     2000 /* between two ticks: this process was suspended */
 #define TRY_AGAIN_MS 5
+#define FAILED_MS    60000 /* for which a change that was refused is told, if none is made since */
 #define DEADLINE_MS  10000 /* of the opening */
 
 #define THREAD_BYTES     (8UL << 20) /* of a stack */
@@ -55,7 +56,10 @@ static void check_silence(struct postgres_engine *e)
         if (c->state == CONNECTION_BUSY && e->is_aborted)
             connection_lose(c, "this index stops");
         else if (c->state == CONNECTION_BUSY && now > c->sent_at + SILENCE_MS)
-            connection_lose(c, "it doesn't answer");
+            connection_lose(c, c->is_session
+                                   ? "it doesn't answer to a change, for which it may wait "
+                                     "for a standby"
+                                   : "it doesn't answer");
     }
 }
 
@@ -90,6 +94,8 @@ static void check_changes(struct postgres_engine *e)
 {
     uint64_t now = uv_now(e->loop);
 
+    if (e->stats.journal_error != 0 && now > e->failed_at + FAILED_MS)
+        e->stats.journal_error = 0;
     if (e->options.only_reads || e->is_closing || e->is_aborted)
         return;
     if (e->is_away || can_change(e) || now > e->checked_at + PAUSE_MS)
@@ -97,12 +103,12 @@ static void check_changes(struct postgres_engine *e)
     e->checked_at = now;
     if (can_change(e)) {
         if (e->refuses_changes)
-            log_limited(LOG_LEVEL_INFO, "the database %s can be changed again", e->uri);
+            log_info("the database %s can be changed again", e->uri);
         e->refuses_changes = false;
         e->trouble[0] = '\0';
     } else if (!e->refuses_changes && now > e->changed_at + PATIENCE_MS) {
-        log_limited(LOG_LEVEL_ERROR, "the database %s can only be read%s%s", e->uri,
-                    e->trouble[0] != '\0' ? ": " : "", e->trouble);
+        log_error("the database %s can only be read%s%s", e->uri, e->trouble[0] != '\0' ? ": " : "",
+                  e->trouble);
         e->refuses_changes = true;
     }
 }

@@ -156,6 +156,7 @@ struct postgres_engine {
     char trouble[256];    /* why a connection was lost, or not made, the last time */
     uint64_t changed_at;  /* loop time at which changes could be made, the last time, */
     uint64_t checked_at;  /* and at which that was looked at */
+    uint64_t failed_at;   /* loop time at which a change was refused, the last time */
     bool refuses_changes; /* it can be read, and for long not changed; that was logged */
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
