@@ -30,6 +30,8 @@ int orphan_change_add(const struct objects *o, struct orphan_change *change,
     }
     if (until > change->is.until)
         change->is.until = until;
+    if (change->is.n_places == change->was.n_places && change->is.until == change->was.until)
+        change->is.until++;
     return 0;
 }
 

@@ -18,7 +18,9 @@ bool orphan_add(const struct places *places, struct orphan *orphan, const struct
 void orphan_change_init(struct orphan_change *change, const struct orphan *was,
                         const struct record *record);
 
-/* ... also at these `n` places, and until then. 0, or UV_ENOBUFS when the places are too many. */
+/* ... also at these `n` places, and until then. Where the store has just that already, a ms longer:
+ * a removal that is in hand and spares what the key has is to meet something else at its end. 0, or
+ * UV_ENOBUFS when the places are too many. */
 int orphan_change_add(const struct objects *objects, struct orphan_change *change,
                       const struct place *places, unsigned n, uint64_t until);
 

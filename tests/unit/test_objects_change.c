@@ -661,6 +661,34 @@ static void test_reclaimer_spares_what_a_key_has(void **state)
     assert_int_equal(fixture_count(f, VOLUME_DELETE), 0);
 }
 
+/* A dump may call a blob an orphan at places which its key has by then, and at another one. While
+ * it is removed there, the key is removed: then it is an orphan at all of them after all. */
+static void test_reclaimer_meets_a_remove_of_what_it_spares(void **state)
+{
+    struct fixture *f = *state;
+    struct volume_server *left = fixture_server(f, KEY, 2);
+    struct orphan orphan;
+    struct record record;
+
+    put_unbalanced(f, KEY);
+    assert_int_equal(fixture_move(f, KEY), 0);
+    assert_int_equal(fixture_look_up(f, KEY, &record), 0);
+    assert_int_equal(
+        gdbm_engine_get_orphan(f->box.store, KEY, strlen(KEY), record.generation, &orphan), 0);
+    for (unsigned i = 0; i < record.n_places; i++)
+        orphan.places[orphan.n_places++] = record.places[i];
+    orphan.until = 0;
+    assert_int_equal(storebox_put_orphan(&f->box, KEY, strlen(KEY), record.generation, &orphan), 0);
+    left->fates[VOLUME_DELETE] = FATE_HOLD;
+    fixture_start_reclaimer(f);
+    fixture_pass_time(f, GRACE);
+    WAIT_UNTIL(f, left->whole[VOLUME_DELETE] == 1);
+    assert_int_equal(fixture_remove(f, KEY), 0);
+    volume_server_release(left, VOLUME_DELETE);
+    assert_clean(f);
+    assert_int_equal(count_blobs(f), 0);
+}
+
 /* Its place is nobody's: the id is of a volume that isn't there. */
 static void test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away(void **state)
 {
@@ -763,6 +791,7 @@ int main(void)
         CHANGE_TEST(test_move_whose_copy_has_no_answer),
         CHANGE_TEST(test_reclaimer_finds_all_orphans_at_its_start),
         CHANGE_TEST(test_reclaimer_spares_what_a_key_has),
+        CHANGE_TEST(test_reclaimer_meets_a_remove_of_what_it_spares),
         CHANGE_TEST(test_reclaimer_keeps_an_orphan_of_a_volume_that_is_away),
         CHANGE_TEST(test_reclaimer_stop),
         CHANGE_TEST(test_hidden_keys_are_counted),
