@@ -204,6 +204,11 @@ uint64_t transfers_now(const struct transfers *engine)
     return uv_now(engine->loop);
 }
 
+uint64_t transfers_patience(const struct transfers *engine)
+{
+    return engine->limits.connect_timeout + engine->limits.stall_timeout;
+}
+
 uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size)
 {
     return uv_now(engine->loop) + engine->limits.durable_timeout + flush_time(size);

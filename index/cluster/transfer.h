@@ -130,6 +130,9 @@ struct pace *transfers_pace(struct transfers *engine);
 /* The loop's time. */
 uint64_t transfers_now(const struct transfers *engine);
 
+/* ms after which a request without a body has ended, whether it was answered or not. */
+uint64_t transfers_patience(const struct transfers *engine);
+
 /* The loop time at which a value of `size` bytes that is whole by now is to be durable at its
  * volumes, or given up. */
 uint64_t transfers_durable_by(const struct transfers *engine, uint64_t size);

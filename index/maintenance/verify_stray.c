@@ -88,7 +88,8 @@ static void remove_it(struct verify_stray *s)
 
     s->commit.data = s;
     orphan_change_init(&change, &s->orphan, &blob);
-    rc = orphan_change_add(o, &change, &suspect->place, 1, clock_now_ms() + o->grace);
+    rc = orphan_change_add(o, &change, &suspect->place, 1,
+                           clock_now_ms() + orphan_grace(o, &s->orphan));
     commit = orphan_change_of(&suspect->key, suspect->generation, &change);
     if (rc == 0)
         rc = store_commit(o->store, &s->commit, &commit, 1, committed_cb);

@@ -101,7 +101,7 @@ static void settled_cb(struct store_commit *commit, int rc)
     struct orphan left = m->announced;
 
     if (m->is_late)
-        left.until = clock_now_ms() + m->objects->grace;
+        left.until = clock_now_ms() + m->grace;
     if (rc < 0)
         leftovers_tell(m->objects, &m->key, m->old.generation, &left);
     leave_to_reclaimer(m);
@@ -116,7 +116,8 @@ static void settle(struct move *m)
     int rc;
 
     orphan_change_init(&left, &m->announced, &m->old);
-    left.is.until = m->is_late ? clock_now_ms() + m->objects->grace : m->until_before;
+    left.is.until =
+        m->is_late || m->grace > m->objects->grace ? clock_now_ms() + m->grace : m->until_before;
     change = orphan_change_of(&m->key, m->old.generation, &left);
     set_state(m, MOVE_SETTLING);
     rc = store_commit(m->objects->store, &m->commit, &change, 1, settled_cb);
@@ -163,7 +164,7 @@ static int find_outdated(struct move *m, struct orphan_change *change)
 
     orphan_change_init(change, &m->orphan, &m->old);
     change->is.n_places = 0;
-    change->is.until = clock_now_ms() + m->objects->grace;
+    change->is.until = clock_now_ms() + m->grace;
     for (unsigned i = 0; i < change->was.n_places; i++) {
         const struct place *place = &change->was.places[i];
 
@@ -406,9 +407,11 @@ static int announce(struct move *m)
     const struct objects *o = m->objects;
     struct orphan_change announced;
     struct store_change change;
-    uint64_t until = clock_now_ms() + o->grace;
+    uint64_t until;
     int rc = 0;
 
+    m->grace = orphan_grace(o, &m->orphan);
+    until = clock_now_ms() + m->grace;
     orphan_change_init(&announced, &m->orphan, &m->old);
     m->until_before = announced.was.until;
     for (unsigned i = 0; i < m->n_targets && rc == 0; i++) {

@@ -45,6 +45,7 @@ struct move {
     char note[NOTE_MAX];
     struct orphan announced; /* what the store was told of the copies to come; no places: nothing */
     uint64_t until_before;   /* of the blob's orphan, as it was then */
+    uint64_t grace;          /* ms that it stays from a change on (orphan_grace()) */
     bool reads_here;         /* the volume that is copied to reads no blobs itself */
     bool is_late;            /* a volume may still carry out what it didn't answer */
     bool is_short;           /* the new record names places without a good copy, or too few */

@@ -1,5 +1,7 @@
 #include "index/objects/orphans.h"
 
+#include "index/base/clock.h"
+
 bool orphan_add(const struct places *places, struct orphan *orphan, const struct place *place)
 {
     if (places_have(places, orphan->places, orphan->n_places, place))
@@ -33,6 +35,13 @@ int orphan_change_add(const struct objects *o, struct orphan_change *change,
     if (change->is.n_places == change->was.n_places && change->is.until == change->was.until)
         change->is.until++;
     return 0;
+}
+
+uint64_t orphan_grace(const struct objects *o, const struct orphan *was)
+{
+    if (o->store->numbers == 1 || was->n_places == 0 || was->until > clock_now_ms())
+        return o->grace;
+    return o->grace + transfers_patience(o->transfers);
 }
 
 struct store_change orphan_change_of(const struct key *key, uint64_t generation,

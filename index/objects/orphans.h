@@ -24,6 +24,13 @@ void orphan_change_init(struct orphan_change *change, const struct orphan *was,
 int orphan_change_add(const struct objects *objects, struct orphan_change *change,
                       const struct place *places, unsigned n, uint64_t until);
 
+/* ms that the orphan of a blob that its key still has is to stay from a change on, where the store
+ * has it like this (no places: it has none): a grace. Where several indexes share the store, the
+ * one whose time has come may be in hand at another one, whose DELETE is on its way, and the blob
+ * isn't to move back to such a place before that has ended: then also for as long as a DELETE
+ * takes. */
+uint64_t orphan_grace(const struct objects *objects, const struct orphan *was);
+
 /* The change for store_commit(): it expects what was found. */
 struct store_change orphan_change_of(const struct key *key, uint64_t generation,
                                      const struct orphan_change *change);

@@ -324,6 +324,41 @@ static void test_move_of_a_value_whose_time_is_ahead(void **state)
     assert_true(record.time > clock_now_ms() + 10000);
 }
 
+/* Moves a value whose blob has an orphan at another place, for whose removal it is time, and
+ * returns for how many ms that is to stay then. */
+static uint64_t orphan_stays_after_move(struct fixture *f, const char *key)
+{
+    struct orphan orphan = {.n_places = 1};
+    struct record record;
+    uint64_t now;
+
+    put_unbalanced(f, key);
+    assert_int_equal(fixture_look_up(f, key, &record), 0);
+    assert_int_equal(
+        gdbm_engine_volume_id(f->box.store, "127.0.0.1:1 another-disk", &orphan.places[0].volume),
+        0);
+    assert_int_equal(storebox_put_orphan(&f->box, key, strlen(key), record.generation, &orphan), 0);
+    now = clock_now_ms();
+    assert_int_equal(fixture_move(f, key), 0);
+    assert_int_equal(
+        gdbm_engine_get_orphan(f->box.store, key, strlen(key), record.generation, &orphan), 0);
+    assert_int_equal(orphan.n_places, 2);
+    assert_int_equal(storebox_delete_orphan(&f->box, key, strlen(key), record.generation), 0);
+    return orphan.until - now;
+}
+
+/* Of several indexes, another one may have begun to remove it. Its DELETE may be carried out until
+ * a grace after it has failed, and the blob isn't to be moved there before. */
+static void test_move_beside_an_orphan_that_another_index_may_remove(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(orphan_stays_after_move(f, "/one") < GRACE + FIXTURE_STALL);
+    f->objects.store->numbers = 2;
+    assert_true(orphan_stays_after_move(f, "/several") >= GRACE + FIXTURE_STALL);
+    f->objects.store->numbers = 1;
+}
+
 /* --- Moves that meet others ------------------------------------------------------------------ */
 
 /* Where the move waits. */
@@ -779,6 +814,7 @@ int main(void)
         CHANGE_TEST(test_moves_at_once),
         CHANGE_TEST(test_move_back_before_the_old_copy_is_gone),
         CHANGE_TEST(test_move_of_a_value_whose_time_is_ahead),
+        CHANGE_TEST(test_move_beside_an_orphan_that_another_index_may_remove),
         CHANGE_TEST(test_move_meets_a_remove),
         CHANGE_TEST(test_move_meets_a_remove_and_the_reclaimer),
         CHANGE_TEST(test_move_meets_an_unlink_and_a_write),
