@@ -294,7 +294,8 @@ static void say_if_open(const struct backend *b, const struct listeners *listene
 static int backend_start(struct children *children, void *arg)
 {
     struct backend *b = arg;
-    int rc = b->options.store_uri == NULL ? settings_refuse_last_store(b->options.directory) : 0;
+    int rc = b->options.store_uri == NULL ? settings_refuse_last_store(b->options.directory)
+                                          : settings_refuse_own_table(b->options.directory);
 
     if (rc == 0)
         rc = index_server_start(children->loop, &b->options, &b->server);

@@ -1,5 +1,6 @@
 #include "launcher/commands/settings.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "index/base/log.h"
 #include "index/base/small_file.h"
 #include "index/server.h"
+#include "index/store/gdbm/gdbm_engine.h"
 #include "launcher/store_option.h"
 
 #define FORMAT      "mkv-settings 1"
@@ -347,5 +349,43 @@ int settings_refuse_last_store(const char *directory)
               "another --index",
               directory, uri);
     free(uri);
+    return -EINVAL;
+}
+
+static bool has_table(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+    bool has = false;
+
+    if (dir == NULL)
+        return false;
+    while (!has && (entry = readdir(dir)) != NULL)
+        has = strcmp(entry->d_name, "index.gdbm") == 0 ||
+              strncmp(entry->d_name, "journal.", strlen("journal.")) == 0;
+    closedir(dir);
+    return has;
+}
+
+int settings_refuse_own_table(const char *directory)
+{
+    char *uri = settings_last_store(directory);
+    struct store_stats stats = {.keys = 0};
+    struct store *store = NULL;
+    int rc = 0;
+
+    if (uri == NULL && has_table(directory))
+        rc = gdbm_engine_open_reader(directory, &store);
+    free(uri);
+    if (store == NULL)
+        return rc;
+    store_stats(store, &stats);
+    gdbm_engine_close_reader(store);
+    if (stats.keys + stats.unlinked == 0)
+        return 0;
+    log_error("the index in %s has %llu keys, which aren't in the database of --store: mkv dump "
+              "--index %s | mkv restore --store URI puts them there; then give another --index, or "
+              "remove index.gdbm and journal.* from this one",
+              directory, (unsigned long long)(stats.keys + stats.unlinked), directory);
     return -EINVAL;
 }

@@ -61,6 +61,10 @@ char *settings_last_store(const char *directory);
  * would be no index's. */
 int settings_refuse_last_store(const char *directory);
 
+/* The other way round: 0; or negative after a log line where the directory has keys of an index
+ * that was run without a database. With one it would have none of them. */
+int settings_refuse_own_table(const char *directory);
+
 /* The two for bytes. NULL, or what is wrong, in `problem`. */
 int settings_append(struct buf *out, const struct index_server_options *options,
                     const struct volume_entry *volumes, size_t n_volumes);

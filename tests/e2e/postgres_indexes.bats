@@ -129,6 +129,35 @@ knows_it_is_away() { # INDEX
     "$MKV" dump --index "$T/data/gdbm" | cmp - "$T/dump"
 }
 
+@test "a database without tables is told from one with tables of others" {
+    database
+    refused 1 'it has no tables of mkv yet' dump --store "$(postgres_uri ~db mkv)"
+    db 'CREATE SCHEMA mkv'
+    refused 1 'another program made its schema mkv' dump --store "$(postgres_uri ~db mkv)"
+}
+
+@test "an index that has keys in its directory doesn't start on a database, which hasn't got them" {
+    local uri
+    database
+    uri=$(postgres_uri ~db mkv)
+    volume v1
+    index i v1
+    stop i
+    index i v1 --store "$uri" # it had none yet
+    stop i
+    rm -r "$T/data/i"
+    index i v1
+    put "$(url i)/key" value
+    stop i
+    refused 1 'has 1 keys, which aren.t in the database of --store: mkv dump --index ' \
+        index "$(at v1)" --port "$(at other)" --index "$T/data/i" --store "$uri"
+    "$MKV" dump --index "$T/data/i" | "$MKV" restore --store "$uri"
+    "$MKV" dump --index "$T/data/i" | cmp - <("$MKV" dump --store "$uri")
+    rm -f "$T/data/i"/index.gdbm "$T/data/i"/journal.*
+    index i v1 --store "$uri"
+    got "$(url i)/key" value
+}
+
 # A dump of so many keys.
 dump_of() { # KEYS
     echo '{"format":"mkv-dump","version":2}'

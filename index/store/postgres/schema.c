@@ -80,16 +80,25 @@ static int check_durable(PGconn *pg, char error[256])
     return 0;
 }
 
+static int has_no_settings(PGconn *pg, char error[256])
+{
+    char found[8];
+
+    if (ask(pg, "SELECT 1 FROM pg_namespace WHERE nspname = 'mkv'", found, sizeof(found)))
+        snprintf(error, 256, "it has no mkv.settings: another program made its schema mkv");
+    else
+        snprintf(error, 256, "it has no tables of mkv yet: an index makes them, or a restore");
+    return UV_ENOTSUP;
+}
+
 static int check_setting(PGconn *pg, const char *name, const char *wanted, char error[256])
 {
     char sql[128];
     char value[64];
 
     snprintf(sql, sizeof(sql), "SELECT value FROM mkv.settings WHERE name = '%s'", name);
-    if (!ask(pg, sql, value, sizeof(value))) {
-        snprintf(error, 256, "it has no mkv.settings: another program made its schema mkv");
-        return UV_ENOTSUP;
-    }
+    if (!ask(pg, sql, value, sizeof(value)))
+        return has_no_settings(pg, error);
     if (strcmp(value, wanted) == 0)
         return 0;
     if (strcmp(name, "version") == 0)
