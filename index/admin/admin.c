@@ -147,8 +147,7 @@ static void look_cb(uv_timer_t *timer)
     uint64_t hidden;
 
     backups_watch(a->backups, a->objects->store);
-    if (!a->objects->hidden_counted)
-        objects_hidden(a->objects, &hidden);
+    objects_hidden(a->objects, &hidden); /* counts those that others change, from time to time */
 }
 
 void admin_free(struct admin *a)

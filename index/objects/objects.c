@@ -31,8 +31,12 @@ void objects_add_to_recipe(struct objects *o, struct recipe *recipe, const struc
 void objects_changed(struct objects *o, const struct key *key, bool had, bool has)
 {
     o->changes++;
-    if (had != has && o->hidden_counted && key_is_reserved(key->bytes, key->len))
-        o->hidden += has ? 1 : (uint64_t)-1;
+    if (had == has || !o->hidden_counted || !key_is_reserved(key->bytes, key->len))
+        return;
+    if (has)
+        o->hidden++;
+    else if (o->hidden > 0) /* else another index made it since they were counted */
+        o->hidden--;
 }
 
 static int count_cb(const void *key, size_t len, const struct record *record, void *arg)
