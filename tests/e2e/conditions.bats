@@ -117,12 +117,12 @@ refuses_writes() { # STATUS URL QUERY CURL-OPTIONS...
 
 # --- Preconditions of writes --------------------------------------------------------------------------
 
-# No write with these options is done to the key, which has this value.
+# No write with these options is done to the key, which has this value. (Without a body, PUT is 411.)
 fails_each() { # URL CURL-OPTIONS...
     local u=$1 method
     shift
     for method in DELETE UNLINK REBALANCE PUT; do
-        refuses 412 "$method" "$u" "$@"
+        refuses 412 "$method" "$u" --data-binary other "$@"
     done
     got "$u" value
 }
