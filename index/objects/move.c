@@ -108,7 +108,7 @@ static void settled_cb(struct store_commit *commit, int rc)
 }
 
 /* Nobody was sent to what this has copied: it need not stay as long as was announced. But where a
- * volume may still carry a request out, it stays for a grace from now on. */
+ * volume may still carry out a request, of this index or of another one, it stays for its grace. */
 static void settle(struct move *m)
 {
     struct orphan_change left;

@@ -18,17 +18,16 @@ bool orphan_add(const struct places *places, struct orphan *orphan, const struct
 void orphan_change_init(struct orphan_change *change, const struct orphan *was,
                         const struct record *record);
 
-/* ... also at these `n` places, and until then. Where the store has just that already, a ms longer:
- * a removal that is in hand and spares what the key has is to meet something else at its end. 0, or
- * UV_ENOBUFS when the places are too many. */
+/* ... also at these `n` places, and until then. Where that changes nothing, it stays 1 ms longer: a
+ * removal in hand, which spares the places that the key had, then finds another orphan than it
+ * expects. 0, or UV_ENOBUFS when the places are too many. */
 int orphan_change_add(const struct objects *objects, struct orphan_change *change,
                       const struct place *places, unsigned n, uint64_t until);
 
-/* ms that the orphan of a blob that its key still has is to stay from a change on, where the store
- * has it like this (no places: it has none): a grace. Where several indexes share the store, the
- * one whose time has come may be in hand at another one, whose DELETE is on its way, and the blob
- * isn't to move back to such a place before that has ended: then also for as long as a DELETE
- * takes. */
+/* For how many ms an orphan stays after a change, where the key still has the blob and the store
+ * has the orphan as in `was` (no places: none). It is a grace. Where several indexes share the
+ * store and `was` is due, another index may have sent a DELETE to its places: then it is a grace
+ * and as long as a DELETE may take, so that the blob doesn't move back there before. */
 uint64_t orphan_grace(const struct objects *objects, const struct orphan *was);
 
 /* The change for store_commit(): it expects what was found. */

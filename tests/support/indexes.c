@@ -76,6 +76,16 @@ void indexes_deinit(struct indexes *x)
     STOREBOX_CHECK(rc == 0, "%s", uv_strerror(rc));
 }
 
+struct indexes *indexes_open_two(struct postgres_server *server)
+{
+    static struct indexes x;
+
+    indexes_init(&x, server);
+    indexes_open(&x, 0);
+    indexes_open(&x, 1);
+    return &x;
+}
+
 void indexes_turn(struct indexes *x)
 {
     STOREBOX_CHECK(uv_loop_alive(&x->loop), "waits for something that nobody does");

@@ -31,6 +31,8 @@ void indexes_deinit(struct indexes *x);
 
 void indexes_open(struct indexes *x, unsigned number);
 void indexes_close(struct indexes *x, unsigned number);
+/* Two stores on an empty database, good until the next call; closed by indexes_deinit(). */
+struct indexes *indexes_open_two(struct postgres_server *server);
 
 /* Runs the loop until the condition holds, or ends the program after INDEXES_PATIENCE. */
 #define INDEXES_WAIT(x, condition)                                                                 \

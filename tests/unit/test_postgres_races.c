@@ -17,12 +17,7 @@ static struct postgres_server *server; /* of all tests; ends with the program */
 
 static int setup(void **state)
 {
-    static struct indexes x;
-
-    indexes_init(&x, server);
-    indexes_open(&x, 0);
-    indexes_open(&x, 1);
-    *state = &x;
+    *state = indexes_open_two(server);
     return 0;
 }
 
@@ -479,11 +474,6 @@ static void noted_cb(struct store_reading *reading, int rc)
     *(int *)reading->data = rc;
 }
 
-static void nothing_meanwhile(struct indexes *x)
-{
-    (void)x;
-}
-
 // NOLINTNEXTLINE(readability-function-size): the macro counts
 static int put_note_while(struct indexes *x, unsigned number, const char *was, const char *value,
                           void (*meanwhile)(struct indexes *x))
@@ -494,13 +484,13 @@ static int put_note_while(struct indexes *x, unsigned number, const char *was, c
     struct store_reading reading = {.data = &rc};
 
     assert_int_equal(store_put_note(x->stores[number], &reading, &note, noted_cb), STORE_LATER);
-    INDEXES_WAIT(x, rc != STORE_LATER || (meanwhile(x), false));
+    INDEXES_WAIT(x, rc != STORE_LATER || (meanwhile != NULL && (meanwhile(x), false)));
     return rc;
 }
 
 static int put_note(struct indexes *x, unsigned number, const char *was, const char *value)
 {
-    return put_note_while(x, number, was, value, nothing_meanwhile);
+    return put_note_while(x, number, was, value, NULL);
 }
 
 static bool has_note(struct indexes *x, unsigned number, const char *value)

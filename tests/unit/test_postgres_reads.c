@@ -13,12 +13,7 @@ static struct postgres_server *server; /* of all tests; ends with the program */
 
 static int setup(void **state)
 {
-    static struct indexes x;
-
-    indexes_init(&x, server);
-    indexes_open(&x, 0);
-    indexes_open(&x, 1);
-    *state = &x;
+    *state = indexes_open_two(server);
     return 0;
 }
 

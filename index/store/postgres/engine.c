@@ -57,8 +57,8 @@ static void check_silence(struct postgres_engine *e)
             connection_lose(c, "this index stops");
         else if (c->state == CONNECTION_BUSY && now > c->sent_at + SILENCE_MS)
             connection_lose(c, c->is_session
-                                   ? "it doesn't answer to a change, for which it may wait "
-                                     "for a standby"
+                                   ? "it doesn't answer to a change: it waits for a standby, "
+                                     "perhaps"
                                    : "it doesn't answer");
     }
 }
@@ -102,14 +102,14 @@ static void check_changes(struct postgres_engine *e)
         e->changed_at = now;
     e->checked_at = now;
     if (can_change(e)) {
-        if (e->refuses_changes)
+        if (e->stats.refuses_changes)
             log_info("the database %s can be changed again", e->uri);
-        e->refuses_changes = false;
+        e->stats.refuses_changes = false;
         e->trouble[0] = '\0';
-    } else if (!e->refuses_changes && now > e->changed_at + PATIENCE_MS) {
+    } else if (!e->stats.refuses_changes && now > e->changed_at + PATIENCE_MS) {
         log_error("the database %s can only be read%s%s", e->uri, e->trouble[0] != '\0' ? ": " : "",
                   e->trouble);
-        e->refuses_changes = true;
+        e->stats.refuses_changes = true;
     }
 }
 
@@ -515,7 +515,6 @@ static void stats(const struct store *store, struct store_stats *stats)
     stats->table_bytes = e->table_bytes;
     stats->sync = e->options.sync;
     stats->is_away = e->is_away;
-    stats->refuses_changes = e->refuses_changes;
     stats->indexes = e->indexes;
 }
 

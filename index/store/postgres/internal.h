@@ -151,13 +151,12 @@ struct postgres_engine {
     uint64_t others_than;                /* this one, as of the last renewal */
     unsigned indexes;
     uint64_t table_bytes;
-    bool is_away;         /* and that was logged */
-    uint64_t away_at;     /* loop time since which it is */
-    char trouble[256];    /* why a connection was lost, or not made, the last time */
-    uint64_t changed_at;  /* loop time at which changes could be made, the last time, */
-    uint64_t checked_at;  /* and at which that was looked at */
-    uint64_t failed_at;   /* loop time at which a change was refused, the last time */
-    bool refuses_changes; /* it can be read, and for long not changed; that was logged */
+    bool is_away;        /* and that was logged */
+    uint64_t away_at;    /* loop time since which it is */
+    char trouble[256];   /* why a connection was lost, or not made, the last time */
+    uint64_t changed_at; /* loop time at which changes could be made, the last time, */
+    uint64_t checked_at; /* and at which that was looked at */
+    uint64_t failed_at;  /* loop time at which a change was refused, the last time */
     struct store_stats stats;
     struct renewal *renewal; /* lease.c */
     struct upkeep *upkeep;   /* upkeep.c */
